@@ -1,0 +1,33 @@
+"""Errors in Anthropic's form: https://platform.claude.com/docs/en/api/errors"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+KINDS = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    500: "api_error",
+    504: "timeout_error",
+    529: "overloaded_error",
+}
+
+
+def kind(status: int) -> str:
+    """The error type that goes with a status; what has none of its own is the nearest kin."""
+    return KINDS.get(status) or ("invalid_request_error" if status < 500 else "api_error")
+
+
+def body(kind: str, message: str, *, details: dict[str, Any] | None = None) -> bytes:
+    """The envelope, as the body of an answer and as the data of an `error` event."""
+    error: dict[str, Any] = {"type": kind, "message": message}
+    if details is not None:
+        error["details"] = details
+    return msgspec.json.encode({"type": "error", "error": error})
