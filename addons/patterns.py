@@ -1,68 +1,71 @@
-"""Names with `*` in them: which one matches a model, and what `*` keeps."""
+"""Names with `*` in them: which one a model's name matches, and what each `*` stands for there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 
-def match(pattern: str, name: str) -> tuple[str, ...] | None:
-    """What each `*` of the pattern stands for in a name, or None where the name doesn't match.
+def match(literals: Sequence[str], name: str) -> tuple[str, ...] | None:
+    """What each `*` of a pattern stands for in a name, or None where the name doesn't match.
 
-    A `*` stands for any text, also none; the earlier ones for as little as they can.
+    `literals` are the texts around the stars. A star stands for any text, also for none, and where
+    there are several the earlier ones for as little as they can.
     """
-    # Not a regular expression: names come from clients, and those backtrack.
-    first, *others = pattern.split("*")
-    if not others:
-        return () if name == pattern else None
-    *middle, last = others
+    # Not a regular expression: the names come from clients, and several stars would backtrack.
+    first, *middle, last = literals
     at, end = len(first), len(name) - len(last)
     if at > end or not name.startswith(first) or not name.endswith(last):
         return None
     kept = []
-    for part in middle:
-        found = name.find(part, at, end)
+    for literal in middle:
+        found = name.find(literal, at, end)
         if found < 0:
             return None
         kept.append(name[at:found])
-        at = found + len(part)
+        at = found + len(literal)
     return (*kept, name[at:end])
 
 
-def fill(template: str, kept: tuple[str, ...]) -> str:
+def fill(template: str, kept: Sequence[str]) -> str:
     """The template with its stars replaced, in order, by what a match kept."""
     first, *others = template.split("*")
-    return first + "".join(text + part for text, part in zip(kept, others, strict=False))
+    return first + "".join(text + literal for text, literal in zip(kept, others, strict=False))
 
 
 class Table[T]:
-    """Values by name or pattern.
+    """Values by name or pattern, found by specificity and not by place.
 
-    A name is found by specificity, not by place: the same name first, then the pattern with the
-    most literal characters, then the one that stands first.
+    The same name comes first, then the pattern with the most literal characters, then the one that
+    stands first.
     """
 
     def __init__(self, entries: Mapping[str, T]) -> None:
-        self._names = {name: value for name, value in entries.items() if "*" not in name}
+        self._entries = dict(entries)
         self._patterns = sorted(
-            ((name, value) for name, value in entries.items() if "*" in name),
-            key=lambda entry: entry[0].count("*") - len(entry[0]),
+            (pattern.split("*") for pattern in entries if "*" in pattern),
+            key=lambda literals: -sum(map(len, literals)),
         )
-        self._keys = tuple(entries)
 
     def __iter__(self) -> Iterator[str]:
         """The names and patterns in the order they were given in."""
-        return iter(self._keys)
+        return iter(self._entries)
 
     def __repr__(self) -> str:
-        return f"Table({list(self._keys)})"
+        return f"Table({list(self._entries)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and self._entries == other._entries
+
+    __hash__ = None  # type: ignore[assignment]
 
     def find(self, name: str) -> tuple[T, tuple[str, ...]] | None:
         """The value for a name, and what the stars of its pattern stand for."""
-        if name in self._names:
-            return self._names[name], ()
-        for pattern, value in self._patterns:
-            kept = match(pattern, name)
+        if name in self._entries and "*" not in name:
+            return self._entries[name], ()
+        for literals in self._patterns:
+            kept = match(literals, name)
             if kept is not None:
-                return value, kept
+                return self._entries["*".join(literals)], kept
         return None

@@ -1,0 +1,268 @@
+"""A YAML file's values, each with its key path: reads what is expected there or says what is wrong.
+
+Strings may name environment variables: `${NAME}` and `${NAME:-default}`, also inside longer text.
+What is set but empty counts as unset, as in a shell's `:-`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}")
+NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
+BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+YEAR = 366 * 24 * 3600
+
+SHOWN = 80
+"""Characters of a wrong value that an error shows."""
+
+SHOWN_FROM_ENVIRONMENT = 24
+"""The same for what comes out of a variable: a mode or a number, but no key in a wrong place."""
+
+
+def load(text: str) -> Any:
+    """The one document in a YAML text.
+
+    Raises:
+        ValueError: it is not YAML, or a key stands twice in one mapping.
+    """
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        _refuse_duplicates(node, "", set())
+        return None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as e:
+        mark = e.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ValueError(f"{where}expected YAML, got a mistake: {e.problem}") from e
+    except yaml.reader.ReaderError as e:
+        line = text.count("\n", 0, e.position) + 1
+        column = e.position - text.rfind("\n", 0, e.position)
+        raise ValueError(f"line {line}, column {column}: expected YAML, got {e.reason}") from e
+    except RecursionError as e:
+        raise ValueError("expected YAML nested less deeply") from e
+
+
+def _refuse_duplicates(node: yaml.Node | None, path: str, seen: set[yaml.Node]) -> None:
+    if node in seen:  # an alias
+        return
+    if isinstance(node, yaml.SequenceNode):
+        seen.add(node)
+        for index, item in enumerate(node.value):
+            _refuse_duplicates(item, _join(path, index), seen)
+    elif isinstance(node, yaml.MappingNode):
+        seen.add(node)
+        keys = set()
+        for key, value in node.value:
+            place = _join(path, key.value)
+            if isinstance(key, yaml.ScalarNode):
+                if (key.tag, key.value) in keys:
+                    line = key.start_mark.line + 1
+                    raise ValueError(f"{place}: expected one value, got another in line {line}")
+                keys.add((key.tag, key.value))
+            _refuse_duplicates(value, place, seen)
+
+
+def _join(path: str, key: object) -> str:
+    if isinstance(key, int) and not isinstance(key, bool):
+        return f"{path}[{key}]"
+    shown = key if isinstance(key, str) and key.isprintable() else repr(key)
+    return f"{path}.{shown}" if path else shown
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of a document.
+
+    A reader's default is for what is absent or null; without one the value is required. All readers
+    raise ValueError: `<key path>: expected <what>, got <repr>`.
+    """
+
+    raw: Any = field(repr=False)
+    """What YAML gave. A Value inside it stands for its own raw, and keeps its own path."""
+    environ: Mapping[str, str] = field(repr=False)
+    path: str = ""
+
+    def __getitem__(self, key: str) -> Value:
+        """The value under a key, absent or not, of what is known to be a mapping."""
+        return self._child((self.raw or {}).get(key), key)
+
+    def otherwise(self, raw: Any) -> Value:
+        """The same, or where it is absent, another in its place."""
+        return replace(self, raw=raw) if self.raw is None else self
+
+    def only(self, *keys: str) -> Value:
+        """The same, once it is a mapping (or absent) with none but these keys."""
+        for key in self.mapping():
+            if key not in keys:
+                place, known = _join(self.path, key), ", ".join(keys)
+                raise ValueError(f"{place}: expected one of the keys {known}, got {_shown(key)}")
+        return self
+
+    def mapping(self) -> dict[str, Value]:
+        """The values by key; none where it is absent."""
+        raw = {} if self.raw is None else self.raw
+        if not isinstance(raw, dict):
+            raise self.error("a mapping")
+        for key in raw:
+            if not isinstance(key, str):
+                raise ValueError(f"{_join(self.path, repr(key))}: expected a string, got {key!r}")
+        return {key: self._child(value, key) for key, value in raw.items()}
+
+    def items(self, expected: str = "a list") -> list[Value]:
+        """The values of a list, none where it is absent."""
+        if self.raw is None:
+            return []
+        if not isinstance(self.raw, list):
+            raise self.error(expected)
+        return [self._child(item, index) for index, item in enumerate(self.raw)]
+
+    def text(
+        self,
+        default: str | None = None,
+        *,
+        expected: str = "a string",
+        secret: bool = False,
+        unset_is_empty: bool = False,
+    ) -> str:
+        """A string, its variables expanded."""
+        if self.raw is None and default is not None:
+            return default
+        if not isinstance(self.raw, str):
+            raise self.error(expected, secret=secret)
+        if (missing := self.unset()) and not unset_is_empty:
+            raise ValueError(f"{self.path}: expected a value for ${{{missing[0]}}}, got none")
+        return self._expanded()
+
+    def choice[T: str](self, *options: T, default: T, any_case: bool = False) -> T:
+        if self.raw is None:
+            return default
+        expected = " or ".join(filter(None, (", ".join(options[:-1]), options[-1])))
+        text = self.text(expected=expected)
+        for option in options:
+            if option == (text.lower() if any_case else text):
+                return option
+        raise self.error(expected)
+
+    def seconds(self, default: float, *, may_be_zero: bool = False) -> float:
+        value = default if self.raw is None else self._scalar()
+        expected = "a number of seconds" + ("" if may_be_zero else " above 0")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(expected)
+        if not 0 <= value <= YEAR or not (value or may_be_zero):
+            raise self.error(expected)
+        return float(value)
+
+    def integer(self, default: int, *, expected: str, least: int) -> int:
+        value = default if self.raw is None else self._scalar()
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise self.error(expected)
+        return value
+
+    def boolean(self, default: bool) -> bool:
+        value = default if self.raw is None else self.raw
+        if self._refers():
+            value = BOOLEANS.get(self.text().lower())
+        if not isinstance(value, bool):
+            raise self.error("true or false")
+        return value
+
+    def json(self) -> Any:
+        """The value with its variables expanded, as long as JSON can say it."""
+        if isinstance(self.raw, dict):
+            return {key: value.json() for key, value in self.mapping().items()}
+        if isinstance(self.raw, list):
+            return [item.json() for item in self.items()]
+        value = self._scalar()
+        if not isinstance(value, str | int | float | None) or value in (math.inf, -math.inf):
+            raise self.error("a value that JSON has")
+        if value != value:
+            raise self.error("a number")
+        return value
+
+    def unset(self) -> tuple[str, ...]:
+        """The variables without a value that are named here or further in."""
+        return tuple(dict.fromkeys(self._unset()))
+
+    def without_unset(self) -> Value:
+        """The same, with the strings that name unset variables absent."""
+        if isinstance(self.raw, dict):
+            pruned = {key: value.without_unset() for key, value in self.mapping().items()}
+            return replace(self, raw=pruned)
+        if isinstance(self.raw, list):
+            return replace(self, raw=[v for v in self.items() if v.raw is None or not v.unset()])
+        return replace(self, raw=None) if self.unset() else self
+
+    def error(self, expected: str, *, secret: bool = False) -> ValueError:
+        """For what is wrong here; of a secret, the kind alone is told."""
+        return ValueError(f"{self.path}: expected {expected}, got {self._described(secret)}")
+
+    def _child(self, raw: Any, key: str | int) -> Value:
+        return raw if isinstance(raw, Value) else Value(raw, self.environ, _join(self.path, key))
+
+    def _refers(self) -> bool:
+        return isinstance(self.raw, str) and "${" in self.raw
+
+    def _unset(self) -> Iterator[str]:
+        if isinstance(self.raw, dict):
+            for value in self.mapping().values():
+                yield from value._unset()
+        elif isinstance(self.raw, list):
+            for item in self.items():
+                yield from item._unset()
+        elif self._refers():
+            if "${" in REFERENCE.sub("", self.raw):
+                expected = "${NAME} or ${NAME:-default}"
+                raise ValueError(f"{self.path}: expected {expected}, got another use of ${{")
+            for name, default in REFERENCE.findall(self.raw):
+                if not self.environ.get(name) and not default:
+                    yield name
+
+    def _expanded(self) -> str:
+        return REFERENCE.sub(
+            lambda found: self.environ.get(found[1]) or (found[2] or "")[2:], self.raw
+        )
+
+    def _scalar(self) -> Any:
+        """The value; what stands for no more than a variable may be a number or a boolean."""
+        if not self._refers():
+            return self.raw
+        text = self.text()
+        if not REFERENCE.fullmatch(self.raw):
+            return text
+        if found := NUMBER.fullmatch(text):
+            return float(text) if found[1] else int(text)
+        return {"true": True, "false": False}.get(text, text)
+
+    def _described(self, secret: bool) -> str:
+        if isinstance(self.raw, dict | list):
+            return "a list" if isinstance(self.raw, list) else "a mapping"
+        if self.raw is None:
+            return "nothing"
+        if isinstance(self.raw, str) and not self.unset():
+            text = self._expanded()
+            if not text:
+                return "an empty string"
+            if secret or text.startswith("sk-"):
+                return "a string"
+            if not self._refers():
+                return _shown(text)
+            if len(text) > SHOWN_FROM_ENVIRONMENT:
+                return f"the value of {self.raw}"
+            return f"{text!r} from {self.raw}"
+        return f"a value of type {type(self.raw).__name__}" if secret else _shown(self.raw)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
