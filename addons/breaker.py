@@ -1,0 +1,47 @@
+"""Which targets are down: those that failed several times running are skipped for a while."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import NamedTuple
+
+FAILURES = 3
+SKIP = 30.0
+"""Seconds."""
+
+MAX_TARGETS = 1000
+"""A route such as `anthropic/*` takes its model from the client, so targets are not only those of
+the profile; whoever makes up a thousand names gets the oldest of them tried once more."""
+
+
+class _Failures(NamedTuple):
+    running: int
+    last: float
+
+
+class Breaker:
+    """Failures of targets since their last success, by name (`zai/glm-5`).
+
+    After SKIP seconds a target is tried again, and skipped again if that fails too.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """The clock tells seconds, of whatever epoch."""
+        self._clock = clock
+        self._failures: OrderedDict[str, _Failures] = OrderedDict()
+
+    def failed(self, target: str) -> None:
+        """It gave no answer, or a 5xx: `cause == "outage"` of a verdict."""
+        running = self._failures.pop(target, _Failures(0, 0.0)).running
+        self._failures[target] = _Failures(running + 1, self._clock())
+        if len(self._failures) > MAX_TARGETS:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, target: str) -> None:
+        self._failures.pop(target, None)
+
+    def is_open(self, target: str) -> bool:
+        """Whether to skip the target, if there is another to try."""
+        known = self._failures.get(target)
+        return known is not None and known.running >= FAILURES and self._clock() < known.last + SKIP
