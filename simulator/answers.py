@@ -1,0 +1,148 @@
+"""What to answer: content, usage, errors, and by inheritance how it goes out on the wire."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import msgspec
+
+from simulator import faults
+
+Headers = Sequence[tuple[str, str]]
+
+
+class Text(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
+    text: str
+
+
+class Thinking(msgspec.Struct, frozen=True, tag_field="type", tag="thinking"):
+    """`signature=None` lets the simulator sign, as the role that it plays would."""
+
+    thinking: str
+    signature: str | None = None
+
+
+class RedactedThinking(msgspec.Struct, frozen=True, tag_field="type", tag="redacted_thinking"):
+    """`data=None` lets the simulator make some."""
+
+    data: str | None = None
+
+
+class ToolUse(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"):
+    """Without an id it gets a unique one."""
+
+    name: str
+    input: dict[str, Any] = {}
+    id: str = ""
+
+
+Block = Text | Thinking | RedactedThinking | ToolUse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer(faults.Delivery):
+    """One answer. What is left out is made up as a well-behaved provider would have it.
+
+    As JSON (the control endpoint) the same names, `content` as Anthropic's blocks, `body` as text.
+    """
+
+    content: tuple[Block, ...] | None = None
+    """None: what the conversation asks for, `()`: nothing at all."""
+    delta_size: int = 12
+    """Characters in each delta of a stream: text, thinking, and the JSON of a tool's input."""
+    stop_reason: str | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+    """Laid over the estimated one."""
+    model: str | None = None
+    """In place of the model that was asked for."""
+    id: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    """Added; a header that the answer would have had under the same name is replaced."""
+    status: int = 200
+    error: str | None = None
+    """Anthropic's error type; by default the one that goes with `status`."""
+    message: str | None = None
+    details: Mapping[str, Any] | None = None
+    """`error.details`, where Anthropic puts an `error_code`."""
+    body: bytes | None = None
+    """Sent as it is, with `content-type: text/html` unless `headers` says otherwise."""
+    error_at: int | None = None
+    """In a stream of status 200, an `error` event in place of event number `error_at`, the last."""
+
+
+ERRORS = {
+    400: ("invalid_request_error", "The request is not valid."),
+    401: ("authentication_error", "invalid x-api-key"),
+    402: ("billing_error", "Your credit balance is too low to access the Anthropic API."),
+    403: ("permission_error", "OAuth token has been revoked. Please obtain a new token."),
+    404: ("not_found_error", "Not found"),
+    408: ("timeout_error", "Request timed out"),
+    413: ("request_too_large", "Request exceeds the maximum allowed number of bytes."),
+    422: ("invalid_request_error", "The request is not valid."),
+    429: (
+        "rate_limit_error",
+        "This request would exceed your account's rate limit. Please try again later.",
+    ),
+    500: ("api_error", "Internal server error"),
+    502: ("api_error", "Bad gateway"),
+    503: ("api_error", "Service unavailable"),
+    504: ("timeout_error", "Gateway timeout"),
+    529: ("overloaded_error", "Overloaded"),
+}
+STATUSES = {kind: status for status, (kind, _) in reversed(ERRORS.items())}
+
+
+def error_type(answer: Answer) -> str:
+    kind, _ = ERRORS.get(answer.status, ("api_error", ""))
+    if answer.error_at is not None and answer.status == 200:
+        kind = "overloaded_error"
+    return answer.error or kind
+
+
+def error_status(answer: Answer) -> int:
+    """The HTTP status of an error: its own, or the one of its type for one in a stream."""
+    return answer.status if answer.status != 200 else STATUSES.get(error_type(answer), 500)
+
+
+def error_message(answer: Answer) -> str:
+    _, message = ERRORS.get(error_status(answer), ("", "An error occurred"))
+    return answer.message or message
+
+
+def text(*texts: str, thinking: str | None = None) -> Answer:
+    content: list[Block] = [] if thinking is None else [Thinking(thinking)]
+    content.extend(Text(one) for one in texts)
+    return Answer(content=tuple(content))
+
+
+def tool(name: str, input: dict[str, Any], *, thinking: str | None = None) -> Answer:
+    content: list[Block] = [] if thinking is None else [Thinking(thinking)]
+    return Answer(content=(*content, ToolUse(name, input)))
+
+
+def failure(status: int, message: str | None = None, *, headers: Headers = ()) -> Answer:
+    """An error in the dialect's own form."""
+    return Answer(status=status, message=message, headers=tuple(headers))
+
+
+def html(status: int = 502) -> Answer:
+    page = f"<html><head><title>{status} Bad Gateway</title></head><body>nginx</body></html>"
+    return Answer(status=status, body=page.encode())
+
+
+def first_event_error(error: str = "overloaded_error", *, at: int = 0) -> Answer:
+    return Answer(error_at=at, error=error)
+
+
+def from_json(value: Any) -> Answer:
+    """An answer out of decoded JSON. Raises msgspec.ValidationError."""
+    if isinstance(value, dict) and isinstance(value.get("body"), str):
+        value = {**value, "body": base64.b64encode(value["body"].encode()).decode()}
+    if isinstance(value, dict) and isinstance(value.get("headers"), dict):
+        value = {**value, "headers": list(value["headers"].items())}
+    return msgspec.convert(value, Answer)

@@ -1,0 +1,122 @@
+"""What a conversation asks of us, whatever the dialect: words to repeat, or tools to call.
+
+A prompt is a script for the assistant that the simulator plays. Each line with one of these is a
+step, taken in order, one answer each, whenever the tool is offered:
+
+    run: COMMAND             calls Bash
+    read: PATH               calls Read
+    call: NAME {"json": …}   calls that tool
+    both: run: A, read: B    two or more calls in one answer
+
+When all steps are done, the answer repeats the last results.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+
+from simulator import answers
+
+_REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+_STEP = re.compile(r"(?:^|\s)(run|read|call|both):\s*(.+)")
+_APART = re.compile(r",\s*(?=(?:run|read|call):)")
+
+
+@dataclass
+class Turn:
+    """One or more messages of one side. A tool's result belongs to the user's side."""
+
+    user: bool
+    texts: list[str] = field(default_factory=list)
+    calls: int = 0
+    results: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Conversation:
+    prompt: str
+    """What the user last wrote, without the client's reminders."""
+    rounds: int = 0
+    """How often tools were called since."""
+    results: tuple[str, ...] = ()
+    """What they gave, when that is what the conversation ends with; images last."""
+
+
+def merged(turns: Iterable[Turn]) -> list[Turn]:
+    """Turns that alternate: neighbours of the same side made one."""
+    whole: list[Turn] = []
+    for turn in turns:
+        if whole and whole[-1].user == turn.user:
+            last = whole[-1]
+            last.texts += turn.texts
+            last.calls += turn.calls
+            last.results += turn.results
+            last.images += turn.images
+        else:
+            whole.append(turn)
+    return whole
+
+
+def read(turns: Sequence[Turn]) -> Conversation:
+    rounds = 0
+    prompt = ""
+    for turn in reversed(turns):
+        if turn.user and not turn.results:
+            text = _REMINDER.sub("", "\n".join([*turn.texts, *turn.images]))
+            prompt = text.strip()
+            break
+        rounds += not turn.user and turn.calls > 0
+    last = turns[-1] if turns else Turn(True)
+    results = (*last.results, *last.images) if last.results else ()
+    return Conversation(prompt, rounds, results)
+
+
+def reply(conversation: Conversation, tools: frozenset[str]) -> tuple[answers.Block, ...]:
+    """The answer's text or tool calls, without thinking."""
+    steps = [
+        calls
+        for calls in _steps(conversation.prompt)
+        if calls and tools.issuperset(call.name for call in calls)
+    ]
+    if conversation.rounds < len(steps):
+        return steps[conversation.rounds]
+    if conversation.results:
+        return (_text("Result: " + "\n".join(conversation.results)[:2000]),)
+    said = conversation.prompt
+    return (_text("You said: " + (said[:200] + "…" if len(said) > 200 else said)),)
+
+
+def _text(text: str) -> answers.Text:
+    # A lone surrogate may have come in with JSON, but can't go out.
+    return answers.Text(text.encode("utf-8", "replace").decode())
+
+
+def _steps(prompt: str) -> list[tuple[answers.ToolUse, ...]]:
+    found = (_STEP.search(line) for line in prompt.splitlines())
+    return [_calls(match[1], match[2].strip()) for match in found if match]
+
+
+def _calls(verb: str, rest: str) -> tuple[answers.ToolUse, ...]:
+    match verb:
+        case "run":
+            task = {"command": rest, "description": "Run what was asked for"}
+            return (answers.ToolUse("Bash", task),)
+        case "read":
+            return (answers.ToolUse("Read", {"file_path": rest}),)
+        case "call":
+            name, _, arguments = rest.partition(" ")
+            try:
+                return (answers.ToolUse(name, json.loads(arguments or "{}")),)
+            except ValueError:
+                return ()
+        case _:
+            parts = (part.partition(":") for part in _APART.split(rest))
+            return tuple(
+                call for verb, _, rest in parts for call in _calls(verb.strip(), rest.strip())
+            )

@@ -1,0 +1,80 @@
+"""What an Anthropic-compatible provider that is not Anthropic refuses, after the model of GLM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+from simulator import signatures
+from simulator.recorded import Recorded
+from simulator.strict import Refusal
+
+OURS_ALONE = ("anthropic-beta", "x-litellm-api-key", "x-claude-token-mode")
+FIELDS = ("context_management", "diagnostics", "thread", "container", "mcp_servers", "service_tier")
+
+
+def credential(recorded: Recorded) -> Refusal | None:
+    token = recorded.credential
+    if not token or token.startswith("sk-ant-") or "{{" in token:
+        return Refusal(401, "authentication_error", "token expired or incorrect")
+    for name in OURS_ALONE:
+        if recorded.header(name) is not None:
+            return Refusal(400, "invalid_request_error", f"unexpected header: {name}")
+    return None
+
+
+def problems(
+    body: Mapping[str, Any], signer: signatures.Signer, *, thinking_required: bool
+) -> Iterator[str]:
+    for name in FIELDS:
+        if name in body:
+            yield f"unexpected field: {name}"
+    for n, tool in enumerate(body.get("tools") or ()):
+        if tool.get("type", "custom") != "custom":
+            yield f"tools.{n}: unsupported tool type {tool['type']}"
+        if "defer_loading" in tool:
+            yield f"tools.{n}: unexpected field: defer_loading"
+        yield from _cache_control(f"tools.{n}", tool)
+    system = body.get("system")
+    for n, block in enumerate(system if isinstance(system, list) else ()):
+        if str(block.get("text")).startswith("x-anthropic-billing-header"):
+            yield f"system.{n}: x-anthropic-billing-header reached the prompt"
+        yield from _cache_control(f"system.{n}", block)
+    for n, message in enumerate(body["messages"]):
+        role, content = message.get("role"), message["content"]
+        if role not in ("user", "assistant"):
+            yield f"messages.{n}.role: expected user or assistant, got {role}"
+        if isinstance(content, str):
+            continue
+        if not content:
+            yield f"messages.{n}.content: must not be empty"
+        for m, block in enumerate(content):
+            yield from _block(f"messages.{n}.content.{m}", block, signer)
+        kinds = [block["type"] for block in content]
+        if thinking_required and "tool_use" in kinds and "thinking" not in kinds:
+            yield ("The content[].thinking in the thinking mode must be passed back to the API.")
+
+
+def _block(place: str, block: Mapping[str, Any], signer: signatures.Signer) -> Iterator[str]:
+    yield from _cache_control(place, block)
+    match block["type"]:
+        case "text":
+            if not str(block.get("text") or "").strip():
+                yield f"{place}.text: must not be empty"
+        case "thinking":
+            signature = block.get("signature")
+            if signature and signature != signer.foreign(str(block.get("thinking"))):
+                yield f"{place}.signature: not one of ours"
+        case "redacted_thinking":
+            if block.get("data") != "glm-redacted":
+                yield f"{place}: redacted_thinking is not one of ours"
+        case "tool_use" | "tool_result" | "image" | "document":
+            pass
+        case kind:
+            yield f"{place}: unsupported block type {kind}"
+
+
+def _cache_control(place: str, part: Mapping[str, Any]) -> Iterator[str]:
+    if "scope" in (part.get("cache_control") or {}):
+        yield f"{place}.cache_control: unexpected field: scope"

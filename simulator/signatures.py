@@ -1,0 +1,77 @@
+"""Signatures of thinking blocks: ours to make and to recognise, in Anthropic's form and another's.
+
+Anthropic's are opaque base64 that only Anthropic can verify. Ours carry an HMAC, so that any
+simulator with the same key knows its own, and what a block must still look like when it returns.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import struct
+from typing import NamedTuple
+
+_FIELDS = struct.Struct(">2s8sBB32s64s")
+_UNSHOWN = bytes(32)
+
+
+class Seal(NamedTuple):
+    """What a signature says of its block."""
+
+    kind: bytes
+    """b"T" for thinking, b"R" for redacted thinking."""
+    message: bytes
+    """The same for all blocks of one answer."""
+    place: int
+    """Among the thinking blocks of its answer, from 0."""
+    total: int
+    digest: bytes
+
+    def fits(self, text: str) -> bool:
+        """Whether the text is what was signed; where none was shown, any is as good."""
+        return self.digest in (_UNSHOWN, _digest(text))
+
+
+class Signer:
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def sign(self, text: str | None, *, message: bytes, place: int, total: int) -> str:
+        """A signature for thinking that shows `text`, or no text (`display: omitted`)."""
+        return self._seal(b"\x12T", text, message, place, total)
+
+    def redact(self, *, message: bytes, place: int, total: int) -> str:
+        """The `data` of a redacted thinking block."""
+        return self._seal(b"\x12R", None, message, place, total)
+
+    def read(self, signature: str) -> Seal | None:
+        """None unless this key made it."""
+        try:
+            raw = base64.b64decode(signature, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        body, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
+        if not hmac.compare_digest(mac, self._mac(body)):
+            return None
+        kind, message, place, total, digest, _ = _FIELDS.unpack(body)
+        return Seal(kind[1:], message, place, total, digest)
+
+    def foreign(self, text: str) -> str:
+        """A signature as other providers make them: short, and not base64."""
+        return f"glm-sig-{hmac.digest(self._key, text.encode(), 'sha256').hex()[:16]}"
+
+    def _seal(self, kind: bytes, text: str | None, message: bytes, place: int, total: int) -> str:
+        digest = _UNSHOWN if text is None else _digest(text)
+        # The real ones hold the whole thinking, encrypted; this filler stands for it.
+        body = _FIELDS.pack(kind, message, place, total, digest, os.urandom(64))
+        return base64.b64encode(body + self._mac(body)).decode()
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self._key, body, "sha256")
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
