@@ -1,0 +1,70 @@
+"""Credentials stay out of flows: a placeholder stands where each was.
+
+The real values live beside the flow, and are put back on the copy of the request that is written
+to the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mitmproxy import http
+
+SECRET_HEADERS = frozenset(
+    {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key", b"x-litellm-api-key"}
+)
+
+type Secrets = Mapping[bytes, bytes]
+"""Placeholder -> the header value that it stands for."""
+
+
+def ending(secret: str) -> str:
+    """The most of a secret that may be shown: its last four characters, none of a short one."""
+    return f"…{secret[-4:]}" if len(secret) >= 12 else "…"
+
+
+def hide(headers: http.Headers) -> dict[bytes, bytes]:
+    """Put placeholders for the client's own credentials, and return what they stand for."""
+    secrets: dict[bytes, bytes] = {}
+    fields = []
+    for name, value in headers.fields:
+        if name.lower() in SECRET_HEADERS and not is_placeholder(value):
+            value = _placeholder(value, secrets)
+        fields.append((name, value))
+    if secrets:
+        headers.fields = tuple(fields)
+    return secrets
+
+
+def reveal(headers: http.Headers, secrets: Secrets) -> None:
+    """Put the real values back. A placeholder that stands for nothing any more (in a copy, or in a
+    saved flow) leaves with its header."""
+    fields = []
+    for name, value in headers.fields:
+        if name.lower() in SECRET_HEADERS and is_placeholder(value):
+            if value not in secrets:
+                continue
+            value = secrets[value]
+        fields.append((name, value))
+    headers.fields = tuple(fields)
+
+
+def is_placeholder(value: bytes) -> bool:
+    return value.endswith(b"}}") and b"{{" in value
+
+
+def placeholder(scheme: str, words: str) -> bytes:
+    """`Bearer {{pool #2 …wxyz}}`, and without the scheme where there is none."""
+    return f"{scheme} {{{{{words}}}}}".strip().encode()
+
+
+def _placeholder(value: bytes, secrets: dict[bytes, bytes]) -> bytes:
+    scheme, _, secret = value.decode("utf-8", "replace").rpartition(" ")
+    if scheme.lower() not in ("bearer", "basic"):
+        scheme, secret = "", value.decode("utf-8", "replace")
+    words = f"client {ending(secret)}" if scheme.lower() != "basic" else "client"
+    shown = placeholder(scheme, words)
+    if secrets.get(shown, value) != value:
+        shown = placeholder(scheme, f"{words} #{len(secrets) + 1}")
+    secrets[shown] = value
+    return shown

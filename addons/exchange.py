@@ -1,0 +1,285 @@
+"""One client's request on its way to an answer: which attempts are made, and what comes of them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+import scrub
+from mitmproxy import http
+
+import attempt
+import breaker
+import credentials
+import decompress
+import errors
+import failover
+import messages
+import pages
+import plan
+import profiles
+import quota
+import record
+import rotation
+import verdict
+
+logger = logging.getLogger(__name__)
+
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
+
+
+@dataclass(frozen=True)
+class State:
+    """What requests share. A changed profile makes a new one; requests under way keep theirs."""
+
+    profile: profiles.Profile
+    pool: rotation.Pool
+    breaker: breaker.Breaker
+
+
+class Exchange:
+    """Answers one request to the Messages API. Implements `failover.Exchange`."""
+
+    def __init__(
+        self,
+        state: State,
+        flow: http.HTTPFlow,
+        *,
+        secrets: credentials.Secrets,
+        rotates: bool,
+        to_anthropic: bool,
+    ) -> None:
+        """`rotates`: pool tokens may answer, not only the client's own credential;
+        `to_anthropic`: a model that the profile doesn't know is for Anthropic to judge."""
+        self.state = state
+        self.flow = flow
+        self.secrets = secrets
+        self.rotates = rotates
+        self.to_anthropic = to_anthropic
+        self.counts_tokens = path(flow.request) == COUNT_TOKENS
+        self.outcomes: list[verdict.Outcome] = []
+        self.request: messages.Request
+        self.plan: plan.Plan
+        self.attempt: attempt.Attempt
+        self.started = 0.0
+
+    def begin(self) -> failover.Attempt | http.Response:
+        try:
+            self.request = messages.read(client_body(self.flow.request))
+            targets = self._targets(self.request.model)
+        except OverflowError as e:
+            return failover.error_response(413, str(e))
+        except ValueError as e:
+            return failover.error_response(400, str(e))
+        except LookupError as e:
+            return failover.error_response(404, str(e.args[0]))
+        session = self.flow.request.headers.get("x-claude-code-session-id")
+        self.plan = plan.Plan(
+            targets,
+            pool=self.state.pool if self.rotates and len(self.state.pool) else None,
+            is_down=lambda target: self.state.breaker.open(str(target)),
+            session=session or self.request.session,
+            max_attempts=self.state.profile.max_attempts,
+        )
+        return self._next() or self._final()
+
+    def _targets(self, model: str) -> list[profiles.Target]:
+        """Raises:
+        LookupError: nobody knows the model.
+        ValueError: its provider lacks a key.
+        """
+        profile = self.state.profile
+        target = profile.target(model)
+        if target is None:
+            anthropic = profile.providers.get("anthropic")
+            if not self.to_anthropic or anthropic is None:
+                names = ", ".join(profile.models)
+                raise LookupError(f"model: {model!r} is not one of this proxy's models: {names}")
+            self.rotates = False
+            return [profiles.Target(anthropic, model)]
+        if target.provider.missing:
+            missing = " and ".join(target.provider.missing)
+            raise ValueError(
+                f"model: {model!r} goes to {target.provider.name}, which can't be used until the "
+                f"environment variable {missing} is set"
+            )
+        return [target, *profile.fallback_targets(model)]
+
+    def _next(self, *, upstream_failed: bool = False) -> failover.Attempt | http.Response | None:
+        """The next attempt, or an answer that takes none; None when there is no other."""
+        step = self.plan.next(upstream_failed=upstream_failed)
+        if step is None:
+            return None
+        provider = step.target.provider
+        if not provider.is_anthropic and self.request.thread == "continue":
+            # The conversation is not in the request: Claude Code sends all of it after this.
+            return error_answer(
+                404, "thread_not_found: this proxy keeps no threads", "thread_not_found"
+            )
+        try:
+            if self.counts_tokens and (
+                provider.count_tokens == "estimate" or provider.api == "openai"
+            ):
+                return pages.json_response({"input_tokens": scrub.estimate(self.request)})
+            self.attempt = attempt.Attempt(
+                step, self.flow.request, self.request, self.secrets, learn=self._learn
+            )
+        except ValueError as e:
+            return failover.error_response(400, str(e))
+        self.started = time.time()
+        return self.attempt
+
+    def failed(self, failure: failover.Failure) -> failover.Attempt | http.Response:
+        outcome = self._outcome(failure)
+        self.outcomes.append(outcome)
+        ruling = verdict.judge(outcome)
+        effects = self._punish(outcome, ruling)
+        following = None
+        if ruling.decision == "next":
+            following = self._next(upstream_failed=ruling.cause == "outage")
+        self._report(failure, outcome, effects, following)
+        if following:
+            return following
+        if failure.response is None:
+            return self._final()
+        return self._final(failure.response)
+
+    def _outcome(self, failure: failover.Failure) -> verdict.Outcome:
+        step, response = self.attempt.step, failure.response
+        return verdict.Outcome(
+            target=str(step.target),
+            credential=self.attempt.credential,
+            anthropic=step.target.provider.is_anthropic,
+            kind=failure.kind,
+            detail=failure.detail,
+            status=response.status_code if response else 0,
+            headers=response.headers if response else {},
+            body=(response.content or b"") if response else b"",
+            token=step.token.place if step.token else None,
+            count_tokens=self.counts_tokens,
+        )
+
+    def _learn(self, response: http.Response) -> None:
+        """From every head that isn't a failure."""
+        step = self.attempt.step
+        if step.token and response.status_code < 400:
+            self.state.pool.learn(
+                step.token, response.status_code, response.headers, model=step.target.model
+            )
+
+    def _punish(
+        self, outcome: verdict.Outcome, ruling: verdict.Verdict
+    ) -> list[quota.Rest | quota.Disable]:
+        step = self.attempt.step
+        if ruling.cause == "outage":
+            self.state.breaker.failed(outcome.target)
+        if step.token is None or outcome.kind not in ("status", "event"):
+            return []
+        return self.state.pool.learn(
+            step.token,
+            outcome.error_status,
+            outcome.headers,
+            outcome.fault,
+            model=step.target.model,
+            count_tokens=self.counts_tokens,
+        )
+
+    def _report(
+        self,
+        failure: failover.Failure,
+        outcome: verdict.Outcome,
+        effects: list[quota.Rest | quota.Disable],
+        following: failover.Attempt | http.Response | None,
+    ) -> None:
+        """`claude-opus-5-5: anthropic (token 2 …wxyz) 429, rests 3600 s → zai/glm-5`"""
+        step = self.attempt.step
+        what = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
+        if isinstance(following, attempt.Attempt):
+            then = f" → {name(following.step)}"
+        elif following:
+            then = " → answered here"
+        else:
+            then = ""
+        if effects or len(self.outcomes) > 1 or following or outcome.kind != "status":
+            logger.warning(f"{self.request.model}: {name(step)} {what}{then}")
+        if following or len(self.outcomes) > 1:
+            record.failed_attempt(
+                self.flow,
+                self.attempt.shown,
+                failure,
+                started=self.started,
+                comment=f"✗ {name(step)} {what}{then}",
+            )
+
+    def _final(self, response: http.Response | None = None) -> http.Response:
+        """What the client gets when no attempt was good; `response` is the last one's."""
+        secrets = [token.secret for token in self.state.pool.tokens]
+        secrets += [value.decode("utf-8", "replace") for value in self.secrets.values()]
+        if self.outcomes and self.attempt.provider.api_key:
+            secrets.append(self.attempt.provider.api_key)
+        answer = verdict.final(
+            self.outcomes,
+            now=time.time(),
+            wait=self.state.pool.wait(self.request.model) if self.plan.pool else None,
+            secrets=secrets,
+        )
+        if answer:
+            response = http.Response.make(answer.status, answer.body, answer.headers)
+        assert response
+        if self.outcomes:
+            self._sign(response, len(self.outcomes))
+        return response
+
+    def committed(self, response: http.Response) -> None:
+        self._sign(response, len(self.outcomes) + 1)
+        self.state.breaker.succeeded(str(self.attempt.step.target))
+        if response.headers.get("transfer-encoding"):
+            response.stream = True
+
+    def _sign(self, response: http.Response, attempts: int) -> None:
+        response.headers["x-route-target"] = str(self.attempt.step.target)
+        response.headers["x-route-attempts"] = str(attempts)
+
+    def closed(self, why: str | None) -> None:
+        pass
+
+
+def is_wanted(request: http.Request) -> bool:
+    """Whether a request asks for what we answer or route."""
+    return request.method == "POST" and path(request) in (MESSAGES, COUNT_TOKENS)
+
+
+def path(request: http.Request) -> str:
+    return request.path.partition("?")[0]
+
+
+def declared_size(request: http.Request) -> int:
+    """The length that the headers announce; 0 where they announce none."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
+
+
+def client_body(request: http.Request) -> bytes:
+    """The body as the client meant it.
+
+    Raises:
+        ValueError: it is not in the encoding that its header names.
+        OverflowError: it is too large.
+    """
+    body, encoding = request.raw_content or b"", request.headers.get("content-encoding")
+    return decompress.whole(body, encoding, failover.MAX_BODY) if encoding else body
+
+
+def name(step: plan.Step) -> str:
+    """For people: `anthropic (token 2 …wxyz)` or `zai/glm-5`."""
+    if step.token:
+        return f"{step.target.provider.name} ({step.token.label})"
+    return str(step.target)
+
+
+def error_answer(status: int, message: str, code: str) -> http.Response:
+    """An error with the code that Claude Code goes by."""
+    body = errors.body(errors.kind(status), message, details={"error_code": code})
+    return http.Response.make(status, body, {"content-type": "application/json"})

@@ -1,0 +1,557 @@
+"""The HTTP layer that answers one request by a series of attempts.
+
+Stock mitmproxy sends a request once. This `HttpStream` asks an `Exchange` what to send, holds an
+answer back until it is known to be good, and sends the next attempt when it is not; the client sees
+one answer, streamed as it comes. Real credentials exist only on the copies of requests that are
+written here: a flow holds placeholders.
+
+Replaces `HttpLayer.make_stream`, so that no request, a replayed one included, can get around it.
+It leans on these names of mitmproxy's, which `tests/test_failover_names.py` checks one by one:
+`HttpLayer.{make_stream, streams, connections, waiting_for_establishment, event_to_child}`,
+`HttpStream.{state_*, client_state, server_state, make_server_connection, check_killed,
+send_response}`, `GetHttpConnection.{blocking, connection_spec_matches}`, and the events that
+`layers.http` passes between streams and connections.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+from typing import Literal
+from typing import NamedTuple
+from typing import Protocol
+
+from mitmproxy import connection
+from mitmproxy import flow
+from mitmproxy import http
+from mitmproxy.proxy import commands
+from mitmproxy.proxy import context
+from mitmproxy.proxy import events
+from mitmproxy.proxy.layers import http as layers
+
+import errors
+
+logger = logging.getLogger(__name__)
+
+type Commands[T] = Generator[commands.Command, Any, T]
+
+MAX_BODY = 32 * 1024 * 1024
+"""Anthropic's own limit for a request; what is larger is refused before it fills our memory."""
+
+ERROR_BODY_TIMEOUT = 2.0
+"""Seconds that the body of a failed answer is waited for."""
+
+TICK = 5.0
+"""Seconds: a wakeup can't be taken back, so none is longer."""
+
+FIRST_ATTEMPT_ID = 1 << 40
+
+_attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
+"""Each attempt has a stream id of its own, out of the clients' range: what an abandoned attempt
+still says is dropped by its id, and the same host can be asked again."""
+
+
+class Limits(NamedTuple):
+    """Seconds that an attempt may take."""
+
+    connect: float
+    first_byte: float
+    """Silence until the first event."""
+    idle: float
+    """Silence later on."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an attempt gave no answer."""
+
+    kind: Literal["connect", "timeout", "reset", "status", "event", "local"]
+    """No connection; silence; broken off before the head; a head that is no answer; a 200 that is
+    none for what it holds; not sent, for a reason of ours."""
+    detail: str
+    response: http.Response | None = None
+    """The head, if it came that far. Its content is what there is of an error body, or the event
+    that is an error."""
+
+
+class Reply(Protocol):
+    """An upstream's answer on its way to the client. Never raises."""
+
+    response: http.Response
+    """The head that the client gets."""
+    good: bool
+    """Known to be an answer: from here on nothing can be replaced."""
+    failure: Failure | None
+    """Known to be none."""
+
+    def feed(self, data: bytes) -> bytes: ...
+    def end(self) -> bytes: ...
+    def broken(self, why: str) -> bytes:
+        """What ends the answer in good form after the upstream died, whatever was sent before."""
+
+
+class Attempt(Protocol):
+    """One try at answering a request."""
+
+    address: tuple[str, int]
+    tls: bool
+    limits: Limits
+
+    def request(self, address: tuple[str, int]) -> http.Request:
+        """The request with the real credential, for that address only; raises ValueError."""
+
+    def reply(self, response: http.Response) -> Reply: ...
+
+
+class Exchange(Protocol):
+    """One client's request, until it is answered."""
+
+    def begin(self) -> Attempt | http.Response:
+        """The first attempt, or an answer of our own."""
+
+    def failed(self, failure: Failure) -> Attempt | http.Response:
+        """The attempt after the one that failed, or what the client gets when there is none."""
+
+    def committed(self, response: http.Response) -> None:
+        """The answer is good; `response` is the head that the client gets, still to be changed."""
+
+    def closed(self, why: str | None) -> None:
+        """The stream is over; `why` it ended early, if it did."""
+
+
+class Policy(Protocol):
+    """What the addon tells the layer. Called synchronously."""
+
+    def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
+        """None for a request that passes through as it is. The response is a refusal: whatever was
+        not admitted goes nowhere."""
+
+    def passthrough(self, flow: http.HTTPFlow) -> http.Request:
+        """The request with the client's own credential put back."""
+
+
+class FailoverStream(layers.HttpStream):
+    """The phases of a stream that has an exchange, each a method that takes the upstream's events:
+    `connecting` → `waiting` (for the head) → `judging` (the answer is held back) → `streaming`,
+    back to `connecting` from any but the last, and `over`."""
+
+    def __init__(
+        self, context: context.Context, stream_id: int, parent: layers.HttpLayer, policy: Policy
+    ) -> None:
+        super().__init__(context, stream_id)
+        self.parent = parent
+        self.policy = policy
+        self.exchange: Exchange | None = None
+        self.attempt: Attempt
+        self.reply: Reply
+        self.phase: Callable[[layers.HttpEvent], Commands[None]] = self.over
+        self.attempt_id: int | None = None
+        self.wanted: layers.GetHttpConnection | None = None
+        self.timers: set[commands.RequestWakeup] = set()
+        self.deadline: float | None = None
+        self.upstream_done = False
+        self.reused = False
+        self.retried_fresh = False
+        self.held = b""
+
+    def _handle_event(self, event: events.Event) -> Commands[None]:
+        try:
+            yield from self.dispatch(event)
+        except Exception:
+            # Mitmproxy would log this and leave the client waiting for ever.
+            logger.exception("Cannot go on with a request")
+            yield from self.crash()
+
+    def dispatch(self, event: events.Event) -> Commands[None]:
+        if isinstance(event, events.Wakeup):
+            yield from self.on_timer(event.command)
+        elif isinstance(event, layers.GetHttpConnectionCompleted):
+            yield from self.on_connection(event)
+        elif isinstance(event, layers.HttpEvent) and event.stream_id >= FIRST_ATTEMPT_ID:
+            if event.stream_id == self.attempt_id:
+                event.stream_id = self.stream_id
+                yield from self.phase(event)
+        elif isinstance(event, layers.RequestProtocolError) and self.attempt_id is not None:
+            yield from self.client_left(event)
+        else:
+            yield from self.stock(event)
+
+    # What the client sends
+
+    def state_wait_for_request_headers(self, event: layers.RequestHeaders) -> Commands[None]:
+        yield from super().state_wait_for_request_headers(event)
+        if self.client_state == self.state_consume_request_body and self.flow.response:
+            yield from self.refuse()
+
+    def state_consume_request_body(self, event: events.Event) -> Commands[None]:
+        yield from super().state_consume_request_body(event)
+        if len(self.request_body_buf) > MAX_BODY:
+            self.flow.response = too_large()
+            yield from self.refuse()
+
+    def refuse(self) -> Commands[None]:
+        """Answer with `flow.response` at once, whatever of the body is still to come."""
+        assert self.flow.response
+        self.flow.response.headers["connection"] = "close"
+        self.request_body_buf.clear()
+        yield layers.HttpResponseHeadersHook(self.flow)
+        yield from self.send_response()
+        self.client_state = self.state_errored
+        self.flow.live = False
+        yield layers.DropStream(self.stream_id)
+        yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
+
+    def client_left(self, event: layers.RequestProtocolError) -> Commands[None]:
+        yield from self.abandon()
+        self.finish(event.message)
+        self.keep_partial_body()
+        if self.server_state not in (self.state_done, self.state_errored):
+            self.flow.error = flow.Error(event.message)
+            yield layers.HttpErrorHook(self.flow)
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield layers.DropStream(self.stream_id)
+
+    def crash(self) -> Commands[None]:
+        yield from self.abandon()
+        self.finish("internal error")
+        if self.server_state == self.state_wait_for_response_headers:
+            yield from self.answer(error_response(500, "The proxy failed; its log says why"))
+            return
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield layers.DropStream(self.stream_id)
+        yield layers.SendHttp(
+            layers.ResponseProtocolError(self.stream_id, "internal error", layers.ErrorCode.KILL),
+            self.context.client,
+        )
+
+    # Attempts
+
+    def make_server_connection(self) -> Commands[bool]:
+        exchange = self.policy.exchange(self.flow)
+        if exchange is None:
+            return (yield from super().make_server_connection())
+        if isinstance(exchange, http.Response):
+            yield from self.answer(exchange)
+        else:
+            self.exchange = exchange
+            yield from self.proceed(exchange.begin())
+        return False  # the stock code must not send anything
+
+    def proceed(self, step: Attempt | http.Response) -> Commands[None]:
+        if isinstance(step, http.Response):
+            yield from self.answer(step)
+        else:
+            self.attempt = step
+            self.retried_fresh = False
+            yield from self.connect()
+
+    def connect(self) -> Commands[None]:
+        self.attempt_id = next(_attempt_ids)
+        self.parent.streams[self.attempt_id] = self
+        self.phase = self.over  # nothing can be said before the request is sent
+        self.held, self.upstream_done = b"", False
+        self.started = time.time()
+        yield from self.arm(self.attempt.limits.connect)
+        wanted = layers.GetHttpConnection(
+            self.attempt.address, self.attempt.tls, self.flow.server_conn.via, "tcp"
+        )
+        # mitmproxy pauses a layer while a command blocks; marked as handled by this stream, it
+        # isn't paused, so that a timeout or a client that leaves is seen meanwhile.
+        wanted.blocking = self  # type: ignore[assignment]
+        self.wanted = wanted
+        yield wanted
+
+    def on_connection(self, event: layers.GetHttpConnectionCompleted) -> Commands[None]:
+        upstream, error = event.reply
+        if error:
+            self.forget_refusal(event.command)
+        if event.command is not self.wanted:
+            if upstream and self.context.client.alpn == b"h2" and upstream.alpn != b"h2":
+                yield commands.CloseConnection(upstream)  # came too late; nobody else may use it
+            return
+        self.wanted = self.deadline = None
+        if upstream is None:
+            yield from self.fail(Failure("connect", error or "no connection"))
+            return
+        assert isinstance(upstream, connection.Server)
+        self.context.server = self.flow.server_conn = upstream
+        self.reused = bool(upstream.timestamp_start and upstream.timestamp_start < self.started)
+        yield from self.send(upstream)
+
+    def send(self, upstream: connection.Server) -> Commands[None]:
+        assert self.attempt_id is not None
+        assert upstream.address
+        try:
+            request = self.attempt.request((upstream.address[0], upstream.address[1]))
+        except ValueError as e:
+            yield from self.fail(Failure("local", str(e)))
+            return
+        self.phase = self.waiting
+        yield from self.arm(self.attempt.limits.first_byte)
+        content = request.raw_content
+        yield layers.SendHttp(
+            layers.RequestHeaders(self.attempt_id, request, not content), upstream
+        )
+        if content:
+            yield layers.SendHttp(layers.RequestData(self.attempt_id, content), upstream)
+        yield layers.SendHttp(layers.RequestEndOfMessage(self.attempt_id), upstream)
+
+    def waiting(self, event: layers.HttpEvent) -> Commands[None]:
+        if isinstance(event, layers.ResponseProtocolError):
+            self.upstream_done = True
+            if self.reused and not self.retried_fresh:
+                # A kept connection that the upstream closed just as we wrote to it says nothing
+                # about the upstream: once, the same attempt goes over a new one.
+                self.retried_fresh = True
+                yield from self.abandon()
+                yield from self.connect()
+                return
+            yield from self.fail(Failure("reset", event.message))
+        elif isinstance(event, layers.ResponseHeaders):
+            self.reply = self.attempt.reply(event.response)
+            self.phase = self.judging
+            if event.response.status_code >= 400:
+                yield from self.arm(ERROR_BODY_TIMEOUT)
+
+    def judging(self, event: layers.HttpEvent) -> Commands[None]:
+        if isinstance(event, layers.ResponseData):
+            self.held += self.reply.feed(event.data)
+            if self.reply.response.status_code < 400:
+                yield from self.arm(self.attempt.limits.first_byte)
+        elif isinstance(event, layers.ResponseEndOfMessage):
+            self.upstream_done = True
+            self.held += self.reply.end()
+        elif isinstance(event, layers.ResponseProtocolError):
+            self.upstream_done = True
+            if self.reply.response.status_code >= 400:
+                self.held += self.reply.end()
+            else:
+                yield from self.fail(Failure("reset", event.message))
+                return
+        if self.reply.failure:
+            yield from self.fail(self.reply.failure)
+        elif self.reply.good:
+            yield from self.commit()
+        elif self.upstream_done:
+            yield from self.fail(Failure("reset", "ended before its first event"))
+
+    def commit(self) -> Commands[None]:
+        assert self.exchange
+        self.exchange.committed(self.reply.response)
+        self.phase = self.streaming
+        self.deadline = None
+        if not self.upstream_done:
+            yield from self.arm(self.attempt.limits.idle)
+        held, self.held = self.held, b""
+        yield from self.stock(layers.ResponseHeaders(self.stream_id, self.reply.response))
+        if held:
+            yield from self.stock(layers.ResponseData(self.stream_id, held))
+        if self.upstream_done:
+            yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
+        elif self.client_state == self.state_errored:
+            yield from self.killed()
+
+    def streaming(self, event: layers.HttpEvent) -> Commands[None]:
+        if self.flow.error:
+            yield from self.killed()
+            return
+        self.deadline = time.monotonic() + self.attempt.limits.idle
+        if isinstance(event, layers.ResponseData):
+            if data := self.reply.feed(event.data):
+                yield from self.stock(layers.ResponseData(self.stream_id, data))
+        elif isinstance(event, layers.ResponseEndOfMessage):
+            self.upstream_done = True
+            if data := self.reply.end():
+                yield from self.stock(layers.ResponseData(self.stream_id, data))
+            yield from self.stock(event)
+        elif isinstance(event, layers.ResponseProtocolError):
+            self.upstream_done = True
+            yield from self.break_off(event.message)
+
+    def break_off(self, why: str) -> Commands[None]:
+        """The upstream died in the middle of the answer: end it so that the client knows."""
+        tail = self.reply.broken(why)
+        self.flow.error = flow.Error(why)
+        self.finish(why)
+        if tail:
+            yield from self.stock(layers.ResponseData(self.stream_id, tail))
+        yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
+
+    def killed(self) -> Commands[None]:
+        """By a user, in mitmweb or in the console."""
+        yield from self.abandon()
+        self.finish("killed")
+        if self.client_state != self.state_errored:
+            yield layers.HttpErrorHook(self.flow)
+            yield layers.SendHttp(
+                layers.ResponseProtocolError(self.stream_id, "killed", layers.ErrorCode.KILL),
+                self.context.client,
+            )
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield layers.DropStream(self.stream_id)
+
+    def fail(self, failure: Failure) -> Commands[None]:
+        assert self.exchange
+        self.deadline = None
+        yield from self.abandon()
+        if failure.kind == "timeout" and self.context.server.alpn == b"h2" != (
+            self.context.client.alpn
+        ):
+            # The whole connection may be dead, and nobody else can be using it: connections are
+            # kept for each client connection.
+            yield commands.CloseConnection(self.context.server)
+        yield from self.proceed(self.exchange.failed(failure))
+
+    def abandon(self) -> Commands[None]:
+        """Give up the current attempt: whatever it still says is dropped by its id."""
+        self.wanted = self.deadline = None
+        if self.attempt_id is None or self.parent.streams.pop(self.attempt_id, None) is None:
+            return
+        if self.phase != self.over and not self.upstream_done:
+            yield layers.SendHttp(
+                layers.RequestProtocolError(self.attempt_id, "abandoned", layers.ErrorCode.CANCEL),
+                self.context.server,
+            )
+        self.phase = self.over
+
+    def answer(self, response: http.Response) -> Commands[None]:
+        """An answer of our own, told to the stock code as if an upstream had given it."""
+        self.deadline, self.phase = None, self.over
+        content, response.data.content = response.raw_content or b"", None
+        yield from self.stock(layers.ResponseHeaders(self.stream_id, response, not content))
+        if content:
+            yield from self.stock(layers.ResponseData(self.stream_id, content))
+        yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
+
+    def over(self, event: layers.HttpEvent) -> Commands[None]:
+        yield from ()
+
+    # Time
+
+    def arm(self, seconds: float) -> Commands[None]:
+        self.deadline = time.monotonic() + seconds
+        if not any(timer.delay <= seconds for timer in self.timers):
+            yield from self.tick(seconds)
+
+    def tick(self, seconds: float) -> Commands[None]:
+        timer = commands.RequestWakeup(min(seconds, TICK))
+        self.timers.add(timer)
+        yield timer
+
+    def on_timer(self, timer: commands.RequestWakeup) -> Commands[None]:
+        self.timers.discard(timer)
+        if self.deadline is None:
+            return
+        left = self.deadline - time.monotonic()
+        if left > 0.001:
+            yield from self.arm(left)
+        elif self.wanted:
+            yield from self.give_up_connecting(self.wanted)
+            seconds = self.attempt.limits.connect
+            yield from self.fail(Failure("connect", f"no connection within {seconds:g} s"))
+        elif self.phase == self.judging and self.reply.response.status_code >= 400:
+            self.held += self.reply.end()
+            yield from self.fail(self.reply.failure or Failure("status", "its body never ended"))
+        elif self.phase in (self.waiting, self.judging):
+            seconds = self.attempt.limits.first_byte
+            yield from self.fail(Failure("timeout", f"silent for {seconds:g} s"))
+        elif self.phase == self.streaming and not self.upstream_done:
+            yield from self.abandon()
+            yield from self.break_off(f"silent for {self.attempt.limits.idle:g} s")
+
+    def give_up_connecting(self, wanted: layers.GetHttpConnection) -> Commands[None]:
+        for upstream, waiting in list(self.parent.waiting_for_establishment.items()):
+            # One that has not started is queued behind others (five connections to an address) and
+            # would never be answered if it were closed; one that others wait for is theirs too.
+            mine = any(each is wanted for each in waiting)
+            if mine and len(waiting) == 1 and upstream.timestamp_start:
+                yield commands.CloseConnection(upstream)
+
+    def forget_refusal(self, command: layers.GetHttpConnection) -> None:
+        """Else this address stays refused for as long as the client connection lives."""
+        for each in self.parent.connections:
+            if isinstance(each, connection.Server) and command.connection_spec_matches(each):
+                each.error = None
+
+    # The stock state machine
+
+    def stock(self, event: events.Event) -> Commands[None]:
+        """Mitmproxy's own handling of an event. Towards an upstream, the request is replaced by a
+        copy that carries the client's own credential again."""
+        generator = super()._handle_event(event)
+        reply = None
+        while True:
+            try:
+                command = generator.send(reply)
+            except StopIteration:
+                return
+            if isinstance(command, layers.SendHttp) and command.connection != self.context.client:
+                if self.attempt_id is not None:
+                    command.event.stream_id = self.attempt_id
+                elif isinstance(command.event, layers.RequestHeaders):
+                    command.event.request = self.policy.passthrough(self.flow)
+            elif isinstance(command, layers.DropStream):
+                if self.attempt_id is not None:
+                    self.parent.streams.pop(self.attempt_id, None)
+                self.finish(self.flow.error.msg if self.flow.error else None)
+            reply = yield command
+
+    def finish(self, why: str | None) -> None:
+        self.deadline, self.phase = None, self.over
+        for timer in self.timers:
+            # It can't be taken back, but need not keep this stream and its bodies until it fires.
+            self.parent.command_sources[timer] = _Nobody()  # type: ignore[assignment]
+        exchange, self.exchange = self.exchange, None
+        if exchange:
+            exchange.closed(why)
+
+    def keep_partial_body(self) -> None:
+        """The stock code stores a streamed body only when it ended well."""
+        if self.response_body_buf and self.flow.response:
+            self.flow.response.data.content = bytes(self.response_body_buf)
+            self.response_body_buf.clear()
+
+
+class _Nobody:
+    """Takes the wakeups of streams that are over."""
+
+    def handle_event(self, event: events.Event) -> Commands[None]:
+        yield from ()
+
+
+def error_response(status: int, message: str, **headers: str) -> http.Response:
+    return http.Response.make(
+        status,
+        errors.body(errors.kind(status), message),
+        {"content-type": "application/json", **headers},
+    )
+
+
+def too_large() -> http.Response:
+    megabytes = MAX_BODY // 1024 // 1024
+    return error_response(413, f"Request exceeds the maximum size of {megabytes} MB")
+
+
+def install(policy: Policy) -> Callable[[], None]:
+    """Make every HTTP stream from now on a `FailoverStream`; the callable undoes it."""
+    stock = layers.HttpLayer.make_stream
+
+    def make_stream(self: layers.HttpLayer, stream_id: int) -> Commands[None]:
+        stream = FailoverStream(self.context.fork(), stream_id, self, policy)
+        self.streams[stream_id] = stream
+        yield from self.event_to_child(stream, events.Start())
+
+    layers.HttpLayer.make_stream = make_stream  # type: ignore[method-assign]
+
+    def uninstall() -> None:
+        layers.HttpLayer.make_stream = stock  # type: ignore[method-assign]
+
+    return uninstall

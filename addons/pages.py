@@ -1,0 +1,59 @@
+"""The pages at the reverse door that we answer ourselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from mitmproxy import http
+
+import profiles
+
+
+def answer(request: http.Request, profile: profiles.Profile) -> http.Response | None:
+    """The page that a request at the reverse door asks for, if it is one of ours."""
+    if request.method not in ("GET", "HEAD"):
+        return None
+    match request.path.partition("?")[0]:
+        case "/health":
+            return json_response({"status": "ok"})
+        case "/v1/models":
+            return models(profile)
+        case _:
+            return None
+
+
+def is_public(request: http.Request) -> bool:
+    """Whether a page is for everyone: whoever supervises the proxy needs no key."""
+    return request.path.partition("?")[0] == "/health"
+
+
+def models(profile: profiles.Profile) -> http.Response:
+    """The profile's models in Anthropic's list format, which Claude Code's gateway discovery reads:
+    https://platform.claude.com/docs/en/api/models-list"""
+    names = profile.listed_models()
+    return json_response(
+        {
+            "data": [
+                {
+                    "type": "model",
+                    "id": name,
+                    "display_name": display_name(name, profile),
+                    "created_at": "1970-01-01T00:00:00Z",
+                }
+                for name in names
+            ],
+            "has_more": False,
+            "first_id": names[0] if names else None,
+            "last_id": names[-1] if names else None,
+        }
+    )
+
+
+def display_name(name: str, profile: profiles.Profile) -> str:
+    target = profile.target(name)
+    return f"{name} ({target})" if target else name
+
+
+def json_response(value: Any) -> http.Response:
+    return http.Response.make(200, msgspec.json.encode(value), {"content-type": "application/json"})

@@ -1,0 +1,52 @@
+"""Attempts that failed, as flows of their own: in mitmweb, in the console, in saved files."""
+
+from __future__ import annotations
+
+import time
+
+from mitmproxy import connection
+from mitmproxy import ctx
+from mitmproxy import flow
+from mitmproxy import http
+
+import failover
+
+MARKER = ":x:"
+
+
+def failed_attempt(
+    answered: http.HTTPFlow,
+    request: http.Request,
+    failure: failover.Failure,
+    *,
+    started: float,
+    comment: str,
+) -> None:
+    """`answered` is the client's flow; `request` is what went upstream, with placeholders."""
+    failed = http.HTTPFlow(answered.client_conn, answered.server_conn)
+    failed.request = request.copy()
+    failed.request.timestamp_start = started
+    failed.request.timestamp_end = started
+    if failure.kind == "connect":
+        failed.server_conn = connection.Server(address=(request.host, request.port))
+    if failure.response:
+        failed.response = failure.response.copy()
+        failed.response.timestamp_end = time.time()
+    else:
+        failed.error = flow.Error(failure.detail)
+    failed.comment = comment
+    failed.marked = MARKER
+    show(failed)
+
+
+def show(shown: http.HTTPFlow) -> None:
+    """To every part of mitmproxy that would have seen it, had it been a flow of its own."""
+    if view := ctx.master.addons.get("view"):
+        view.add([shown])
+    if save := ctx.master.addons.get("save"):
+        save.save_flow(shown)
+    if dumper := ctx.master.addons.get("dumper"):
+        if shown.error:
+            dumper.error(shown)
+        else:
+            dumper.response(shown)

@@ -1,0 +1,53 @@
+"""Notices that files have changed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 1.0
+"""Seconds between looks: a change is to be in force within two."""
+
+type Stamp = tuple[int, int] | None
+
+
+def stamp(path: Path) -> Stamp:
+    """What differs when a file was written again; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+class Watch:
+    """Calls `changed` whenever one of the files was written, made or removed."""
+
+    def __init__(self, paths: Sequence[Path], changed: Callable[[], None]) -> None:
+        self._paths = paths
+        self._changed = changed
+        self._stamps = [stamp(path) for path in paths]
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    def stop(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            self.look()
+
+    def look(self) -> None:
+        stamps = [stamp(path) for path in self._paths]
+        if stamps != self._stamps:
+            self._stamps = stamps
+            self._changed()

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from mitmproxy import http
+
+import credentials
+
+SECRET = b"sk-ant-oat01-abcdefghijklmnop"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        (b"Authorization", b"Bearer " + SECRET, "Bearer {{client …mnop}}".encode()),
+        (b"X-Api-Key", SECRET, "{{client …mnop}}".encode()),
+        (b"x-litellm-api-key", b"short", "{{client …}}".encode()),
+        (b"proxy-authorization", b"Basic dXNlcjp0b2tlbg==", b"Basic {{client}}"),
+        (b"cookie", b"a=b; c=" + SECRET, "{{client …mnop}}".encode()),
+        (b"x-api-key", b"\xff" * 20, "{{client …����}}".encode()),
+    ],
+)
+def test_hide_and_reveal(name: bytes, value: bytes, shown: bytes) -> None:
+    headers = http.Headers(((b"accept", b"*/*"), (name, value)))
+    secrets = credentials.hide(headers)
+    assert headers.fields == ((b"accept", b"*/*"), (name, shown))
+    credentials.reveal(headers, secrets)
+    assert headers.fields == ((b"accept", b"*/*"), (name, value))
+
+
+def test_two_values_that_look_alike_stay_apart() -> None:
+    fields = ((b"x-api-key", b"1234567890-wxyz"), (b"cookie", b"0987654321-wxyz"))
+    headers = http.Headers(fields)
+    secrets = credentials.hide(headers)
+    credentials.reveal(headers, secrets)
+    assert headers.fields == fields
+
+
+def test_hiding_twice_keeps_the_first() -> None:
+    headers = http.Headers(((b"x-api-key", SECRET),))
+    credentials.hide(headers)
+    assert credentials.hide(headers) == {}
+
+
+def test_a_placeholder_without_its_secret_is_not_sent() -> None:
+    headers = http.Headers(((b"x-api-key", "{{client …mnop}}".encode()), (b"accept", b"*/*")))
+    credentials.reveal(headers, {})
+    assert headers.fields == ((b"accept", b"*/*"),)
+
+
+def test_only_credential_headers_are_filled_in() -> None:
+    headers = http.Headers(((b"x-note", b"{{pool #1}}"),))
+    credentials.reveal(headers, {b"{{pool #1}}": SECRET})
+    assert headers.fields == ((b"x-note", b"{{pool #1}}"),)
