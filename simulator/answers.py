@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -96,6 +97,8 @@ ERRORS = {
 }
 STATUSES = {kind: status for status, (kind, _) in reversed(ERRORS.items())}
 
+_NAMES = {one.name for one in fields(Answer)}
+
 
 def error_type(answer: Answer) -> str:
     kind, _ = ERRORS.get(answer.status, ("api_error", ""))
@@ -145,4 +148,6 @@ def from_json(value: Any) -> Answer:
         value = {**value, "body": base64.b64encode(value["body"].encode()).decode()}
     if isinstance(value, dict) and isinstance(value.get("headers"), dict):
         value = {**value, "headers": list(value["headers"].items())}
+    if isinstance(value, dict) and (unknown := value.keys() - _NAMES):
+        raise msgspec.ValidationError(f"expected fields of an answer, got {sorted(unknown)}")
     return msgspec.convert(value, Answer)

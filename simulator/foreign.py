@@ -15,8 +15,8 @@ FIELDS = ("context_management", "diagnostics", "thread", "container", "mcp_serve
 
 
 def credential(recorded: Recorded) -> Refusal | None:
-    token = recorded.credential
-    if not token or token.startswith("sk-ant-") or "{{" in token:
+    tokens = [token for token in (recorded.bearer, recorded.header("x-api-key")) if token]
+    if not tokens or any(token.startswith("sk-ant-") or "{{" in token for token in tokens):
         return Refusal(401, "authentication_error", "token expired or incorrect")
     for name in OURS_ALONE:
         if recorded.header(name) is not None:

@@ -217,15 +217,8 @@ class Simulator:
             with self._changed:
                 recorded.ended = time.monotonic() - recorded.time
                 self._changed.notify_all()
-        logger.info(
-            "%s %s %s -> %s %s%.0f ms",
-            recorded.method,
-            recorded.path,
-            recorded.model or "",
-            recorded.status or plan.delivery.before_head,
-            "cancelled after " if recorded.cancelled is not None else "",
-            1000 * recorded.ended,
-        )
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s", _line(recorded))
 
     def _control(self, recorded: Recorded) -> faults.Plan:
         """POST script and clear, GET requests: for tests that run in another process."""
@@ -275,6 +268,14 @@ async def deliver(plan: faults.Plan, channel: http1.Channel, recorded: Recorded)
     await channel.end(delivery.end)
     if delivery.end == "hang":
         raise ConnectionAbortedError
+
+
+def _line(recorded: Recorded) -> str:
+    outcome = "left by the client" if recorded.cancelled is not None else recorded.refused or ""
+    return (
+        f"{recorded.method} {recorded.path} {recorded.model or ''} -> {recorded.status}"
+        f" {1000 * (recorded.ended or 0):.0f} ms {outcome}"
+    )
 
 
 def _described(recorded: Recorded) -> dict[str, object]:

@@ -201,7 +201,7 @@ def roles(body: Body, betas: Sequence[str]) -> Problems:
                     ' `system` parameter, not "system" as an input message role.'
                 )
             after = history[n + 1].get("role") if n + 1 < len(history) else "assistant"
-            if n == 0 or history[n - 1].get("role") == "system" or after != "assistant":
+            if n == 0 or not _ends_turn(history[n - 1]) or after != "assistant":
                 yield (
                     f"messages.{n}: a `system` message must follow a `user` message and precede an"
                     " `assistant` message or the end"
@@ -219,6 +219,13 @@ def roles(body: Body, betas: Sequence[str]) -> Problems:
                 "This model does not support assistant message prefill. The conversation must end"
                 " with a user message."
             )
+
+
+def _ends_turn(message: Body) -> bool:
+    """Whether the assistant is next: after a user, or after a tool that the server ran."""
+    content = message["content"]
+    last = content[-1]["type"] if isinstance(content, list) and content else ""
+    return message.get("role") == "user" or last.endswith("_tool_result")
 
 
 def blocks(body: Body, signer: signatures.Signer) -> Problems:
