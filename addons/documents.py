@@ -40,7 +40,7 @@ def load(text: str) -> Any:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         _refuse_duplicates(node, "", set())
-        return None if node is None else loader.construct_document(node)
+        return None if node is None else _construct(loader, node)
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -51,6 +51,13 @@ def load(text: str) -> Any:
         raise ValueError(f"line {line}, column {column}: expected YAML, got {e.reason}") from e
     except RecursionError as e:
         raise ValueError("expected YAML nested less deeply") from e
+
+
+def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    try:
+        return loader.construct_document(node)
+    except ValueError as e:  # a date or number that is none, such as 2020-13-45
+        raise ValueError(f"expected YAML, got a mistake: {e}") from e
 
 
 def _refuse_duplicates(node: yaml.Node | None, path: str, seen: set[yaml.Node]) -> None:
@@ -94,8 +101,8 @@ class Value:
     path: str = ""
 
     def __getitem__(self, key: str) -> Value:
-        """The value under a key, absent or not, of what is known to be a mapping."""
-        return self._child((self.raw or {}).get(key), key)
+        """The value under a key, present or absent; this one is a mapping, or absent."""
+        return self.mapping().get(key) or self._child(None, key)
 
     def otherwise(self, raw: Any) -> Value:
         """The same, or where it is absent, another in its place."""
@@ -184,10 +191,9 @@ class Value:
         if isinstance(self.raw, list):
             return [item.json() for item in self.items()]
         value = self._scalar()
-        if not isinstance(value, str | int | float | None) or value in (math.inf, -math.inf):
+        is_finite = not isinstance(value, float) or math.isfinite(value)
+        if not isinstance(value, str | int | float | None) or not is_finite:
             raise self.error("a value that JSON has")
-        if value != value:
-            raise self.error("a number")
         return value
 
     def unset(self) -> tuple[str, ...]:

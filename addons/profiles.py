@@ -162,7 +162,7 @@ def environment(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return {**{name: value for name, value in values.items() if value is not None}, **environ}
 
 
-def _profile(root: documents.Value, path: Path, warnings: tuple[str, ...]) -> Profile:
+def _profile(root: documents.Value, path: Path, warnings: Iterable[str]) -> Profile:
     root.only("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open")
     known = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not known:
