@@ -1,0 +1,68 @@
+"""Messages <-> Chat Completions: what a provider with `api: openai` is asked, and what its answer means."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+import chat_answer
+import chat_errors
+import chat_request
+import chat_stream
+import messages
+import profiles
+
+
+def _new_id() -> str:
+    return secrets.token_hex(12)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to a Chat Completions provider, which knows how its answer is to be read."""
+
+    body: bytes = field(repr=False)
+    """The request's body."""
+    dropped: tuple[str, ...]
+    """The paths of what was left out of it, without content."""
+    _asked: chat_answer.Asked = field(repr=False)
+
+    def stream(self) -> chat_stream.Stream:
+        """For an answer that is an event stream."""
+        return chat_stream.Stream(self._asked)
+
+    def answer(self, body: bytes) -> bytes:
+        """The answer as a message, whatever was asked for.
+
+        Raises:
+            ValueError: the body is no answer; where it is an error, error() reads it.
+        """
+        return chat_answer.translate(body, self._asked)
+
+
+def request(
+    request: messages.Request, target: profiles.Target, new_id: Callable[[], str] = _new_id
+) -> Call:
+    """The request for a target; `new_id` makes letters and digits that nobody had before.
+
+    Raises:
+        ValueError: the body is no Messages request.
+    """
+    translation = chat_request.translate(request, target)
+    asked = chat_answer.Asked(
+        request.model,
+        target.provider,
+        translation.names,
+        translation.stops,
+        translation.ids,
+        new_id,
+    )
+    return Call(translation.body, translation.dropped, asked)
+
+
+def error(status: int, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str]:
+    """Status, error type and message for the client; a status below 400 is an error in an answer."""
+    return chat_errors.translate(status, body)

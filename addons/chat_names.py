@@ -1,0 +1,90 @@
+"""Tool names and call ids: each API takes some that the other refuses, so they are mapped there and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import string
+from collections.abc import Container
+from collections.abc import Iterable
+
+LONGEST = 64
+"""Characters of a function name in Chat Completions; Messages takes 128."""
+
+_FITS = re.compile(r"[a-zA-Z0-9_-]+")
+_ODD = re.compile(r"[^a-zA-Z0-9_-]")
+_CARRIED = "route_"
+_ALPHANUMERIC = string.digits + string.ascii_letters
+
+
+class Names:
+    """The tool names of one request.
+
+    A name that Chat Completions takes stays; any other becomes its beginning with a hash, the same
+    in each request of a conversation, which the provider's prompt cache and the model rely on.
+    """
+
+    def __init__(self, tools: Iterable[str]) -> None:
+        self._sent: dict[str, str] = {}
+        self._own: dict[str, str] = {}
+        for name in sorted(tools, key=_fits, reverse=True):
+            self.sent(name)
+
+    def sent(self, name: str) -> str:
+        """What the provider knows a tool by."""
+        if name not in self._sent:
+            sent = name if _fits(name) and name not in self._own else _shortened(name, self._own)
+            self._sent[name] = sent
+            self._own[sent] = name
+        return self._sent[name]
+
+    def own(self, name: str) -> str:
+        """The client's name for what the provider calls; made fit where the model invented it."""
+        return self._own.get(name) or _ODD.sub("_", name)[:128]
+
+
+def _fits(name: str) -> bool:
+    return len(name) <= LONGEST and _FITS.fullmatch(name) is not None
+
+
+def _shortened(name: str, taken: Container[str]) -> str:
+    start = _ODD.sub("_", name)[: LONGEST - 9]
+    digest = name
+    while True:
+        digest = hashlib.sha256(digest.encode()).hexdigest()
+        if (shortened := f"{start}_{digest[:8]}") not in taken:
+            return shortened
+
+
+def carried(id: str) -> str:
+    """A provider's call id in the characters that Messages takes, from which carried_off() gets it back.
+
+    Kimi's `functions.Read:0` is such an id, and Kimi wants to see it again.
+    """
+    if _FITS.fullmatch(id):
+        return id
+    return _CARRIED + base64.urlsafe_b64encode(id.encode()).decode().rstrip("=")
+
+
+def carried_off(id: str) -> str:
+    """The provider's own id where carried() made this one; any other as it is."""
+    if not id.startswith(_CARRIED):
+        return id
+    code = id[len(_CARRIED) :]
+    try:
+        own = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return id
+    return own if carried(own) == id else id
+
+
+def hashed(id: str, length: int) -> str:
+    """Letters and digits for an id that a provider finds too long, or of the wrong characters."""
+    number = int.from_bytes(hashlib.sha256(id.encode()).digest())
+    letters = ""
+    for _ in range(length):
+        number, place = divmod(number, len(_ALPHANUMERIC))
+        letters += _ALPHANUMERIC[place]
+    return letters

@@ -1,0 +1,301 @@
+"""A streamed Chat Completions answer as a streamed Messages answer.
+
+Chat Completions mixes what it streams at will; the blocks of Messages come one after the other. So text,
+thinking and each tool call become a block when their first bytes are there, and what arrives while a tool
+call isn't finished waits in line until it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Literal
+
+import msgspec
+
+import chat_answer
+import chat_errors
+import chat_thinking
+import chat_turns
+import errors
+import sse
+
+_encode = msgspec.json.encode
+
+_DELTAS = {
+    "text": (b"text_delta", b"text"),
+    "thinking": (b"thinking_delta", b"thinking"),
+    "tool_use": (b"input_json_delta", b"partial_json"),
+}
+"""A block's type: its deltas' type, and the field that holds what they add."""
+
+_SIGNATURE = {"text": {}, "thinking": {"signature": ""}}
+
+PING = sse.encode("ping", b'{"type":"ping"}')
+
+
+class _Call:
+    """A tool call as far as it has come."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.extra_content: Any = None
+        self.arguments: list[str] = []
+        self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
+        """held: its block is open, but its arguments don't look like an object, so they go out at its
+        end, put right; live: they go out as they come."""
+
+    def text(self) -> str:
+        return "".join(self.arguments)
+
+    def is_complete(self) -> bool:
+        """Whether all its arguments are there: nothing can come after an object."""
+        last = self.arguments[-1] if self.arguments else ""
+        return last.rstrip().endswith("}") and chat_answer.is_object(self.text())
+
+    def can_start(self) -> bool:
+        """Whether its block can; an id may be late, or never come."""
+        return bool(self.name) and (bool(self.id) or self.is_complete())
+
+
+class Stream:
+    """Feed it the provider's events; it never raises.
+
+    An error that the provider sends ends it, with an `error` event.
+    """
+
+    def __init__(self, asked: chat_answer.Asked) -> None:
+        self.failed: tuple[str, str] | None = None
+        """Type and message of the error that ended it."""
+        self._asked = asked
+        self._out: list[bytes] = []
+        self._started = False
+        self._ended = False
+        self._index = -1
+        """Of the block that is open, or was last."""
+        self._open: str | _Call = ""
+        """`text`, `thinking` or a call; empty where no block is open."""
+        self._delta = b""
+        """How a delta's event begins in the open block."""
+        self._line: list[chat_answer.Piece | _Call] = []
+        """What has come while the open call wasn't complete."""
+        self._blank = {"text": "", "thinking": ""}
+        """White space that has come where no block was open: it opens none."""
+        self._form: chat_thinking.Form = "reasoning_content"
+        self._details: list[dict[str, Any]] = []
+        """The reasoning_details of the open thinking block, or the next one."""
+        self._calls: list[_Call] = []
+        self._by_index: dict[int, _Call] = {}
+        self._used: set[str] = set()
+        self._finish: str | None = None
+        self._matched: Any = None
+        self._usage: dict[str, int] | None = None
+
+    def feed(self, event: sse.Event) -> bytes:
+        """Whole events for the client, or nothing yet."""
+        data = event.data
+        if self._ended:
+            return b""
+        if not data:
+            # What comments such as OpenRouter's say while it waits, a ping says here.
+            return PING if self._started and not event.name else b""
+        if data == b"[DONE]":
+            return self._finished()
+        try:
+            completion = chat_answer.read(data)
+        except (ValueError, RecursionError):
+            return self._fail("api_error", "the provider sent an event that is no completion")
+        if completion.failed():
+            _, kind, message = chat_errors.translate(200, data)
+            return self._fail(kind, message)
+        self._start()
+        had_finished = self._finish is not None
+        for choice in completion.choices or ():
+            if choice.delta is not None:
+                self._add(choice.delta)
+            self._finish = choice.finish_reason or self._finish
+            self._matched = choice.stop_reason or self._matched
+        if counted := chat_answer.usage(completion):
+            self._usage = counted
+            # The chunk with the usage is the last one; not all send [DONE] after it.
+            if had_finished:
+                return self._finished()
+        return self._flush()
+
+    def end(self) -> bytes:
+        """What is missing where the provider's stream has ended."""
+        if self._ended:
+            return b""
+        if self._finish is None and self._index < 0 and not self._line:
+            return self._fail("api_error", "the provider ended the stream without an answer")
+        return self._finished()
+
+    def _add(self, delta: chat_answer.Delta) -> None:
+        details = chat_answer.details(delta)
+        if details and self._asked.tags:
+            chat_thinking.merge(self._details, details)
+        for piece in chat_answer.pieces(delta):
+            if piece.kind == "thinking":
+                if self._asked.strips:
+                    continue
+                self._form = chat_answer.form(delta)
+            if self._line or (isinstance(self._open, _Call) and not self._open.is_complete()):
+                self._line.append(piece)
+            else:
+                self._write(piece)
+        if details and not isinstance(self._open, _Call):
+            self._seal()
+        for call in chat_answer.tool_calls(delta):
+            self._add_call(call)
+        if self._line:
+            self._advance()
+
+    def _write(self, piece: chat_answer.Piece) -> None:
+        kind, text = piece
+        if self._open != kind:
+            text = self._blank[kind] + text
+            self._blank[kind] = "" if text.strip() else text
+            if self._blank[kind]:
+                return
+            self._begin(kind, {"type": kind, kind: ""} | _SIGNATURE[kind])
+        self._send(text)
+
+    def _seal(self) -> None:
+        """A thinking block for what is signed or encrypted without a text of its own."""
+        if self._open != "thinking" and chat_thinking.sealed(self._details):
+            self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+
+    def _add_call(self, piece: chat_answer.ToolCall) -> None:
+        function = piece.function or chat_answer.Function()
+        call = self._call(piece, function.name or "")
+        call.id = call.id or piece.id or ""
+        call.name = call.name or function.name or ""
+        call.extra_content = call.extra_content or piece.extra_content
+        text = function.text()
+        if text:
+            call.arguments.append(text)
+        if call.state == "new":
+            call.state = "waiting"
+            self._line.append(call)
+        elif call.state == "live" and text:
+            self._send(text)
+        elif call.state == "held":
+            self._enliven(call)
+
+    def _call(self, piece: chat_answer.ToolCall, name: str) -> _Call:
+        """The call that a piece belongs to.
+
+        That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
+        calls that came whole.
+        """
+        last = self._calls[-1] if self._calls else None
+        if piece.index is not None:
+            found = self._by_index.get(piece.index)
+            if found and name and piece.id and piece.id != found.id and found.is_complete():
+                found = None
+        elif piece.id:
+            found = next((call for call in self._calls if call.id == piece.id), None)
+        else:
+            found = None if last and name and last.is_complete() else last
+        if found is None:
+            found = _Call()
+            self._calls.append(found)
+            if piece.index is not None:
+                self._by_index[piece.index] = found
+        return found
+
+    def _advance(self, *, force: bool = False) -> None:
+        """Let those in line go out, up to the first call that still needs something."""
+        while self._line:
+            if isinstance(self._open, _Call) and not force and not self._open.is_complete():
+                return
+            first = self._line[0]
+            if isinstance(first, _Call) and not force and not first.can_start():
+                return
+            del self._line[0]
+            if not isinstance(first, _Call):
+                self._write(first)
+            elif first.name:
+                self._begin_call(first)
+
+    def _begin_call(self, call: _Call) -> None:
+        function = chat_answer.Function(call.name)
+        block = self._asked.call_block(
+            chat_answer.ToolCall(id=call.id, function=function), self._used
+        )
+        if call.extra_content and self._asked.tags:
+            payload = chat_thinking.call_payload(block["id"], call.extra_content)
+            self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+            self._close(payload)
+        self._begin(call, block)
+        call.state = "held"
+        self._enliven(call)
+
+    def _enliven(self, call: _Call) -> None:
+        if (text := call.text()).lstrip().startswith("{"):
+            call.state = "live"
+            self._send(text)
+
+    def _begin(self, what: str | _Call, block: dict[str, Any]) -> None:
+        self._close()
+        self._index += 1
+        self._open = what
+        self._emit("content_block_start", index=self._index, content_block=block)
+        kind, key = _DELTAS[block["type"]]
+        start = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
+        self._delta = (start + b'"delta":{"type":"%s","%s":') % (self._index, kind, key)
+
+    def _send(self, text: str) -> None:
+        # The hot path: an event for each token.
+        self._out.append(self._delta + _encode(text) + b"}}\n\n")
+
+    def _close(self, payload: str | None = None) -> None:
+        """Close the open block; `payload` is what a thinking block's signature says of it."""
+        if not self._open:
+            return
+        if isinstance(self._open, _Call):
+            if self._open.state == "held":
+                self._send(chat_answer.arguments(self._open.text()).decode())
+            self._open.state = "closed"
+        elif self._open == "thinking":
+            if payload is None:
+                payload = chat_thinking.payload(self._form, self._details)
+                self._details = []
+            if signature := self._asked.signature(payload):
+                delta = {"type": "signature_delta", "signature": signature}
+                self._emit("content_block_delta", index=self._index, delta=delta)
+        self._emit("content_block_stop", index=self._index)
+        self._open = ""
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            rest = {"stop_reason": None, "stop_sequence": None, "usage": chat_answer.NO_USAGE}
+            self._emit("message_start", message=self._asked.head() | {"content": []} | rest)
+
+    def _finished(self) -> bytes:
+        self._ended = True
+        self._start()
+        self._advance(force=True)
+        self._seal()
+        if self._index < 0:
+            self._write(chat_answer.Piece("text", chat_turns.EMPTY))
+        self._close()
+        arguments = [call.text() for call in self._calls if call.name]
+        ending = chat_answer.stop(self._finish, self._matched, arguments, self._asked)
+        self._emit("message_delta", delta=ending, usage=self._usage or chat_answer.NO_USAGE)
+        self._emit("message_stop")
+        return self._flush()
+
+    def _fail(self, kind: str, message: str) -> bytes:
+        self._ended = True
+        self.failed = (kind, message)
+        return sse.encode("error", errors.body(kind, message))
+
+    def _emit(self, name: str, **fields: Any) -> None:
+        self._out.append(sse.encode(name, _encode({"type": name} | fields)))
+
+    def _flush(self) -> bytes:
+        out = b"".join(self._out)
+        self._out.clear()
+        return out

@@ -1,0 +1,98 @@
+"""The tools of a Messages request as functions of Chat Completions."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Literal
+
+import msgspec
+
+import chat_fields
+import chat_names
+import chat_turns
+import rawjson
+
+# What Claude Code puts among its tools for Anthropic's cache; no model is meant to call it.
+_PLACEHOLDER = "DeferredToolPlaceholder"
+
+_KEPT = {"type", "name", "description", "input_schema"}
+
+
+class Tool(msgspec.Struct):
+    """A tool that the client runs itself, or one of Anthropic's (with a `type` other than custom)."""
+
+    name: str
+    type: str | None = None
+    description: str | None = None
+    input_schema: msgspec.Raw = msgspec.Raw()
+
+
+class _Addition(msgspec.Struct):
+    """The tool of a `tool_addition`: a definition, or a reference to a deferred one."""
+
+    type: str
+    definition: Tool | None = None
+
+
+class _Choice(msgspec.Struct):
+    type: Literal["auto", "any", "tool", "none"]
+    name: str = ""
+    disable_parallel_tool_use: bool = False
+
+
+def read(fields: chat_fields.Fields, messages: list[chat_turns.Message]) -> list[Tool]:
+    """The tools that can be functions: deferred ones too, and those added in mid-conversation."""
+    tools: dict[str, Tool] = {}
+    for raw in fields.take("tools", list[msgspec.Raw], []):
+        tool = rawjson.decode(raw, Tool, "tools[]")
+        if tool.type not in (None, "custom"):
+            fields.drop(f"tools[].{tool.type}")
+        elif tool.name == _PLACEHOLDER:
+            fields.drop(f"tools[].{_PLACEHOLDER}")
+        else:
+            tools[tool.name] = tool
+            for field in sorted(msgspec.json.decode(raw).keys() - _KEPT):
+                fields.drop(f"tools[].{field}")
+    for message in messages:
+        if message.role == "system" and not isinstance(message.content, str):
+            for block in message.content:
+                if block.type == "tool_addition" and block.tool:
+                    place = "messages[].content[].tool"
+                    added = rawjson.decode(block.tool, _Addition, place).definition
+                    if added is not None:
+                        tools[added.name] = added
+    return list(tools.values())
+
+
+def functions(
+    fields: chat_fields.Fields, tools: list[Tool], names: chat_names.Names
+) -> dict[str, Any]:
+    """`tools`, `tool_choice` and `parallel_tool_calls`, where there is a tool."""
+    choice = fields.take("tool_choice", _Choice, _Choice("auto"))
+    if not tools:
+        return {}
+    sent: dict[str, Any] = {"tools": [_function(tool, names) for tool in tools]}
+    if choice.type == "tool":
+        if any(tool.name == choice.name for tool in tools):
+            function = {"name": names.sent(choice.name)}
+            sent["tool_choice"] = {"type": "function", "function": function}
+        else:
+            fields.drop("tool_choice.name")
+    elif choice.type != "auto":
+        sent["tool_choice"] = {"any": "required", "none": "none"}[choice.type]
+    if choice.disable_parallel_tool_use:
+        sent["parallel_tool_calls"] = False
+    return sent
+
+
+def _function(tool: Tool, names: chat_names.Names) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": names.sent(tool.name)}
+    if tool.description:
+        function["description"] = tool.description
+    schema = {}
+    if tool.input_schema:
+        schema = rawjson.decode(tool.input_schema, dict[str, msgspec.Raw], "tools[].input_schema")
+    # Gemini refuses a $schema, OpenAI an object without properties.
+    schema.pop("$schema", None)
+    function["parameters"] = {"type": "object", "properties": {}} | schema
+    return {"type": "function", "function": function}
