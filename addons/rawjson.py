@@ -1,0 +1,150 @@
+"""JSON of which only some parts are looked at, and what msgspec refuses but clients send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises: use explain() on it."""
+
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_KEY = re.compile(rb"\s*+(%b)\s*+:\s*+" % _STRING, re.DOTALL)
+_SCALAR = re.compile(rb"[^\s,:\[\]{}\"]++")
+_NESTING = re.compile(rb"%b|[\[{]++|[\]}]++" % _STRING, re.DOTALL)
+_AFTER_VALUE = re.compile(rb"\s*+([,}])")
+
+_HALF = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_HALVES = re.compile(rb"(\\\\*+)(%b(?:\\%b)*+)" % (_HALF, _HALF))
+_PAIR_OR_HALF = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....")
+
+# msgspec's own sentences.
+_WRONG_TYPE = re.compile(r"Expected `(.+?)`, got `(.+?)`(?: - at `\$(.*)`)?")
+_MISSING = re.compile(r"Object missing required field `(.+?)`(?: - at `\$(.*)`)?")
+_TYPES = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
+
+
+def decode[T](data: msgspec.Raw | bytes, type: type[T], place: str = "") -> T:
+    """The value, which stands at `place`.
+
+    Raises:
+        ValueError: `<place>: expected <what>, got <what>`, without a word of the content.
+    """
+    try:
+        return msgspec.json.decode(data, type=type)
+    except REFUSALS as e:
+        raise ValueError(explain(e, place)) from e
+
+
+def explain(error: Exception, place: str = "") -> str:
+    """What msgspec has against the value at `place`, without a word of the content."""
+    if isinstance(error, RecursionError):
+        return f"{place or 'body'}: expected at most 1000 levels of nesting, got more"
+    if isinstance(error, UnicodeDecodeError):
+        return f"{place or 'body'}: expected UTF-8, got other bytes"
+    if wrong := _WRONG_TYPE.fullmatch(str(error)):
+        expected, got, path = wrong.groups(default="")
+        names = " or ".join(_TYPES.get(name, name) for name in expected.split(" | "))
+        return f"{_join(place, path)}: expected {names}, got {_TYPES.get(got, got)}"
+    if missing := _MISSING.fullmatch(str(error)):
+        key, path = missing.groups(default="")
+        return f"{_join(place, f'{path}.{key}')}: expected a value, got nothing"
+    reason = str(error).removeprefix("JSON is malformed: ")
+    return f"{place or 'body'}: expected JSON, got {reason[:1].lower()}{reason[1:]}"
+
+
+def _join(place: str, path: str) -> str:
+    return (place + path).lstrip(".") or "body"
+
+
+def mend(text: bytes) -> bytes:
+    r"""The text with `\ufffd` for each half of a surrogate pair: all else keeps its place."""
+    return _HALVES.sub(_mend_run, text)
+
+
+def _mend_run(match: re.Match[bytes]) -> bytes:
+    backslashes, run = match.groups()
+    if len(backslashes) % 2:
+        kept, run = backslashes[:-1], b"\\" + run
+    else:
+        # The first `u` stands after an escaped backslash and means itself.
+        kept, run = backslashes + run[:5], run[5:]
+    return kept + _PAIR_OR_HALF.sub(lambda m: m[0] if len(m[0]) == 12 else rb"\ufffd", run)
+
+
+def span(text: bytes, fields: Mapping[str, msgspec.Raw], wanted: str) -> tuple[int, int] | None:
+    """Where a value stands at the top of `text`, None if a key stands there twice.
+
+    `fields` is what `text` decodes to: as it has the length of each value, none is looked into.
+    """
+    found = None
+    place = text.index(b"{") + 1
+    for walked in range(1, len(fields) + 1):
+        key = _KEY.match(text, place)
+        if key is None:
+            return None
+        name = decode(key[1], str)
+        value = memoryview(fields[name])
+        start, end = key.end(), key.end() + len(value)
+        after = _AFTER_VALUE.match(text, end)
+        if after is None or not text.startswith(value, start):
+            return None
+        if name == wanted:
+            found = start, end
+        if after[1] == b"}":
+            return found if walked == len(fields) else None
+        place = after.end()
+    return None
+
+
+def outline(text: bytes) -> dict[str, msgspec.Raw]:
+    """The top level of an object that is nested too deeply to be decoded.
+
+    Raises:
+        ValueError: it has no such outline. Inside of values only brackets are counted.
+    """
+    fields = {}
+    body = text.strip()
+    place = 1
+    more = body.startswith(b"{")
+    while more:
+        key = _KEY.match(body, place)
+        end = _value_end(body, key.end()) if key else -1
+        after = _AFTER_VALUE.match(body, end) if end > 0 else None
+        if key is None or after is None:
+            break
+        fields[decode(key[1], str)] = msgspec.Raw(body[key.end() : end])
+        place = after.end()
+        if after[1] == b"}" and place == len(body):
+            return fields
+        more = after[1] == b","
+    raise ValueError("body: expected a JSON object, got something else")
+
+
+def _value_end(text: bytes, start: int) -> int:
+    """Where the value that starts at `start` ends, -1 if it does not."""
+    if scalar := _SCALAR.match(text, start):
+        return scalar.end()
+    depth = 0
+    for token in _NESTING.finditer(text, start):
+        if depth == 0 and token.start() != start:
+            return -1
+        length = token.end() - token.start()
+        if token[0][0] in b"[{":
+            depth += length
+        elif token[0][0] in b"]}":
+            if length >= depth:
+                return token.start() + depth if depth else -1
+            depth -= length
+        elif depth == 0:
+            return token.end()
+    return -1
