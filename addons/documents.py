@@ -211,7 +211,8 @@ class Value:
 
     def error(self, expected: str, *, secret: bool = False) -> ValueError:
         """For what is wrong here; of a secret, the kind alone is told."""
-        return ValueError(f"{self.path}: expected {expected}, got {self._described(secret)}")
+        place = f"{self.path}: " if self.path else ""
+        return ValueError(f"{place}expected {expected}, got {self._described(secret)}")
 
     def _child(self, raw: Any, key: str | int) -> Value:
         return raw if isinstance(raw, Value) else Value(raw, self.environ, _join(self.path, key))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -136,7 +137,7 @@ def locate(name: str, folder: Path) -> Path:
     Raises:
         ValueError: there is no such file.
     """
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises for an unknown user
     candidates = [path]
     if path.name == name:
         candidates = [folder / f"{name}.yaml", folder / f"{name}.yml", folder / name, path]
@@ -248,8 +249,9 @@ def _doubts(known: Iterable[Provider]) -> list[str]:
     doubts = []
     for provider in known:
         if provider.missing:
+            verb = "is" if provider.missing[1:] == () else "are"
             names = " and ".join(provider.missing)
-            doubts.append(f"Provider {provider.name} cannot be used: {names} is not set.")
+            doubts.append(f"Provider {provider.name} cannot be used: {names} {verb} not set.")
         if provider.api_key and provider.auth not in ("bearer", "x-api-key"):
             doubts.append(
                 f"Provider {provider.name} has an api_key that auth: {provider.auth} does not use."

