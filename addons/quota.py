@@ -30,7 +30,7 @@ ACCOUNT_WINDOWS = ("5h", "7d")
 # account that has it switched off.
 WINDOW_STATUS = re.compile(re.escape(UNIFIED) + r"(\d+[a-z]+(_\w+)?)-status")
 
-KEY_REMAINING = re.compile(r"(anthropic-ratelimit-(?!unified-).+)-remaining")
+KEY_REMAINING = re.compile(r"(anthropic-ratelimit-.+)-remaining")
 
 # The answers that mean the credential itself, not the request, in lower case. What Claude Code
 # matches, and no wider: "web search is disabled for this organization" is not about the credential.
@@ -245,7 +245,7 @@ def _moment(text: str) -> float | None:
         try:
             moment = parse(text.strip())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, OverflowError, IndexError):
+        except (ValueError, OverflowError):
             continue
     return None
 
