@@ -22,6 +22,7 @@ NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 YEAR = 366 * 24 * 3600
+"""Seconds that nothing here lasts."""
 
 SHOWN = 80
 """Characters of a wrong value that an error shows."""
@@ -35,6 +36,7 @@ def load(text: str) -> Any:
 
     Raises:
         ValueError: it is not YAML, or a key stands twice in one mapping.
+        RecursionError: it is nested too deeply.
     """
     try:
         loader = yaml.SafeLoader(text)
@@ -49,8 +51,6 @@ def load(text: str) -> Any:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)
         raise ValueError(f"line {line}, column {column}: expected YAML, got {e.reason}") from e
-    except RecursionError as e:
-        raise ValueError("expected YAML nested less deeply") from e
 
 
 def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
@@ -120,7 +120,8 @@ class Value:
         """The values by key; none where it is absent."""
         raw = {} if self.raw is None else self.raw
         if not isinstance(raw, dict):
-            raise self.error("a mapping")
+            # Of a string the kind alone: without its space, `api_key:sk…` is one.
+            raise self.error("a mapping", secret=True)
         for key in raw:
             if not isinstance(key, str):
                 raise ValueError(f"{_join(self.path, repr(key))}: expected a string, got {key!r}")
@@ -260,7 +261,7 @@ class Value:
             text = self._expanded()
             if not text:
                 return "an empty string"
-            if secret or text.startswith("sk-"):
+            if secret or "sk-" in text:
                 return "a string"
             if not self._refers():
                 return _shown(text)

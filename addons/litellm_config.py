@@ -35,14 +35,22 @@ PREFIXES = {
     "openai": Api("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
     "openrouter": Api("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
     "cerebras": Api("openai", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    "dashscope": Api(
+        "openai", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
+    ),
     "deepseek": Api("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "fireworks_ai": Api("openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     "gemini": Api(
         "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
     ),
     "groq": Api("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "minimax": Api("openai", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
     "mistral": Api("openai", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
     "moonshot": Api("openai", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    "nvidia_nim": Api("openai", "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
+    "together_ai": Api("openai", "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
     "xai": Api("openai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    "zai": Api("openai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
     "hosted_vllm": Api("openai", None),
     "lm_studio": Api("openai", None),
     # LiteLLM calls Ollama's own API; the Messages API is at the same base.
@@ -249,7 +257,6 @@ def _provider_name(deployment: Deployment, taken: Container[str]) -> str:
 def _fallbacks(config: documents.Value) -> dict[str, list[documents.Value]]:
     fallbacks: dict[str, list[documents.Value]] = {}
     for section in ("router_settings", "litellm_settings"):
-        config[section].mapping()
         for rule in config[section]["fallbacks"].items("a list of {model: [models]}"):
             for name, models in rule.mapping().items():
                 fallbacks.setdefault(name, models.items("a list of models"))

@@ -58,8 +58,6 @@ class Table[T]:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and self._entries == other._entries
 
-    __hash__ = None  # type: ignore[assignment]
-
     def find(self, name: str) -> tuple[T, tuple[str, ...]] | None:
         """The value for a name, and what the stars of its pattern stand for."""
         if name in self._entries and "*" not in name:

@@ -111,7 +111,7 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
             return _profile(documents.Value(raw, environ), Path(source), warnings)
         return _profile(root, Path(source), ())
     except RecursionError as e:
-        raise ValueError(f"{source}: expected values nested less deeply, got a cycle") from e
+        raise ValueError(f"{source}: expected less deep nesting, got too many levels") from e
     except ValueError as e:
         raise ValueError(f"{source}: {e}") from e
 
@@ -249,7 +249,7 @@ def _doubts(known: Iterable[Provider]) -> list[str]:
     doubts = []
     for provider in known:
         if provider.missing:
-            verb = "is" if provider.missing[1:] == () else "are"
+            verb = "is" if len(provider.missing) == 1 else "are"
             names = " and ".join(provider.missing)
             doubts.append(f"Provider {provider.name} cannot be used: {names} {verb} not set.")
         if provider.api_key and provider.auth not in ("bearer", "x-api-key"):

@@ -85,7 +85,7 @@ class Provider:
     api: Literal["anthropic", "openai"]
     auth: Auth
     api_key: str | None = field(repr=False)
-    """Set where auth is `bearer` or `x-api-key` and nothing is missing."""
+    """Sent where auth is `bearer` or `x-api-key`; None where it is missing."""
     missing: tuple[str, ...]
     """The unset environment variables that it names: it cannot be used until they are set."""
     thinking: Thinking
@@ -187,8 +187,8 @@ def _address(at: documents.Value, api: str) -> Address:
         return Address("", "", "", 0, "")
     expected = "an http(s) URL of host, port and path alone"
     text = at.text(expected=expected)
-    # What stands before an `@` may be a password.
-    error = at.error(expected, secret="@" in text)
+    # What stands before an `@` may be a password, and after a space the next line's key.
+    error = at.error(expected, secret="@" in text or not VISIBLE.fullmatch(text))
     try:
         url = urlsplit(text)
         host, port = url.hostname or "", url.port

@@ -27,7 +27,6 @@ def value(raw: Any, **environ: str) -> documents.Value:
         ("a: 1\nb: 2\na: 3", "a: expected one value, got another in line 3"),
         ("a: {b: [{c: 1, c: 2}]}", "a.b[0].c: expected one value, got another in line 1"),
         ('"a\\nb": {c: 1, c: 2}', "'a\\nb'.c: expected one value, got another in line 1"),
-        ("[" * 1000, "expected YAML nested less deeply"),
         ("a: 2020-13-45", "expected YAML, got a mistake: month must be"),
     ],
 )
@@ -191,7 +190,7 @@ def test_a_mapping_with_other_keys() -> None:
     assert at["z"].raw is None
     with pytest.raises(ValueError, match=r"^a\.b\.yy: expected one of the keys x, y, got 'yy'$"):
         at.only("x", "y")
-    with pytest.raises(ValueError, match=r"^a\.b: expected a mapping, got 'x'$"):
+    with pytest.raises(ValueError, match=r"^a\.b: expected a mapping, got a string$"):
         value("x").only("x")
 
 

@@ -220,10 +220,10 @@ def test_warnings() -> None:
     [
         ("", "providers: expected at least one provider, got nothing"),
         ("- a", "p.yaml: expected a mapping, got a list"),
-        ("text", "p.yaml: expected a mapping, got 'text'"),
+        ("text", "p.yaml: expected a mapping, got a string"),
         ("providers: {}", "providers: expected at least one provider, got a mapping"),
         ("providers: [zai]", "providers: expected a mapping, got a list"),
-        ("providers: {zai: https://x}", "providers.zai: expected a mapping, got 'https://x'"),
+        ("providers: {zai: https://x}", "providers.zai: expected a mapping, got a string"),
         (PROVIDERS, "models: expected at least one model, got nothing"),
         (PROVIDERS + "models:", "models: expected at least one model, got nothing"),
         (PROVIDERS + "models: {1: zai/x}", "models.1: expected a string, got 1"),
@@ -318,8 +318,9 @@ def test_warnings() -> None:
         (PROVIDERS + "models:\n\tglm: zai/x", "line 7, column 1: expected YAML, got a mistake: "),
         (
             "providers: &a {zai: {base_url: 'http://x', set: {y: *a}}}",
-            "expected values nested less deeply, got a cycle",
+            "p.yaml: expected less deep nesting, got too many levels",
         ),
+        ("[" * 1000, "p.yaml: expected less deep nesting, got too many levels"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:

@@ -167,6 +167,7 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
         ("zai", {"apikey": "sk-1"}, "zai.apikey: expected one of the keys base_url, api, auth, "),
         ("zai", {"api": "gemini"}, "zai.api: expected anthropic or openai, got 'gemini'"),
         ("anthropic", {"api": "openai"}, "anthropic.api: expected anthropic, got 'openai'"),
+        ("zai", {"base_url": "https://x api_key:s3"}, "zai.base_url: expected an http(s) URL of"),
         ("zai", {"auth": "pool"}, "zai.auth: expected bearer, x-api-key or none, got 'pool'"),
         ("zai", {"auth": "client"}, "zai.auth: expected bearer, x-api-key or none, got 'client'"),
         (
@@ -182,7 +183,7 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
         ),
         ("zai", {"api_key": 123456}, "zai.api_key: expected a string, got a value of type int"),
         ("zai", {"api_key": "k é"}, "zai.api_key: expected a key of visible ASCII characters, got"),
-        ("zai", {"thinking": "strip"}, "zai.thinking: expected a mapping, got 'strip'"),
+        ("zai", {"thinking": "strip"}, "zai.thinking: expected a mapping, got a string"),
         ("zai", {"thinking": {"response": 1}}, "zai.thinking.response: expected one of the keys"),
         (
             "zai",
