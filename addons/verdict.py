@@ -147,14 +147,17 @@ def final(
 ) -> Answer | None:
     """What the client gets, none of these having been good; None: the last answer as it came.
 
-    `wait` is the seconds until a token of the pool is available, where that may be another than
-    the one that was tried last; `now` is unix seconds. `secrets` are what a provider might echo.
+    `wait` is the seconds until a token of the pool is available, None without a pool; `now` is unix
+    seconds. `secrets` are what a provider might echo.
     """
     if not outcomes:
         return _no_attempt(now, wait)
     last, rule = outcomes[-1], _rule(outcomes[-1])
-    if _passes(last, rule, alone=len(outcomes) == 1, waiting=bool(wait)):
-        return None
+    if last.anthropic and last.kind == "status":
+        # Claude Code knows best what to do with Anthropic's own answer.
+        alone = len(outcomes) == 1 and rule.retry
+        if rule.decision == "back" or (alone and not _sooner(last, now, wait)):
+            return None
     status = rule.told or last.error_status
     text = faults.clean(last.fault.message, secrets)
     if (
@@ -197,15 +200,12 @@ def _seen(outcome: Outcome) -> int | str:
     return min(max(status, 0), 999)
 
 
-def _passes(last: Outcome, rule: Rule, *, alone: bool, waiting: bool) -> bool:
-    """Whether Anthropic's own answer is the one to give: Claude Code knows what to do with it."""
-    if not last.anthropic or last.kind != "status":
+def _sooner(last: Outcome, now: float, wait: float | None) -> bool:
+    """Whether another token is available well before the one whose limit the last answer tells."""
+    if last.credential != "pool" or last.status != 429 or wait is None:
         return False
-    if rule.decision == "back":
-        return True
-    # To a client whose token will rest for hours, this one's time is of no interest.
-    pooled_limit = last.credential == "pool" and last.status == 429
-    return alone and rule.retry and not (pooled_limit and waiting)
+    limits = quota.effects(429, last.headers, last.fault, now=now, cooldown=0)
+    return any(isinstance(e, quota.Rest) and wait + 1 < e.until - now for e in limits)
 
 
 def _tried(outcomes: Sequence[Outcome], text: str, secrets: Collection[str]) -> str:

@@ -349,6 +349,18 @@ class TestSeveralAttempts:
         assert seen[3] == {"retry-after": "7"}
         assert "due in 7 s" in seen[2]
 
+    @pytest.mark.parametrize("wait", [49.9, 50, None])
+    def test_the_only_tokens_limit_passes(self, wait: float | None) -> None:
+        limited = claude(429, headers={"retry-after": "50"})
+        assert verdict.final([limited], now=NOW, wait=wait) is None
+
+    def test_another_token_is_available_by_now(self) -> None:
+        limited = claude(429, headers={"retry-after": "7999"})
+        assert told(limited, wait=0)[2:] == (
+            "anthropic/claude-opus-5-5 (token 1): 429",
+            {"retry-after": "60"},
+        )
+
     def test_a_wait_is_no_news_when_no_token_failed_by_its_limit(self) -> None:
         assert "due" not in told(outcome(503), outcome(503), wait=7)[2]
 
