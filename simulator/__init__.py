@@ -1,7 +1,8 @@
 """A small scriptable provider, for tests, demo and benchmarks.
 
-It speaks Anthropic's Messages API as Anthropic does, refuses what Anthropic refuses, and goes wrong
-on demand. In a test:
+It speaks Anthropic's Messages API as Anthropic does and, at any path that ends in
+/chat/completions, OpenAI's Chat Completions; refuses what they refuse; and goes wrong on demand.
+In a test:
 
     with Simulator() as sim:
         sim.script(answers.failure(429, headers=limits.rejected("5h", now=time.time())), Answer())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import fields
 from typing import Any
+from typing import Literal
 
 import msgspec
 
@@ -56,9 +57,15 @@ class Answer(faults.Delivery):
     """None: what the conversation asks for, `()`: nothing at all."""
     delta_size: int = 12
     """Characters in each delta of a stream: text, thinking, and the JSON of a tool's input."""
+    reasoning: Literal["reasoning_content", "reasoning", "reasoning_details"] = "reasoning_content"
+    """Where Chat Completions tells its thinking."""
+    calls: Literal["openai", "whole", "together", "interleaved", "late"] = "openai"
+    """How a Chat Completions stream tells its tool calls: as OpenAI does; each in one chunk; all in
+    one chunk; by turns; with id and name after the first of the arguments."""
     stop_reason: str | None = None
+    """In Anthropic's words, whichever the dialect."""
     usage: Mapping[str, int] = field(default_factory=dict)
-    """Laid over the estimated one."""
+    """Laid over the estimated one, in Anthropic's words."""
     model: str | None = None
     """In place of the model that was asked for."""
     id: str | None = None

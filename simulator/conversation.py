@@ -22,6 +22,10 @@ from dataclasses import field
 
 from simulator import answers
 
+THOUGHT = (
+    "The user wants an answer – a short one. I say what I was asked, naïvely and in full. 考え中."
+)
+PROMPT = 100_000
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _STEP = re.compile(r"(?:^|\s)(run|read|call|both):\s*(.+)")
 _APART = re.compile(r",\s*(?=(?:run|read|call):)")
@@ -68,8 +72,9 @@ def read(turns: Sequence[Turn]) -> Conversation:
     prompt = ""
     for turn in reversed(turns):
         if turn.user and not turn.results:
-            text = _REMINDER.sub("", "\n".join([*turn.texts, *turn.images]))
-            prompt = text.strip()
+            # What we look for stands at the beginning, and a prompt may have megabytes.
+            text = "\n".join([*turn.texts, *turn.images])[:PROMPT]
+            prompt = _REMINDER.sub("", text).strip()
             break
         rounds += not turn.user and turn.calls > 0
     last = turns[-1] if turns else Turn(True)

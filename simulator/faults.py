@@ -18,7 +18,7 @@ Before = Literal["reset", "close", "silence"]
 End = Literal["clean", "close", "reset", "hang"]
 Framing = Literal["auto", "chunked", "length", "close"]
 Encoding = Literal["gzip", "deflate", "raw-deflate", "br", "zstd"]
-Noise = Literal["comment", "ping", "unknown"]
+Noise = Literal["comment", "ping", "unknown", "openrouter", "no-choices"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +36,11 @@ class Delivery:
     event_delay: float = 0.0
     """Seconds before each event."""
     noise: tuple[Noise, ...] = ()
-    """A comment, ping or unknown event before every event, these in turn."""
+    """A comment, ping or unknown event before every event, these in turn; for Chat Completions
+    OpenRouter's comment, or a chunk without choices."""
     drop: tuple[str, ...] = ()
-    """Names of events that are never sent, such as `message_stop` (`[DONE]` in Chat
-    Completions)."""
+    """Names of events that are never sent, such as `message_stop`. Chunks of Chat Completions are
+    named `chunk`, `finish`, `usage` and `[DONE]`."""
     cut_events: int | None = None
     """Stop after this many whole events."""
     cut_bytes: int = 0
@@ -90,6 +91,8 @@ class Compressor(Protocol):
 NOISE: dict[Noise, bytes] = {
     "comment": b": keep-alive\n\n",
     "ping": b'event: ping\ndata: {"type": "ping"}\n\n',
+    "openrouter": b": OPENROUTER PROCESSING\n\n",
+    "no-choices": b'data: {"id":"","object":"chat.completion.chunk","choices":[]}\n\n',
     "unknown": b'event: weather\ndata: {"type":"weather","sky":"clear"}\n\n',
 }
 

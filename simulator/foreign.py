@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
+from simulator import answers
+from simulator import messages
 from simulator import signatures
 from simulator.recorded import Recorded
 from simulator.strict import Refusal
 
+REDACTED = "glm-redacted"
 OURS_ALONE = ("anthropic-beta", "x-litellm-api-key", "x-claude-token-mode")
 FIELDS = ("context_management", "diagnostics", "thread", "container", "mcp_servers", "service_tier")
 
@@ -67,7 +71,7 @@ def _block(place: str, block: Mapping[str, Any], signer: signatures.Signer) -> I
             if signature and signature != signer.foreign(str(block.get("thinking"))):
                 yield f"{place}.signature: not one of ours"
         case "redacted_thinking":
-            if block.get("data") != "glm-redacted":
+            if block.get("data") != REDACTED:
                 yield f"{place}: redacted_thinking is not one of ours"
         case "tool_use" | "tool_result" | "image" | "document":
             pass
@@ -78,3 +82,18 @@ def _block(place: str, block: Mapping[str, Any], signer: signatures.Signer) -> I
 def _cache_control(place: str, part: Mapping[str, Any]) -> Iterator[str]:
     if "scope" in (part.get("cache_control") or {}):
         yield f"{place}.cache_control: unexpected field: scope"
+
+
+def signed(content: Iterable[answers.Block], signer: signatures.Signer) -> list[dict[str, Any]]:
+    """Blocks as JSON, thinking signed in the provider's own way."""
+    blocks: list[dict[str, Any]] = []
+    for block in content:
+        match block:
+            case answers.Thinking(thinking, signature):
+                signature = signer.foreign(thinking) if signature is None else signature
+                blocks.append({"type": "thinking", "thinking": thinking, "signature": signature})
+            case answers.RedactedThinking(data):
+                blocks.append({"type": "redacted_thinking", "data": data or REDACTED})
+            case _:
+                blocks.append(messages.plain(block))
+    return blocks

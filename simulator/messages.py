@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -19,10 +19,6 @@ from simulator import signatures
 encode = msgspec.json.encode
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d{1,2})(?!\d))?")
 _ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-THOUGHT = (
-    "The user wants an answer – a short one. I say what I was asked, naïvely and in full. 考え中."
-)
 
 
 def new_id(prefix: str) -> str:
@@ -60,49 +56,32 @@ def shown(body: Mapping[str, Any]) -> bool:
     return display != "omitted" if display else not omits
 
 
-def estimate(content: bytes) -> int:
-    return max(1, int(len(content) / 3.5))
+def estimate(size: int) -> int:
+    """Tokens in that many bytes, by Claude Code's own rule of thumb."""
+    return max(1, int(size / 3.5))
 
 
-def answer(
-    body: Mapping[str, Any],
-    size: int,
-    scripted: answers.Answer,
-    signer: signatures.Signer,
-    *,
-    foreign: bool = False,
+def message(
+    body: Mapping[str, Any], size: int, blocks: list[dict[str, Any]], answer: answers.Answer
 ) -> dict[str, Any]:
-    """The whole answer as Anthropic's JSON. `size` is the request's length in bytes.
-
-    A foreign provider thinks unless told not to, always shows it, and signs in its own way.
-    """
-    content = scripted.content
-    if content is None:
-        content = conversation.reply(conversation.read(turns(body)), tools(body))
-        thinking = body.get("thinking") or {}
-        if thinking.get("type") != "disabled" if foreign else thinks(body):
-            content = (answers.Thinking(THOUGHT), *content)
-    if foreign:
-        blocks = [_foreign(block, signer) for block in content]
-    else:
-        blocks = _signed(content, signer, shown(body))
+    """The whole answer as JSON. `size` is the request's length in bytes."""
     calls = any(block["type"] == "tool_use" for block in blocks)
     return {
-        "model": scripted.model or body.get("model"),
-        "id": scripted.id or new_id("msg"),
+        "model": answer.model or body.get("model"),
+        "id": answer.id or new_id("msg"),
         "type": "message",
         "role": "assistant",
         "content": blocks,
-        "stop_reason": scripted.stop_reason or ("tool_use" if calls else "end_turn"),
+        "stop_reason": answer.stop_reason or ("tool_use" if calls else "end_turn"),
         "stop_sequence": None,
         "usage": {
-            "input_tokens": max(1, int(size / 3.5)),
+            "input_tokens": estimate(size),
             "cache_creation_input_tokens": 0,
             "cache_read_input_tokens": 0,
             "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
-            "output_tokens": estimate(encode(content)),
+            "output_tokens": estimate(len(encode(blocks))),
             "service_tier": "standard",
-            **scripted.usage,
+            **answer.usage,
         },
     }
 
@@ -182,10 +161,10 @@ def _image(block: Mapping[str, Any]) -> str:
     return f"[image {source.get('media_type', source.get('type'))}, {len(data) * 3 // 4} bytes]"
 
 
-def _signed(
-    content: Iterable[answers.Block], signer: signatures.Signer, show: bool
+def signed(
+    content: Sequence[answers.Block], signer: signatures.Signer, show: bool
 ) -> list[dict[str, Any]]:
-    content = tuple(content)
+    """Blocks as JSON, thinking signed by Anthropic."""
     message = os.urandom(8)
     total = sum(isinstance(b, answers.Thinking | answers.RedactedThinking) for b in content)
     place = 0
@@ -205,22 +184,11 @@ def _signed(
                 place += 1
                 blocks.append({"type": "redacted_thinking", "data": data})
             case _:
-                blocks.append(_plain(block))
+                blocks.append(plain(block))
     return blocks
 
 
-def _foreign(block: answers.Block, signer: signatures.Signer) -> dict[str, Any]:
-    match block:
-        case answers.Thinking(thinking, signature):
-            signature = signer.foreign(thinking) if signature is None else signature
-            return {"type": "thinking", "thinking": thinking, "signature": signature}
-        case answers.RedactedThinking(data):
-            return {"type": "redacted_thinking", "data": data or "glm-redacted"}
-        case _:
-            return _plain(block)
-
-
-def _plain(block: answers.Block) -> dict[str, Any]:
+def plain(block: answers.Block) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(block)
     if plain["type"] == "tool_use" and not plain["id"]:
         plain["id"] = new_id("toolu")

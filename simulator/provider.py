@@ -1,19 +1,15 @@
-"""From a request to a planned answer: whose rules apply, what is refused, what is said."""
+"""From a request to a planned answer: by path to a dialect, by script to what it says."""
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import Iterable
-from collections.abc import Sequence
 from typing import Any
 from typing import Literal
 
 from simulator import answers
 from simulator import conversation
+from simulator import dialects
 from simulator import faults
-from simulator import foreign
-from simulator import limits
 from simulator import messages
 from simulator import pages
 from simulator import recorded as requests
@@ -23,11 +19,9 @@ from simulator import signatures
 from simulator import strict
 
 Role = Literal["anthropic", "provider"]
-Headers = Sequence[tuple[str, str]]
 
 JSON = ("content-type", "application/json")
 EVENTS = ("content-type", "text/event-stream; charset=utf-8")
-ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 
 
 class Provider:
@@ -36,124 +30,80 @@ class Provider:
     def __init__(
         self, *, role: Role, strict: bool, reasoning_required: bool, signer: signatures.Signer
     ) -> None:
-        self._role: Role = role
+        self._role = role
         self._strict = strict
-        self._reasoning_required = reasoning_required
-        self._signer = signer
-        self._served: Counter[str | None] = Counter()
+        self._chat = dialects.Chat(reasoning_required=reasoning_required)
+        self._messages: dict[tuple[str, bool], dialects.Messages] = {}
+        for counts in (False, True):
+            self._messages["anthropic", counts] = dialects.Messages(signer, counts=counts)
+            self._messages["provider", counts] = dialects.Foreign(
+                signer, counts=counts, thinking_required=reasoning_required
+            )
 
     def plan(self, recorded: requests.Recorded, scripted: script.Script) -> faults.Plan:
         path = recorded.bare_path
-        role: Role = "provider" if path.startswith("/provider/") else self._role
-        reply = _Reply(recorded, role)
+        role = "provider" if path.startswith("/provider/") else self._role
+        counts = path.endswith("/messages/count_tokens")
+        chats = path.endswith("/chat/completions")
+        dialect: dialects.Dialect = self._chat if chats else self._messages[role, counts]
+        reply = _Reply(recorded, dialect)
         answer = scripted.rule(recorded)
-        if recorded.method == "POST" and path.endswith(("/v1/messages", "/count_tokens")):
-            counts = path.endswith("/count_tokens")
+        if recorded.method == "POST" and (chats or counts or path.endswith("/v1/messages")):
             if answer is None and not counts:
                 answer = scripted.take()
-            return self._messages(reply, answer, scripted.default, counts=counts)
-        if answer is not None:
+            return self._said(reply, answer, scripted.default)
+        if answer is not None and _fails(answer):
             return reply.failed(answer)
         page = pages.page(recorded.method, path)
         if page is None:
             return reply.failed(answers.failure(404, "Not found"))
-        return reply.json(page, answers.Answer())
+        return reply.json(page, answer or answers.Answer())
 
-    def _messages(
-        self,
-        reply: _Reply,
-        answer: answers.Answer | None,
-        default: answers.Answer,
-        *,
-        counts: bool,
+    def _said(
+        self, reply: _Reply, answer: answers.Answer | None, default: answers.Answer
     ) -> faults.Plan:
-        recorded = reply.recorded
+        recorded, dialect = reply.recorded, reply.dialect
         if answer is not None and _fails(answer):
             return reply.failed(answer)
         try:
             content = recorded.content
             body = requests.decode(content)
         except ValueError as e:
-            return reply.refused(_invalid(f"The request body is not valid JSON: {e}"))
-        refusal = self._refusal(reply, body, len(content), counts=counts)
+            message = f"The request body is not valid JSON: {e}"
+            return reply.refused(strict.Refusal(400, "invalid_request_error", message))
+        size = len(content)
+        if self._strict:
+            refusal = dialect.refusal(recorded, body, size)
+        else:
+            refusal = dialect.unreadable(body)
         if refusal is not None:
             return reply.refused(refusal)
+        asked = conversation.read(dialect.turns(body))
         if answer is None:
-            now = conversation.read(messages.turns(body))
-            answer = scenarios.named(body["model"], results=bool(now.results)) or default
-        streamed = body.get("stream") is True and not counts
-        if _fails(answer) or (answer.error_at is not None and not streamed):
+            answer = scenarios.named(body["model"], results=bool(asked.results)) or default
+        if _fails(answer):
             return reply.failed(answer)
-        reply.headers += self._allowance(reply)
-        if counts:
-            tokens = answer.usage.get("input_tokens", messages.estimate(content))
-            return reply.json({"input_tokens": tokens}, answer)
-        foreign = reply.role == "provider"
-        message = messages.answer(body, len(content), answer, self._signer, foreign=foreign)
-        if not streamed:
-            return reply.json(message, answer)
-        events = list(messages.events(message, answer.delta_size))
+        whole = dialect.whole(body, size, asked, answer)
+        events = dialect.events(body, whole, answer)
+        if events is None and answer.error_at is not None:
+            return reply.failed(answer)
+        reply.headers += dialect.allowance(recorded)
+        if events is None:
+            return reply.json(whole, answer)
         if answer.error_at is not None:
-            events[answer.error_at :] = [messages.error_event(answer, reply.id)]
+            error = dialect.error_event(answer, reply.id)
+            events = [*list(events)[: answer.error_at], error]
         return reply.stream(events, answer)
-
-    def _refusal(
-        self, reply: _Reply, body: Any, size: int, *, counts: bool
-    ) -> strict.Refusal | None:
-        recorded = reply.recorded
-        if not self._strict:
-            return _first(strict.shape(body))
-        if reply.role == "provider":
-            return (
-                foreign.credential(recorded)
-                or _first(strict.shape(body))
-                or _first(
-                    foreign.problems(body, self._signer, thinking_required=self._reasoning_required)
-                )
-            )
-        if size > strict.LIMIT:
-            kind, message = answers.ERRORS[413]
-            return strict.Refusal(413, kind, message)
-        return (
-            strict.credential(recorded)
-            or _first(strict.shape(body))
-            or strict.unknown_model(body)
-            or _first(
-                strict.problems(
-                    body, recorded.listed("anthropic-beta"), self._signer, counts=counts
-                )
-            )
-        )
-
-    def _allowance(self, reply: _Reply) -> Headers:
-        """What is left of the credential's quota: each answer uses one part in a hundred."""
-        if reply.role != "anthropic":
-            return ()
-        token = reply.recorded.credential
-        self._served[token] += 1
-        used = self._served[token]
-        now = time.time()
-        if reply.recorded.bearer is None:
-            return limits.api_key(now=now, remaining=max(0, 4000 - used), limit=4000)
-        hour = int(now) // 3600 * 3600
-        return limits.unified(
-            five_hour=min(used / 100, 0.99),
-            seven_day=min(used / 1000, 0.99),
-            five_hour_reset=hour + 5 * 3600,
-            seven_day_reset=hour + 7 * 86400,
-        )
 
 
 class _Reply:
     """The answer to one request in the making."""
 
-    def __init__(self, recorded: requests.Recorded, role: Role) -> None:
+    def __init__(self, recorded: requests.Recorded, dialect: dialects.Dialect) -> None:
         self.recorded = recorded
-        self.role = role
+        self.dialect = dialect
         self.id = messages.new_id("req")
-        self.headers: list[tuple[str, str]] = [("request-id", self.id)]
-        if role == "anthropic":
-            self.headers.append(("anthropic-organization-id", ORGANIZATION))
+        self.headers = list(dialect.headers(self.id))
 
     def json(self, value: Any, answer: answers.Answer, status: int = 200) -> faults.Plan:
         return self._plan(status, JSON, [faults.Event("", messages.encode(value))], answer)
@@ -168,7 +118,7 @@ class _Reply:
             page = [faults.Event("", answer.body)]
             return self._plan(answer.status, ("content-type", "text/html"), page, answer)
         status = answers.error_status(answer)
-        return self.json(messages.error(answer, self.id), answer, status)
+        return self.json(self.dialect.error(answer, self.id), answer, status)
 
     def refused(self, refusal: strict.Refusal) -> faults.Plan:
         status, kind, message = refusal
@@ -193,11 +143,3 @@ class _Reply:
 def _fails(answer: answers.Answer) -> bool:
     """Whether the answer is the same whatever was asked."""
     return answer.status != 200 or answer.body is not None or answer.before_head is not None
-
-
-def _first(problems: Iterable[str]) -> strict.Refusal | None:
-    return next((_invalid(problem) for problem in problems), None)
-
-
-def _invalid(message: str) -> strict.Refusal:
-    return strict.Refusal(400, "invalid_request_error", message)

@@ -49,6 +49,12 @@ class Refusal(NamedTuple):
     message: str
 
 
+def first(problems: Problems) -> Refusal | None:
+    """A 400 for the first problem, None where there is none."""
+    message = next(problems, None)
+    return None if message is None else Refusal(400, "invalid_request_error", message)
+
+
 def credential(recorded: Recorded) -> Refusal | None:
     """401, and the one header that no request may lack."""
     key, bearer = recorded.header("x-api-key"), recorded.bearer
