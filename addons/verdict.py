@@ -111,7 +111,7 @@ RULES = (
     Rule(range(400, 500), ANY, "back", "request", told=400),
     Rule(range(500, 600), ANY, "next", "outage"),
     Rule(range(300, 400), {"provider"}, "next", "target", told=502, retry=False),
-    Rule(range(300, 400), {"pool", "client"}, "back", "request"),
+    Rule(range(300, 400), {"pool", "client"}, "back", "request", told=502, retry=False),
     Rule(range(1000), ANY, "next", "target", told=502),
 )
 

@@ -475,7 +475,7 @@ Rotating.TestCase.settings = settings(max_examples=25, stateful_step_count=25, d
 TestRotating = Rotating.TestCase
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 8), st.integers(0, 60), st.sampled_from(["session", "round-robin"]))
 def test_fair(tokens: int, requests: int, strategy: rotation.Strategy) -> None:
     pool = rotation.Pool([str(n) for n in range(tokens)], strategy=strategy, clock=Clock())
