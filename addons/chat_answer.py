@@ -155,7 +155,7 @@ def is_object(text: str) -> bool:
     """Whether a tool call's arguments are there in full."""
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except ValueError:
+    except rawjson.REFUSALS:
         return False
     return True
 
@@ -165,13 +165,33 @@ def arguments(text: str) -> bytes:
     if is_object(text):
         return text.encode()
     try:
-        # Some models leave line feeds in strings as they are, some write JSON in a string.
-        value = json.loads(text, strict=False)
-        if isinstance(value, str):
-            value = json.loads(value, strict=False)
+        value = _loose(text)
+        # Some models write JSON in a string.
+        value = _loose(value) if isinstance(value, str) else value
     except ValueError:
         return b"{}"
     return rawjson.mend(json.dumps(value).encode()) if isinstance(value, dict) else b"{}"
+
+
+def _loose(text: str) -> Any:
+    """JSON that may have line feeds in its strings, which some models leave as they are.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError as e:
+        raise ValueError(rawjson.explain(e)) from e
+
+
+def _is_cut(text: str) -> bool:
+    """Whether arguments stop in the midst of something."""
+    try:
+        _loose(text)
+    except ValueError:
+        return bool(text.strip())
+    return False
 
 
 @dataclass(frozen=True)
@@ -233,7 +253,7 @@ def stop(
     cut = False
     for text in arguments:
         reason = "tool_use"
-        cut = cut or (finish in (None, "length") and bool(text) and not is_object(text))
+        cut = cut or (finish in (None, "length") and _is_cut(text))
     return {"stop_reason": "max_tokens" if cut else reason, "stop_sequence": sequence}
 
 

@@ -102,9 +102,7 @@ def _read(status: int, body: bytes) -> _Problem:
     # Gemini wraps its error in a list.
     if isinstance(found, list) and found:
         found = found[0]
-    inner = found.get("error") if isinstance(found, dict) else found
-    if isinstance(found, dict) and not isinstance(inner, dict | str):
-        inner = found
+    inner = _error(found) if isinstance(found, dict) else found
     code, message = _explained(inner)
     if status < 400:
         status = _status(inner, code)
@@ -112,6 +110,16 @@ def _read(status: int, body: bytes) -> _Problem:
         phrase = http.HTTPStatus(status).phrase if status in http.HTTPStatus else "an error"
         message = f"the provider answered {status}: {phrase}"
     return _Problem(status, code, message)
+
+
+def _error(body: dict[str, Any]) -> Any:
+    """Where a body has its error: under `error`, in its first choice, or all of it."""
+    choices = body.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    for place in (body, choice):
+        if isinstance(place, dict) and isinstance(place.get("error"), dict | str):
+            return place["error"]
+    return body
 
 
 def _explained(error: Any) -> tuple[str, str]:

@@ -124,11 +124,7 @@ class Stream:
 
     def end(self) -> bytes:
         """What is missing where the provider's stream has ended."""
-        if self._ended:
-            return b""
-        if self._finish is None and self._index < 0 and not self._line:
-            return self._fail("api_error", "the provider ended the stream without an answer")
-        return self._finished()
+        return b"" if self._ended else self._finished()
 
     def _add(self, delta: chat_answer.Delta) -> None:
         details = chat_answer.details(delta)
@@ -164,14 +160,16 @@ class Stream:
         """A thinking block for what is signed or encrypted without a text of its own."""
         if self._open != "thinking" and chat_thinking.sealed(self._details):
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+            self._send(self._blank["thinking"])
+            self._blank["thinking"] = ""
 
     def _add_call(self, piece: chat_answer.ToolCall) -> None:
         function = piece.function or chat_answer.Function()
-        call = self._call(piece, function.name or "")
+        text = function.text()
+        call = self._call(piece, function.name or "", text)
         call.id = call.id or piece.id or ""
         call.name = call.name or function.name or ""
         call.extra_content = call.extra_content or piece.extra_content
-        text = function.text()
         if text:
             call.arguments.append(text)
         if call.state == "new":
@@ -182,7 +180,7 @@ class Stream:
         elif call.state == "held":
             self._enliven(call)
 
-    def _call(self, piece: chat_answer.ToolCall, name: str) -> _Call:
+    def _call(self, piece: chat_answer.ToolCall, name: str, text: str) -> _Call:
         """The call that a piece belongs to.
 
         That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
@@ -191,8 +189,9 @@ class Stream:
         last = self._calls[-1] if self._calls else None
         if piece.index is not None:
             found = self._by_index.get(piece.index)
-            if found and name and piece.id and piece.id != found.id and found.is_complete():
-                found = None
+            if found and name and found.name and found.is_complete():
+                another = bool(found.id and piece.id) and piece.id != found.id
+                found = None if another or text.strip() else found
         elif piece.id:
             found = next((call for call in self._calls if call.id == piece.id), None)
         else:
@@ -247,7 +246,8 @@ class Stream:
 
     def _send(self, text: str) -> None:
         # The hot path: an event for each token.
-        self._out.append(self._delta + _encode(text) + b"}}\n\n")
+        if text:
+            self._out.append(self._delta + _encode(text) + b"}}\n\n")
 
     def _close(self, payload: str | None = None) -> None:
         """Close the open block; `payload` is what a thinking block's signature says of it."""
@@ -274,11 +274,13 @@ class Stream:
             self._emit("message_start", message=self._asked.head() | {"content": []} | rest)
 
     def _finished(self) -> bytes:
+        if self._finish is None and self._index < 0 and not self._line:
+            return self._fail("api_error", "the provider ended the stream without an answer")
         self._ended = True
-        self._start()
         self._advance(force=True)
         self._seal()
         if self._index < 0:
+            self._blank["text"] = ""
             self._write(chat_answer.Piece("text", chat_turns.EMPTY))
         self._close()
         arguments = [call.text() for call in self._calls if call.name]

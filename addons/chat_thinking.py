@@ -38,7 +38,7 @@ def payload(form: Form, details: list[dict[str, Any]]) -> str:
     it refuses them altered. Where they only repeat the text, the text is enough.
     """
     if sealed(details):
-        return base64.b64encode(msgspec.json.encode(details)).decode()
+        return base64.b64encode(msgspec.json.encode(details, order="sorted")).decode()
     if details:
         return "reasoning"
     return "" if form == "reasoning_content" else form

@@ -28,7 +28,7 @@ _Part = str | dict[str, Any]
 """A part of a user's message: text, or a part of another kind."""
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, gc=False):
     """A content block of any kind: `type` says which of the fields it has."""
 
     type: str
@@ -72,7 +72,6 @@ class _Call(NamedTuple):
     name: str
 
 
-_UNSENT = ("cache_control", "citations", "caller")
 _blocks = msgspec.json.Decoder(str | list[Block] | None)
 _source = msgspec.json.Decoder(Source)
 
@@ -166,7 +165,7 @@ class Turns:
     def _call(self, block: Block) -> dict[str, Any]:
         id = block.id or ""
         sent = self._quirks.call_id(id)
-        if any(call.sent == sent for call in self._waiting):
+        if self._waiting and any(call.sent == sent for call in self._waiting):
             sent = chat_names.hashed(f"{sent} {len(self._waiting)}", 9)
         name = self._names.sent(block.name or "")
         self._waiting.append(_Call(id, sent, name))
@@ -205,16 +204,16 @@ class Turns:
                 kind = "image" if part["type"] == "image_url" else "document"
                 texts.append(f"[The {kind} is in the next message]")
                 media.append(part)
-        text = "\n".join(text for text in texts if text) or "[No output]"
+        text = "\n".join(filter(None, texts)) or "[No output]"
         return (f"Error: {text}" if block.is_error else text), media
 
     def _nested(self, content: msgspec.Raw) -> list[_Part]:
         """The content of a tool result or a document: text, or blocks."""
         inner = _blocks.decode(content) if content else None
-        if inner is None or isinstance(inner, str):
-            return [inner or ""]
+        if isinstance(inner, str):
+            return [inner]
         parts: list[_Part] = []
-        for block in inner:
+        for block in inner or ():
             self._note(block)
             parts += self._parts(block)
         return parts
@@ -281,9 +280,12 @@ class Turns:
         return f"[{block.type}: {content}]"
 
     def _note(self, block: Block) -> None:
-        for field in _UNSENT:
-            if getattr(block, field) is not None:
-                self._drop(f"messages[].content[].{field}")
+        if block.cache_control is not None:
+            self._drop("messages[].content[].cache_control")
+        if block.citations is not None:
+            self._drop("messages[].content[].citations")
+        if block.caller is not None:
+            self._drop("messages[].content[].caller")
 
 
 def _content(parts: list[_Part]) -> str | list[dict[str, Any]]:

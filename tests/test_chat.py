@@ -1,0 +1,165 @@
+"""What goes to a Chat Completions provider and what comes back, generated: nothing gets lost."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import pathlib
+from typing import Any
+
+import chat_wire
+import pytest
+from chat_wire import DONE
+from chat_wire import USAGE
+from chat_wire import chunk
+from chat_wire import streamed
+from chat_wire import tool
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+import sse
+
+DATA = sorted((pathlib.Path(__file__).parent / "data" / "chat").glob("*.sse"))
+
+
+def translated(pieces: list[bytes], new_call: Any = chat_wire.call) -> list[bytes]:
+    """What a client gets for a wire that comes in pieces."""
+    decoder = sse.Decoder()
+    stream = new_call({}).stream()
+    out = [stream.feed(each) for piece in pieces for each in decoder.feed(piece)]
+    return [*out, stream.end()]
+
+
+@pytest.mark.parametrize("path", DATA, ids=lambda path: path.stem)
+def test_streamed_as_whole(path: pathlib.Path) -> None:
+    """Streams as the providers' documentation shows them, at every cut."""
+    wire = path.read_bytes()
+    expected = chat_wire.call({}).answer(path.with_suffix(".json").read_bytes())
+    assert chat_wire.fold(translated([wire])) == json.loads(expected)
+    whole = b"".join(translated([wire]))
+    for cut in range(len(wire)):
+        assert b"".join(translated([wire[:cut], wire[cut:]])) == whole, cut
+
+
+# Without white space, which opens no block by itself and so may stand elsewhere in a mixed stream.
+SOLID = st.text('ab{}"\\é🙂', min_size=1, max_size=12)
+LOOSE = st.text(max_size=12).map(lambda text: text.encode(errors="replace").decode())
+INPUT = st.dictionaries(
+    st.sampled_from(["path", "é", ""]), SOLID | st.integers() | st.none(), max_size=2
+)
+
+
+def cut(draw: st.DrawFn, text: str) -> list[str]:
+    places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=4)))
+    return [text[a:b] for a, b in itertools.pairwise([0, *places, len(text)])]
+
+
+@st.composite
+def mixed(draw: st.DrawFn, *lanes: list[Any]) -> list[Any]:
+    """One list of what the lanes have, each lane in its order; they begin in their order."""
+    order = draw(st.permutations([n for n, lane in enumerate(lanes) for _ in lane[1:]]))
+    firsts = [n for n, lane in enumerate(lanes) if lane]
+    begun = 0
+    out = []
+    left = [iter(lane) for lane in lanes]
+    for lane in order:
+        while lane in firsts[begun:] or (begun < len(firsts) and draw(st.booleans())):
+            out.append(next(left[firsts[begun]]))
+            begun += 1
+        out.append(next(left[lane]))
+    return out + [next(left[lane]) for lane in firsts[begun:]]
+
+
+@st.composite
+def calls_and_pieces(draw: st.DrawFn) -> tuple[list[Any], list[list[Any]]]:
+    """tool_calls of a whole answer, and each one's pieces in a stream."""
+    calls, lanes = [], []
+    ids = ["call_1", "functions.Read:0", "x-3"]
+    for index, id in enumerate(ids[: draw(st.integers(0, 3))]):
+        arguments = json.dumps(draw(INPUT), ensure_ascii=draw(st.booleans()))
+        if arguments == "{}":
+            arguments = draw(st.sampled_from(["{}", "", "null"]))
+        pieces = cut(draw, arguments)
+        late = draw(st.integers(0, len(pieces) - 1))
+        again = draw(st.sampled_from([None, "", id]))
+        names = ["Read" if n == late else None for n in range(len(pieces))]
+        known = [
+            id if n == draw(st.integers(0, late)) or n == late else again
+            for n in range(len(pieces))
+        ]
+        lanes.append([tool(index, *fields) for fields in zip(known, names, pieces, strict=True)])
+        calls.append(tool(None, id, "Read", arguments))
+    return calls, lanes
+
+
+FIELDS = st.sampled_from(["reasoning_content", "reasoning", "details"])
+
+
+def detailed(text: str, **more: Any) -> dict[str, Any]:
+    """OpenRouter's reasoning."""
+    detail = {"type": "reasoning.text", "text": text, "index": 0, **more}
+    return {"reasoning": text, "reasoning_details": [detail]}
+
+
+@st.composite
+def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], list[Any]]:
+    """A whole message, and the chunks of a stream that says the same."""
+    field, thought, said = draw(FIELDS), draw(st.just("") | text), draw(st.just("") | text)
+    tool_calls, lanes = draw(calls_and_pieces())
+    thoughts = [{field: piece} for piece in cut(draw, thought)]
+    message: dict[str, Any] = {field: thought}
+    if field == "details" and tidy:
+        thoughts = [*map(detailed, cut(draw, thought)), detailed("", signature="sig+/=")]
+        message = detailed(thought, signature="sig+/=")
+    texts = [{"content": piece} for piece in cut(draw, said)]
+    pieces = [{"tool_calls": [piece]} for piece in draw(mixed(*lanes))]
+    deltas = [*thoughts, *texts, *pieces] if tidy else draw(mixed(thoughts, texts, pieces))
+    for place in range(len(deltas) - 1, 0, -1):
+        one, next = deltas[place - 1 : place + 1]
+        if set(one) == set(next) == {"tool_calls"} and draw(st.booleans()):
+            both = {"tool_calls": one["tool_calls"] + next["tool_calls"]}
+            deltas[place - 1 : place + 1] = [both]
+    noise = st.sampled_from(
+        [{}, {"content": ""}, {"tool_calls": []}, {"content": None, "role": "assistant"}]
+    )
+    for _ in range(draw(st.integers(0, 2))):
+        deltas.insert(draw(st.integers(0, len(deltas))), draw(noise))
+    message |= {"content": said or draw(st.sampled_from(["", None])), "tool_calls": tool_calls}
+    return message, [chunk(**delta) for delta in deltas]
+
+
+@settings(max_examples=120, deadline=None)
+@given(answers(LOOSE, tidy=True), st.sampled_from(["tag", "strip", "keep"]), st.booleans())
+def test_fold_is_whole(answer: Any, responses: str, done: bool) -> None:
+    message, chunks = answer
+    to = chat_wire.target(responses=responses)
+    end = [chunk("stop"), USAGE, DONE][: 3 if done else 2]
+    whole = chat_wire.answered(message, to, usage=USAGE["usage"])
+    assert streamed(*chunks, *end, to=to) == whole
+
+
+@settings(max_examples=120, deadline=None)
+@given(answers(SOLID, tidy=False))
+def test_nothing_is_lost_in_a_mix(answer: Any) -> None:
+    message, chunks = answer
+    whole = chat_wire.answered(message)["content"]
+    assert sorted_out(streamed(*chunks, chunk("stop"))["content"]) == sorted_out(whole)
+
+
+def sorted_out(content: list[dict[str, Any]]) -> tuple[str, str, list[Any]]:
+    return (
+        "".join(block.get("thinking", "") for block in content),
+        "".join(block.get("text", "") for block in content),
+        [block for block in content if block["type"] == "tool_use"],
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(answers(LOOSE, tidy=True), st.data())
+def test_cuts(answer: Any, data: st.DataObject) -> None:
+    chunks = [*answer[1], chunk("stop"), USAGE, DONE]
+    wire = b"".join(chat_wire.event(each).raw for each in chunks)
+    places = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=9)))
+    pieces = [wire[a:b] for a, b in itertools.pairwise([0, *places, len(wire)])]
+    assert b"".join(translated(pieces)) == b"".join(translated([wire]))

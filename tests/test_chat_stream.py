@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+from typing import Any
+
+import chat_wire
+import pytest
+from chat_wire import DONE
+from chat_wire import USAGE
+from chat_wire import chunk
+from chat_wire import streamed
+from chat_wire import tool
+
+import errors
+import sse
+
+THOUGHT = {"type": "thinking", "thinking": "Hm", "signature": "route:acme:"}
+TEXT = {"type": "text", "text": "Hello"}
+
+
+def calls(*names: str, **inputs: Any) -> list[dict[str, Any]]:
+    return [
+        {"type": "tool_use", "id": name, "name": "Read", "input": inputs[name]} for name in names
+    ]
+
+
+def each(*pieces: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return chunk(finish, tool_calls=list(pieces))
+
+
+CONTENT = [
+    pytest.param([chunk(content="Hel"), chunk(content="lo")], [TEXT], id="text"),
+    pytest.param(
+        [chunk(role="assistant", content=""), chunk(content="Hello"), chunk("stop", content="")],
+        [TEXT],
+        id="no block for empty text",
+    ),
+    pytest.param(
+        [chunk(content="\n\n"), each(tool(0, "a", "Read", "{}"))],
+        calls("a", a={}),
+        id="no block for white space",
+    ),
+    pytest.param(
+        [chunk(content="\n"), chunk(content="Hello")],
+        [{"type": "text", "text": "\nHello"}],
+        id="white space before text is kept",
+    ),
+    pytest.param(
+        [chunk(content=[{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}])],
+        [TEXT],
+        id="content in parts",
+    ),
+    pytest.param([chunk(refusal="Hello")], [TEXT], id="refusal"),
+    # LiteLLM: reasoning as thinking_delta inside text block 0 (#32357), a spurious empty text
+    # block 0 (#31561). CLIProxyAPI: no `signature` in a thinking block's start.
+    pytest.param(
+        [chunk(role="assistant", content="", reasoning_content="H"), chunk(content="", reasoning_content="m"), chunk(content="Hello")],
+        [THOUGHT, TEXT],
+        id="reasoning is a thinking block of its own, before the text",
+    ),
+    pytest.param(
+        [chunk(reasoning="Hm"), chunk(content="Hello")],
+        [THOUGHT | {"signature": "route:acme:reasoning"}, TEXT],
+        id="reasoning",
+    ),
+    pytest.param(
+        [chunk(reasoning="Hm", reasoning_details=[{"type": "reasoning.text", "text": "Hm"}]), chunk(content="Hello")],
+        [THOUGHT | {"signature": "route:acme:reasoning"}, TEXT],
+        id="reasoning and reasoning_details say it once",
+    ),
+    pytest.param(
+        [chunk(reasoning_details=[{"type": "reasoning.summary", "summary": "Hm"}])],
+        [THOUGHT | {"signature": "route:acme:reasoning"}],
+        id="reasoning_details alone",
+    ),
+    pytest.param(
+        [chunk(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]), chunk(content="Hello")],
+        [THOUGHT | {"signature": "route:acme:parts"}, TEXT],
+        id="reasoning among the parts, Mistral's way",
+    ),
+    pytest.param(
+        [chunk(reasoning_content="\n"), chunk(content="Hello")], [TEXT], id="blank reasoning"
+    ),
+    # LiteLLM: the first delta after a change of block lost (#25321, #25561, #30014, #30765).
+    pytest.param(
+        [chunk(content="Hello"), each(tool(0, "a", "Read", '{"p": 1}'))],
+        [TEXT, *calls("a", a={"p": 1})],
+        id="a call whole in one chunk keeps its arguments",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p'), finish=""), each(tool(0, None, None, '": 1}'))],
+        calls("a", a={"p": 1}),
+        id="arguments in the first chunk",
+    ),
+    pytest.param(
+        [chunk(reasoning_content="Hm"), chunk(content="Hello"), chunk(reasoning_content="Hm")],
+        [THOUGHT, TEXT, THOUGHT],
+        id="the first delta after each change of block",
+    ),
+    # LiteLLM: the second of two calls in one chunk lost.
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p": 1}'), tool(1, "b", "Read", '{"p": 2}'))],
+        calls("a", "b", a={"p": 1}, b={"p": 2}),
+        id="two calls in one chunk",
+    ),
+    # LiteLLM: an empty tool_calls becomes an input_json_delta (#29286).
+    pytest.param(
+        [chunk(content="Hel", tool_calls=[]), chunk(content="lo", tool_calls=[])],
+        [TEXT],
+        id="an empty tool_calls is none",
+    ),
+    # LiteLLM: a wrong block start with gpt-5 (PR#13521).
+    pytest.param(
+        [chunk(role="assistant", content=None), each(tool(0, "a", "Read", "")), each(tool(0, None, None, '{"p"')), each(tool(0, None, None, ":1}")), chunk("tool_calls")],
+        calls("a", a={"p": 1}),
+        id="a call with the name first and arguments after, as OpenAI streams",
+    ),
+    pytest.param(
+        [each(tool(0, None, "Read", None)), each(tool(0, "a", None, '{"p"')), each(tool(0, "", "", ":1}"))],
+        calls("a", a={"p": 1}),
+        id="the id late, then empty",
+    ),
+    pytest.param(
+        [each(tool(0, "a", None, None)), each(tool(0, "a", None, '{"p":')), each(tool(0, "a", "Read", "1}"))],
+        calls("a", a={"p": 1}),
+        id="the name late, the id repeated",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p":')), each(tool(0, "b", None, "1}"))],
+        calls("a", a={"p": 1}),
+        id="another id for each piece",
+    ),
+    pytest.param([each(tool(0, "a", "Read", ""))], calls("a", a={}), id="arguments empty"),
+    pytest.param([each(tool(0, "a", "Read", None))], calls("a", a={}), id="arguments absent"),
+    pytest.param([each(tool(0, "a", "Read", "null"))], calls("a", a={}), id="arguments null"),
+    pytest.param(
+        [each(tool(0, "a", "Read", {"p": 1}))], calls("a", a={"p": 1}), id="arguments as an object"
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '"{\\"p\\"')), each(tool(0, "a", "Read", ': 1}"'))],
+        calls("a", a={"p": 1}),
+        id="arguments as JSON in a string",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p":'), tool(1, "b", "Read", '{"q"')), each(tool(1, None, None, ":2}"), tool(0, None, None, "1}"))],
+        calls("a", "b", a={"p": 1}, b={"q": 2}),
+        id="interleaved calls",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p":')), chunk(content="Hello"), each(tool(0, None, None, "1}"))],
+        [*calls("a", a={"p": 1}), TEXT],
+        id="text amid a call waits",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(0, "b", "Read", "{}"))],
+        calls("a", "b", a={}, b={}),
+        id="several calls with index 0, Gemini's way",
+    ),
+    pytest.param(
+        [each(tool(None, None, "Read", '{"p": 1}'), tool(None, None, "Read", '{"p": 2}'))],
+        [{**call, "id": f"toolu_{n}"} for n, call in enumerate(calls("a", "b", a={"p": 1}, b={"p": 2}), 2)],
+        id="no index and no id",
+    ),
+    pytest.param(
+        [each(tool(None, "a", "Read", '{"p"')), each(tool(None, None, None, ": 1}")), each(tool(None, "b", "Read", "{}")), each(tool(None, "a", None, " "))],
+        calls("a", "b", a={"p": 1}, b={}),
+        id="no index",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(1, "a", "Read", "{}"))],
+        [*calls("a", a={}), calls("a", a={})[0] | {"id": "toolu_2"}],
+        id="the same id twice",
+    ),
+    pytest.param(
+        [chunk(function_call={"name": "Read", "arguments": '{"p"'}), chunk("function_call", function_call={"arguments": ": 1}"})],
+        [calls("a", a={"p": 1})[0] | {"id": "toolu_2"}],
+        id="function_call, the older form",
+    ),
+    pytest.param([each(tool(0, "a", None, "{}")), chunk("stop")],
+        [{"type": "text", "text": "[No message content]"}],
+        id="a call without a name is none",
+    ),
+    pytest.param(
+        [chunk("stop")], [{"type": "text", "text": "[No message content]"}], id="no content at all"
+    ),
+    pytest.param(
+        [chunk("stop", content="  ")], [{"type": "text", "text": "[No message content]"}], id="blank"
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], []])
+@pytest.mark.parametrize("chunks, content", CONTENT)
+def test_content(chunks: list[Any], content: list[Any], end: list[Any]) -> None:
+    message = streamed(*chunks, *end)
+    assert message["content"] == content
+    called = any(block["type"] == "tool_use" for block in content)
+    assert message["stop_reason"] == ("tool_use" if called else "end_turn")
+
+
+def test_head() -> None:
+    message = streamed(chunk(content="Hi") | {"model": "acme-7b"}, DONE)
+    assert (message["id"], message["type"], message["role"]) == ("msg_1", "message", "assistant")
+    assert message["model"] == "claude-opus"
+
+
+def test_ids_are_unique() -> None:
+    call = chat_wire.call({})
+    ids = set()
+    for _ in range(3):
+        stream = call.stream()
+        parts = [stream.feed(chat_wire.event(part)) for part in (chunk("stop", content="Hi"), DONE)]
+        ids.add(chat_wire.fold(parts)["id"])
+    assert len(ids) == 3
+
+
+def test_deltas_are_immediate() -> None:
+    """Each delta is in the bytes that its own chunk gives."""
+    stream = chat_wire.call({}).stream()
+    for data, expected in [
+        (chunk(role="assistant"), b"message_start"),
+        (chunk(reasoning_content="Hm"), b'"thinking":"Hm"'),
+        (chunk(content="Hel"), b'"text":"Hel"'),
+        (chunk(content="lo"), b'"text":"lo"'),
+        (each(tool(0, "a", "Read", "")), b'"tool_use"'),
+        (each(tool(0, None, None, '{"p"')), b'{\\"p\\"'),
+        (each(tool(0, None, None, ":1}")), b":1}"),
+        (each(tool(1, "b", "Read", '{"q"')), b'{\\"q\\"'),
+        (each(tool(1, None, None, ":1}")), b":1}"),
+        (chunk("tool_calls"), b""),
+        (USAGE, b"message_stop"),
+    ]:
+        assert expected in stream.feed(chat_wire.event(data)), data
+
+
+@pytest.mark.parametrize(
+    "finish, reason",
+    [
+        ("stop", "end_turn"),
+        ("eos", "end_turn"),
+        ("tool_calls", "end_turn"),
+        ("length", "max_tokens"),
+        ("content_filter", "refusal"),
+        ("", "end_turn"),
+    ],
+)
+def test_stop_reason(finish: str, reason: str) -> None:
+    assert streamed(chunk(content="Hi"), chunk(finish), DONE)["stop_reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "finish", ["stop", "length", "content_filter", "tool_calls", "function_call"]
+)
+def test_stop_reason_of_a_call(finish: str) -> None:
+    message = streamed(each(tool(0, "a", "Read", "{}")), chunk(finish), DONE)
+    assert message["stop_reason"] == "tool_use"
+
+
+def test_stop_reason_of_a_call_cut_off() -> None:
+    stream = chat_wire.call({}).stream()
+    parts = [stream.feed(chat_wire.event(part)) for part in (each(tool(0, "a", "Read", '{"p": "x')), chunk("length"), DONE)]  # fmt: skip
+    assert b'"stop_reason":"max_tokens"' in b"".join(parts)
+
+
+def test_stop_sequence() -> None:
+    end = {"choices": [{"delta": {}, "finish_reason": "stop", "stop_reason": "END"}]}
+    message = streamed(chunk(content="Hi"), end, DONE, body={"stop_sequences": ["END"]})
+    assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "END")
+
+
+USED = {
+    "input_tokens": 6,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 4,
+    "output_tokens": 3,
+}
+COUNTED = {
+    "prompt_tokens": 10,
+    "completion_tokens": 3,
+    "prompt_tokens_details": {"cached_tokens": 4},
+}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([chunk("stop"), {"choices": [], "usage": COUNTED}], id="OpenAI"),
+        pytest.param([chunk("stop"), chunk() | {"usage": COUNTED}], id="OpenRouter"),
+        pytest.param([chunk("stop") | {"usage": COUNTED}, DONE], id="in the last chunk"),
+        pytest.param([chunk() | {"usage": {"prompt_tokens": 10}}, chunk("stop") | {"usage": COUNTED}], id="in each chunk"),
+        pytest.param([{"choices": [{"delta": {}, "finish_reason": "stop", "usage": COUNTED}]}], id="Kimi"),
+        pytest.param([chunk("stop") | {"x_groq": {"usage": COUNTED}}], id="Groq"),
+        pytest.param([chunk("stop"), {"usage": {"prompt_tokens": 10, "completion_tokens": 3, "prompt_cache_hit_tokens": 4}}], id="DeepSeek"),
+    ],
+)  # fmt: skip
+def test_usage(chunks: list[Any]) -> None:
+    assert streamed(chunk(content="Hi"), *chunks)["usage"] == USED
+
+
+def test_usage_absent() -> None:
+    assert set(streamed(chunk(content="Hi"), chunk("stop"), DONE)["usage"].values()) == {0}
+
+
+def test_ends_with_the_usage() -> None:
+    """A provider may leave the connection open, and send no [DONE]."""
+    stream = chat_wire.call({}).stream()
+    out = [stream.feed(chat_wire.event(data)) for data in (chunk("stop", content="Hi"), USAGE)]
+    assert chat_wire.fold(out)["usage"]["output_tokens"] == 3
+    assert stream.feed(chat_wire.event(DONE)) == b""
+    assert stream.end() == b""
+
+
+def test_comments_keep_the_client_awake() -> None:
+    comment = sse.Event("", b"", b": OPENROUTER PROCESSING\n\n")
+    stream = chat_wire.call({}).stream()
+    assert stream.feed(comment) == b"", "before the first chunk nothing is sent"
+    out = [stream.feed(chat_wire.event({"choices": [], "prompt_filter_results": []}))]
+    out += [stream.feed(comment), stream.feed(chat_wire.event(chunk("stop", content="Hi")))]
+    assert out[1] == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert chat_wire.fold([*out, stream.end()])["content"] == [{"type": "text", "text": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "data, failed",
+    [
+        pytest.param(
+            {"error": {"message": "Overloaded", "type": "overloaded_error"}},
+            ("overloaded_error", "Overloaded"),
+            id="error",
+        ),
+        pytest.param(
+            chunk("error", content="") | {"error": {"code": "server_error", "message": "Gone"}},
+            ("api_error", "Gone"),
+            id="OpenRouter",
+        ),
+        pytest.param(
+            {"choices": [{"delta": {}, "error": {"code": 429, "message": "Slow"}}]},
+            ("rate_limit_error", "Slow"),
+            id="in a choice",
+        ),
+        pytest.param(
+            {"object": "error", "message": "Bad", "type": "BadRequestError", "code": 400},
+            ("invalid_request_error", "Bad"),
+            id="vLLM, the older form",
+        ),
+        pytest.param({"error": "model runner stopped"}, ("api_error", "model runner stopped"), id="Ollama"),
+        pytest.param(b"<html>", ("api_error", "the provider sent an event that is no completion"), id="HTML"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", [[], [chunk(content="Hi")], [each(tool(0, "a", "Read", "{"))]])
+def test_error(data: Any, failed: tuple[str, str], before: list[Any]) -> None:
+    stream = chat_wire.call({}).stream()
+    for part in before:
+        stream.feed(chat_wire.event(part))
+    assert stream.feed(chat_wire.event(data)) == sse.encode("error", errors.body(*failed))
+    assert stream.failed == failed
+    assert stream.feed(chat_wire.event(chunk(content="more"))) == b""
+    assert stream.end() == b""
+
+
+@pytest.mark.parametrize("chunks", [[], [chunk(role="assistant")], [DONE]])
+def test_nothing_said(chunks: list[Any]) -> None:
+    stream = chat_wire.call({}).stream()
+    for part in chunks:
+        stream.feed(chat_wire.event(part))
+    stream.end()
+    assert stream.failed == ("api_error", "the provider ended the stream without an answer")
+
+
+def test_strip() -> None:
+    stripped = chat_wire.target(responses="strip")
+    sealed = [{"type": "reasoning.encrypted", "data": "xyz"}]
+    chunks = [chunk(reasoning_content="Hm", reasoning_details=sealed)]
+    assert streamed(*chunks, chunk(content="Hello"), DONE, to=stripped)["content"] == [TEXT]
+    nothing = streamed(*chunks, chunk("stop"), DONE, to=stripped)["content"]
+    assert nothing == [{"type": "text", "text": "[No message content]"}]
+
+
+def test_keep() -> None:
+    kept = chat_wire.target(responses="keep")
+    content = streamed(chunk(reasoning_content="Hm"), chunk(content="Hello"), to=kept)["content"]
+    assert content == [THOUGHT | {"signature": ""}, TEXT]
+
+
+def test_half_an_emoji() -> None:
+    data = b'{"choices":[{"delta":{"content":"a\\ud83e"}}]}'
+    assert streamed(data, DONE)["content"] == [{"type": "text", "text": "a\ufffd"}]
+
+
+def test_an_id_that_the_conversation_has() -> None:
+    used = {"type": "tool_use", "id": "call_0", "name": "Read", "input": {}}
+    body = {"messages": [{"role": "assistant", "content": [used]}]}
+    content = streamed(each(tool(0, "call_0", "Read", "{}")), DONE, body=body)["content"]
+    assert content == [used | {"id": "toolu_2"}]
