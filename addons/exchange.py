@@ -79,7 +79,7 @@ class Exchange:
         self.plan = plan.Plan(
             targets,
             pool=self.state.pool if self.rotates and len(self.state.pool) else None,
-            is_down=lambda target: self.state.breaker.open(str(target)),
+            is_down=lambda target: self.state.breaker.is_open(str(target)),
             session=session or self.request.session,
             max_attempts=self.state.profile.max_attempts,
         )
@@ -136,10 +136,17 @@ class Exchange:
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
         effects = self._punish(outcome, ruling)
-        following = None
+        failed, started, following = self.attempt, self.started, None
         if ruling.decision == "next":
             following = self._next(upstream_failed=ruling.cause == "outage")
-        self._report(failure, outcome, effects, following)
+        what = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
+        comment = f"{name(failed.step)} {what}{_arrow(following)}"
+        if following or effects or len(self.outcomes) > 1 or failure.kind != "status":
+            logger.warning(f"{self.request.model}: {comment}")
+        if following or len(self.outcomes) > 1:
+            record.failed_attempt(
+                self.flow, failed.shown, failure, started=started, comment=f"✗ {comment}"
+            )
         if following:
             return following
         if failure.response is None:
@@ -186,33 +193,6 @@ class Exchange:
             count_tokens=self.counts_tokens,
         )
 
-    def _report(
-        self,
-        failure: failover.Failure,
-        outcome: verdict.Outcome,
-        effects: list[quota.Rest | quota.Disable],
-        following: failover.Attempt | http.Response | None,
-    ) -> None:
-        """`claude-opus-5-5: anthropic (token 2 …wxyz) 429, rests 3600 s → zai/glm-5`"""
-        step = self.attempt.step
-        what = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
-        if isinstance(following, attempt.Attempt):
-            then = f" → {name(following.step)}"
-        elif following:
-            then = " → answered here"
-        else:
-            then = ""
-        if effects or len(self.outcomes) > 1 or following or outcome.kind != "status":
-            logger.warning(f"{self.request.model}: {name(step)} {what}{then}")
-        if following or len(self.outcomes) > 1:
-            record.failed_attempt(
-                self.flow,
-                self.attempt.shown,
-                failure,
-                started=self.started,
-                comment=f"✗ {name(step)} {what}{then}",
-            )
-
     def _final(self, response: http.Response | None = None) -> http.Response:
         """What the client gets when no attempt was good; `response` is the last one's."""
         secrets = [token.secret for token in self.state.pool.tokens]
@@ -239,11 +219,26 @@ class Exchange:
             response.stream = True
 
     def _sign(self, response: http.Response, attempts: int) -> None:
-        response.headers["x-route-target"] = str(self.attempt.step.target)
+        """Tells the client, and people who look at the flow, who answered."""
+        target, token = self.attempt.step
+        response.headers["x-route-target"] = str(target)
         response.headers["x-route-attempts"] = str(attempts)
+        self.flow.metadata |= {
+            "route_model": self.request.model,
+            "route_target": str(target),
+            "route_attempts": attempts,
+            "route_token": token.label if token else "",
+            "route_session": self.plan.session or "",
+        }
 
     def closed(self, why: str | None) -> None:
         pass
+
+
+def _arrow(following: failover.Attempt | http.Response | None) -> str:
+    if isinstance(following, attempt.Attempt):
+        return f" → {name(following.step)}"
+    return " → answered here" if following else ""
 
 
 def is_wanted(request: http.Request) -> bool:

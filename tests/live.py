@@ -37,9 +37,9 @@ def profile(url: str, **changes: Any) -> dict[str, Any]:
     return {
         "providers": {
             "anthropic": {"base_url": url, "auth": "pool"},
-            "zai": {"base_url": f"{url}/zai", "auth": "bearer", "api_key": "zai-key-0123456789"},
+            "zai": {"base_url": f"{url}/provider/zai", "auth": "bearer", "api_key": "zai-key-0123456789"},
             "kimi": {
-                "base_url": f"{url}/kimi",
+                "base_url": f"{url}/provider/kimi",
                 "auth": "x-api-key",
                 "api_key": "kimi-key-98765432",
             },
@@ -61,6 +61,7 @@ class Proxy:
         folder: Path,
         profile: Mapping[str, Any] | str,
         *,
+        profile_name: str | None = None,
         environ: Mapping[str, str] | None = None,
         behind: str = "https://api.anthropic.com",
         arguments: Sequence[str] = (),
@@ -84,12 +85,12 @@ class Proxy:
         command = [
             str(Path(sys.executable).parent / tool),
             *("-s", str(ADDONS)),
-            *("--set", f"profile={self.profile_path}"),
+            *("--set", f"profile={profile_name or self.profile_path}"),
             *("--set", f"confdir={self.confdir}"),
             *(part for mode in modes for part in ("--mode", mode)),
             *arguments,
         ]
-        inherited = {key: os.environ[key] for key in ("PATH", "LANG") if key in os.environ}
+        inherited = {key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ}
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
