@@ -90,6 +90,9 @@ class Exchange:
         LookupError: nobody knows the model.
         ValueError: its provider lacks a key.
         """
+        if not model.isprintable():
+            # It would stand in headers and in the log.
+            raise ValueError("model: expected a name of printable characters")
         profile = self.state.profile
         target = profile.target(model)
         if target is None:
@@ -138,7 +141,7 @@ class Exchange:
         effects = self._punish(outcome, ruling)
         failed, started, following = self.attempt, self.started, None
         if ruling.decision == "next":
-            following = self._next(upstream_failed=ruling.cause == "outage")
+            following = self._next(upstream_failed=ruling.cause != "credential")
         what = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
         comment = f"{name(failed.step)} {what}{_arrow(following)}"
         if following or effects or len(self.outcomes) > 1 or failure.kind != "status":
@@ -195,15 +198,11 @@ class Exchange:
 
     def _final(self, response: http.Response | None = None) -> http.Response:
         """What the client gets when no attempt was good; `response` is the last one's."""
-        secrets = [token.secret for token in self.state.pool.tokens]
-        secrets += [value.decode("utf-8", "replace") for value in self.secrets.values()]
-        if self.outcomes and self.attempt.provider.api_key:
-            secrets.append(self.attempt.provider.api_key)
         answer = verdict.final(
             self.outcomes,
             now=time.time(),
             wait=self.state.pool.wait(self.request.model) if self.plan.pool else None,
-            secrets=secrets,
+            secrets=self._all_secrets(),
         )
         if answer:
             response = http.Response.make(answer.status, answer.body, answer.headers)
@@ -211,6 +210,15 @@ class Exchange:
         if self.outcomes:
             self._sign(response, len(self.outcomes))
         return response
+
+    def _all_secrets(self) -> list[str]:
+        """What a provider might echo in an error."""
+        keys = (provider.api_key for provider in self.state.profile.providers.values())
+        return [
+            *(token.secret for token in self.state.pool.tokens),
+            *(value.decode("utf-8", "replace") for value in self.secrets.values()),
+            *filter(None, keys),
+        ]
 
     def committed(self, response: http.Response) -> None:
         self._sign(response, len(self.outcomes) + 1)

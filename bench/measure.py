@@ -1,0 +1,160 @@
+"""What the benchmarks share: processes of their own, and requests timed over one connection."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+ROUTE = ROOT / "addons" / "route.py"
+
+BARE = """
+def responseheaders(flow):
+    flow.response.stream = True
+"""
+"""The least that a streaming proxy needs."""
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(command: Sequence[str], port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that ends with the block; entered when it listens on `port`."""
+    inherited = {key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ}
+    with tempfile.TemporaryDirectory() as home:
+        process = subprocess.Popen(
+            command,
+            cwd=home,
+            env={**inherited, "HOME": home, **environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            deadline = time.monotonic() + 30
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.05)
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextlib.contextmanager
+def simulator() -> Iterator[int]:
+    """The simulator's port."""
+    port = free_port()
+    command = [sys.executable, "-m", "simulator", "--port", str(port)]
+    with running(command, port, PYTHONPATH=str(ROOT)):
+        yield port
+
+
+@contextlib.contextmanager
+def mitmdump(script: Path, behind: int, *arguments: str) -> Iterator[tuple[int, int]]:
+    """A reverse door to the simulator's port: the door's own port and its process's id."""
+    port = free_port()
+    tool = str(Path(sys.executable).parent / "mitmdump")
+    door = f"reverse:http://127.0.0.1:{behind}@127.0.0.1:{port}"
+    command = [tool, "-q", "-s", str(script), "--mode", door, *arguments]
+    with running(command, port) as process:
+        yield port, process.pid
+
+
+@contextlib.contextmanager
+def bare(behind: int) -> Iterator[tuple[int, int]]:
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "bare.py"
+        script.write_text(BARE)
+        with mitmdump(script, behind) as started:
+            yield started
+
+
+@contextlib.contextmanager
+def ours(behind: int, **changes: Any) -> Iterator[tuple[int, int]]:
+    """The proxy under a profile of which Anthropic is the simulator."""
+    url = f"http://127.0.0.1:{behind}"
+    profile = {
+        "providers": {
+            "anthropic": {"base_url": url},
+            "zai": {"base_url": f"{url}/provider", "auth": "bearer", "api_key": "zai-key-012345"},
+        },
+        "models": {"glm": "zai/glm-5", "claude-*": "anthropic/claude-*"},
+        **changes,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        path.write_text(json.dumps(profile))
+        with mitmdump(ROUTE, behind, "--set", f"profile={path}") as started:
+            yield started
+
+
+class Client:
+    """One kept connection."""
+
+    def __init__(self, port: int) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def first_byte(self, body: bytes) -> float:
+        """Seconds from the first byte of a request to the first of the answer's body."""
+        headers = {
+            "content-type": "application/json",
+            "anthropic-version": "2023-06-01",
+            "x-api-key": "sk-ant-api03-bench-000000-bnch",
+        }
+        started = time.perf_counter()
+        self.connection.request("POST", "/v1/messages", body, headers)
+        response = self.connection.getresponse()
+        response.read(1)
+        elapsed = time.perf_counter() - started
+        response.read()
+        if response.status != 200:
+            raise RuntimeError(f"expected an answer, got status {response.status}")
+        return elapsed
+
+
+def conversation(size: int, model: str = "claude-opus-5-5") -> bytes:
+    """A streamed request of about `size` bytes, shaped like Claude Code's: many turns of text, and
+    tool calls with their results."""
+    turns: list[dict[str, Any]] = []
+    text = "The quick brown fox jumps over the lazy dog. " * 40
+    number = 0
+    while sum(len(json.dumps(turn)) for turn in turns[-2:]) * max(len(turns), 1) / 2 < size:
+        number += 1
+        call = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": {"command": text}}
+        result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": text}
+        turns += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
+    turns.insert(0, {"role": "user", "content": "Begin."})
+    tools = [{"name": "Bash", "description": text, "input_schema": {"type": "object"}}]
+    request = {"model": model, "max_tokens": 100, "stream": True, "system": text, "tools": tools}
+    return json.dumps({**request, "messages": turns}).encode()
+
+
+def median_ms(seconds: Sequence[float]) -> float:
+    return statistics.median(seconds) * 1000
+
+
+def rss_megabytes(pid: int) -> float:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -1,0 +1,111 @@
+"""The real Claude Code client, through both doors, against the simulator."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import live
+import simulator
+from simulator import answers
+
+INSTALLED = live.ROOT / ".tools" / "node_modules" / ".bin" / "claude"
+CLAUDE = str(INSTALLED) if INSTALLED.exists() else shutil.which("claude")
+
+pytestmark = pytest.mark.skipif(
+    CLAUDE is None,
+    reason="Claude Code is not installed: npm install --prefix .tools @anthropic-ai/claude-code",
+)
+
+Start = Callable[..., live.Proxy]
+
+
+class Claude:
+    """Claude Code with a home and a working folder of its own, which knows no other network."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
+        self.folder = home / "work"
+        self.folder.mkdir(parents=True)
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "ANTHROPIC_API_KEY": live.API_KEY,
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            **environ,
+        }
+
+    def ask(self, prompt: str, *arguments: str) -> str:
+        """What `claude -p` prints."""
+        assert CLAUDE
+        run = subprocess.run(
+            [CLAUDE, "-p", prompt, *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert run.returncode == 0, (run.stdout, run.stderr)
+        return run.stdout.strip()
+
+
+def through_the_reverse_door(proxy: live.Proxy) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": proxy.url}
+
+
+def through_the_tunnel(proxy: live.Proxy) -> dict[str, str]:
+    ca = proxy.confdir / "mitmproxy-ca-cert.pem"
+    return {"HTTPS_PROXY": proxy.proxy_url, "NODE_EXTRA_CA_CERTS": str(ca)}
+
+
+@pytest.fixture(params=[through_the_reverse_door, through_the_tunnel])
+def claude(
+    request: pytest.FixtureRequest, start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> Claude:
+    """Through each of the doors, to a proxy whose Anthropic and providers are one simulator."""
+    proxy = start(
+        live.profile(sim.url, pool={"tokens": live.POOL[0]}),
+        behind=sim.url,
+        arguments=live.anthropic_here(sim),
+    )
+    return Claude(tmp_path / "home", request.param(proxy))
+
+
+def test_a_plain_turn(claude: Claude, sim: simulator.Simulator) -> None:
+    assert claude.ask("good morning") == "You said: good morning"
+    turns = [r for r in sim.requests if r.bare_path == "/v1/messages"]
+    assert {turn.credential for turn in turns} == {live.POOL[0]}
+    assert not sim.refusals
+
+
+def test_a_tool_call(claude: Claude, sim: simulator.Simulator) -> None:
+    said = claude.ask("run: echo from the shell", "--allowedTools", "Bash")
+    assert "from the shell" in said
+    assert not sim.refusals
+
+
+def test_a_conversation_that_changes_provider(claude: Claude, sim: simulator.Simulator) -> None:
+    """GLM's thinking is Claude Code's to echo, and would be refused by Anthropic."""
+    sim.when(
+        lambda recorded: recorded.bare_path == "/provider/zai/v1/messages",
+        answers.text("From GLM.", thinking="Hm, as GLM."),
+    )
+    assert claude.ask("first", "--model", "glm") == "From GLM."
+    assert claude.ask("second", "--continue", "--model", "claude-opus-5-5") == "You said: second"
+    last = [r for r in sim.requests if r.bare_path == "/v1/messages"][-1]
+    assert "From GLM." in str(last.json)
+    assert "Hm, as GLM." not in str(last.json)
+    assert not sim.refusals
+
+
+def test_a_failed_provider_is_replaced(claude: Claude, sim: simulator.Simulator) -> None:
+    sim.when(lambda recorded: recorded.model == "glm-5", answers.failure(529))
+    assert claude.ask("hello", "--model", "glm") == "You said: hello"
