@@ -15,6 +15,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=9100, help="0 lets the system choose")
+    parser.add_argument("--tls", action="store_true", help="with a CA of its own, named at start")
+    parser.add_argument("--no-http2", action="store_true")
     parser.add_argument("--role", choices=("anthropic", "provider"), default="anthropic")
     parser.add_argument("--lenient", action="store_true", help="refuse only what cannot be read")
     parser.add_argument("--reasoning-required", action="store_true")
@@ -26,6 +28,8 @@ def main() -> int:
     simulator = server.Simulator(
         host=options.host,
         port=options.port,
+        tls=options.tls,
+        http2=not options.no_http2,
         role=options.role,
         strict=not options.lenient,
         reasoning_required=options.reasoning_required,
@@ -44,7 +48,12 @@ async def _serve(simulator: server.Simulator) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await simulator.run(stop, lambda: print(f"simulator at {simulator.url}", flush=True))
+    await simulator.run(stop, lambda: print(_welcome(simulator), flush=True))
+
+
+def _welcome(simulator: server.Simulator) -> str:
+    trust = f", trust {simulator.ca}" if simulator.url.startswith("https") else ""
+    return f"simulator at {simulator.url}{trust}"
 
 
 if __name__ == "__main__":

@@ -131,6 +131,14 @@ async def _chunked(reader: asyncio.StreamReader) -> bytes:
     return bytes(body)
 
 
+def framing(plan: faults.Plan) -> faults.Framing:
+    """Never "auto"."""
+    if plan.delivery.framing != "auto":
+        return plan.delivery.framing
+    streamed = any(value.startswith("text/event-stream") for _, value in plan.headers)
+    return "chunked" if streamed else "length"
+
+
 class _Channel:
     def __init__(self, writer: asyncio.StreamWriter, gone: asyncio.Event) -> None:
         self._writer = writer
@@ -142,25 +150,22 @@ class _Channel:
         return await waited(self._gone, delay)
 
     async def head(self, plan: faults.Plan) -> None:
-        framing = plan.delivery.framing
-        if framing == "auto":
-            streamed = any(value.startswith("text/event-stream") for _, value in plan.headers)
-            framing = "chunked" if streamed else "length"
+        how = framing(plan)
         try:
             phrase = http.HTTPStatus(plan.status).phrase
         except ValueError:
             phrase = "Overloaded" if plan.status == 529 else "Unknown"
         lines = [f"HTTP/1.1 {plan.status} {phrase}"]
         lines += (f"{name}: {value}" for name, value in plan.headers)
-        match framing:
+        match how:
             case "chunked":
                 lines.append("transfer-encoding: chunked")
             case "length":
                 lines.append(f"content-length: {plan.length}")
             case "close":
                 lines.append("connection: close")
-        self._chunked = framing == "chunked"
-        self.reusable = framing != "close" and plan.delivery.end == "clean"
+        self._chunked = how == "chunked"
+        self.reusable = how != "close" and plan.delivery.end == "clean"
         await self._send("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
     async def write(self, data: bytes) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self
 
 from simulator import answers
 from simulator import faults
 from simulator import http1
+from simulator import http2
 from simulator import messages
 from simulator import provider
 from simulator import script
 from simulator import signatures
+from simulator import tls
 from simulator.recorded import Predicate
 from simulator.recorded import Recorded
 
@@ -31,7 +35,8 @@ class Simulator:
 
     `role` is whom it plays; under the path `/provider` it is always the provider that is not
     Anthropic. Not `strict`, it refuses only what it cannot read. Simulators with the same `key`
-    accept each other's signatures. With `reasoning_required`, a provider refuses an assistant
+    accept each other's signatures. With `tls`, it speaks HTTP/2 to those who offer it, unless `http2`
+    is false. With `reasoning_required`, a provider refuses an assistant
     message with tool calls that lost its thinking. Only the last `keep` requests are remembered.
     """
 
@@ -40,6 +45,8 @@ class Simulator:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        tls: bool = False,
+        http2: bool = True,
         role: provider.Role = "anthropic",
         strict: bool = True,
         reasoning_required: bool = False,
@@ -48,6 +55,9 @@ class Simulator:
     ) -> None:
         self.host = host
         self.port = port
+        self._tls = tls
+        self._http2 = http2
+        self._folder = tempfile.TemporaryDirectory(prefix="simulator-") if tls else None
         self._provider = provider.Provider(
             role=role,
             strict=strict,
@@ -67,7 +77,13 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return f"http{'s' * self._tls}://{self.host}:{self.port}"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that clients have to trust, once it runs with `tls`."""
+        assert self._folder is not None
+        return Path(self._folder.name) / "ca.pem"
 
     @property
     def requests(self) -> list[Recorded]:
@@ -140,7 +156,13 @@ class Simulator:
     async def run(self, stop: asyncio.Event, started: Callable[[], None]) -> None:
         """Serves until `stop` is set. Raises OSError when it cannot listen."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._protocol, self.host, self.port, backlog=1024)
+        context = None
+        if self._folder is not None:
+            protocols = ["h2", "http/1.1"] if self._http2 else ["http/1.1"]
+            context = tls.context(Path(self._folder.name), protocols)
+        server = await loop.create_server(
+            self._protocol, self.host, self.port, backlog=1024, ssl=context
+        )
         self.port = server.sockets[0].getsockname()[1]
         started()
         await stop.wait()
@@ -148,6 +170,8 @@ class Simulator:
         for task in tuple(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _run(self) -> None:
         try:
@@ -175,13 +199,18 @@ class Simulator:
         protocol = writer.transport.get_protocol()
         assert isinstance(protocol, http1.Watched)
         # Whoever waits for a write waits until the kernel has it: a reset would lose the rest.
-        writer.transport.set_write_buffer_limits(high=0)
+        # (With 0, asyncio's TLS pauses and never resumes.)
+        writer.transport.set_write_buffer_limits(high=1, low=0)
 
         async def handle(request: http1.Request, channel: http1.Channel) -> None:
             await self._handle(number, request, channel)
 
         try:
-            await http1.serve(reader, writer, protocol.gone, handle)
+            encrypted = writer.get_extra_info("ssl_object")
+            if encrypted is not None and encrypted.selected_alpn_protocol() == "h2":
+                await http2.Connection(reader, writer, handle).serve()
+            else:
+                await http1.serve(reader, writer, protocol.gone, handle)
         except asyncio.CancelledError:
             writer.transport.abort()
         finally:
@@ -208,7 +237,11 @@ class Simulator:
         with self._changed:
             self._recorded.append(recorded)
             self._changed.notify_all()
-        plan = self._provider.plan(recorded, self._script)
+        try:
+            plan = self._provider.plan(recorded, self._script)
+        except ValueError as e:
+            logger.warning("the script cannot be followed: %s", e)
+            plan = faults.plan(500, (), [faults.Event("", str(e).encode())], faults.Delivery())
         try:
             await deliver(plan, channel, recorded)
         except ConnectionError:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import http.client
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]
+import httpx
 import pytest
 import zstandard
 from asking import KEY
@@ -302,3 +305,95 @@ class TestWire:
             _, log = process.communicate(timeout=5)
         assert process.returncode == 0
         assert "GET /api/hello" in log
+
+
+@pytest.fixture(scope="module")
+def shared_tls() -> Iterator[Simulator]:
+    with Simulator(tls=True) as running:
+        yield running
+
+
+@pytest.fixture
+def secure(shared_tls: Simulator) -> Simulator:
+    shared_tls.clear()
+    return shared_tls
+
+
+@pytest.fixture(params=[True, False], ids=["http2", "http1"])
+def client(secure: Simulator, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
+    context = ssl.create_default_context(cafile=secure.ca)
+    with httpx.Client(
+        base_url=secure.url, verify=context, http2=request.param, headers=KEY, timeout=5
+    ) as client:
+        yield client
+
+
+class TestTls:
+    def test_answers_are_the_same(self, secure: Simulator, client: httpx.Client) -> None:
+        whole = client.post("/v1/messages?x=1", json=ask())
+        assert whole.json()["content"][0]["text"] == "You said: hello"
+        assert whole.headers["content-length"] == str(len(whole.content))
+        streamed = client.post("/v1/messages", json=ask(stream=True))
+        assert fold(events(streamed.content))["content"] == whole.json()["content"]
+        assert client.post("/v1/messages", json=ask(messages=3)).status_code == 400
+        versions = {whole.http_version, streamed.http_version}
+        first, *_ = requests = secure.wait_done(3)
+        assert versions == {"HTTP/2" if first.http == "2" else "HTTP/1.1"}
+        assert first.path == "/v1/messages?x=1"
+        assert first.header("x-api-key") == KEY["x-api-key"]
+        assert first.json == ask()
+        assert len({request.connection for request in requests}) == 1
+
+    @pytest.mark.parametrize("end", ["close", "reset"])
+    def test_cut(self, secure: Simulator, client: httpx.Client, end: faults.End) -> None:
+        secure.script(Answer(cut_events=3, end=end))
+        wire = b""
+        with (
+            pytest.raises(httpx.TransportError),
+            client.stream("POST", "/v1/messages", json=ask(stream=True)) as response,
+        ):
+            for chunk in response.iter_raw():
+                wire += chunk
+        assert wire.count(b"event: ") == 3
+
+    @pytest.mark.parametrize("before", ["close", "reset"])
+    def test_no_head(self, secure: Simulator, client: httpx.Client, before: faults.Before) -> None:
+        secure.script(Answer(before_head=before))
+        with pytest.raises(httpx.TransportError):
+            client.post("/v1/messages", json=ask())
+
+    def test_client_that_leaves(self, secure: Simulator, client: httpx.Client) -> None:
+        secure.script(Answer(event_delay=0.02, delta_size=1))
+        with client.stream("POST", "/v1/messages", json=ask(stream=True)) as response:
+            next(response.iter_raw())
+        client.close()
+        (request,) = secure.wait_done(1)
+        assert request.cancelled is not None
+
+    def test_large_bodies(self, secure: Simulator, client: httpx.Client) -> None:
+        secure.script(Answer(content=(Text("x" * 3_000_000),)))
+        answer = client.post("/v1/messages", json=ask("y" * 3_000_000))
+        assert len(answer.content) > 3_000_000
+        assert len(secure.requests[0].body) > 3_000_000
+
+    def test_many_streams_on_one_connection(self, secure: Simulator) -> None:
+        async def ask_all() -> list[str]:
+            context = ssl.create_default_context(cafile=secure.ca)
+            async with httpx.AsyncClient(verify=context, http2=True, headers=KEY) as client:
+
+                async def one(n: int) -> str:
+                    body = ask(f"{n}", stream=True)
+                    answer = await client.post(f"{secure.url}/v1/messages", json=body)
+                    return str(fold(events(answer.content))["content"][0]["text"])
+
+                return await asyncio.gather(*(one(n) for n in range(50)))
+
+        secure.default(Answer(event_delay=0.005))
+        assert asyncio.run(ask_all()) == [f"You said: {n}" for n in range(50)]
+        assert len({request.connection for request in secure.requests}) == 1
+
+    def test_without_http2(self) -> None:
+        with Simulator(tls=True, http2=False) as sim:
+            context = ssl.create_default_context(cafile=sim.ca)
+            with httpx.Client(verify=context, http2=True) as client:
+                assert client.get(f"{sim.url}/api/hello").http_version == "HTTP/1.1"
