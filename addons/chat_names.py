@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 import string
@@ -42,7 +41,8 @@ class Names:
 
     def own(self, name: str) -> str:
         """The client's name for what the provider calls; made fit where the model invented it."""
-        return self._own.get(name) or _ODD.sub("_", name)[:128]
+        own = self._own.get(name)
+        return _ODD.sub("_", name)[:128] if own is None else own
 
 
 def _fits(name: str) -> bool:
@@ -75,9 +75,9 @@ def carried_off(id: str) -> str:
     code = id[len(_CARRIED) :]
     try:
         own = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         return id
-    return own if carried(own) == id else id
+    return own if own and carried(own) == id else id
 
 
 def hashed(id: str, length: int) -> str:

@@ -22,7 +22,9 @@ import messages
 import profiles
 import rawjson
 
-BILLING = "x-anthropic-billing-header"
+_BILLING = "x-anthropic-billing-header"
+
+_ROLES = {"user", "assistant", "system"}
 
 _STOPS = 4
 """Stop sequences that OpenAI takes."""
@@ -106,6 +108,10 @@ def translate(request: messages.Request, target: profiles.Target) -> Translation
 
 def _converse(conversation: list[chat_turns.Message], turns: chat_turns.Turns) -> None:
     """Give the messages to `turns`, neighbours of one role as one, as Anthropic does with them."""
+    for n, message in enumerate(conversation):
+        if message.role not in _ROLES:
+            expected = "user, assistant or system"
+            raise ValueError(f"messages[{n}].role: expected {expected}, got something else")
     sides = itertools.groupby(conversation, key=lambda message: message.role == "assistant")
     for assistant, side in sides:
         blocks = itertools.chain.from_iterable(map(_blocks, side))
@@ -140,8 +146,8 @@ def _system(fields: chat_fields.Fields, quirks: chat_quirks.Quirks) -> list[dict
         text = block.get("text")
         if not isinstance(text, str):
             fields.drop(f"system[].{block.get('type')}")
-        elif text.startswith(BILLING):
-            fields.drop(f"system[].{BILLING}")
+        elif text.startswith(_BILLING):
+            fields.drop(f"system[].{_BILLING}")
         elif text:
             texts.append(text)
         for field in sorted(block.keys() - {"type", "text"}):

@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 import chat_answer
+import chat_completion
 import chat_errors
 import chat_thinking
 import chat_turns
@@ -30,6 +31,7 @@ _DELTAS = {
 
 _SIGNATURE = {"text": {}, "thinking": {"signature": ""}}
 
+DONE = b"[DONE]"
 PING = sse.encode("ping", b'{"type":"ping"}')
 
 
@@ -77,7 +79,7 @@ class Stream:
         """`text`, `thinking` or a call; empty where no block is open."""
         self._delta = b""
         """How a delta's event begins in the open block."""
-        self._line: list[chat_answer.Piece | _Call] = []
+        self._line: list[chat_completion.Piece | _Call] = []
         """What has come while the open call wasn't complete."""
         self._blank = {"text": "", "thinking": ""}
         """White space that has come where no block was open: it opens none."""
@@ -99,13 +101,14 @@ class Stream:
         if not data:
             # What comments such as OpenRouter's say while it waits, a ping says here.
             return PING if self._started and not event.name else b""
-        if data == b"[DONE]":
+        if data == DONE:
             return self._finished()
         try:
-            completion = chat_answer.read(data)
-        except (ValueError, RecursionError):
-            return self._fail("api_error", "the provider sent an event that is no completion")
-        if completion.failed():
+            completion = chat_completion.read(data)
+        except ValueError:
+            if event.name != "error":
+                return self._fail("api_error", "the provider sent an event that is no completion")
+        if event.name == "error" or completion.failed():
             _, kind, message = chat_errors.translate(200, data)
             return self._fail(kind, message)
         self._start()
@@ -115,10 +118,10 @@ class Stream:
                 self._add(choice.delta)
             self._finish = choice.finish_reason or self._finish
             self._matched = choice.stop_reason or self._matched
-        if counted := chat_answer.usage(completion):
+        if counted := chat_completion.usage(completion):
             self._usage = counted
-            # The chunk with the usage is the last one; not all send [DONE] after it.
-            if had_finished:
+            # The chunk with nothing but the usage is the last; not all send [DONE] after it.
+            if had_finished and not self._out:
                 return self._finished()
         return self._flush()
 
@@ -126,27 +129,27 @@ class Stream:
         """What is missing where the provider's stream has ended."""
         return b"" if self._ended else self._finished()
 
-    def _add(self, delta: chat_answer.Delta) -> None:
-        details = chat_answer.details(delta)
+    def _add(self, delta: chat_completion.Delta) -> None:
+        details = chat_completion.details(delta)
         if details and self._asked.tags:
             chat_thinking.merge(self._details, details)
-        for piece in chat_answer.pieces(delta):
+            if not isinstance(self._open, _Call):
+                self._seal()
+        for piece in chat_completion.pieces(delta):
             if piece.kind == "thinking":
                 if self._asked.strips:
                     continue
-                self._form = chat_answer.form(delta)
+                self._form = chat_completion.form(delta)
             if self._line or (isinstance(self._open, _Call) and not self._open.is_complete()):
                 self._line.append(piece)
             else:
                 self._write(piece)
-        if details and not isinstance(self._open, _Call):
-            self._seal()
-        for call in chat_answer.tool_calls(delta):
+        for call in chat_completion.tool_calls(delta):
             self._add_call(call)
         if self._line:
             self._advance()
 
-    def _write(self, piece: chat_answer.Piece) -> None:
+    def _write(self, piece: chat_completion.Piece) -> None:
         kind, text = piece
         if self._open != kind:
             text = self._blank[kind] + text
@@ -163,13 +166,14 @@ class Stream:
             self._send(self._blank["thinking"])
             self._blank["thinking"] = ""
 
-    def _add_call(self, piece: chat_answer.ToolCall) -> None:
-        function = piece.function or chat_answer.Function()
-        text = function.text()
-        call = self._call(piece, function.name or "", text)
+    def _add_call(self, piece: chat_completion.ToolCall) -> None:
+        text = piece.arguments()
+        call = self._call(piece, text)
         call.id = call.id or piece.id or ""
-        call.name = call.name or function.name or ""
         call.extra_content = call.extra_content or piece.extra_content
+        if piece.name and call.name and call.is_complete():
+            return
+        call.name = call.name or piece.name
         if text:
             call.arguments.append(text)
         if call.state == "new":
@@ -180,7 +184,7 @@ class Stream:
         elif call.state == "held":
             self._enliven(call)
 
-    def _call(self, piece: chat_answer.ToolCall, name: str, text: str) -> _Call:
+    def _call(self, piece: chat_completion.ToolCall, text: str) -> _Call:
         """The call that a piece belongs to.
 
         That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
@@ -189,13 +193,13 @@ class Stream:
         last = self._calls[-1] if self._calls else None
         if piece.index is not None:
             found = self._by_index.get(piece.index)
-            if found and name and found.name and found.is_complete():
-                another = bool(found.id and piece.id) and piece.id != found.id
-                found = None if another or text.strip() else found
+            if found and piece.name and found.name and found.is_complete():
+                another = found.id and piece.id != found.id if piece.id else text.strip()
+                found = None if another else found
         elif piece.id:
             found = next((call for call in self._calls if call.id == piece.id), None)
         else:
-            found = None if last and name and last.is_complete() else last
+            found = None if last and piece.name and last.is_complete() else last
         if found is None:
             found = _Call()
             self._calls.append(found)
@@ -218,9 +222,9 @@ class Stream:
                 self._begin_call(first)
 
     def _begin_call(self, call: _Call) -> None:
-        function = chat_answer.Function(call.name)
+        function = chat_completion.Function(call.name)
         block = self._asked.call_block(
-            chat_answer.ToolCall(id=call.id, function=function), self._used
+            chat_completion.ToolCall(id=call.id, function=function), self._used
         )
         if call.extra_content and self._asked.tags:
             payload = chat_thinking.call_payload(block["id"], call.extra_content)
@@ -270,7 +274,7 @@ class Stream:
     def _start(self) -> None:
         if not self._started:
             self._started = True
-            rest = {"stop_reason": None, "stop_sequence": None, "usage": chat_answer.NO_USAGE}
+            rest = {"stop_reason": None, "stop_sequence": None, "usage": chat_completion.NO_USAGE}
             self._emit("message_start", message=self._asked.head() | {"content": []} | rest)
 
     def _finished(self) -> bytes:
@@ -281,11 +285,11 @@ class Stream:
         self._seal()
         if self._index < 0:
             self._blank["text"] = ""
-            self._write(chat_answer.Piece("text", chat_turns.EMPTY))
+            self._write(chat_completion.Piece("text", chat_turns.EMPTY))
         self._close()
         arguments = [call.text() for call in self._calls if call.name]
         ending = chat_answer.stop(self._finish, self._matched, arguments, self._asked)
-        self._emit("message_delta", delta=ending, usage=self._usage or chat_answer.NO_USAGE)
+        self._emit("message_delta", delta=ending, usage=self._usage or chat_completion.NO_USAGE)
         self._emit("message_stop")
         return self._flush()
 

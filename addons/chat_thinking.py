@@ -14,8 +14,6 @@ from typing import Literal
 
 import msgspec
 
-TAG = "route:"
-
 Form = Literal["reasoning_content", "reasoning", "parts"]
 """Where plain reasoning stood: in a field of that name, or (Mistral) among the parts of the content."""
 
@@ -24,11 +22,6 @@ _FORMS: tuple[Form, ...] = ("reasoning", "parts")
 
 # The kind of a reasoning detail of our own, for what Gemini wants back with a tool call.
 _CALL = "tool_call.extra_content"
-
-
-def tag(provider: str) -> str:
-    """How the signatures of a provider's blocks begin."""
-    return f"{TAG}{provider}:"
 
 
 def payload(form: Form, details: list[dict[str, Any]]) -> str:

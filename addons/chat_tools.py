@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from typing import Literal
 
 import msgspec
 
@@ -14,6 +13,9 @@ import rawjson
 
 # What Claude Code puts among its tools for Anthropic's cache; no model is meant to call it.
 _PLACEHOLDER = "DeferredToolPlaceholder"
+
+_CHOICES = {"auto": "auto", "any": "required", "tool": "function", "none": "none"}
+"""A tool_choice's type in both APIs."""
 
 _KEPT = {"type", "name", "description", "input_schema"}
 
@@ -35,7 +37,7 @@ class _Addition(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    type: Literal["auto", "any", "tool", "none"]
+    type: str
     name: str = ""
     disable_parallel_tool_use: bool = False
 
@@ -69,17 +71,20 @@ def functions(
 ) -> dict[str, Any]:
     """`tools`, `tool_choice` and `parallel_tool_calls`, where there is a tool."""
     choice = fields.take("tool_choice", _Choice, _Choice("auto"))
+    if choice.type not in _CHOICES:
+        expected = ", ".join(_CHOICES)
+        raise ValueError(f"tool_choice.type: expected one of {expected}, got something else")
     if not tools:
         return {}
     sent: dict[str, Any] = {"tools": [_function(tool, names) for tool in tools]}
     if choice.type == "tool":
         if any(tool.name == choice.name for tool in tools):
             function = {"name": names.sent(choice.name)}
-            sent["tool_choice"] = {"type": "function", "function": function}
+            sent["tool_choice"] = {"type": _CHOICES[choice.type], "function": function}
         else:
             fields.drop("tool_choice.name")
     elif choice.type != "auto":
-        sent["tool_choice"] = {"any": "required", "none": "none"}[choice.type]
+        sent["tool_choice"] = _CHOICES[choice.type]
     if choice.disable_parallel_tool_use:
         sent["parallel_tool_calls"] = False
     return sent

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
-from typing import Literal
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +17,7 @@ import chat_names
 import chat_quirks
 import chat_thinking
 import profiles
+import thinking
 
 EMPTY = "[No message content]"
 
@@ -52,7 +52,7 @@ class Block(msgspec.Struct, gc=False):
 
 
 class Message(msgspec.Struct):
-    role: Literal["user", "assistant", "system"]
+    role: str
     content: str | list[Block] = ""
     output_config: Any = None
 
@@ -92,7 +92,7 @@ class Turns:
         self._names = names
         self._quirks = quirks
         self._provider = provider
-        self._tag = chat_thinking.tag(provider.name)
+        self._tag = thinking.tag(provider.name)
         self._drop = drop
         self._waiting: list[_Call] = []
         """The calls of the last message, whose results must come next."""

@@ -74,6 +74,8 @@ def conversation(*turns: tuple[str, Any]) -> list[dict[str, Any]]:
 
 
 def event(data: Any) -> sse.Event:
+    if isinstance(data, sse.Event):
+        return data
     raw = data if isinstance(data, bytes) else json.dumps(data).encode()
     return sse.Event("", raw, sse.encode("", raw))
 

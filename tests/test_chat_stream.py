@@ -156,6 +156,16 @@ CONTENT = [
         id="several calls with index 0, Gemini's way",
     ),
     pytest.param(
+        [each(tool(0, None, "Read", "{}")), each(tool(0, None, "Read", "{}"))],
+        [{**call, "id": f"toolu_{n}"} for n, call in enumerate(calls("a", "b", a={}, b={}), 2)],
+        id="several calls with index 0 and no id",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p"')), each(tool(0, "a", "Read", ': 1}')), each(tool(0, "a", "Read", '{"p": 1}'))],
+        calls("a", a={"p": 1}),
+        id="a call said again when it is complete",
+    ),
+    pytest.param(
         [each(tool(None, None, "Read", '{"p": 1}'), tool(None, None, "Read", '{"p": 2}'))],
         [{**call, "id": f"toolu_{n}"} for n, call in enumerate(calls("a", "b", a={"p": 1}, b={"p": 2}), 2)],
         id="no index and no id",

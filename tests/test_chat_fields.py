@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import chat_fields
+
+
+def fields(**values: object) -> chat_fields.Fields:
+    return chat_fields.Fields(
+        {key: msgspec.Raw(msgspec.json.encode(value)) for key, value in values.items()}
+    )
+
+
+def test_taken_once() -> None:
+    taken = fields(a=1)
+    assert taken.take("a", int) == 1
+    assert taken.take("a", int) is None
+    assert taken.dropped() == ()
+
+
+@pytest.mark.parametrize("values", [{}, {"a": None}])
+def test_default(values: dict[str, object]) -> None:
+    taken = fields(**values)
+    assert taken.take("a", int, 7) == 7
+    assert taken.dropped() == ()
+
+
+def test_dropped_once() -> None:
+    left = fields(b="secret")
+    left.drop("a.b")
+    left.drop("a.b")
+    assert left.dropped() == ("a.b", "b")
+
+
+def test_refused() -> None:
+    with pytest.raises(ValueError, match=r"^a: expected an integer, got a string$"):
+        fields(a="x").take("a", int)
