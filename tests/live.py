@@ -53,6 +53,17 @@ def profile(url: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+def anthropic_here(port: int, folder: Path) -> list[str]:
+    """Arguments with which whoever dials api.anthropic.com reaches a TLS simulator instead."""
+    script = folder / "anthropic_here.py"
+    script.write_text(f"""
+def server_connect(data):
+    if data.server.address == ("api.anthropic.com", 443):
+        data.server.address = ("127.0.0.1", {port})
+""")
+    return ["-s", str(script), "--set", "ssl_insecure=true"]
+
+
 class Proxy:
     """Started when made; `close()` ends it. Its log is a file, so that nothing fills a pipe."""
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -69,14 +70,15 @@ def through_the_tunnel(proxy: live.Proxy) -> dict[str, str]:
 @pytest.fixture(params=[through_the_reverse_door, through_the_tunnel])
 def claude(
     request: pytest.FixtureRequest, start: Start, sim: simulator.Simulator, tmp_path: Path
-) -> Claude:
-    """Through each of the doors, to a proxy whose Anthropic and providers are one simulator."""
-    proxy = start(
-        live.profile(sim.url, pool={"tokens": live.POOL[0]}),
-        behind=sim.url,
-        arguments=live.anthropic_here(sim),
-    )
-    return Claude(tmp_path / "home", request.param(proxy))
+) -> Iterator[Claude]:
+    """Through each of the doors, to a proxy whose providers are one simulator; what it passes
+    through to Anthropic reaches another."""
+    with simulator.Simulator(tls=True) as anthropic:
+        proxy = start(
+            live.profile(sim.url, pool={"tokens": live.POOL[0]}, fallbacks={"claude-*": ["glm"]}),
+            arguments=live.anthropic_here(anthropic.port, tmp_path),
+        )
+        yield Claude(tmp_path / "home", request.param(proxy))
 
 
 def test_a_plain_turn(claude: Claude, sim: simulator.Simulator) -> None:
@@ -107,5 +109,7 @@ def test_a_conversation_that_changes_provider(claude: Claude, sim: simulator.Sim
 
 
 def test_a_failed_provider_is_replaced(claude: Claude, sim: simulator.Simulator) -> None:
-    sim.when(lambda recorded: recorded.model == "glm-5", answers.failure(529))
-    assert claude.ask("hello", "--model", "glm") == "You said: hello"
+    sim.when(lambda recorded: recorded.model == "claude-opus-5-5", answers.failure(529))
+    assert claude.ask("hello", "--model", "claude-opus-5-5") == "You said: hello"
+    turns = [r for r in sim.requests if r.bare_path.endswith("/v1/messages")]
+    assert [turn.model for turn in turns][:2] == ["claude-opus-5-5", "glm-5"]
