@@ -1,0 +1,131 @@
+"""Answers that can be watched while they stream, and stay when they have ended.
+
+mitmproxy passes a streamed answer on and keeps none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from mitmproxy import ctx
+from mitmproxy import hooks
+from mitmproxy import http
+
+import rows
+import usage
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 0.5
+"""Seconds between two looks at an answer that grows."""
+
+LIMIT = 32 * 1024 * 1024
+"""Bytes kept of an answer. The longest that a model gives take some megabytes as events."""
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+type Later = Callable[[float, Callable[[], None]], Timer]
+
+
+class Tap:
+    """In the place of `flow.response.stream`: what comes goes on unchanged, and is seen."""
+
+    def __init__(self, flow: http.HTTPFlow, *, keeps: bool, later: Later | None) -> None:
+        """`later` is None where nobody watches."""
+        self.flow = flow
+        self.meter = usage.Meter()
+        self._content: bytearray | None = bytearray() if keeps else None
+        self._later = later
+        self._timer: Timer | None = None
+
+    def __call__(self, data: bytes) -> bytes | list[bytes]:
+        if not data:
+            # Also an empty frame in the midst of an answer, where b"" would end it (HTTP/1).
+            return []
+        try:
+            self._take(data)
+        except Exception:
+            # mitmproxy would lose these bytes.
+            logger.exception("Cannot keep an answer")
+        return data
+
+    def _take(self, data: bytes) -> None:
+        self.meter.feed(data)
+        if self._content is not None and len(self._content) < LIMIT:
+            self._content += data
+        if self._later and self._timer is None:
+            self._timer = self._later(INTERVAL, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        self._store()
+        rows.running(self.flow, self.meter)
+        ctx.master.addons.trigger(hooks.UpdateHook([self.flow]))
+
+    def _store(self) -> None:
+        if self._content is not None and self.flow.response:
+            # The property `content` would have to be told of no encoding.
+            self.flow.response.data.content = bytes(self._content)
+
+    def finish(self) -> None:
+        """All that is to come has come."""
+        if self._timer:
+            self._timer.cancel()
+        self._store()
+        self._content = self._later = self._timer = None
+        if self.flow.response:
+            # Each would keep the other in memory.
+            self.flow.response.stream = True
+
+
+class Capture:
+    """Taps the answers to routed requests."""
+
+    def __init__(self, later: Later | None = None) -> None:
+        self.later = later or _later
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response and flow.response.stream is True and flow.metadata.get("route_target"):
+            flow.response.stream = Tap(
+                flow, keeps=is_kept(), later=self.later if has_view() else None
+            )
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        rows.ended(flow, finished(flow))
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        rows.ended(flow, finished(flow))
+
+
+def finished(flow: http.HTTPFlow) -> usage.Meter | None:
+    """What a stream that was tapped took."""
+    tap = flow.response and flow.response.stream
+    if not isinstance(tap, Tap):
+        return None
+    tap.finish()
+    return tap.meter
+
+
+def has_view() -> bool:
+    """Whether this is mitmweb or mitmproxy's console, which keep flows for people to see."""
+    return ctx.master.addons.get("view") is not None
+
+
+def is_kept() -> bool:
+    """Whether anybody will see an answer: on a server without, memory is better used."""
+    options = ctx.options
+    return (
+        has_view()
+        or bool(options.save_stream_file or options.hardump)
+        or ("flow_detail" in options and options.flow_detail >= 3)
+    )
+
+
+def _later(seconds: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, call)

@@ -1,0 +1,78 @@
+"""What the list of flows says of each: one line, made for the eye."""
+
+from __future__ import annotations
+
+import re
+
+import layout
+import quantities
+import usage
+
+LIMIT = 60
+"""Characters; more doesn't fit beside the other columns."""
+
+_DATED = re.compile(r"-(?:20\d{6}|latest)(?=$|\[)")
+
+
+def model(name: str) -> str:
+    """`claude-opus-5-5-20251101` -> `opus-5-5`"""
+    name = name.removeprefix("anthropic/").removeprefix("claude-")
+    return _DATED.sub("", name) or "?"
+
+
+def target(client_model: str, name: str) -> str:
+    """`zai/glm-5`; where a provider has the model under the client's name, the provider alone."""
+    provider, slash, upstream = name.partition("/")
+    if model(upstream) == model(client_model):
+        return provider
+    return f"{provider}{slash}{upstream.removeprefix('claude-')}"
+
+
+def passed(method: str, path: str) -> str:
+    """For what goes through as it is."""
+    return layout.clip(f"{method} {path.partition('?')[0]}", LIMIT)
+
+
+def waiting(client_model: str) -> str:
+    return _fit(f"{model(client_model)} → …" if client_model else "…", [])
+
+
+def answered(
+    client_model: str,
+    upstream: str,
+    attempts: int,
+    used: usage.Usage | None,
+    seconds: float,
+    *,
+    output: int | None = None,
+) -> str:
+    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s`
+
+    While the answer runs, `output` is about how much of it there is.
+    """
+    rest = [f"try {attempts}"] if attempts > 1 else []
+    if used is not None:
+        out = f"~{layout.short(output)}" if output is not None else layout.short(used.output)
+        rest.append(f"{layout.short(used.prompt)} in / {out} out")
+    rest.append(quantities.seconds(seconds) + ("…" if output is not None else ""))
+    return _fit(f"{model(client_model)} → {target(client_model, upstream)}", rest)
+
+
+def counted(client_model: str, upstream: str, tokens: int, seconds: float) -> str:
+    """`opus-5-5 → zai · counted 21.3k · 0.2 s`, for an answer of count_tokens."""
+    who = f"{model(client_model)} → {target(client_model, upstream)}"
+    return _fit(who, [f"counted {layout.short(tokens)}", quantities.seconds(seconds)])
+
+
+def failed(client_model: str, upstream: str, attempts: int, why: str) -> str:
+    """`✗ opus-5-5 → zai/glm-5 · try 3 · 529 overloaded_error`"""
+    who = f"✗ {model(client_model)}" if client_model else "✗"
+    who += f" → {target(client_model, upstream)}" if upstream else ""
+    rest = [f"try {attempts}"] if attempts > 1 else []
+    return layout.clip(" · ".join([who, *rest, layout.one_line(why, LIMIT)]), LIMIT)
+
+
+def _fit(who: str, rest: list[str]) -> str:
+    """Rather the numbers than all of a long name."""
+    tail = "".join(f" · {part}" for part in rest)
+    return layout.clip(who, LIMIT - len(tail)) + tail
