@@ -6,6 +6,7 @@ once, and what nobody changes is never built anew.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from functools import cached_property
@@ -17,13 +18,36 @@ import rawjson
 _NULL = msgspec.Raw(b"null")
 _BYTES_PER_TOKEN = 3.5
 
+EMPTY = "[No message content]"
+"""What Claude Code itself puts where a message has lost all its blocks."""
 
-class Message(msgspec.Struct, frozen=True):
+
+type Edits = Mapping[str, msgspec.Raw | None]
+"""Top-level fields and what becomes of them; None drops one."""
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message."""
 
     role: str = ""
     content: msgspec.Raw = _NULL
     """A string or an array of blocks."""
+    output_config: msgspec.Raw = _NULL
+    clear_at: msgspec.Raw = _NULL
+
+    @property
+    def is_marked(self) -> bool:
+        """Whether it has one of the fields that only Anthropic knows."""
+        return self.output_config != _NULL or self.clear_at != _NULL
+
+    @property
+    def has_blocks(self) -> bool:
+        return memoryview(self.content)[0] == ord("[")
+
+    def with_blocks(self, blocks: list[msgspec.Raw]) -> Message:
+        """The message with other content, and never without any: it may not be empty."""
+        content = blocks or [rawjson.encode({"type": "text", "text": EMPTY})]
+        return msgspec.structs.replace(self, content=rawjson.encode(content))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +93,14 @@ class Request:
         value = msgspec.json.encode(model)
         span = rawjson.span(self.text, self.fields, "model")
         if span is None:
-            return msgspec.json.encode({**self.fields, "model": msgspec.Raw(value)})
+            return self.with_fields({"model": msgspec.Raw(value)})
         start, end = span
         return b"".join((self.body[:start], value, self.body[end:]))
+
+    def with_fields(self, edits: Edits) -> bytes:
+        """The body with these fields, and every other value as it was."""
+        fields = {**self.fields, **edits}
+        return msgspec.json.encode({key: raw for key, raw in fields.items() if raw is not None})
 
 
 def read(body: bytes) -> Request:
@@ -92,7 +121,7 @@ def read(body: bytes) -> Request:
         model=head.model,
         stream=bool(head.stream),
         session=_session(head.metadata),
-        thread=_thread(head.thread),
+        thread=rawjson.kind(head.thread) or None,
         tools=head.tools,
         opaque=opaque,
         _messages=head.messages,
@@ -120,10 +149,6 @@ class _Metadata(msgspec.Struct):
 
 class _User(msgspec.Struct):
     session_id: str
-
-
-class _Thread(msgspec.Struct):
-    type: str
 
 
 _HEAD = msgspec.json.Decoder(_Head)
@@ -162,12 +187,5 @@ def _session(metadata: msgspec.Raw) -> str | None:
     try:
         user_id = msgspec.json.decode(metadata, type=_Metadata).user_id
         return msgspec.json.decode(user_id, type=_User).session_id or None
-    except rawjson.REFUSALS:
-        return None
-
-
-def _thread(thread: msgspec.Raw) -> str | None:
-    try:
-        return msgspec.json.decode(thread, type=_Thread).type
     except rawjson.REFUSALS:
         return None

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Hashable
 from collections.abc import Mapping
+from typing import Any
+from typing import cast
 
 import msgspec
 
@@ -40,9 +44,36 @@ def decode[T](data: msgspec.Raw | bytes, type: type[T], place: str = "") -> T:
         ValueError: `<place>: expected <what>, got <what>`, without a word of the content.
     """
     try:
-        return msgspec.json.decode(data, type=type)
+        value: T = _decoder(cast(Hashable, type)).decode(data)
     except REFUSALS as e:
         raise ValueError(explain(e, place)) from e
+    return value
+
+
+@functools.cache
+def _decoder(type: Hashable) -> msgspec.json.Decoder[Any]:
+    # Reading the type takes longer than a small value does.
+    return msgspec.json.Decoder(type)
+
+
+class _Typed(msgspec.Struct):
+    type: str
+
+
+_TYPED = msgspec.json.Decoder(_Typed)
+
+
+def kind(data: msgspec.Raw | bytes) -> str:
+    """The `type` of an object, empty where there is none."""
+    try:
+        return _TYPED.decode(data).type
+    except REFUSALS:
+        return ""
+
+
+def encode(value: object) -> msgspec.Raw:
+    """The value as a part of other JSON."""
+    return msgspec.Raw(msgspec.json.encode(value))
 
 
 def explain(error: Exception, place: str = "") -> str:

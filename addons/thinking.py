@@ -1,0 +1,57 @@
+"""Whose a thinking block is: providers refuse the thinking of others.
+
+Claude Code sends back each block that it was given, with its signature as it was, and does not say
+who made it. So blocks of providers other than Anthropic are given a tag, in front of the signature.
+"""
+
+from __future__ import annotations
+
+import string
+
+TAG = "route:"
+ANTHROPIC = "anthropic"
+KINDS = ("thinking", "redacted_thinking")
+
+_SHORTEST = 64
+_BASE64 = (string.ascii_letters + string.digits + "+/").encode()
+
+
+def mark(kind: str) -> str:
+    """The key under which a block of this kind has its signature."""
+    return "data" if kind == "redacted_thinking" else "signature"
+
+
+def tag(provider: str) -> str:
+    """What stands in front of the signatures of a provider's blocks."""
+    return f"{TAG}{provider}:"
+
+
+def untag(signature: str, provider: str) -> str:
+    """The signature as the provider made it.
+
+    A client that appends the pieces of a signature, instead of keeping the last as Claude Code
+    does, has the tag before each piece.
+    """
+    return signature.replace(tag(provider), "")
+
+
+def origin(kind: str, signature: str) -> str | None:
+    """The name of the provider that made a block, None if it bears no sign of one."""
+    if signature.startswith(TAG):
+        return signature.removeprefix(TAG).partition(":")[0]
+    if kind == "redacted_thinking" or _is_anthropics(signature):
+        return ANTHROPIC
+    return None
+
+
+def _is_anthropics(signature: str) -> bool:
+    """Whether Anthropic can have made it: base64 of 64 bytes or more. Only Anthropic can verify it."""
+    wire = signature.encode()
+    # b64decode(validate=True) takes four times as long, and a conversation may have megabytes.
+    padding = wire.translate(None, _BASE64)
+    return (
+        padding in (b"", b"=", b"==")
+        and wire.endswith(padding)
+        and len(wire) % 4 == 0
+        and len(wire) // 4 * 3 - len(padding) >= _SHORTEST
+    )

@@ -1,0 +1,203 @@
+"""The thinking in a provider's answer, on its way to the client: tagged, or taken out.
+
+What cannot be parsed goes on as it came, and so do events and blocks that need not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+import rawjson
+import sse
+import thinking
+
+_NOTHING_LEFT = "[No visible output]"
+_NULL = msgspec.Raw(b"null")
+
+type _Fields = dict[str, msgspec.Raw]
+
+
+class _Event(msgspec.Struct):
+    """An event about a content block."""
+
+    index: int
+    content_block: _Fields = {}
+    delta: _Fields = {}
+
+
+_EVENT = msgspec.json.Decoder(_Event)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_BLOCKS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+
+
+class Tagger:
+    """Puts the provider's tag in front of each signature, or where there is none.
+
+    Claude Code keeps the last signature_delta of a block, so all of them are tagged.
+    """
+
+    def __init__(self, provider: str) -> None:
+        self._tag = thinking.tag(provider)
+        self._unsigned: set[int] = set()
+
+    def feed(self, event: sse.Event) -> bytes:
+        """The event as it goes on. Never raises."""
+        try:
+            match event.name:
+                case "content_block_start" if b"thinking" in event.data:
+                    return self._start(event)
+                case "content_block_delta" if b"signature_delta" in event.data:
+                    return self._sign(event)
+                case "content_block_stop" if self._unsigned:
+                    return self._stop(event)
+        except rawjson.REFUSALS:
+            pass
+        return event.raw
+
+    def end(self) -> bytes:
+        """What comes after the last event."""
+        return b""
+
+    def _start(self, event: sse.Event) -> bytes:
+        started = _EVENT.decode(event.data)
+        kind = _text(started.content_block, "type")
+        if kind == "thinking" and not _text(started.content_block, "signature"):
+            self._unsigned.add(started.index)
+        elif kind in thinking.KINDS:
+            return _changed(event, content_block=_tagged(started.content_block, self._tag))
+        return event.raw
+
+    def _sign(self, event: sse.Event) -> bytes:
+        signed = _EVENT.decode(event.data)
+        if _text(signed.delta, "type") != "signature_delta":
+            return event.raw
+        self._unsigned.discard(signed.index)
+        signature = self._tag + _text(signed.delta, "signature")
+        return _changed(event, delta=signed.delta | {"signature": rawjson.encode(signature)})
+
+    def _stop(self, event: sse.Event) -> bytes:
+        index = _EVENT.decode(event.data).index
+        if index not in self._unsigned:
+            return event.raw
+        self._unsigned.remove(index)
+        delta = {"type": "signature_delta", "signature": self._tag}
+        return _encode("content_block_delta", index=index, delta=delta) + event.raw
+
+
+class Stripper:
+    """Takes thinking blocks out, and numbers the others from 0."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int | None] = {}
+        """The provider's index of a block -> the client's, None for one that is taken out."""
+        self._kept = 0
+        self._moves = False
+
+    def feed(self, event: sse.Event) -> bytes:
+        """The event as it goes on, nothing if it is taken out. Never raises."""
+        try:
+            match event.name:
+                case "content_block_start":
+                    self._start(_EVENT.decode(event.data))
+                    return self._move(event)
+                case "content_block_delta" | "content_block_stop" if self._moves:
+                    return self._move(event)
+                case "message_delta" | "message_stop":
+                    return self._fill() + event.raw
+        except rawjson.REFUSALS:
+            pass
+        return event.raw
+
+    def end(self) -> bytes:
+        """What comes after the last event."""
+        return b""
+
+    def _start(self, started: _Event) -> None:
+        place = None
+        if _text(started.content_block, "type") not in thinking.KINDS:
+            place = self._kept
+            self._kept += 1
+        self._places[started.index] = place
+        self._moves = self._moves or place != started.index
+
+    def _move(self, event: sse.Event) -> bytes:
+        index = _EVENT.decode(event.data).index
+        place = self._places.get(index, index)
+        if place is None:
+            return b""
+        return event.raw if place == index else _changed(event, index=place)
+
+    def _fill(self) -> bytes:
+        """A block for an answer that was nothing but thinking: Claude Code asks again for one."""
+        if self._kept or not self._places:
+            return b""
+        self._kept = 1
+        block = {"type": "text", "text": ""}
+        delta = {"type": "text_delta", "text": _NOTHING_LEFT}
+        return (
+            _encode("content_block_start", index=0, content_block=block)
+            + _encode("content_block_delta", index=0, delta=delta)
+            + _encode("content_block_stop", index=0)
+        )
+
+
+def tag(answer: bytes, provider: str) -> bytes:
+    """An answer that is not streamed, as Tagger makes it of one that is."""
+    prefix = thinking.tag(provider)
+
+    def tagged(blocks: list[_Fields]) -> list[_Fields]:
+        return [
+            _tagged(block, prefix) if _text(block, "type") in thinking.KINDS else block
+            for block in blocks
+        ]
+
+    return _edited(answer, tagged)
+
+
+def strip(answer: bytes) -> bytes:
+    """An answer that is not streamed, as Stripper makes it of one that is."""
+    nothing_left = {"type": rawjson.encode("text"), "text": rawjson.encode(_NOTHING_LEFT)}
+
+    def stripped(blocks: list[_Fields]) -> list[_Fields]:
+        kept = [block for block in blocks if _text(block, "type") not in thinking.KINDS]
+        return kept if kept or not blocks else [nothing_left]
+
+    return _edited(answer, stripped)
+
+
+def _edited(answer: bytes, edit: Callable[[list[_Fields]], list[_Fields]]) -> bytes:
+    if b"thinking" not in answer:
+        return answer
+    try:
+        fields = _FIELDS.decode(answer)
+        blocks = _BLOCKS.decode(fields.get("content", _NULL))
+    except rawjson.REFUSALS:
+        return answer
+    edited = edit(blocks)
+    if edited == blocks:
+        return answer
+    return msgspec.json.encode(fields | {"content": rawjson.encode(edited)})
+
+
+def _tagged(block: _Fields, prefix: str) -> _Fields:
+    key = thinking.mark(_text(block, "type"))
+    return block | {key: rawjson.encode(prefix + _text(block, key))}
+
+
+def _text(fields: _Fields, key: str) -> str:
+    try:
+        return msgspec.json.decode(fields.get(key, _NULL), type=str)
+    except rawjson.REFUSALS:
+        return ""
+
+
+def _changed(event: sse.Event, **changes: object) -> bytes:
+    fields = _FIELDS.decode(event.data)
+    fields |= {key: rawjson.encode(value) for key, value in changes.items()}
+    return sse.encode(event.name, msgspec.json.encode(fields))
+
+
+def _encode(name: str, **fields: object) -> bytes:
+    return sse.encode(name, msgspec.json.encode({"type": name, **fields}))
