@@ -6,11 +6,18 @@ one answer, streamed as it comes. Real credentials exist only on the copies of r
 written here: a flow holds placeholders.
 
 Replaces `HttpLayer.make_stream`, so that no request, a replayed one included, can get around it.
-It leans on these names of mitmproxy's, which `tests/test_failover_names.py` checks one by one:
-`HttpLayer.{make_stream, streams, connections, waiting_for_establishment, event_to_child}`,
-`HttpStream.{state_*, client_state, server_state, make_server_connection, check_killed,
-send_response}`, `GetHttpConnection.{blocking, connection_spec_matches}`, and the events that
-`layers.http` passes between streams and connections.
+It leans on these names of mitmproxy's, which tests/test_failover_names.py checks one by one, with
+the code behind those whose inner order matters:
+
+    HttpLayer          make_stream, streams, connections, command_sources,
+                       waiting_for_establishment, event_to_child
+    HttpStream         _handle_event, client_state, server_state, flow, stream_id,
+                       state_wait_for_request_headers, state_consume_request_body,
+                       state_wait_for_response_headers, state_done, state_errored,
+                       make_server_connection, send_response, request_body_buf, response_body_buf
+    GetHttpConnection  blocking, connection_spec_matches
+    commands, events   RequestWakeup.delay, Wakeup.command, CloseConnection, and those that
+                       layers.http passes between streams and connections
 """
 
 from __future__ import annotations
@@ -45,6 +52,9 @@ MAX_BODY = 32 * 1024 * 1024
 
 ERROR_BODY_TIMEOUT = 2.0
 """Seconds that the body of a failed answer is waited for."""
+
+LINGER = 2.0
+"""Seconds that the end of a stream is waited for when its answer is complete."""
 
 TICK = 5.0
 """Seconds: a wakeup can't be taken back, so none is longer."""
@@ -88,6 +98,8 @@ class Reply(Protocol):
     """Known to be an answer: from here on nothing can be replaced."""
     failure: Failure | None
     """Known to be none."""
+    complete: bool
+    """It has come whole, whether or not the upstream has ended it."""
 
     def feed(self, data: bytes) -> bytes: ...
     def end(self) -> bytes: ...
@@ -136,9 +148,17 @@ class Policy(Protocol):
 
 
 class FailoverStream(layers.HttpStream):
-    """The phases of a stream that has an exchange, each a method that takes the upstream's events:
-    `connecting` → `waiting` (for the head) → `judging` (the answer is held back) → `streaming`,
-    back to `connecting` from any but the last, and `over`."""
+    """A request that has an exchange goes through these phases, each a method that takes the
+    upstream's events:
+
+        ready → waiting (for the head) → judging (the answer is held back) → streaming → over
+
+    and back to `ready` from any but the last two. In `ready` a connection is asked for, and no
+    upstream has anything to say. All else is left to the stock state machine.
+
+    Commands are answered while the generator that yields them is suspended, so none yields
+    anything, or looks at anything, after it has asked for a connection.
+    """
 
     def __init__(
         self, context: context.Context, stream_id: int, parent: layers.HttpLayer, policy: Policy
@@ -146,17 +166,20 @@ class FailoverStream(layers.HttpStream):
         super().__init__(context, stream_id)
         self.parent = parent
         self.policy = policy
+        self.is_routed = False
         self.exchange: Exchange | None = None
         self.attempt: Attempt
         self.reply: Reply
         self.phase: Callable[[layers.HttpEvent], Commands[None]] = self.over
         self.attempt_id: int | None = None
+        self.alarm = Alarm()
         self.wanted: layers.GetHttpConnection | None = None
-        self.timers: set[commands.RequestWakeup] = set()
-        self.deadline: float | None = None
+        self.asked = 0.0
+        self.shared = False
+        """The connection is not this attempt's own: kept from an earlier one, or being made for
+        another stream. That it fails says nothing about the upstream."""
+        self.insisted = False
         self.upstream_done = False
-        self.reused = False
-        self.retried_fresh = False
         self.held = b""
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
@@ -169,9 +192,12 @@ class FailoverStream(layers.HttpStream):
 
     def dispatch(self, event: events.Event) -> Commands[None]:
         if isinstance(event, events.Wakeup):
-            yield from self.on_timer(event.command)
+            if (yield from self.alarm.rings(event.command)):
+                yield from self.timed_out()
+            elif self.exchange and self.is_killed:
+                yield from self.killed()
         elif isinstance(event, layers.GetHttpConnectionCompleted):
-            yield from self.on_connection(event)
+            yield from self.connected(event)
         elif isinstance(event, layers.HttpEvent) and event.stream_id >= FIRST_ATTEMPT_ID:
             if event.stream_id == self.attempt_id:
                 event.stream_id = self.stream_id
@@ -195,16 +221,16 @@ class FailoverStream(layers.HttpStream):
             yield from self.refuse()
 
     def refuse(self) -> Commands[None]:
-        """Answer with `flow.response` at once, whatever of the body is still to come."""
+        """Answer with `flow.response` at once; what is still to come of the body is dropped."""
         assert self.flow.response
         self.flow.response.headers["connection"] = "close"
         self.request_body_buf.clear()
         yield layers.HttpResponseHeadersHook(self.flow)
         yield from self.send_response()
-        self.client_state = self.state_errored
-        self.flow.live = False
-        yield layers.DropStream(self.stream_id)
-        yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
+        is_sent = self.client_state != self.state_errored
+        yield from self.drop()
+        if is_sent:
+            yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def client_left(self, event: layers.RequestProtocolError) -> Commands[None]:
         yield from self.abandon()
@@ -213,23 +239,7 @@ class FailoverStream(layers.HttpStream):
         if self.server_state not in (self.state_done, self.state_errored):
             self.flow.error = flow.Error(event.message)
             yield layers.HttpErrorHook(self.flow)
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        yield layers.DropStream(self.stream_id)
-
-    def crash(self) -> Commands[None]:
-        yield from self.abandon()
-        self.finish("internal error")
-        if self.server_state == self.state_wait_for_response_headers:
-            yield from self.answer(error_response(500, "The proxy failed; its log says why"))
-            return
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        yield layers.DropStream(self.stream_id)
-        yield layers.SendHttp(
-            layers.ResponseProtocolError(self.stream_id, "internal error", layers.ErrorCode.KILL),
-            self.context.client,
-        )
+        yield from self.drop()
 
     # Attempts
 
@@ -238,29 +248,30 @@ class FailoverStream(layers.HttpStream):
         if exchange is None:
             return (yield from super().make_server_connection())
         if isinstance(exchange, http.Response):
-            yield from self.answer(exchange)
+            step: Attempt | http.Response = exchange
         else:
-            self.exchange = exchange
-            yield from self.proceed(exchange.begin())
-        return False  # the stock code must not send anything
-
-    def proceed(self, step: Attempt | http.Response) -> Commands[None]:
+            self.is_routed, self.exchange = True, exchange
+            step = exchange.begin()
         if isinstance(step, http.Response):
             yield from self.answer(step)
         else:
             self.attempt = step
-            self.retried_fresh = False
             yield from self.connect()
+        return False  # the stock code must not send anything
 
     def connect(self) -> Commands[None]:
         self.attempt_id = next(_attempt_ids)
         self.parent.streams[self.attempt_id] = self
-        self.phase = self.over  # nothing can be said before the request is sent
+        self.phase = self.ready
         self.held, self.upstream_done = b"", False
-        self.started = time.time()
-        yield from self.arm(self.attempt.limits.connect)
+        self.asked = time.time()
+        yield from self.alarm.set(self.attempt.limits.connect)
         wanted = layers.GetHttpConnection(
             self.attempt.address, self.attempt.tls, self.flow.server_conn.via, "tcp"
+        )
+        self.forget_refusals(wanted)
+        self.shared = any(
+            wanted.connection_spec_matches(each) for each in self.parent.waiting_for_establishment
         )
         # mitmproxy pauses a layer while a command blocks; marked as handled by this stream, it
         # isn't paused, so that a timeout or a client that leaves is seen meanwhile.
@@ -268,21 +279,19 @@ class FailoverStream(layers.HttpStream):
         self.wanted = wanted
         yield wanted
 
-    def on_connection(self, event: layers.GetHttpConnectionCompleted) -> Commands[None]:
+    def connected(self, event: layers.GetHttpConnectionCompleted) -> Commands[None]:
         upstream, error = event.reply
-        if error:
-            self.forget_refusal(event.command)
         if event.command is not self.wanted:
             if upstream and self.context.client.alpn == b"h2" and upstream.alpn != b"h2":
                 yield commands.CloseConnection(upstream)  # came too late; nobody else may use it
             return
-        self.wanted = self.deadline = None
+        self.wanted = None
         if upstream is None:
-            yield from self.fail(Failure("connect", error or "no connection"))
+            yield from self.lost(Failure("connect", error or "no connection"))
             return
         assert isinstance(upstream, connection.Server)
         self.context.server = self.flow.server_conn = upstream
-        self.reused = bool(upstream.timestamp_start and upstream.timestamp_start < self.started)
+        self.shared = bool(upstream.timestamp_start and upstream.timestamp_start < self.asked)
         yield from self.send(upstream)
 
     def send(self, upstream: connection.Server) -> Commands[None]:
@@ -294,7 +303,7 @@ class FailoverStream(layers.HttpStream):
             yield from self.fail(Failure("local", str(e)))
             return
         self.phase = self.waiting
-        yield from self.arm(self.attempt.limits.first_byte)
+        yield from self.alarm.set(self.attempt.limits.first_byte)
         content = request.raw_content
         yield layers.SendHttp(
             layers.RequestHeaders(self.attempt_id, request, not content), upstream
@@ -303,38 +312,42 @@ class FailoverStream(layers.HttpStream):
             yield layers.SendHttp(layers.RequestData(self.attempt_id, content), upstream)
         yield layers.SendHttp(layers.RequestEndOfMessage(self.attempt_id), upstream)
 
+    def ready(self, event: layers.HttpEvent) -> Commands[None]:
+        yield from ()
+
     def waiting(self, event: layers.HttpEvent) -> Commands[None]:
         if isinstance(event, layers.ResponseProtocolError):
             self.upstream_done = True
-            if self.reused and not self.retried_fresh:
-                # A kept connection that the upstream closed just as we wrote to it says nothing
-                # about the upstream: once, the same attempt goes over a new one.
-                self.retried_fresh = True
-                yield from self.abandon()
-                yield from self.connect()
-                return
-            yield from self.fail(Failure("reset", event.message))
+            yield from self.lost(Failure("reset", event.message))
         elif isinstance(event, layers.ResponseHeaders):
+            if event.response.status_code < 200:
+                # Mitmproxy takes an HTTP/1 upstream's 103 for the whole answer, and what follows
+                # for that of the next request.
+                yield from self.fail(Failure("status", "no final answer", event.response))
+                return
             self.reply = self.attempt.reply(event.response)
             self.phase = self.judging
-            if event.response.status_code >= 400:
-                yield from self.arm(ERROR_BODY_TIMEOUT)
+            if not self.is_success:
+                yield from self.alarm.set(ERROR_BODY_TIMEOUT)
+            yield from self.judge()
 
     def judging(self, event: layers.HttpEvent) -> Commands[None]:
         if isinstance(event, layers.ResponseData):
             self.held += self.reply.feed(event.data)
-            if self.reply.response.status_code < 400:
-                yield from self.arm(self.attempt.limits.first_byte)
+            if self.is_success:
+                yield from self.alarm.set(self.attempt.limits.first_byte)
         elif isinstance(event, layers.ResponseEndOfMessage):
             self.upstream_done = True
             self.held += self.reply.end()
         elif isinstance(event, layers.ResponseProtocolError):
             self.upstream_done = True
-            if self.reply.response.status_code >= 400:
-                self.held += self.reply.end()
-            else:
+            if self.is_success:
                 yield from self.fail(Failure("reset", event.message))
                 return
+            self.held += self.reply.end()
+        yield from self.judge()
+
+    def judge(self) -> Commands[None]:
         if self.reply.failure:
             yield from self.fail(self.reply.failure)
         elif self.reply.good:
@@ -342,29 +355,42 @@ class FailoverStream(layers.HttpStream):
         elif self.upstream_done:
             yield from self.fail(Failure("reset", "ended before its first event"))
 
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.reply.response.status_code < 300
+
     def commit(self) -> Commands[None]:
         assert self.exchange
-        self.exchange.committed(self.reply.response)
+        if self.is_killed:
+            yield from self.killed()
+            return
+        response = self.reply.response
+        self.exchange.committed(response)
+        if "content-length" not in response.headers:
+            response.stream = True
+            if self.flow.request.http_version == "HTTP/1.1":
+                response.headers["transfer-encoding"] = "chunked"
         self.phase = self.streaming
-        self.deadline = None
-        if not self.upstream_done:
-            yield from self.arm(self.attempt.limits.idle)
+        yield from self.alarm.set(self.patience)
         held, self.held = self.held, b""
-        yield from self.stock(layers.ResponseHeaders(self.stream_id, self.reply.response))
+        yield from self.stock(layers.ResponseHeaders(self.stream_id, response))
         if held:
             yield from self.stock(layers.ResponseData(self.stream_id, held))
         if self.upstream_done:
             yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
-        elif self.client_state == self.state_errored:
-            yield from self.killed()
+
+    @property
+    def patience(self) -> float:
+        """Seconds: an upstream may take its time in an answer, not after it."""
+        return LINGER if self.reply.complete else self.attempt.limits.idle
 
     def streaming(self, event: layers.HttpEvent) -> Commands[None]:
-        if self.flow.error:
+        if self.is_killed:
             yield from self.killed()
-            return
-        self.deadline = time.monotonic() + self.attempt.limits.idle
-        if isinstance(event, layers.ResponseData):
-            if data := self.reply.feed(event.data):
+        elif isinstance(event, layers.ResponseData):
+            data = self.reply.feed(event.data)
+            yield from self.alarm.set(self.patience)
+            if data:
                 yield from self.stock(layers.ResponseData(self.stream_id, data))
         elif isinstance(event, layers.ResponseEndOfMessage):
             self.upstream_done = True
@@ -375,110 +401,158 @@ class FailoverStream(layers.HttpStream):
             self.upstream_done = True
             yield from self.break_off(event.message)
 
-    def break_off(self, why: str) -> Commands[None]:
-        """The upstream died in the middle of the answer: end it so that the client knows."""
-        tail = self.reply.broken(why)
-        self.flow.error = flow.Error(why)
-        self.finish(why)
-        if tail:
-            yield from self.stock(layers.ResponseData(self.stream_id, tail))
-        yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
-
-    def killed(self) -> Commands[None]:
-        """By a user, in mitmweb or in the console."""
-        yield from self.abandon()
-        self.finish("killed")
-        if self.client_state != self.state_errored:
-            yield layers.HttpErrorHook(self.flow)
-            yield layers.SendHttp(
-                layers.ResponseProtocolError(self.stream_id, "killed", layers.ErrorCode.KILL),
-                self.context.client,
-            )
-        self.flow.live = False
-        self.client_state = self.server_state = self.state_errored
-        yield layers.DropStream(self.stream_id)
-
-    def fail(self, failure: Failure) -> Commands[None]:
-        assert self.exchange
-        self.deadline = None
-        yield from self.abandon()
-        if failure.kind == "timeout" and self.context.server.alpn == b"h2" != (
-            self.context.client.alpn
-        ):
-            # The whole connection may be dead, and nobody else can be using it: connections are
-            # kept for each client connection.
-            yield commands.CloseConnection(self.context.server)
-        yield from self.proceed(self.exchange.failed(failure))
-
-    def abandon(self) -> Commands[None]:
-        """Give up the current attempt: whatever it still says is dropped by its id."""
-        self.wanted = self.deadline = None
-        if self.attempt_id is None or self.parent.streams.pop(self.attempt_id, None) is None:
-            return
-        if self.phase != self.over and not self.upstream_done:
-            yield layers.SendHttp(
-                layers.RequestProtocolError(self.attempt_id, "abandoned", layers.ErrorCode.CANCEL),
-                self.context.server,
-            )
-        self.phase = self.over
+    def over(self, event: layers.HttpEvent) -> Commands[None]:
+        yield from ()
 
     def answer(self, response: http.Response) -> Commands[None]:
         """An answer of our own, told to the stock code as if an upstream had given it."""
-        self.deadline, self.phase = None, self.over
         content, response.data.content = response.raw_content or b"", None
         yield from self.stock(layers.ResponseHeaders(self.stream_id, response, not content))
         if content:
             yield from self.stock(layers.ResponseData(self.stream_id, content))
         yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
 
-    def over(self, event: layers.HttpEvent) -> Commands[None]:
-        yield from ()
+    # What goes wrong
 
-    # Time
+    def lost(self, failure: Failure) -> Commands[None]:
+        """There was no connection, or it went away before it brought a head."""
+        if self.shared and not self.insisted:
+            self.insisted = True
+            yield from self.abandon()
+            yield from self.alarm.set(0)
+        else:
+            yield from self.fail(failure)
 
-    def arm(self, seconds: float) -> Commands[None]:
-        self.deadline = time.monotonic() + seconds
-        if not any(timer.delay <= seconds for timer in self.timers):
-            yield from self.tick(seconds)
-
-    def tick(self, seconds: float) -> Commands[None]:
-        timer = commands.RequestWakeup(min(seconds, TICK))
-        self.timers.add(timer)
-        yield timer
-
-    def on_timer(self, timer: commands.RequestWakeup) -> Commands[None]:
-        self.timers.discard(timer)
-        if self.deadline is None:
+    def fail(self, failure: Failure) -> Commands[None]:
+        assert self.exchange
+        yield from self.abandon()
+        if self.is_killed:
+            yield from self.killed()
             return
-        left = self.deadline - time.monotonic()
-        if left > 0.001:
-            yield from self.arm(left)
+        if failure.kind == "timeout" and self.context.server.alpn == b"h2" != (
+            self.context.client.alpn
+        ):
+            # The whole connection may be dead, and nobody else can be using it: connections are
+            # kept for each client connection.
+            yield commands.CloseConnection(self.context.server)
+        step = self.exchange.failed(failure)
+        if isinstance(step, http.Response):
+            yield from self.answer(step)
+        else:
+            self.attempt = step
+            self.insisted = False
+            # Not at once: this may be the upstream's connection telling us of its answer's end,
+            # before it is ready to take the next request.
+            yield from self.alarm.set(0)
+
+    def abandon(self) -> Commands[None]:
+        """Give up the current attempt: whatever it still says is dropped by its id."""
+        was, self.phase = self.phase, self.ready
+        self.wanted = None
+        self.alarm.clear()
+        if self.attempt_id is None or self.parent.streams.pop(self.attempt_id, None) is None:
+            return
+        if was not in (self.ready, self.over) and not self.upstream_done:
+            yield layers.SendHttp(
+                layers.RequestProtocolError(self.attempt_id, "abandoned", layers.ErrorCode.CANCEL),
+                self.context.server,
+            )
+
+    def timed_out(self) -> Commands[None]:
+        limits = self.attempt.limits
+        if self.is_killed:
+            yield from self.killed()
         elif self.wanted:
             yield from self.give_up_connecting(self.wanted)
-            seconds = self.attempt.limits.connect
-            yield from self.fail(Failure("connect", f"no connection within {seconds:g} s"))
-        elif self.phase == self.judging and self.reply.response.status_code >= 400:
+        elif self.phase == self.ready:
+            yield from self.connect()
+        elif self.phase == self.judging and not self.is_success:
             self.held += self.reply.end()
             yield from self.fail(self.reply.failure or Failure("status", "its body never ended"))
         elif self.phase in (self.waiting, self.judging):
-            seconds = self.attempt.limits.first_byte
-            yield from self.fail(Failure("timeout", f"silent for {seconds:g} s"))
+            yield from self.fail(Failure("timeout", f"silent for {limits.first_byte:g} s"))
         elif self.phase == self.streaming and not self.upstream_done:
             yield from self.abandon()
-            yield from self.break_off(f"silent for {self.attempt.limits.idle:g} s")
+            yield from self.break_off(f"silent for {limits.idle:g} s")
 
     def give_up_connecting(self, wanted: layers.GetHttpConnection) -> Commands[None]:
-        for upstream, waiting in list(self.parent.waiting_for_establishment.items()):
-            # One that has not started is queued behind others (five connections to an address) and
-            # would never be answered if it were closed; one that others wait for is theirs too.
-            mine = any(each is wanted for each in waiting)
-            if mine and len(waiting) == 1 and upstream.timestamp_start:
+        limit = self.attempt.limits.connect
+        pending = self.parent.waiting_for_establishment.items()
+        for upstream, waiting in pending:
+            if not any(each is wanted for each in waiting):
+                continue
+            if upstream.timestamp_start is None:
+                # Queued: mitmproxy has five connections to an address and client connection. That
+                # is no fault of the upstream's, and closed, it would never be answered.
+                yield from self.alarm.set(limit)
+                return
+            if len(waiting) == 1:
                 yield commands.CloseConnection(upstream)
+            break
+        yield from self.fail(Failure("connect", f"no connection within {limit:g} s"))
 
-    def forget_refusal(self, command: layers.GetHttpConnection) -> None:
-        """Else this address stays refused for as long as the client connection lives."""
+    def break_off(self, why: str) -> Commands[None]:
+        """The upstream died in the middle of the answer: end it so that the client knows."""
+        if not self.reply.complete:
+            tail = self.reply.broken(why)
+            self.flow.error = flow.Error(why)
+            self.finish(why)
+            yield from self.stock(layers.ResponseData(self.stream_id, tail))
+        yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
+
+    @property
+    def is_killed(self) -> bool:
+        """By a user, in mitmweb or in the console."""
+        return self.flow.error is not None and self.flow.error.msg == flow.Error.KILLED_MESSAGE
+
+    def killed(self) -> Commands[None]:
+        yield from self.abandon()
+        self.finish("killed")
+        yield layers.HttpErrorHook(self.flow)
+        yield layers.SendHttp(
+            layers.ResponseProtocolError(self.stream_id, "killed", layers.ErrorCode.KILL),
+            self.context.client,
+        )
+        yield from self.drop()
+
+    def crash(self) -> Commands[None]:
+        was = self.phase
+        yield from self.abandon()
+        if was in (self.waiting, self.judging) and self.exchange:
+            yield from self.fail(Failure("local", "the proxy cannot read its answer"))
+        elif self.server_state == self.state_wait_for_response_headers:
+            yield from self.answer(error_response(500, "The proxy failed; its log says why"))
+        elif was == self.streaming:
+            yield from self.break_off("the proxy cannot read it")
+        else:
+            yield layers.SendHttp(
+                layers.ResponseProtocolError(self.stream_id, "failed", layers.ErrorCode.KILL),
+                self.context.client,
+            )
+            yield from self.drop()
+
+    def drop(self) -> Commands[None]:
+        """The stream is over without the stock state machine having come to its end."""
+        yield from self.abandon()
+        self.finish("broken off")
+        self.flow.live = False
+        self.client_state = self.server_state = self.state_errored
+        yield layers.DropStream(self.stream_id)
+
+    def finish(self, why: str | None) -> None:
+        self.phase = self.over
+        self.alarm.clear()
+        for wakeup in self.alarm.wakeups & self.parent.command_sources.keys():
+            # It can't be taken back, but need not keep this stream and its bodies until it fires.
+            self.parent.command_sources[wakeup] = _Nobody()  # type: ignore[assignment]
+        exchange, self.exchange = self.exchange, None
+        if exchange:
+            exchange.closed(why)
+
+    def forget_refusals(self, wanted: layers.GetHttpConnection) -> None:
+        """Else an address that once refused stays refused for the client connection's life."""
         for each in self.parent.connections:
-            if isinstance(each, connection.Server) and command.connection_spec_matches(each):
+            if isinstance(each, connection.Server) and wanted.connection_spec_matches(each):
                 each.error = None
 
     # The stock state machine
@@ -492,7 +566,7 @@ class FailoverStream(layers.HttpStream):
             try:
                 command = generator.send(reply)
             except StopIteration:
-                return
+                break
             if isinstance(command, layers.SendHttp) and command.connection != self.context.client:
                 if self.attempt_id is not None:
                     command.event.stream_id = self.attempt_id
@@ -503,21 +577,48 @@ class FailoverStream(layers.HttpStream):
                     self.parent.streams.pop(self.attempt_id, None)
                 self.finish(self.flow.error.msg if self.flow.error else None)
             reply = yield command
-
-    def finish(self, why: str | None) -> None:
-        self.deadline, self.phase = None, self.over
-        for timer in self.timers:
-            # It can't be taken back, but need not keep this stream and its bodies until it fires.
-            self.parent.command_sources[timer] = _Nobody()  # type: ignore[assignment]
-        exchange, self.exchange = self.exchange, None
-        if exchange:
-            exchange.closed(why)
+        if self.is_routed and self.client_state == self.state_errored:
+            # Killed in a hook, or an answer that mitmproxy refuses: the client knows already.
+            if self.stream_id in self.parent.streams:
+                yield from self.drop()
 
     def keep_partial_body(self) -> None:
         """The stock code stores a streamed body only when it ended well."""
         if self.response_body_buf and self.flow.response:
             self.flow.response.data.content = bytes(self.response_body_buf)
             self.response_body_buf.clear()
+
+
+class Alarm:
+    """One deadline at a time, made of wakeups, which mitmproxy can't take back: so none is long,
+    and one that comes too early asks for another."""
+
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.wakeups: set[commands.RequestWakeup] = set()
+
+    def set(self, seconds: float) -> Commands[None]:
+        """In place of any deadline set before."""
+        self.deadline = time.monotonic() + seconds
+        if not any(wakeup.delay <= seconds for wakeup in self.wakeups):
+            wakeup = commands.RequestWakeup(min(seconds, TICK))
+            self.wakeups.add(wakeup)
+            yield wakeup
+
+    def clear(self) -> None:
+        self.deadline = None
+
+    def rings(self, wakeup: commands.RequestWakeup) -> Commands[bool]:
+        """Whether the deadline has come."""
+        self.wakeups.discard(wakeup)
+        if self.deadline is None:
+            return False
+        left = self.deadline - time.monotonic()
+        if left > 0.001:
+            yield from self.set(left)
+            return False
+        self.deadline = None
+        return True
 
 
 class _Nobody:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import msgspec
 from mitmproxy import http
 
 import decompress
@@ -14,8 +15,32 @@ import sse
 MAX_ERROR_BODY = 64 * 1024
 """Bytes kept of a failed answer: far more than any error message."""
 
+MAX_PROLOGUE = 64 * 1024
+"""Bytes of comments and pings before the first event, which are held back."""
+
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes of an answer that isn't streamed, twice what a request may have."""
+"""Bytes of an answer that isn't streamed, twice what a request may have, and of what one read of a
+compressed stream may stand for."""
+
+PIECE = 1024
+"""Bytes decoded at a time, so that a body made to burst is noticed early."""
+
+# What is nobody's business but that of the connection that it came by (RFC 9110, 7.6.1), or was
+# true of the body before it was decoded.
+NOT_PASSED = (
+    "connection",
+    "content-encoding",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+)
+
+LAST_EVENTS = ("message_stop", "error")
 
 
 class Rewriter(Protocol):
@@ -33,53 +58,71 @@ class Translator(Protocol):
         """Raises ValueError when the body is no answer."""
 
 
-class Untouched:
-    """Anthropic's own answers pass byte for byte."""
-
-    def stream(self) -> Rewriter:
-        return self
-
-    def feed(self, event: sse.Event) -> bytes:
-        return event.raw
-
-    def end(self) -> bytes:
-        return b""
-
-    def answer(self, body: bytes) -> bytes:
-        return body
-
-
 def judge(response: http.Response, translator: Translator) -> failover.Reply:
     """What is to be made of an answer with this head."""
     if not 200 <= response.status_code < 300:
         return Refusal(response)
     try:
-        decompressor = decompress.Decompressor(response.headers.get("content-encoding"))
+        body = Body(response)
     except ValueError as e:
         return Refusal(response, str(e))
-    response = decoded_head(response)
     if response.headers.get("content-type", "").partition(";")[0].strip() == "text/event-stream":
-        return Stream(response, decompressor, translator.stream())
-    return Whole(response, decompressor, translator)
+        return Stream(decoded_head(response), body, translator.stream())
+    return Whole(decoded_head(response), body, translator)
 
 
 def decoded_head(response: http.Response) -> http.Response:
+    """The head of the same answer from us: what is said of the body and the connection is gone."""
     response = response.copy()
-    for name in ("content-encoding", "content-length", "transfer-encoding", "trailer"):
+    for name in NOT_PASSED:
         response.headers.pop(name, None)
+    if response.http_version == "HTTP/1.0":
+        response.http_version = "HTTP/1.1"
     return response
+
+
+class Body:
+    """Undoes an answer's content-encoding.
+
+    Raises:
+        ValueError: an encoding that we do not know; from feed() and end(), data that is not in it,
+            or that stands for far too much.
+    """
+
+    def __init__(self, response: http.Response) -> None:
+        encoding = response.headers.get("content-encoding")
+        self._decompressor = decompress.Decompressor(encoding) if encoding else None
+
+    def feed(self, data: bytes) -> bytes:
+        if self._decompressor is None:
+            return data
+        decoded = bytearray()
+        for start in range(0, len(data), PIECE):
+            try:
+                decoded += self._decompressor.feed(data[start : start + PIECE])
+            except OverflowError as e:
+                raise ValueError(str(e)) from e
+            if len(decoded) > MAX_BODY:
+                raise ValueError(f"body: expected at most {MAX_BODY} bytes, got more")
+        return bytes(decoded)
+
+    def end(self) -> None:
+        if self._decompressor:
+            self._decompressor.finish()
 
 
 class Refusal:
     """An answer that is none: its body is collected, for it says why."""
 
-    good = False
+    good = complete = False
 
-    def __init__(self, response: http.Response, why: str = "") -> None:
+    def __init__(self, response: http.Response, unreadable: str = "") -> None:
+        """`unreadable` says why nothing can be made of an answer that is none for that alone."""
         self.response = response
         self.failure: failover.Failure | None = None
-        self._why = why or f"HTTP {response.status_code}"
-        self._body = b""
+        self._body = bytearray()
+        if unreadable:
+            self.failure = failover.Failure("reset", unreadable, decoded_head(response))
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
@@ -88,65 +131,67 @@ class Refusal:
         return b""
 
     def end(self) -> bytes:
-        self.failure = failover.Failure("status", self._why, whole_response(self))
+        response = decoded_head(self.response)
+        response.content = self._readable()[:MAX_ERROR_BODY]
+        status = f"HTTP {response.status_code}"
+        self.failure = self.failure or failover.Failure("status", status, response)
         return b""
+
+    def _readable(self) -> bytes:
+        """What there is of the body, which may have been cut."""
+        decoded = bytearray()
+        try:
+            body = Body(self.response)
+            for start in range(0, len(self._body), PIECE):
+                decoded += body.feed(bytes(self._body[start : start + PIECE]))
+                if len(decoded) > MAX_ERROR_BODY:
+                    break
+        except ValueError:
+            pass
+        return bytes(decoded)
 
     def broken(self, why: str) -> bytes:
         return b""
-
-    @property
-    def body(self) -> bytes:
-        return self._body
-
-
-def whole_response(refusal: Refusal) -> http.Response:
-    response = decoded_head(refusal.response)
-    try:
-        decompressor = decompress.Decompressor(refusal.response.headers.get("content-encoding"))
-        body = decompressor.feed(refusal.body)
-    except ValueError:
-        body = b""
-    response.content = body[:MAX_ERROR_BODY]
-    return response
 
 
 class Whole:
     """A JSON answer: only whole can it be judged and rewritten."""
 
-    def __init__(
-        self,
-        response: http.Response,
-        decompressor: decompress.Decompressor,
-        translator: Translator,
-    ) -> None:
+    def __init__(self, response: http.Response, body: Body, translator: Translator) -> None:
         self.response = response
-        self.good = False
+        self.good = self.complete = False
         self.failure: failover.Failure | None = None
-        self._decompressor = decompressor
+        self._body = body
         self._translator = translator
-        self._body = bytearray()
+        self._decoded = bytearray()
 
     def feed(self, data: bytes) -> bytes:
         try:
-            self._body += self._decompressor.feed(data)
+            self._decoded += self._body.feed(data)
         except ValueError as e:
             self._fail(str(e))
-        if len(self._body) > MAX_BODY:
-            self._fail(f"its body exceeds {MAX_BODY // 1024 // 1024} MB")
+        if len(self._decoded) > MAX_BODY:
+            self._fail(f"body: expected at most {MAX_BODY} bytes, got more")
         return b""
 
     def end(self) -> bytes:
+        body = bytes(self._decoded)
+        if is_error(body):
+            self.response.content = body[:MAX_ERROR_BODY]
+            self.failure = failover.Failure("event", "an error with status 200", self.response)
+            return b""
         try:
-            body = self._translator.answer(bytes(self._body) + self._decompressor.finish())
+            self._body.end()
+            body = self._translator.answer(body)
         except ValueError as e:
             self._fail(str(e))
             return b""
         self.response.headers["content-length"] = str(len(body))
-        self.good = True
+        self.good = self.complete = True
         return body
 
     def _fail(self, why: str) -> None:
-        self.failure = failover.Failure("event", why, self.response)
+        self.failure = self.failure or failover.Failure("reset", why, self.response)
 
     def broken(self, why: str) -> bytes:
         return b""
@@ -155,27 +200,22 @@ class Whole:
 class Stream:
     """Server-sent events, passed on whole event by whole event, as they come."""
 
-    def __init__(
-        self,
-        response: http.Response,
-        decompressor: decompress.Decompressor,
-        rewriter: Rewriter,
-    ) -> None:
+    def __init__(self, response: http.Response, body: Body, rewriter: Rewriter) -> None:
         self.response = response
-        self.response.headers["transfer-encoding"] = "chunked"
-        self.good = False
+        self.good = self.complete = False
         self.failure: failover.Failure | None = None
-        self._decompressor = decompressor
+        self._body = body
         self._decoder = sse.Decoder()
         self._rewriter = rewriter
-        self._open = True
-        self._complete = False
+        self._prologue = 0
+        self._last = ""
+        self._is_over = False
 
     def feed(self, data: bytes) -> bytes:
-        if not self._open:
+        if self._is_over:
             return b""
         try:
-            data = self._decompressor.feed(data)
+            data = self._body.feed(data)
         except ValueError as e:
             return self._give_up(str(e))
         return self._rewrite(self._decoder.feed(data))
@@ -183,51 +223,93 @@ class Stream:
     def _rewrite(self, events: list[sse.Event]) -> bytes:
         out = []
         for event in events:
-            if not self.good and not self._begins(event):
+            rewritten = self._rewriter.feed(event)
+            if not self.good:
+                self._begin(event, rewritten)
                 if self.failure:
                     return b""
-            elif event.name in ("message_stop", "error") or event.data == b"[DONE]":
-                self._complete = True
-            out.append(self._rewriter.feed(event))
+            if event.name:
+                self._last = event.name
+            elif event.data:
+                # Chat Completions has no names for events: those that we made of them tell.
+                self._last = last_name(rewritten) or self._last
+            self.complete = self.complete or self._last in LAST_EVENTS
+            out.append(rewritten)
         return b"".join(out)
 
-    def _begins(self, event: sse.Event) -> bool:
+    def _begin(self, event: sse.Event, rewritten: bytes) -> None:
         """Whether the answer begins with this event; if it is an error, there is no answer."""
-        if is_error(event):
-            self._fail("its first event is an error", event.data)
+        if event.name == "error" or is_error(event.data) or rewritten.startswith(b"event: error\n"):
+            self._is_over = True
+            self.response.content = event.data[:MAX_ERROR_BODY]
+            self.failure = failover.Failure("event", "its first event is an error", self.response)
+        elif event.data and event.name != "ping":
+            self.good = True
         else:
-            self.good = bool(event.data) and event.name != "ping"
-        return self.good
-
-    def _fail(self, why: str, body: bytes = b"") -> None:
-        self.response.content = body
-        self.failure = failover.Failure("event", why, self.response)
+            self._prologue += len(event.raw)
+            if self._prologue > MAX_PROLOGUE:
+                self._give_up("nothing but pings")
 
     def end(self) -> bytes:
-        if not self._open:
+        if self._is_over:
             return b""
         out = b""
         if self._decoder.rest():
-            out = self._rewrite(self._decoder.feed(b"\n\n"))
-        out += self._rewriter.end()
-        if not self._complete and self.good:
-            out += self._give_up("the provider ended its answer too early")
-        self._open = False
+            # Some leave out the last blank line; what is no JSON was cut.
+            out = self._rewrite([e for e in self._decoder.feed(b"\n\n") if is_whole(e)])
+        if self.good:
+            rest = self._rewriter.end()
+            self._last = last_name(rest) or self._last
+            self.complete = self.complete or self._last in LAST_EVENTS
+            out += rest + self.broken("the provider ended it too early")
+        self._is_over = True
         return out
 
     def broken(self, why: str) -> bytes:
-        return b"" if self._complete else self._give_up(why)
+        return b"" if self.complete else self._give_up(why)
 
     def _give_up(self, why: str) -> bytes:
-        if not self._open:
+        if self._is_over:
             return b""
-        self._open = False
+        self._is_over = True
         if not self.good:
-            self._fail(why)
+            self.failure = failover.Failure("reset", why, self.response)
             return b""
+        self.complete = True
+        if self._last == "message_delta":
+            # The stop reason was there: nothing is missing but the word that nothing is.
+            return sse.encode("message_stop", b'{"type":"message_stop"}')
         return sse.encode("error", errors.body("api_error", f"The answer broke off: {why}"))
 
 
-def is_error(event: sse.Event) -> bool:
-    """Chat Completions has no names for events: there an error is an object that begins so."""
-    return event.name == "error" or event.data.startswith(b'{"error"')
+class _Typed(msgspec.Struct):
+    type: object = None
+    error: object = None
+
+
+def is_error(body: bytes) -> bool:
+    """Whether an answer, or the data of a first event, is an error after all."""
+    if b'"error"' not in body[:MAX_ERROR_BODY]:
+        return False
+    try:
+        typed = msgspec.json.decode(body, type=_Typed)
+    except msgspec.DecodeError:
+        return False
+    # Chat Completions has `error` alone, and in a good answer none, or null.
+    return typed.type == "error" or (typed.type is None and bool(typed.error))
+
+
+def is_whole(event: sse.Event) -> bool:
+    if event.data in (b"", b"[DONE]"):
+        return True
+    try:
+        msgspec.json.decode(event.data)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def last_name(events: bytes) -> str:
+    """The name of the last of some events that we made, "" if there is none."""
+    _, found, rest = (b"\n" + events).rpartition(b"\nevent: ")
+    return rest.partition(b"\n")[0].decode(errors="replace") if found else ""
