@@ -1,0 +1,286 @@
+"""What came of requests, counted by model and by target, in bounded memory."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WINDOW = 300.0
+"""Seconds that a rate is taken over."""
+
+SLOT = 10.0
+
+SLOTS = int(WINDOW / SLOT)
+
+SAMPLES = 200
+"""Times to first byte that are kept for each model."""
+
+MAX_NAMES = 200
+"""Names come from clients. Of more than these, those not heard of for longest become one row."""
+
+MAX_NAME = 120
+"""Characters of a name; Claude Code's longest model names have some 60."""
+
+OTHERS = "(others)"
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds to the first byte of an answer, from when the request was read."""
+
+    half: float
+    """Half of the answers began sooner."""
+    most: float
+    """95 of 100 did."""
+    of: int
+    """How many of the latest answers this is taken from."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What came of the requests for a model, named as clients name it."""
+
+    name: str
+    requests: int
+    errors: int
+    """Requests that ended in an error, those whose answer broke off included."""
+    per_minute: float
+    """Over the last WINDOW seconds, or since the start where that is later."""
+    first_byte: Times | None
+    tokens_in: int
+    """Input tokens, those from the prompt cache included."""
+    tokens_cached: int
+    """Of these, the ones read from the cache."""
+    tokens_out: int
+
+
+@dataclass(frozen=True)
+class Target:
+    """What came of the attempts at a target (`zai/glm-5`)."""
+
+    name: str
+    attempts: int = 0
+    failures: int = 0
+    last_error: str = ""
+    """In short: `429`, `silent for 120 s`. Empty if there was none."""
+    last_error_at: float = 0.0
+    """By the clock; 0 if there was none."""
+    answered_at: float = 0.0
+    """When it last began to answer, by the clock; 0 if it never did."""
+
+
+class _Rate:
+    """Events of the last WINDOW seconds, counted in slots of SLOT seconds."""
+
+    def __init__(self, now: float) -> None:
+        self._slots = [0] * SLOTS
+        self._current = int(now // SLOT)
+
+    def add(self, now: float) -> None:
+        self._advance(now)
+        self._slots[self._current % SLOTS] += 1
+
+    def count(self, now: float) -> int:
+        self._advance(now)
+        return sum(self._slots)
+
+    def _advance(self, now: float) -> None:
+        slot = int(now // SLOT)
+        # A clock that was set back counts into the current slot until it has caught up.
+        for passed in range(self._current + 1, min(slot, self._current + SLOTS) + 1):
+            self._slots[passed % SLOTS] = 0
+        self._current = max(self._current, slot)
+
+
+class _ModelCount:
+    def __init__(self, now: float) -> None:
+        self.requests = self.errors = 0
+        self.tokens_in = self.tokens_cached = self.tokens_out = 0
+        self.rate = _Rate(now)
+        self.first_bytes: deque[float] = deque(maxlen=SAMPLES)
+
+    def take(self, other: _ModelCount) -> None:
+        """Add the counts of a row that is given up."""
+        self.requests += other.requests
+        self.errors += other.errors
+        self.tokens_in += other.tokens_in
+        self.tokens_cached += other.tokens_cached
+        self.tokens_out += other.tokens_out
+
+
+class _TargetCount:
+    def __init__(self, now: float) -> None:
+        self.attempts = self.failures = 0
+        self.last_error = ""
+        self.last_error_at = self.answered_at = 0.0
+
+    def take(self, other: _TargetCount) -> None:
+        self.attempts += other.attempts
+        self.failures += other.failures
+        if other.last_error_at > self.last_error_at:
+            self.last_error, self.last_error_at = other.last_error, other.last_error_at
+        self.answered_at = max(self.answered_at, other.answered_at)
+
+
+class Tally:
+    """One request, told step by step. What is told after `closed` is not heard."""
+
+    def __init__(self, stats: Stats, model: str, *, counted: bool) -> None:
+        self._stats = stats
+        self._model = model
+        self._counted = counted
+        self._began = stats.clock()
+        self._answered_by: str | None = None
+        self._has_error = False
+        self._is_open = True
+        if counted:
+            stats.in_flight += 1
+            row = stats.model(model)
+            row.requests += 1
+            row.rate.add(self._began)
+
+    def attempt_failed(self, target: str, why: str, *, is_at_fault: bool = True) -> None:
+        """`why` is shown to people: no content of requests, no secrets. Not `is_at_fault`: it
+        answered that the request is wrong."""
+        if self._is_open:
+            row = self._stats.target(target)
+            row.attempts += 1
+            if is_at_fault:
+                row.failures += 1
+                row.last_error, row.last_error_at = why, self._stats.clock()
+            else:
+                row.answered_at = self._stats.clock()
+
+    def answered(self, target: str) -> None:
+        """The client gets the first byte of this target's answer."""
+        if self._is_open:
+            now = self._stats.clock()
+            self._answered_by = target
+            row = self._stats.target(target)
+            row.attempts += 1
+            row.answered_at = now
+            if self._counted:
+                self._stats.model(self._model).first_bytes.append(max(0.0, now - self._began))
+
+    def refused(self) -> None:
+        """The client gets an error."""
+        if self._is_open and self._counted and not self._has_error:
+            self._has_error = True
+            self._stats.model(self._model).errors += 1
+
+    def broke_off(self, why: str) -> None:
+        """The upstream died in the middle of its answer."""
+        if self._is_open and self._answered_by is not None:
+            row = self._stats.target(self._answered_by)
+            row.failures += 1
+            row.last_error, row.last_error_at = why, self._stats.clock()
+            self.refused()
+
+    def used(self, tokens_in: int, tokens_out: int, *, cached: int = 0) -> None:
+        """The answer's usage; `cached` of `tokens_in` were read from the prompt cache."""
+        if self._is_open and self._counted:
+            row = self._stats.model(self._model)
+            row.tokens_in += tokens_in
+            row.tokens_cached += cached
+            row.tokens_out += tokens_out
+
+    def closed(self) -> None:
+        """The request is over, however it ended."""
+        if self._is_open and self._counted:
+            self._stats.in_flight -= 1
+        self._is_open = False
+
+
+class Stats:
+    """Counts since the start."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """The clock tells unix seconds."""
+        self.clock = clock
+        self.started = clock()
+        self.in_flight = 0
+        """Requests that are not closed yet."""
+        self._models: OrderedDict[str, _ModelCount] = OrderedDict()
+        self._targets: OrderedDict[str, _TargetCount] = OrderedDict()
+
+    def request(self, model: str, *, counted: bool = True) -> Tally:
+        """A request comes in. One that is not `counted`, a count_tokens, says something about
+        targets, but nothing about models."""
+        return Tally(self, model, counted=counted)
+
+    def models(self) -> list[Model]:
+        """Those asked for most first."""
+        now = self.clock()
+        minutes = min(WINDOW, max(60.0, now - self.started)) / 60
+        rows = [
+            Model(
+                name=name,
+                requests=row.requests,
+                errors=row.errors,
+                per_minute=row.rate.count(now) / minutes,
+                first_byte=times(row.first_bytes),
+                tokens_in=row.tokens_in,
+                tokens_cached=row.tokens_cached,
+                tokens_out=row.tokens_out,
+            )
+            for name, row in self._models.items()
+        ]
+        return sorted(rows, key=lambda row: (row.name == OTHERS, -row.requests, row.name))
+
+    def targets(self) -> list[Target]:
+        return [
+            Target(
+                name=name,
+                attempts=row.attempts,
+                failures=row.failures,
+                last_error=row.last_error,
+                last_error_at=row.last_error_at,
+                answered_at=row.answered_at,
+            )
+            for name, row in sorted(self._targets.items())
+        ]
+
+    def model(self, name: str) -> _ModelCount:
+        return _row(self._models, name, lambda: _ModelCount(self.clock()))
+
+    def target(self, name: str) -> _TargetCount:
+        return _row(self._targets, name, lambda: _TargetCount(self.clock()))
+
+
+def times(samples: Iterable[float]) -> Times | None:
+    ordered = sorted(samples)
+    if not ordered:
+        return None
+    return Times(half=_at(ordered, 0.5), most=_at(ordered, 0.95), of=len(ordered))
+
+
+def _at(ordered: Sequence[float], share: float) -> float:
+    """The smallest of them that at least this share is not above."""
+    return ordered[math.ceil(len(ordered) * share) - 1]
+
+
+def _row[R: (_ModelCount, _TargetCount)](
+    rows: OrderedDict[str, R], name: str, new: Callable[[], R]
+) -> R:
+    """The row of a name, which is now the last heard of."""
+    # A lone surrogate could not be encoded.
+    name = name.encode("utf-8", "replace").decode()
+    if len(name) > MAX_NAME:
+        name = f"{name[: MAX_NAME - 1]}…"
+    row = rows.get(name)
+    if row is None:
+        row = rows[name] = new()
+        if len(rows) > MAX_NAMES + (OTHERS in rows):
+            oldest = next(each for each in rows if each != OTHERS)
+            given_up = rows.pop(oldest)
+            others = rows.get(OTHERS)
+            if others is None:
+                others = rows[OTHERS] = new()
+            others.take(given_up)
+    rows.move_to_end(name)
+    return row
