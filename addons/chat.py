@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 
@@ -63,6 +62,6 @@ def request(
     return Call(translation.body, translation.dropped, asked)
 
 
-def error(status: int, body: bytes, headers: Mapping[str, str]) -> tuple[int, str, str]:
+def error(status: int, body: bytes) -> tuple[int, str, str]:
     """Status, error type and message for the client; a status below 400 is an error in an answer."""
     return chat_errors.translate(status, body)

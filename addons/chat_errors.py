@@ -13,6 +13,7 @@ import re
 from typing import Any
 from typing import NamedTuple
 
+import chat_overflow
 import errors
 
 _LONGEST = 2000
@@ -34,33 +35,6 @@ _NAMED = {
 }
 """Part of an error's code or type: the status it would have had, where it comes inside a stream."""
 
-_TOO_LONG = re.compile(
-    r"maximum (?:context|prompt) length|context_length_exceeded|contextwindowexceeded"
-    r"|exceed_context_size|exceeds? the (?:available )?context|context length is only"
-    r"|context window exceeds|than the context length|exceeded model token limit"
-    r"|input token (?:length too long|count .* exceeds)|prompt (?:exceeds max|is too) (?:length|long)"
-    r"|range of input length should be|but model only supports up to"
-    r"|maximum context|reduce the length of the (?:messages|input|prompt)",
-    re.IGNORECASE,
-)
-_LIMIT = re.compile(
-    r"(?:maximum (?:context|prompt) length (?:is|of)|context length is only|tokens allowed \("
-    r"|token limit:|limit is|model with|available context size \() ?([\d,]+)",
-    re.IGNORECASE,
-)
-_INPUT = re.compile(
-    r"(?:resulted in|request contains|passed|has|token count \(|length is|prompt contains"
-    r"|request \() ?([\d,]+)",
-    re.IGNORECASE,
-)
-_TOTAL = re.compile(r"requested (?:about )?([\d,]+) tokens", re.IGNORECASE)
-_OUTPUT = re.compile(
-    r"([\d,]+) in the (?:completion|output)|requested ([\d,]+) output|too large: ([\d,]+)",
-    re.IGNORECASE,
-)
-_ROOM = 5000
-"""Tokens left for the answer with which it is worth asking again for a shorter one."""
-
 _KEY = re.compile(
     r"(?:invalid|incorrect|missing|expired|no) .{0,10}api.?key|api.?key .{0,20}(?:invalid|not valid|expired)"
     r"|invalid_api_key",
@@ -81,8 +55,8 @@ def translate(status: int, body: bytes) -> tuple[int, str, str]:
     problem = _read(status, body)
     if problem.status == 401 or (problem.status in (400, 403) and _KEY.search(problem.message)):
         return 500, "api_error", "the provider refuses the key that the profile has for it"
-    if problem.status != 429 and _TOO_LONG.search(f"{problem.code} {problem.message}"):
-        return 400, "invalid_request_error", _too_long(problem.message)
+    if problem.status != 429 and (words := chat_overflow.reworded(problem.code, problem.message)):
+        return 400, "invalid_request_error", words
     status = problem.status
     if status in errors.KINDS and status not in (401, 404):
         return status, errors.kind(status), problem.message
@@ -95,15 +69,12 @@ def translate(status: int, body: bytes) -> tuple[int, str, str]:
 
 def _read(status: int, body: bytes) -> _Problem:
     text = body.decode(errors="replace").strip()
+    inner: Any = None
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = _plain(text)
-    # Gemini wraps its error in a list.
-    if isinstance(found, list) and found:
-        found = found[0]
-    inner = _error(found) if isinstance(found, dict) else found
-    code, message = _explained(inner)
+        inner = _error(_json(text))
+        code, message = _explained(inner)
+    except RecursionError:
+        code, message = "", _clean(text)
     if status < 400:
         status = _status(inner, code)
     if not message:
@@ -112,8 +83,24 @@ def _read(status: int, body: bytes) -> _Problem:
     return _Problem(status, code, message)
 
 
-def _error(body: dict[str, Any]) -> Any:
+def _json(text: str) -> Any:
+    """A body's JSON; of one that is none its text, of a web page the title."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        if not text.startswith("<"):
+            return text
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        return html.unescape(title[1]) if title else ""
+
+
+def _error(body: Any) -> Any:
     """Where a body has its error: under `error`, in its first choice, or all of it."""
+    # Gemini wraps its error in a list.
+    if isinstance(body, list) and body:
+        body = body[0]
+    if not isinstance(body, dict):
+        return body
     choices = body.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     for place in (body, choice):
@@ -139,34 +126,15 @@ def _explained(error: Any) -> tuple[str, str]:
     if isinstance(place := error.get("loc"), list):
         message = f"{'.'.join(map(str, place))}: {message}"
     if "n_prompt_tokens" in error and "n_ctx" in error:
-        message = (
-            f"{message} (request has {error['n_prompt_tokens']} tokens, limit is {error['n_ctx']})"
-        )
+        numbers = f"n_prompt_tokens: {error['n_prompt_tokens']}, n_ctx: {error['n_ctx']}"
+        message = f"{message} ({numbers})"
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and metadata.get("raw"):
-        inner_code, inner = _behind(metadata["raw"])
+        raw = metadata["raw"]
+        inner_code, inner = _explained(_error(_json(raw) if isinstance(raw, str) else raw))
         name = metadata.get("provider_name") or "a provider behind it"
         return f"{code} {inner_code}", f"{message}: {name}: {inner}"
     return code, message
-
-
-def _behind(raw: Any) -> tuple[str, str]:
-    """What the provider behind OpenRouter said."""
-    if isinstance(raw, str):
-        try:
-            raw = json.loads(raw)
-        except (ValueError, RecursionError):
-            raw = _plain(raw)
-    inner = raw.get("error") if isinstance(raw, dict) else None
-    return _explained(inner or raw)
-
-
-def _plain(text: str) -> str:
-    """What a body that isn't JSON says: a web page by its title."""
-    if not text.startswith("<"):
-        return text
-    title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-    return html.unescape(title[1]) if title else ""
 
 
 def _clean(message: str) -> str:
@@ -182,25 +150,3 @@ def _status(error: Any, code: str) -> int:
                 return int(given)
     code = code.lower()
     return next((status for name, status in _NAMED.items() if name in code), 500)
-
-
-def _too_long(message: str) -> str:
-    """The message from which Claude Code sees that it should compact, or ask for a shorter answer."""
-    limit, output = _number(_LIMIT, message), _number(_OUTPUT, message)
-    used = _number(_INPUT, message)
-    if used is None and (total := _number(_TOTAL, message)) is not None:
-        used = total - (output or 0)
-    if limit is None or used is None:
-        return (
-            message
-            if message.startswith("prompt is too long")
-            else f"prompt is too long: {message}"
-        )
-    if output and used + _ROOM <= limit < used + output:
-        return f"input length and `max_tokens` exceed context limit: {used} + {output} > {limit}"
-    return f"prompt is too long: {used + (output or 0)} tokens > {limit} maximum"
-
-
-def _number(pattern: re.Pattern[str], message: str) -> int | None:
-    found = pattern.search(message)
-    return int(found[found.lastindex or 1].replace(",", "")) if found else None

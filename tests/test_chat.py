@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import pathlib
 from typing import Any
 
-import chat_wire
 import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+import chat_wire
+import sse
 from chat_wire import DONE
 from chat_wire import USAGE
 from chat_wire import chunk
 from chat_wire import streamed
 from chat_wire import tool
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
-
-import sse
+from simulator import strict_chat
 
 DATA = sorted((pathlib.Path(__file__).parent / "data" / "chat").glob("*.sse"))
 
@@ -129,7 +131,7 @@ def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], 
     return message, [chunk(**delta) for delta in deltas]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(answers(LOOSE, tidy=True), st.sampled_from(["tag", "strip", "keep"]), st.booleans())
 def test_fold_is_whole(answer: Any, responses: str, done: bool) -> None:
     message, chunks = answer
@@ -139,7 +141,7 @@ def test_fold_is_whole(answer: Any, responses: str, done: bool) -> None:
     assert streamed(*chunks, *end, to=to) == whole
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(answers(SOLID, tidy=False))
 def test_nothing_is_lost_in_a_mix(answer: Any) -> None:
     message, chunks = answer
@@ -163,3 +165,87 @@ def test_cuts(answer: Any, data: st.DataObject) -> None:
     places = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=9)))
     pieces = [wire[a:b] for a, b in itertools.pairwise([0, *places, len(wire)])]
     assert b"".join(translated(pieces)) == b"".join(translated([wire]))
+
+
+class Words:
+    """Texts that none of the others contains, so that each can be found again."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.draw = draw
+        self.said: list[str] = []
+
+    def __call__(self) -> str:
+        self.said.append(f"<{len(self.said)}:{self.draw(LOOSE)}>")
+        return self.said[-1]
+
+    def text(self) -> dict[str, Any]:
+        return {"type": "text", "text": self()}
+
+    def image(self) -> dict[str, Any]:
+        data = base64.b64encode(self().encode()).decode()
+        self.said[-1] = data
+        return {
+            "type": "image",
+            "source": {"type": "base64", "media_type": "image/png", "data": data},
+        }
+
+    def document(self) -> dict[str, Any]:
+        source = {"type": "text", "media_type": "text/plain", "data": self()}
+        return {"type": "document", "title": self(), "source": source}
+
+    def result(self, id: str) -> dict[str, Any]:
+        kinds = st.lists(st.sampled_from([self.text, self.image, self.document]), max_size=2)
+        content = self() if self.draw(st.booleans()) else [kind() for kind in self.draw(kinds)]
+        error = self.draw(st.booleans())
+        return {"type": "tool_result", "tool_use_id": id, "content": content, "is_error": error}
+
+    def thinking(self) -> dict[str, Any]:
+        return {"type": "thinking", "thinking": self(), "signature": "route:acme:"}
+
+    def use(self, id: str) -> dict[str, Any]:
+        name = self.draw(st.sampled_from(["Read", "mcp__a.b__c", "x" * 80]))
+        return {"type": "tool_use", "id": id, "name": name, "input": {self(): [self(), 1, None]}}
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
+    """A request in any order that Anthropic might take or not, and all the words in it."""
+    words = Words(draw)
+    ids = st.sampled_from(["toolu_1", "toolu_2", "route_ZnVuY3Rpb25zLlJlYWQ6MA"])
+    messages = []
+    for role in draw(
+        st.lists(st.sampled_from(["user", "assistant", "user", "assistant", "system"]), max_size=7)
+    ):
+        makers: list[Any] = {
+            "user": [words.text, words.image, words.document, lambda: words.result(draw(ids))],
+            "assistant": [words.text, words.thinking, lambda: words.use(draw(ids))],
+            "system": [words.text],
+        }[role]
+        parts = draw(st.lists(st.sampled_from(makers), max_size=3))
+        content = [make() for make in parts] if parts else words()
+        messages.append({"role": role, "content": content})
+    tool = {"name": "Read", "description": words(), "input_schema": {"type": "object"}}
+    body = {"max_tokens": 9, "stream": True, "messages": messages, "tools": [tool]}
+    return body | {"system": [words.text()]}, words.said
+
+
+def texts(value: Any) -> list[str]:
+    """All strings in a request, those in the arguments of calls too."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for item in value for text in texts(item)]
+    if not isinstance(value, dict):
+        return []
+    inner = json.loads(value["arguments"]) if "arguments" in value else {}
+    return [*value, *texts(list(value.values())), *inner, *texts(list(inner.values()))]
+
+
+@settings(max_examples=60, deadline=None)
+@given(conversations(), st.sampled_from(["some-model", "gpt-5", "mistral-large"]))
+def test_nothing_is_lost_and_nothing_refused(conversation: Any, model: str) -> None:
+    body, said = conversation
+    sent = chat_wire.sent(body, chat_wire.target(model))
+    everything = "\n".join(texts(sent))
+    assert [word for word in said if word not in everything] == []
+    assert list(strict_chat.problems(sent, reasoning_required=False)) == []

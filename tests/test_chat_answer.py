@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import chat_wire
 import pytest
-from chat_wire import answered
-from chat_wire import tool
 
 import chat_answer
+import chat_wire
+from chat_wire import answered
+from chat_wire import tool
 
 
 def test_message() -> None:

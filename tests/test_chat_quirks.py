@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import chat_wire
 import pytest
 
 import chat_quirks
+import chat_wire
 from chat_quirks import Quirks
 
 OPENAI = Quirks(effort=False, ids="openai")

@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import chat_wire
 import pytest
+
+import chat_wire
 from chat_wire import sent
 from chat_wire import target
 

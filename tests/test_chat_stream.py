@@ -2,16 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import chat_wire
 import pytest
+
+import chat_wire
+import errors
+import sse
 from chat_wire import DONE
 from chat_wire import USAGE
 from chat_wire import chunk
 from chat_wire import streamed
 from chat_wire import tool
-
-import errors
-import sse
 
 THOUGHT = {"type": "thinking", "thinking": "Hm", "signature": "route:acme:"}
 TEXT = {"type": "text", "text": "Hello"}

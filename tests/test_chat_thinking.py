@@ -3,13 +3,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import chat_wire
 import pytest
+
+import chat_thinking
+import chat_wire
 from chat_wire import chunk
 from chat_wire import streamed
 from chat_wire import tool
-
-import chat_thinking
 
 SIGNED = {"type": "reasoning.text", "text": "Hm", "signature": "s", "index": 0}
 ENCRYPTED = {"type": "reasoning.encrypted", "data": "zzz", "id": "rs_1", "index": 1}

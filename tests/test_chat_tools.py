@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import chat_wire
 import pytest
+
+import chat_wire
 from chat_wire import sent
 
 SCHEMA = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}

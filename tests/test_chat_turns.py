@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import chat_wire
 import pytest
+
+import chat_wire
 from chat_wire import IMAGE
 from chat_wire import PNG
 from chat_wire import conversation
