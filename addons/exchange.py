@@ -6,7 +6,6 @@ import logging
 import time
 from dataclasses import dataclass
 
-import scrub
 from mitmproxy import http
 
 import attempt
@@ -125,7 +124,7 @@ class Exchange:
             if self.counts_tokens and (
                 provider.count_tokens == "estimate" or provider.api == "openai"
             ):
-                return pages.json_response({"input_tokens": scrub.estimate(self.request)})
+                return pages.json_response({"input_tokens": messages.estimate(self.request)})
             self.attempt = attempt.Attempt(
                 step, self.flow.request, self.request, self.secrets, learn=self._learn
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -37,7 +38,11 @@ def profile(url: str, **changes: Any) -> dict[str, Any]:
     return {
         "providers": {
             "anthropic": {"base_url": url, "auth": "pool"},
-            "zai": {"base_url": f"{url}/provider/zai", "auth": "bearer", "api_key": "zai-key-0123456789"},
+            "zai": {
+                "base_url": f"{url}/provider/zai",
+                "auth": "bearer",
+                "api_key": "zai-key-0123456789",
+            },
             "kimi": {
                 "base_url": f"{url}/provider/kimi",
                 "auth": "x-api-key",
@@ -101,7 +106,9 @@ class Proxy:
             *(part for mode in modes for part in ("--mode", mode)),
             *arguments,
         ]
-        inherited = {key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ}
+        inherited = {
+            key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ
+        }
         with self.log_path.open("wb") as log:
             self.process = subprocess.Popen(
                 command,

@@ -183,9 +183,65 @@ def test_tokens_are_estimated_for_providers_that_cannot_count(
 
 def test_tokens_are_counted_by_anthropic(shared: live.Proxy, seen: simulator.Simulator) -> None:
     with shared.client() as client:
-        response = client.post("/v1/messages/count_tokens", json=live.message())
+        request = {"model": "claude-opus-5-5", "messages": live.message()["messages"]}
+        response = client.post("/v1/messages/count_tokens", json=request)
     assert response.json()["input_tokens"] > 0
     assert seen.requests[0].path == "/v1/messages/count_tokens"
+
+
+def test_the_first_event_comes_before_the_last_is_sent(
+    start: Start, sim: simulator.Simulator
+) -> None:
+    profile = live.profile(sim.url)
+    profile["providers"]["zai"]["thinking"] = {"responses": "strip"}
+    proxy = start(profile)
+    sim.script(
+        answers.Answer(
+            content=(simulator.Thinking("hm"), simulator.Text("a b c d")),
+            event_delay=0.1,
+            delta_size=1,
+        )
+    )
+    with (
+        proxy.client() as client,
+        client.stream("POST", "/v1/messages", json=live.message("glm", stream=True)) as response,
+    ):
+        received = response.iter_text()
+        first = next(received)
+        assert sim.requests[0].ended is None
+        rest = "".join(received)
+    assert first.startswith("event: message_start")
+    assert "thinking" not in first + rest
+    assert rest.count('"index":0') == rest.count('"index"')
+
+
+def test_a_litellm_config(start: Start, sim: simulator.Simulator) -> None:
+    config = {
+        "model_list": [
+            {
+                "model_name": "claude-*",
+                "litellm_params": {
+                    "model": "anthropic/claude-*",
+                    "api_base": f"{sim.url}/provider",
+                },
+            },
+            {
+                "model_name": "other",
+                "litellm_params": {
+                    "model": "anthropic/glm-5",
+                    "api_base": f"{sim.url}/provider/zai",
+                    "api_key": "os.environ/OTHER_KEY",
+                },
+            },
+        ],
+        "router_settings": {"fallbacks": [{"claude-*": ["other"]}], "num_retries": 2},
+        "litellm_settings": {"callbacks": "some.callback"},
+    }
+    proxy = start(config, environ={"OTHER_KEY": "other-key-0123456789"})
+    proxy.wait_for_log("num_retries")
+    with proxy.client() as client:
+        assert post(client, "other").headers["x-route-target"].endswith("/glm-5")
+    assert sim.requests[0].credential == "other-key-0123456789"
 
 
 # Bad input
@@ -351,13 +407,17 @@ def test_a_client_may_ask_for_the_pool(start: Start, sim: simulator.Simulator) -
     assert [request.credential for request in sim.requests] == [live.API_KEY, live.POOL[0]]
 
 
-def test_every_header_that_upstreams_saw(start: Start, sim: simulator.Simulator) -> None:
+def test_every_header_that_upstreams_saw(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
     """No credential of the client, no header of ours and no beta for others; no credential of
-    the pool or a provider on any path but the two."""
+    the pool or a provider on any path but the two. None of them in a saved flow or the log."""
+    saved = tmp_path / "saved.flows"
     proxy = start(
         live.profile(sim.url, pool=POOL),
         behind=sim.url,
         environ={"PROXY_STATIC_TOKEN": STATIC},
+        arguments=["-w", str(saved), "--set", "flow_detail=4", "-v"],
     )
     sent = {
         "authorization": "Bearer sk-ant-oat01-client-00000000-clie",
@@ -398,6 +458,11 @@ def test_every_header_that_upstreams_saw(start: Start, sim: simulator.Simulator)
     seen = Counter(request.bare_path for request in sim.requests)
     assert seen["/v1/files"] == seen["/api/oauth/profile"] == 3
     assert seen["/provider/zai/v1/messages"] == seen["/provider/kimi/v1/messages"] == 1
+    log = proxy.close()
+    assert len(saved.read_bytes()) > 10_000
+    for secret in {*secrets, *client_secrets, STATIC}:
+        assert secret not in log
+        assert secret.encode() not in saved.read_bytes()
 
 
 # Clients
