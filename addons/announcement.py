@@ -11,6 +11,8 @@ from mitmproxy.proxy import mode_specs
 import profiles
 import rotation
 
+EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104
+
 
 def lines(
     modes: Sequence[str],
@@ -25,7 +27,7 @@ def lines(
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
         host = spec.listen_host(default_host)
-        door = f"{host if host not in ('', '0.0.0.0', '::') else '127.0.0.1'}:{spec.listen_port()}"
+        door = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
         if isinstance(spec, mode_specs.RegularMode):
             user = f"claude:{key}@" if needs_key else ""
             certificate = Path(confdir).expanduser() / "mitmproxy-ca-cert.pem"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-import chat
-import scrub
 from mitmproxy import http
 
+import chat
 import credentials
 import failover
 import messages
 import plan
 import reply
+import scrub
 
 type Credential = Literal["pool", "provider", "client"]
 

@@ -155,7 +155,8 @@ class Proxy:
         ca = self.confdir / "mitmproxy-ca-cert.pem"
         wait_until(ca.exists)
         proxy = arguments.pop("proxy", self.proxy_url)
-        return httpx.Client(proxy=proxy, verify=str(ca), trust_env=False, timeout=30, **arguments)
+        trusts = ssl.create_default_context(cafile=str(ca))
+        return httpx.Client(proxy=proxy, verify=trusts, trust_env=False, timeout=30, **arguments)
 
     def close(self) -> str:
         """Ends it, and returns what it logged."""
