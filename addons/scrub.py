@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Literal
-from typing import Protocol
 
 import msgspec
 
@@ -123,20 +122,14 @@ def _custom(fields: messages.Edits, provider: profiles.Provider) -> messages.Edi
     return edits
 
 
-class Rewriter(Protocol):
-    """Makes the client's events out of a provider's. Never raises."""
-
-    def feed(self, event: sse.Event) -> bytes: ...
-    def end(self) -> bytes: ...
-
-
 class Translator:
     """Makes the client's answer out of a provider's."""
 
     def __init__(self, target: profiles.Target) -> None:
         self._provider = target.provider
 
-    def stream(self) -> Rewriter:
+    def stream(self) -> thinking_answer.Tagger | thinking_answer.Stripper | _Keeper:
+        """For an answer that is an event stream."""
         match self._provider.thinking.responses:
             case "tag":
                 return thinking_answer.Tagger(self._provider.name)
@@ -146,6 +139,7 @@ class Translator:
                 return _Keeper()
 
     def answer(self, body: bytes) -> bytes:
+        """A whole answer. What is none goes on as it is."""
         match self._provider.thinking.responses:
             case "tag":
                 return thinking_answer.tag(body, self._provider.name)
