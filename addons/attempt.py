@@ -46,7 +46,8 @@ class Attempt:
         self.dropped: tuple[str, ...] = ()
         self.translator: reply.Translator
         body = self._translate(request)
-        self.shown = self._address(client_request, body, untouched=body is request.body)
+        self.rewritten = body is not request.body
+        self.shown = self._address(client_request, body)
         self.secrets = self._authorize(client_secrets)
 
     @property
@@ -64,7 +65,7 @@ class Attempt:
         self.translator = scrub.Translator(target)
         return scrub.request(request, target)
 
-    def _address(self, client: http.Request, body: bytes, *, untouched: bool) -> http.Request:
+    def _address(self, client: http.Request, body: bytes) -> http.Request:
         provider = self.provider
         path, question, query = client.path.partition("?")
         if provider.api == "openai":
@@ -77,7 +78,7 @@ class Attempt:
         # What comes compressed is decoded all the same, but most of it need not come so.
         shown.headers["accept-encoding"] = "identity"
         shown.headers.pop("transfer-encoding", None)
-        if not untouched:
+        if self.rewritten:
             shown.headers.pop("content-encoding", None)
             shown.raw_content = body
         shown.headers["content-length"] = str(len(shown.raw_content or b""))

@@ -21,6 +21,9 @@ import profiles
 import quota
 import record
 import rotation
+import sent
+import stats
+import status
 import verdict
 
 logger = logging.getLogger(__name__)
@@ -36,6 +39,10 @@ class State:
     profile: profiles.Profile
     pool: rotation.Pool
     breaker: breaker.Breaker
+    stats: stats.Stats
+
+    def report(self) -> status.Status:
+        return status.status(self.profile, self.pool, self.breaker, self.stats)
 
 
 class Exchange:
@@ -62,6 +69,7 @@ class Exchange:
         self.request: messages.Request
         self.plan: plan.Plan
         self.attempt: attempt.Attempt
+        self.tally: stats.Tally | None = None
         self.started = 0.0
 
     def begin(self) -> failover.Attempt | http.Response:
@@ -82,6 +90,7 @@ class Exchange:
             session=session or self.request.session,
             max_attempts=self.state.profile.max_attempts,
         )
+        self.tally = self.state.stats.request(self.request.model, counted=not self.counts_tokens)
         return self._next() or self._final()
 
     def _targets(self, model: str) -> list[profiles.Target]:
@@ -141,6 +150,9 @@ class Exchange:
         failed, started, following = self.attempt, self.started, None
         if ruling.decision == "next":
             following = self._next(upstream_failed=ruling.cause != "credential")
+        if self.tally:
+            at_fault = ruling.cause != "request"
+            self.tally.attempt_failed(outcome.target, outcome.why, is_at_fault=at_fault)
         what = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
         comment = f"{name(failed.step)} {what}{_arrow(following)}"
         if following or effects or len(self.outcomes) > 1 or failure.kind != "status":
@@ -206,6 +218,8 @@ class Exchange:
         if answer:
             response = http.Response.make(answer.status, answer.body, answer.headers)
         assert response
+        if self.tally:
+            self.tally.refused()
         if self.outcomes:
             self._sign(response, len(self.outcomes))
         return response
@@ -221,7 +235,12 @@ class Exchange:
 
     def committed(self, response: http.Response) -> None:
         self._sign(response, len(self.outcomes) + 1)
-        self.state.breaker.succeeded(str(self.attempt.step.target))
+        target = str(self.attempt.step.target)
+        self.state.breaker.succeeded(target)
+        if self.tally:
+            self.tally.answered(target)
+        if self.attempt.rewritten:
+            sent.remember(self.flow, self.attempt.shown)
         if response.headers.get("transfer-encoding"):
             response.stream = True
 
@@ -239,7 +258,14 @@ class Exchange:
         }
 
     def closed(self, why: str | None) -> None:
-        pass
+        if self.tally is None:
+            return
+        if why:
+            self.tally.broke_off(why)
+        used = self.flow.metadata
+        if "route_tokens_in" in used:
+            self.tally.used(used["route_tokens_in"], used["route_tokens_out"])
+        self.tally.closed()
 
 
 def _arrow(following: failover.Attempt | http.Response | None) -> str:

@@ -12,17 +12,22 @@ import logging
 import weakref
 from typing import NamedTuple
 
-from mitmproxy import command
 from mitmproxy import http
 
-import announcement
+import capture
 import clients
+import commands
 import credentials
 import doors
 import exchange
 import failover
+import memory
 import pages
+import readonly
+import rows
 import settings
+import status_pages
+import views
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +79,12 @@ class Route:
             presented, error = clients.presented(key, mode), ""
         except ValueError as e:
             presented, error = clients.presented(key, None), str(e)
+        known = presented.key
+        if reverse and status_pages.is_page(request):
+            known = known or status_pages.presented_key(request, secrets)
         is_public = reverse and pages.is_public(request)
-        if not (is_public or flow.is_replay or self.entry.admits(flow, presented.key, ours=ours)):
-            return doors.refusal()
+        if not (is_public or flow.is_replay or self.entry.admits(flow, known, ours=ours)):
+            return status_pages.challenge(request, doors.refusal())
         if ours and error:
             return failover.error_response(400, error)
         if ours and doors.is_from_browser(request):
@@ -92,7 +100,10 @@ class Route:
             return
         admission = self.admissions.get(flow)
         if admission and admission.reverse:
-            flow.response = pages.answer(flow.request, self.in_force.state.profile)
+            if status_pages.is_page(flow.request):
+                flow.response = status_pages.answer(flow.request, self.in_force.report)
+            else:
+                flow.response = pages.answer(flow.request, self.in_force.state.profile)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)
@@ -123,12 +134,6 @@ class Route:
         credentials.reveal(request.headers, admission.secrets if admission else {})
         return request
 
-    @command.command("pool.status")  # type: ignore[untyped-decorator]
-    def pool_status(self) -> str:
-        """The Claude tokens: state, wait, utilisation and sessions of each."""
-        state = self.in_force.state
-        return announcement.pool_table(state.pool) if state else ""
-
 
 class Admission(NamedTuple):
     """What was found out about a request when its headers came."""
@@ -144,4 +149,15 @@ class Admission(NamedTuple):
 
 entry = doors.Doors()
 in_force = settings.Settings(entry)
-addons = [in_force, entry, Route(in_force, entry)]
+addons = [
+    in_force,
+    entry,
+    Route(in_force, entry),
+    rows.Rows(),
+    capture.Capture(),
+    views.Views(),
+    memory.Memory(),
+    commands.Commands(lambda: in_force.state),
+    status_pages.StatusPage(in_force.report),
+    readonly.Readonly(),
+]

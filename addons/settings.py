@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import time
@@ -21,6 +22,8 @@ import exchange
 import profiles
 import reload
 import rotation
+import stats
+import status
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,9 @@ class Settings:
         self._intercepted: list[str] = []
         """What we told mitmproxy to open; what the user tells it is left alone."""
         self._watch: reload.Watch | None = None
+
+    def report(self) -> status.Status | None:
+        return self.state.report() if self.state else None
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
@@ -86,11 +92,12 @@ class Settings:
         }
         if self.state:
             pool = self.state.pool.reloaded(profile.pool.tokens, **how)
-            breakers = self.state.breaker
+            self.state = dataclasses.replace(self.state, profile=profile, pool=pool)
         else:
             pool = rotation.Pool(profile.pool.tokens, clock=time.time, **how)
-            breakers = breaker.Breaker(time.monotonic)
-        self.state = exchange.State(profile, pool, breakers)
+            self.state = exchange.State(
+                profile, pool, breaker.Breaker(time.monotonic), stats.Stats(time.time)
+            )
         self.entry.key = environ.get("PROXY_STATIC_TOKEN") or None
         self.entry.is_open = profile.open
         self.entry.provider_addresses = frozenset(

@@ -1,0 +1,65 @@
+"""Commands for mitmweb's command bar, the console and mitmproxy's API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mitmproxy import command
+from mitmproxy import exceptions
+
+import announcement
+import exchange
+import explain
+import rotation
+
+logger = logging.getLogger(__name__)
+
+
+class Commands:
+    def __init__(self, state: Callable[[], exchange.State | None]) -> None:
+        self.state = state
+
+    @command.command("pool.status")  # type: ignore[untyped-decorator]
+    def pool_status(self) -> str:
+        """The Claude tokens: state, wait, utilisation and sessions of each."""
+        return announcement.pool_table(self.pool())
+
+    @command.command("pool.rest")  # type: ignore[untyped-decorator]
+    def pool_rest(self, place: int, seconds: int) -> str:
+        """Let the token at a place rest for some seconds. A longer rest stays as it is."""
+        try:
+            token = self.pool().rest(place, seconds)
+        except ValueError as e:
+            raise exceptions.CommandError(str(e)) from e
+        logger.info(f"{token.label} rests {seconds} s, by hand")
+        return self.row(token)
+
+    @command.command("pool.wake")  # type: ignore[untyped-decorator]
+    def pool_wake(self, place: int) -> str:
+        """Make the token at a place available again, whatever was the matter with it."""
+        try:
+            token = self.pool().wake(place)
+        except ValueError as e:
+            raise exceptions.CommandError(str(e)) from e
+        logger.info(f"{token.label} is available again, by hand")
+        return self.row(token)
+
+    @command.command("route.explain")  # type: ignore[untyped-decorator]
+    def route_explain(self, model: str) -> str:
+        """What would become of a request for a model right now."""
+        state = self.in_force()
+        return explain.route(state.profile, state.pool, state.breaker, model)
+
+    def pool(self) -> rotation.Pool:
+        return self.in_force().pool
+
+    def row(self, token: rotation.Token) -> str:
+        """The token's line of `pool.status`."""
+        lines = announcement.pool_table(self.pool()).splitlines()
+        return lines[self.pool().tokens.index(token)]
+
+    def in_force(self) -> exchange.State:
+        if state := self.state():
+            return state
+        raise exceptions.CommandError("no profile is in force")
