@@ -58,7 +58,7 @@ class Rest(NamedTuple):
 
     def text(self, now: float) -> str:
         models = f" for {self.family}" if self.family else ""
-        return f"rests {self.until - now:.0f} s{models} ({self.reason})"
+        return f"rests {self.until - now:.0f} s{models}"
 
 
 class Disable(NamedTuple):

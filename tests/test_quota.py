@@ -301,8 +301,8 @@ def test_family(model: str, family: str) -> None:
 
 
 def test_text() -> None:
-    assert Rest(NOW + 3600, None, "429, 5h").text(NOW) == "rests 3600 s (429, 5h)"
-    assert Rest(NOW + 60, "opus", "429").text(NOW) == "rests 60 s for opus (429)"
+    assert Rest(NOW + 3600, None, "429, 5h").text(NOW) == "rests 3600 s"
+    assert Rest(NOW + 60, "opus", "429").text(NOW) == "rests 60 s for opus"
     assert "until the profile is reloaded (401, x)" in Disable("401, x").text(NOW)
 
 
