@@ -10,6 +10,7 @@ from mitmproxy import http
 
 import attempt
 import breaker
+import chat
 import credentials
 import decompress
 import errors
@@ -169,15 +170,19 @@ class Exchange:
 
     def _outcome(self, failure: failover.Failure) -> verdict.Outcome:
         step, response = self.attempt.step, failure.response
+        status = response.status_code if response else 0
+        body = (response.content or b"") if response else b""
+        if response and step.target.provider.api == "openai":
+            status, body = _in_anthropics_words(status, body, response)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
             anthropic=step.target.provider.is_anthropic,
             kind=failure.kind,
             detail=failure.detail,
-            status=response.status_code if response else 0,
+            status=status,
             headers=response.headers if response else {},
-            body=(response.content or b"") if response else b"",
+            body=body,
             token=step.token.place if step.token else None,
             count_tokens=self.counts_tokens,
         )
@@ -266,6 +271,15 @@ class Exchange:
         if "route_tokens_in" in used:
             self.tally.used(used["route_tokens_in"], used["route_tokens_out"])
         self.tally.closed()
+
+
+def _in_anthropics_words(status: int, body: bytes, response: http.Response) -> tuple[int, bytes]:
+    """The error of a Chat Completions provider. A key that is refused stays a 401, whatever the
+    provider called it: that it is ours, not the client's, is for the verdict to say."""
+    told, kind, message = chat.error(status, body, response.headers)
+    if 400 <= status < 500 and told == 500:
+        return 401, body
+    return (told if status >= 400 else status), errors.body(kind, message)
 
 
 def _arrow(following: failover.Attempt | http.Response | None) -> str:
