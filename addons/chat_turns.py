@@ -147,12 +147,16 @@ class Turns:
                 rest += [f"[Result of another tool call, {block.tool_use_id}]\n{text}", *media]
         shown: list[_Part] = []
         for call in waiting:
-            text, media = "[The call has no result]", []
+            content: str | msgspec.Raw = "[The call has no result]"
             if results[call.id]:
-                text, media = self._result(results[call.id].pop(0))
-            self.sent.append({"role": "tool", "tool_call_id": call.sent, "content": text})
-            if media:
-                shown += [f"[From the result of {call.name}, {call.sent}]", *media]
+                block = results[call.id].pop(0)
+                if raw := _raw_text(block):
+                    content = raw
+                else:
+                    content, media = self._result(block)
+                    if media:
+                        shown += [f"[From the result of {call.name}, {call.sent}]", *media]
+            self.sent.append({"role": "tool", "tool_call_id": call.sent, "content": content})
         parts = [part for part in shown + rest if part]
         if parts or not waiting:
             self.sent.append({"role": "user", "content": _content(parts)})
@@ -286,6 +290,14 @@ class Turns:
             self._drop("messages[].content[].citations")
         if block.caller is not None:
             self._drop("messages[].content[].caller")
+
+
+def _raw_text(result: Block) -> msgspec.Raw | None:
+    """A result that is a string, as JSON: files make most of a conversation, and decoding them takes long."""
+    text = bytes(result.content)
+    if not text.startswith(b'"') or text == b'""':
+        return None
+    return msgspec.Raw(b'"Error: ' + text[1:]) if result.is_error else result.content
 
 
 def _content(parts: list[_Part]) -> str | list[dict[str, Any]]:
