@@ -173,7 +173,7 @@ class Exchange:
         status = response.status_code if response else 0
         body = (response.content or b"") if response else b""
         if response and step.target.provider.api == "openai":
-            status, body = _in_anthropics_words(status, body, response)
+            status, body = _in_anthropics_words(status, body)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
@@ -273,10 +273,10 @@ class Exchange:
         self.tally.closed()
 
 
-def _in_anthropics_words(status: int, body: bytes, response: http.Response) -> tuple[int, bytes]:
+def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:
     """The error of a Chat Completions provider. A key that is refused stays a 401, whatever the
     provider called it: that it is ours, not the client's, is for the verdict to say."""
-    told, kind, message = chat.error(status, body, response.headers)
+    told, kind, message = chat.error(status, body)
     if 400 <= status < 500 and told == 500:
         return 401, body
     return (told if status >= 400 else status), errors.body(kind, message)
