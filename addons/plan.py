@@ -22,7 +22,7 @@ class Plan:
     """Hands out the steps one by one, since which comes next depends on how the last one failed.
 
     - The tokens of the pool come in turn, each once for a target, then the fallbacks in order.
-    - When all tokens rest, the one due soonest is asked only if no fallback stands.
+    - When all tokens rest, the one due soonest is asked, and no other, only if no fallback stands.
     - An upstream that is down or overloaded is so for every token: a fallback that stands is
       asked before the next token.
     - The last of `max_attempts` is kept for a fallback that stands.
@@ -47,6 +47,8 @@ class Plan:
         self.left = max_attempts
         self.place = 0
         self.tried: list[rotation.Token] = []
+        """Of the pool, for the target at `place`."""
+        self.asked_resting = False
 
     def next(self, *, upstream_failed: bool = False) -> Step | None:
         """The next attempt; `upstream_failed` when the last one failed for no fault of its
@@ -71,8 +73,9 @@ class Plan:
 
     def _pooled(self, pool: rotation.Pool, target: profiles.Target) -> Step | None:
         token = pool.pick(self.session, self.tried, target.model)
-        if token is None and not self._stands_behind():
+        if token is None and not self.asked_resting and not self._stands_behind():
             token = pool.soonest(self.tried, target.model)
+            self.asked_resting = True
         if token is None:
             return None
         self.tried.append(token)
