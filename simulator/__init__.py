@@ -40,6 +40,7 @@ from __future__ import annotations
 
 from simulator import answers as answers
 from simulator import limits as limits
+from simulator import ports as ports
 from simulator.answers import Answer as Answer
 from simulator.answers import RedactedThinking as RedactedThinking
 from simulator.answers import Text as Text

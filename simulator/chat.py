@@ -36,8 +36,8 @@ DONE = faults.Event("[DONE]", b"data: [DONE]\n\n")
 
 
 def tools(body: Mapping[str, Any]) -> frozenset[str]:
-    functions = (tool.get("function") for tool in body.get("tools") or ())
-    return frozenset(str(one.get("name")) for one in functions if isinstance(one, dict))
+    functions = (tool.get("function") or {} for tool in body.get("tools") or ())
+    return frozenset(str(function.get("name")) for function in functions)
 
 
 def turns(body: Mapping[str, Any]) -> list[conversation.Turn]:
@@ -151,7 +151,7 @@ def _turn(message: Mapping[str, Any]) -> conversation.Turn:
             case "text":
                 texts.append(part.get("text") or "")
             case "image_url":
-                turn.images.append(_image(part.get("image_url")))
+                turn.images.append(_image(part.get("image_url") or {}))
             case kind:
                 turn.images.append(f"[{kind}]")
     if message["role"] == "tool" and not texts:
@@ -160,7 +160,7 @@ def _turn(message: Mapping[str, Any]) -> conversation.Turn:
 
 
 def _image(image: Any) -> str:
-    url = str(image.get("url")) if isinstance(image, dict) else ""
+    url = str(image.get("url"))
     kind, comma, data = url.removeprefix("data:").partition(";base64,")
     return f"[image {kind}, {len(data) * 3 // 4} bytes]" if comma else "[image url]"
 

@@ -30,6 +30,9 @@ ORGANIZATION = "00000000-0000-4000-8000-000000000000"
 class Dialect(Protocol):
     """`body` is decoded JSON, and has passed `unreadable` but for the two that refuse."""
 
+    surrogates: bool
+    """Whether JSON may have lone ones."""
+
     def headers(self, request_id: str) -> Headers:
         """Those of every answer, errors too."""
 
@@ -61,6 +64,8 @@ class Dialect(Protocol):
 
 class Messages:
     """Anthropic itself. `counts` is for count_tokens, which has the same requests."""
+
+    surrogates = False
 
     def __init__(self, signer: signatures.Signer, *, counts: bool = False) -> None:
         self._signer = signer
@@ -137,12 +142,18 @@ class Messages:
 
 
 class Foreign(Messages):
-    """A provider that is not Anthropic: it thinks unless told not to, and always shows it."""
+    """A provider that is not Anthropic: it thinks unless told not to, and always shows it.
+
+    Two with different names do not know each other's signatures.
+    """
+
+    surrogates = True
 
     def __init__(
-        self, signer: signatures.Signer, *, thinking_required: bool, counts: bool = False
+        self, signer: signatures.Signer, name: str, *, thinking_required: bool, counts: bool
     ) -> None:
         super().__init__(signer, counts=counts)
+        self._name = name
         self._thinking_required = thinking_required
 
     def headers(self, request_id: str) -> Headers:
@@ -153,7 +164,7 @@ class Foreign(Messages):
         return (
             foreign.credential(recorded)
             or self.unreadable(body)
-            or first(foreign.problems(body, self._signer, thinking_required=required))
+            or first(foreign.problems(body, self._signer, self._name, thinking_required=required))
         )
 
     def allowance(self, recorded: Recorded) -> Headers:
@@ -163,11 +174,13 @@ class Foreign(Messages):
         return (body.get("thinking") or {}).get("type") != "disabled"
 
     def _signed(self, content: Sequence[answers.Block], body: Any) -> list[dict[str, Any]]:
-        return foreign.signed(content, self._signer)
+        return foreign.signed(content, self._signer, self._name)
 
 
 class Chat:
     """Chat Completions as OpenAI has it, with the reasoning that others add."""
+
+    surrogates = True
 
     def __init__(self, *, reasoning_required: bool) -> None:
         self._reasoning_required = reasoning_required

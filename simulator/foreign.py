@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from simulator import signatures
 from simulator.recorded import Recorded
 from simulator.strict import Refusal
 
+NOT_OURS = ("route:", signatures.FOREIGN)
 REDACTED = "glm-redacted"
 OURS_ALONE = ("anthropic-beta", "x-litellm-api-key", "x-claude-token-mode")
 FIELDS = ("context_management", "diagnostics", "thread", "container", "mcp_servers", "service_tier")
@@ -29,7 +31,7 @@ def credential(recorded: Recorded) -> Refusal | None:
 
 
 def problems(
-    body: Mapping[str, Any], signer: signatures.Signer, *, thinking_required: bool
+    body: Mapping[str, Any], signer: signatures.Signer, provider: str, *, thinking_required: bool
 ) -> Iterator[str]:
     for name in FIELDS:
         if name in body:
@@ -54,21 +56,25 @@ def problems(
         if not content:
             yield f"messages.{n}.content: must not be empty"
         for m, block in enumerate(content):
-            yield from _block(f"messages.{n}.content.{m}", block, signer)
+            yield from _block(f"messages.{n}.content.{m}", block, signer, provider)
         kinds = [block["type"] for block in content]
         if thinking_required and "tool_use" in kinds and "thinking" not in kinds:
             yield ("The content[].thinking in the thinking mode must be passed back to the API.")
 
 
-def _block(place: str, block: Mapping[str, Any], signer: signatures.Signer) -> Iterator[str]:
+def _block(
+    place: str, block: Mapping[str, Any], signer: signatures.Signer, provider: str
+) -> Iterator[str]:
     yield from _cache_control(place, block)
     match block["type"]:
         case "text":
             if not str(block.get("text") or "").strip():
                 yield f"{place}.text: must not be empty"
         case "thinking":
-            signature = block.get("signature")
-            if signature and signature != signer.foreign(str(block.get("thinking"))):
+            signature = str(block.get("signature") or "")
+            own = signer.foreign(provider, str(block.get("thinking")))
+            # A script may have made us sign in any other way, too.
+            if signature != own and (signature.startswith(NOT_OURS) or _like_anthropic(signature)):
                 yield f"{place}.signature: not one of ours"
         case "redacted_thinking":
             if block.get("data") != REDACTED:
@@ -79,18 +85,27 @@ def _block(place: str, block: Mapping[str, Any], signer: signatures.Signer) -> I
             yield f"{place}: unsupported block type {kind}"
 
 
+def _like_anthropic(signature: str) -> bool:
+    try:
+        return len(base64.b64decode(signature, validate=True)) >= 64
+    except ValueError:
+        return False
+
+
 def _cache_control(place: str, part: Mapping[str, Any]) -> Iterator[str]:
     if "scope" in (part.get("cache_control") or {}):
         yield f"{place}.cache_control: unexpected field: scope"
 
 
-def signed(content: Iterable[answers.Block], signer: signatures.Signer) -> list[dict[str, Any]]:
+def signed(
+    content: Iterable[answers.Block], signer: signatures.Signer, provider: str
+) -> list[dict[str, Any]]:
     """Blocks as JSON, thinking signed in the provider's own way."""
     blocks: list[dict[str, Any]] = []
     for block in content:
         match block:
             case answers.Thinking(thinking, signature):
-                signature = signer.foreign(thinking) if signature is None else signature
+                signature = signer.foreign(provider, thinking) if signature is None else signature
                 blocks.append({"type": "thinking", "thinking": thinking, "signature": signature})
             case answers.RedactedThinking(data):
                 blocks.append({"type": "redacted_thinking", "data": data or REDACTED})

@@ -34,7 +34,7 @@ def version(model: str) -> tuple[int, int] | None:
 
 def tools(body: Mapping[str, Any]) -> frozenset[str]:
     offered = body.get("tools") or ()
-    return frozenset(str(tool.get("name")) for tool in offered if isinstance(tool, dict))
+    return frozenset(str(tool.get("name")) for tool in offered)
 
 
 def turns(body: Mapping[str, Any]) -> list[conversation.Turn]:
@@ -45,8 +45,7 @@ def turns(body: Mapping[str, Any]) -> list[conversation.Turn]:
 
 
 def thinks(body: Mapping[str, Any]) -> bool:
-    thinking = body.get("thinking")
-    return isinstance(thinking, dict) and thinking.get("type") in ("adaptive", "enabled")
+    return (body.get("thinking") or {}).get("type") in ("adaptive", "enabled")
 
 
 def shown(body: Mapping[str, Any]) -> bool:
@@ -149,14 +148,16 @@ def _result(content: Any) -> str:
     if isinstance(content, str):
         return content
     parts = []
-    for block in content or ():
+    for block in content if isinstance(content, list) else ():
         kind = block.get("type")
-        parts.append(_image(block) if kind == "image" else block.get("text", f"[{kind}]"))
+        parts.append(_image(block) if kind == "image" else block.get("text") or f"[{kind}]")
     return "\n".join(parts)
 
 
 def _image(block: Mapping[str, Any]) -> str:
-    source = block.get("source") or {}
+    source = block.get("source")
+    if not isinstance(source, dict):
+        return "[image]"
     data = source.get("data") or ""
     return f"[image {source.get('media_type', source.get('type'))}, {len(data) * 3 // 4} bytes]"
 

@@ -7,12 +7,12 @@ from typing import Any
 MODELS = ("claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-4-5-20251001")
 STARTUP: dict[str, Any] = {
     "/api/hello": {"message": "hello"},
-    "/api/claude_code/settings": {},
+    "/api/claude_code/settings": {"uuid": "", "checksum": "", "settings": {}},
     "/api/claude_code/policy_limits": {"restrictions": {}},
     "/api/claude_cli/bootstrap": {"client_data": {}, "additional_model_options": []},
     "/api/claude_code_penguin_mode": {"enabled": False, "disabled_reason": None},
     "/api/claude_code_grove": {"grove_enabled": False},
-    "/api/directory/server-urls": {"servers": []},
+    "/api/directory/server-urls": {"urls": []},
     "/api/claude_code/organizations/metrics_enabled": {"metrics_logging_enabled": False},
     "/api/claude_code/metrics": {"accepted_count": 0, "rejected_count": 0},
     "/api/event_logging/v2/batch": {"accepted_count": 0, "rejected_count": 0},

@@ -20,6 +20,9 @@ from simulator import strict
 
 Role = Literal["anthropic", "provider"]
 
+MESSAGES = "/v1/messages"
+COUNT = "/v1/messages/count_tokens"
+CHAT = "/chat/completions"
 JSON = ("content-type", "application/json")
 EVENTS = ("content-type", "text/event-stream; charset=utf-8")
 
@@ -32,24 +35,16 @@ class Provider:
     ) -> None:
         self._role = role
         self._strict = strict
-        self._chat = dialects.Chat(reasoning_required=reasoning_required)
-        self._messages: dict[tuple[str, bool], dialects.Messages] = {}
-        for counts in (False, True):
-            self._messages["anthropic", counts] = dialects.Messages(signer, counts=counts)
-            self._messages["provider", counts] = dialects.Foreign(
-                signer, counts=counts, thinking_required=reasoning_required
-            )
+        self._reasoning_required = reasoning_required
+        self._signer = signer
+        self._anthropic = dialects.Messages(signer)
 
     def plan(self, recorded: requests.Recorded, scripted: script.Script) -> faults.Plan:
         path = recorded.bare_path
-        role = "provider" if path.startswith("/provider/") else self._role
-        counts = path.endswith("/messages/count_tokens")
-        chats = path.endswith("/chat/completions")
-        dialect: dialects.Dialect = self._chat if chats else self._messages[role, counts]
-        reply = _Reply(recorded, dialect)
+        reply = _Reply(recorded, self._dialect(path))
         answer = scripted.rule(recorded)
-        if recorded.method == "POST" and (chats or counts or path.endswith("/v1/messages")):
-            if answer is None and not counts:
+        if recorded.method == "POST" and path.endswith((MESSAGES, COUNT, CHAT)):
+            if answer is None and not path.endswith(COUNT):
                 answer = scripted.take()
             return self._said(reply, answer, scripted.default)
         if answer is not None and _fails(answer):
@@ -59,6 +54,16 @@ class Provider:
             return reply.failed(answers.failure(404, "Not found"))
         return reply.json(page, answer or answers.Answer())
 
+    def _dialect(self, path: str) -> dialects.Dialect:
+        required = self._reasoning_required
+        if path.endswith(CHAT):
+            return dialects.Chat(reasoning_required=required)
+        counts = path.endswith(COUNT)
+        if path.startswith("/provider/") or self._role == "provider":
+            name = path.removesuffix(COUNT).removesuffix(MESSAGES)
+            return dialects.Foreign(self._signer, name, thinking_required=required, counts=counts)
+        return dialects.Messages(self._signer, counts=True) if counts else self._anthropic
+
     def _said(
         self, reply: _Reply, answer: answers.Answer | None, default: answers.Answer
     ) -> faults.Plan:
@@ -67,7 +72,8 @@ class Provider:
             return reply.failed(answer)
         try:
             content = recorded.content
-            body = requests.decode(content)
+            surrogates = dialect.surrogates or not self._strict
+            body = requests.decode(content, surrogates=surrogates)
         except ValueError as e:
             message = f"The request body is not valid JSON: {e}"
             return reply.refused(strict.Refusal(400, "invalid_request_error", message))

@@ -86,15 +86,16 @@ class Recorded:
 Predicate = Callable[[Recorded], bool]
 
 
-def decode(content: bytes) -> Any:
-    """JSON, lone surrogates let through. Raises ValueError."""
+def decode(content: bytes, *, surrogates: bool = True) -> Any:
+    """JSON, lone surrogates let through or not. Raises ValueError."""
     try:
         return msgspec.json.decode(content)
-    except (msgspec.DecodeError, RecursionError):
-        try:
-            return json.loads(content)
-        except RecursionError as e:
-            raise ValueError("nested too deep") from e
+    except RecursionError as e:
+        raise ValueError("nested too deep") from e
+    except msgspec.DecodeError:
+        if not surrogates:
+            raise
+        return json.loads(content)
 
 
 def decoded(body: bytes, encoding: str | None) -> bytes:

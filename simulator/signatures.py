@@ -15,6 +15,7 @@ import struct
 from typing import NamedTuple
 
 _FIELDS = struct.Struct(">2s8sBB32s64s")
+FOREIGN = "glm-sig-"
 _UNSHOWN = bytes(32)
 
 
@@ -59,9 +60,10 @@ class Signer:
         kind, message, place, total, digest, _ = _FIELDS.unpack(body)
         return Seal(kind[1:], message, place, total, digest)
 
-    def foreign(self, text: str) -> str:
-        """A signature as other providers make them: short, and not base64."""
-        return f"glm-sig-{hmac.digest(self._key, text.encode(), 'sha256').hex()[:16]}"
+    def foreign(self, provider: str, text: str) -> str:
+        """A signature as other providers make them: short, not base64, and each has its own."""
+        signed = f"{provider}\0{text}".encode("utf-8", "surrogatepass")
+        return FOREIGN + hmac.digest(self._key, signed, "sha256").hex()[:16]
 
     def _seal(self, kind: bytes, text: str | None, message: bytes, place: int, total: int) -> str:
         digest = _UNSHOWN if text is None else _digest(text)

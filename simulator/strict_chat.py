@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
-from simulator.strict import Problems
+from simulator import shapes
+from simulator.history import Problems
 
 Body = Mapping[str, Any]
 
@@ -40,48 +41,29 @@ PARTS = {
 }
 FUNCTION_FIELDS = {"name", "description", "parameters", "strict"}
 PATTERN = "^[a-zA-Z0-9_-]+$"
+JSON = {"str": "a string", "array": "an array", "object": "an object"}
 THINKERS = re.compile(r"^(?:openai/)?(?:o\d|gpt-5)")
 
 
 def shape(body: Any) -> Problems:
-    """What keeps a body from being read at all."""
-    if not isinstance(body, dict):
+    """What keeps a body from being read at all; the other checks rely on it."""
+    misfit = shapes.misfit(body, shapes.Chat)
+    if misfit is None:
+        return
+    if misfit.expected is None:
+        yield f"Missing required parameter: '{misfit.path}'."
+    elif misfit.path:
+        words = (JSON.get(word, word) for word in misfit.expected.split(" | "))
+        yield f"Invalid type for '{misfit.path}': expected {' or '.join(words)}."
+    else:
         yield "We could not parse the JSON body of your request."
-        return
-    for name, kind, word in (("model", str, "a string"), ("messages", list, "an array")):
-        if name not in body:
-            yield f"Missing required parameter: '{name}'."
-        elif not isinstance(body[name], kind):
-            yield f"Invalid type for '{name}': expected {word}."
-    for n, message in enumerate(body.get("messages", ())):
-        place = f"messages[{n}]"
-        if not isinstance(message, dict):
-            yield f"Invalid type for '{place}': expected an object."
-            return
-        yield from _list_of_objects(f"{place}.tool_calls", message.get("tool_calls"))
-        if not isinstance(message.get("content"), str):
-            yield from _list_of_objects(f"{place}.content", message.get("content"))
-    yield from _list_of_objects("tools", body.get("tools"))
-
-
-def _list_of_objects(place: str, value: Any) -> Problems:
-    if value is None:
-        return
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        yield f"Invalid type for '{place}': expected an array of objects."
-    elif not value:
-        yield (
-            f"Invalid '{place}': empty array. Expected an array with minimum length 1, but got an"
-            " empty array instead."
-        )
 
 
 def problems(body: Body, *, reasoning_required: bool) -> Problems:
     """All that is wrong with a body of good shape."""
     yield from _fields(body)
     yield from _tools(body)
-    if not body["messages"]:
-        yield from _list_of_objects("messages", [])
+    yield from _not_empty("messages", body["messages"])
     for n, message in enumerate(body["messages"]):
         yield from _message(f"messages[{n}]", n, message)
     yield from _pairs(body["messages"])
@@ -119,12 +101,13 @@ def _fields(body: Body) -> Problems:
 
 def _tools(body: Body) -> Problems:
     offered = body.get("tools") or ()
+    yield from _not_empty("tools", body.get("tools"))
     if len(offered) > 128:
         yield _too_long("tools", "array", 128, len(offered))
     names = set()
     for n, tool in enumerate(offered):
         function = tool.get("function")
-        if tool.get("type") != "function" or not isinstance(function, dict):
+        if tool.get("type") != "function" or not function:
             yield f"Invalid value for 'tools[{n}]': expected type 'function' with a function."
             continue
         for name in tool.keys() - {"type", "function"}:
@@ -132,8 +115,8 @@ def _tools(body: Body) -> Problems:
         for name in function.keys() - FUNCTION_FIELDS:
             yield f"Unknown parameter: 'tools[{n}].function.{name}'."
         yield from _name(f"tools[{n}].function.name", function.get("name"))
-        schema = function.get("parameters", {"type": "object"})
-        kind = schema.get("type") if isinstance(schema, dict) else None
+        schema = function.get("parameters")
+        kind = "object" if schema is None else schema.get("type")
         if kind != "object":
             yield (
                 f"Invalid schema for function '{function.get('name')}': schema must be a JSON"
@@ -162,8 +145,9 @@ def _message(place: str, n: int, message: Body) -> Problems:
     for name in message.keys() - MESSAGE_FIELDS[role]:
         yield f"Unknown parameter: '{place}.{name}'."
     yield from _content(place, role, message)
-    if role == "tool" and not isinstance(message.get("tool_call_id"), str):
+    if role == "tool" and not message.get("tool_call_id"):
         yield f"Missing required parameter: '{place}.tool_call_id'."
+    yield from _not_empty(f"{place}.tool_calls", message.get("tool_calls"))
     for m, call in enumerate(message.get("tool_calls") or ()):
         yield from _call(f"{place}.tool_calls[{m}]", call)
 
@@ -175,7 +159,10 @@ def _content(place: str, role: str, message: Body) -> Problems:
     # OpenAI lets an empty text pass, others do not.
     if content == "" and role == "user":
         yield f"Invalid '{place}.content': must not be empty."
-    for m, part in enumerate(content if isinstance(content, list) else ()):
+    if not isinstance(content, list):
+        return
+    yield from _not_empty(f"{place}.content", content)
+    for m, part in enumerate(content):
         kind = part.get("type")
         if kind == "image_url" and role != "user":
             yield (
@@ -184,10 +171,8 @@ def _content(place: str, role: str, message: Body) -> Problems:
             )
         elif kind not in PARTS[role]:
             yield f"Invalid value: '{kind}' in '{place}.content[{m}].type'."
-        elif kind not in part:
+        elif part.get(kind) is None:
             yield f"Missing required parameter: '{place}.content[{m}].{kind}'."
-        elif kind == "image_url" and not isinstance(part[kind], dict):
-            yield f"Invalid type for '{place}.content[{m}].image_url': expected an object."
         elif part[kind] == "":
             yield f"Invalid '{place}.content[{m}].text': must not be empty."
         for name in part.keys() - {"type", kind}:
@@ -196,19 +181,15 @@ def _content(place: str, role: str, message: Body) -> Problems:
 
 def _call(place: str, call: Body) -> Problems:
     function = call.get("function")
-    if call.get("type") != "function" or not isinstance(function, dict):
+    if call.get("type") != "function" or not function:
         yield f"Invalid value for '{place}': expected type 'function' with a function."
         return
-    if not isinstance(call.get("id"), str):
+    if not call.get("id"):
         yield f"Missing required parameter: '{place}.id'."
     yield from _at_most(f"{place}.id", call.get("id"), 40)
     yield from _name(f"{place}.function.name", function.get("name"))
-    arguments = function.get("arguments")
-    if not isinstance(arguments, str):
-        yield f"Invalid type for '{place}.function.arguments': expected a string."
-        return
     try:
-        decoded = json.loads(arguments)
+        decoded = json.loads(function.get("arguments") or "")
     except ValueError:
         decoded = None
     if not isinstance(decoded, dict):
@@ -248,8 +229,16 @@ def _reasoning(history: Sequence[Body]) -> Problems:
             )
 
 
-def _name(place: str, name: Any) -> Problems:
-    if not isinstance(name, str) or not name:
+def _not_empty(place: str, value: Sequence[Any] | None) -> Problems:
+    if value is not None and not value:
+        yield (
+            f"Invalid '{place}': empty array. Expected an array with minimum length 1, but got an"
+            " empty array instead."
+        )
+
+
+def _name(place: str, name: str | None) -> Problems:
+    if not name:
         yield f"Missing required parameter: '{place}'."
     elif not re.fullmatch("[a-zA-Z0-9_-]+", name):
         yield (
@@ -260,8 +249,8 @@ def _name(place: str, name: Any) -> Problems:
         yield from _at_most(place, name, 64)
 
 
-def _at_most(place: str, value: Any, limit: int) -> Problems:
-    if isinstance(value, str) and len(value) > limit:
+def _at_most(place: str, value: str | None, limit: int) -> Problems:
+    if value is not None and len(value) > limit:
         yield _too_long(place, "string", limit, len(value))
 
 

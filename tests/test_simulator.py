@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+import simulator
 from asking import BASH
 from asking import READ
 from asking import RESULT
@@ -20,8 +22,6 @@ from asking import message
 from asking import post
 from asking import stream
 from asking import turns
-
-import simulator
 from simulator import Answer
 from simulator import RedactedThinking
 from simulator import Simulator

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from asking import KEY
 from asking import post
-
 from simulator import Answer
 from simulator import Simulator
 from simulator import Text

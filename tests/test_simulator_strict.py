@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from asking import BASH
 from asking import BETAS
 from asking import CLEAR
@@ -19,13 +20,16 @@ from asking import ask
 from asking import message
 from asking import post
 from asking import turns
-
 from simulator import Answer
+from simulator import Recorded
 from simulator import RedactedThinking
 from simulator import Simulator
 from simulator import Text
 from simulator import Thinking
 from simulator import foreign
+from simulator import provider
+from simulator import script
+from simulator import signatures
 
 OLD = "claude-haiku-4-5-20251001"
 
@@ -48,9 +52,10 @@ def glm() -> Iterator[Simulator]:
         yield running
 
 
+THREADS = {"anthropic-beta": BETAS["anthropic-beta"] + ",message-threads-2026-08-12"}
 REFUSED = [
     ({"reasoning": {}}, "reasoning: Extra inputs are not permitted"),
-    ({"thread": {"type": "create"}}, "thread: Extra inputs are not permitted"),
+    ({"resumption": {"type": "create"}}, "resumption: Extra inputs are not permitted"),
     ({"messages": []}, "messages: at least one message is required"),
     ({"messages": turns("")}, "messages.0: all messages must have non-empty content"),
     (
@@ -145,9 +150,10 @@ REFUSED = [
         "A maximum of 4 blocks with cache_control may be provided. Found 5.",
     ),
     ({"messages": "hi"}, "messages: Input should be a valid list"),
-    ({"messages": [3]}, "messages.0: Input should be a valid dictionary or object"),
+    ({"messages": [3]}, "messages.0: Input should be a valid dictionary"),
     ({"messages": turns([{"text": "x"}])}, "messages.0.content.0.type: Field required"),
-    ({"messages": turns(None)}, "messages.0.content: Field required"),
+    ({"messages": [{"role": "user"}]}, "messages.0.content: Field required"),
+    ({"messages": turns(None)}, "messages.0.content: Input should be a valid string or list"),
     ({"model": 3}, "model: Input should be a valid string"),
     ({"tools": {}}, "tools: Input should be a valid list"),
 ]
@@ -174,10 +180,11 @@ class TestStrict:
             {"thinking": {"type": "disabled"}, "system": [{"type": "text", "text": "s"}]},
             {"thinking": {"type": "adaptive"}, "messages": turns("hi", [USE], [RESULT])},
             {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+            {"messages": turns([RESULT]), "thread": {"type": "continue"}},
         ],
     )
     def test_not_refused(self, sim: Simulator, change: dict[str, Any]) -> None:
-        message(sim, ask(**change), KEY | BETAS)
+        message(sim, ask(**change), KEY | THREADS)
 
     @pytest.mark.parametrize(
         ("headers", "problem"),
@@ -289,6 +296,28 @@ class TestProvider:
         again = ask(model="glm-5", messages=turns("hi", [thinking], "more"))
         message(glm, again, ZAI)
 
+    def test_each_knows_only_its_own_signatures(self, sim: Simulator) -> None:
+        thinking = json.loads(post(sim, ask(model="m"), ZAI, "/provider/zai/v1/messages")[2])
+        again = ask(model="m", messages=turns("hi", thinking["content"][:1], "more"))
+        assert post(sim, again, ZAI, "/provider/zai/v1/messages")[0] == 200
+        assert post(sim, again, ZAI, "/provider/kimi/v1/messages")[0] == 400
+
+    @pytest.mark.parametrize(
+        ("signature", "accepted"), [("", True), ("sig-1", True), ("a" * 88, False)]
+    )
+    def test_signatures_that_a_script_made_up(
+        self, sim: Simulator, signature: str, accepted: bool
+    ) -> None:
+        block = {"type": "thinking", "thinking": "x", "signature": signature}
+        body = ask(model="m", messages=turns("hi", [block], "more"))
+        assert (post(sim, body, ZAI, "/provider/v1/messages")[0] == 200) == accepted
+
+    def test_lone_surrogates_pass(self, sim: Simulator) -> None:
+        body = json.dumps(ask("a\ud83e", model="m")).encode()
+        status, _, content = post(sim, body, ZAI, "/provider/v1/messages")
+        assert (status, b"You said: a?" in content) == (200, True)
+        assert post(sim, json.dumps(ask("\ud83e")).encode())[0] == 400
+
     def test_by_path(self, sim: Simulator) -> None:
         status, _, content = post(
             sim, ask(model="glm-5"), ZAI, path="/provider/api/anthropic/v1/messages"
@@ -344,3 +373,99 @@ class TestProvider:
     )
     def test_credentials(self, glm: Simulator, headers: dict[str, str], status: int) -> None:
         assert post(glm, ask(), headers)[0] == status
+
+
+ODDITIES: list[Any] = [None, True, 3, "x", [], [3], {}, {"a": 1}, [[]], [{}]]
+RICH = {
+    "model": "claude-opus-5-5",
+    "max_tokens": 2000,
+    "stream": True,
+    "system": [POINT],
+    "thinking": {"type": "adaptive", "display": "omitted"},
+    "context_management": CLEAR,
+    "thread": {"type": "create"},
+    "tools": [BASH, {"type": "web_search", "name": "w"}],
+    "tool_choice": {"type": "auto"},
+    "messages": [
+        *turns([POINT, {"type": "image", "source": {"type": "base64", "data": "AA"}}]),
+        *turns("", [USE], [{**RESULT, "content": [{"type": "text", "text": "x"}]}])[1:],
+        {"role": "system", "content": [{"type": "text", "text": "x"}]},
+        {"role": "assistant", "content": "x"},
+        *turns("go on"),
+    ],
+}
+RICH_CHAT = {
+    "model": "o3",
+    "max_completion_tokens": 5,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "stop": ["x"],
+    "temperature": 1,
+    "user": "x",
+    "reasoning_effort": "high",
+    "tools": [{"type": "function", "function": {"name": "Bash", "parameters": {"type": "object"}}}],
+    "tool_choice": {"type": "function", "function": {"name": "Bash"}},
+    "messages": [
+        {"role": "system", "content": [{"type": "text", "text": "x"}]},
+        {
+            "role": "user",
+            "content": [{"type": "image_url", "image_url": {"url": "data:a;base64,A"}}],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": "",
+            "tool_calls": [
+                {"id": "c", "type": "function", "function": {"name": "Bash", "arguments": "{}"}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "x"},
+    ],
+}
+
+
+def oddly(value: Any) -> Iterator[Any]:
+    """The same JSON, each of its values in turn missing or replaced by something odd."""
+    yield from ODDITIES
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield {other: kept for other, kept in value.items() if other != key}
+            yield from ({**value, key: odd} for odd in oddly(inner))
+    elif isinstance(value, list):
+        for n, inner in enumerate(value):
+            yield from ([*value[:n], odd, *value[n + 1 :]] for odd in oddly(inner))
+
+
+class TestOddBodies:
+    """Whatever the JSON, there is an answer or a refusal, never a broken connection."""
+
+    @pytest.mark.parametrize(
+        ("path", "body", "headers"),
+        [
+            ("/v1/messages", RICH, KEY | THREADS),
+            ("/v1/messages/count_tokens", RICH, KEY | THREADS),
+            ("/provider/v1/messages", RICH, ZAI),
+            ("/v1/chat/completions", RICH_CHAT, ZAI),
+        ],
+    )
+    @pytest.mark.parametrize("strict", [True, False])
+    def test_is_answered(
+        self, path: str, body: dict[str, Any], headers: dict[str, str], strict: bool
+    ) -> None:
+        one = provider.Provider(
+            role="anthropic", strict=strict, reasoning_required=True, signer=signatures.Signer(b"")
+        )
+        for odd in oddly(body):
+            content = json.dumps(odd).encode()
+            recorded = Recorded("POST", path, list(headers.items()), content, 1, "1.1", 0.0)
+            plan = one.plan(recorded, script.Script())
+            assert plan.status in (200, 400, 404), odd
+
+    @pytest.mark.parametrize(
+        ("path", "body", "headers"),
+        [("/v1/messages", RICH, KEY | THREADS), ("/v1/chat/completions", RICH_CHAT, ZAI)],
+    )
+    def test_the_rich_ones_are_fine(
+        self, sim: Simulator, path: str, body: dict[str, Any], headers: dict[str, str]
+    ) -> None:
+        assert post(sim, body, headers, path)[0] == 200

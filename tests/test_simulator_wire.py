@@ -22,6 +22,7 @@ import brotli  # type: ignore[import-untyped]
 import httpx
 import pytest
 import zstandard
+
 from asking import KEY
 from asking import ask
 from asking import events
@@ -29,12 +30,12 @@ from asking import fold
 from asking import post
 from asking import raw
 from asking import stream
-
 from simulator import Answer
 from simulator import Simulator
 from simulator import Text
 from simulator import answers
 from simulator import faults
+from simulator import ports
 
 OLD = "claude-haiku-4-5-20251001"
 
@@ -284,6 +285,12 @@ class TestWire:
             sim.wait_for(1)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((sim.host, sim.port))
+
+    def test_ports_without_a_provider(self) -> None:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((ports.HOST, ports.refusing()), timeout=5)
+        with ports.unanswered() as port, pytest.raises(TimeoutError):
+            socket.create_connection((ports.HOST, port), timeout=0.1)
 
     def test_port_in_use(self, sim: Simulator) -> None:
         with pytest.raises(OSError, match="in use"), Simulator(port=sim.port):
