@@ -13,8 +13,8 @@ import msgspec
 
 import chat_completion
 import chat_names
+import chat_parts
 import chat_thinking
-import chat_turns
 import providers
 import rawjson
 import thinking
@@ -154,7 +154,7 @@ def translate(body: bytes, asked: Asked) -> bytes:
         [call.arguments() for message in messages for call in _calls(message)],
         asked,
     )
-    content = content or [{"type": "text", "text": chat_turns.EMPTY}]
+    content = content or [{"type": "text", "text": chat_parts.EMPTY}]
     counted = {"usage": chat_completion.usage(completion) or chat_completion.NO_USAGE}
     return msgspec.json.encode(asked.head() | {"content": content} | ending | counted)
 

@@ -15,6 +15,7 @@ import msgspec
 
 import chat_fields
 import chat_names
+import chat_parts
 import chat_quirks
 import chat_tools
 import chat_turns
@@ -122,19 +123,19 @@ def _converse(conversation: list[chat_turns.Message], turns: chat_turns.Turns) -
     turns.end()
 
 
-def _blocks(message: chat_turns.Message) -> Iterable[chat_turns.Block]:
+def _blocks(message: chat_turns.Message) -> Iterable[chat_parts.Block]:
     blocks = message.content
     if isinstance(blocks, str):
-        blocks = [chat_turns.Block("text", text=blocks)]
+        blocks = [chat_parts.Block("text", text=blocks)]
     return map(_reminder, blocks) if message.role == "system" else blocks
 
 
-def _reminder(block: chat_turns.Block) -> chat_turns.Block:
+def _reminder(block: chat_parts.Block) -> chat_parts.Block:
     """A block of a `system` message amid the conversation: strict templates take one at the start."""
     if block.type != "text" or not block.text or block.text.startswith("<system-reminder>"):
         return block
     text = f"<system-reminder>\n{block.text}\n</system-reminder>"
-    return chat_turns.Block("text", text=text, cache_control=block.cache_control)
+    return chat_parts.Block("text", text=text, cache_control=block.cache_control)
 
 
 def _system(fields: chat_fields.Fields, quirks: chat_quirks.Quirks) -> list[dict[str, Any]]:

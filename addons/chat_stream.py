@@ -8,15 +8,15 @@ call isn't finished waits in line until it is.
 from __future__ import annotations
 
 from typing import Any
-from typing import Literal
 
 import msgspec
 
 import chat_answer
+import chat_calls
 import chat_completion
 import chat_errors
+import chat_parts
 import chat_thinking
-import chat_turns
 import errors
 import sse
 
@@ -35,31 +35,6 @@ DONE = b"[DONE]"
 PING = sse.encode("ping", b'{"type":"ping"}')
 
 
-class _Call:
-    """A tool call as far as it has come."""
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.extra_content: Any = None
-        self.arguments: list[str] = []
-        self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
-        """held: its block is open, but its arguments don't look like an object, so they go out at its
-        end, put right; live: they go out as they come."""
-
-    def text(self) -> str:
-        return "".join(self.arguments)
-
-    def is_complete(self) -> bool:
-        """Whether all its arguments are there: nothing can come after an object."""
-        last = self.arguments[-1] if self.arguments else ""
-        return last.rstrip().endswith("}") and chat_answer.is_object(self.text())
-
-    def can_start(self) -> bool:
-        """Whether its block can; an id may be late, or never come."""
-        return bool(self.name) and (bool(self.id) or self.is_complete())
-
-
 class Stream:
     """Feed it the provider's events; it never raises.
 
@@ -75,19 +50,18 @@ class Stream:
         self._ended = False
         self._index = -1
         """Of the block that is open, or was last."""
-        self._open: str | _Call = ""
+        self._open: str | chat_calls.Call = ""
         """`text`, `thinking` or a call; empty where no block is open."""
         self._delta = b""
         """How a delta's event begins in the open block."""
-        self._line: list[chat_completion.Piece | _Call] = []
+        self._line: list[chat_completion.Piece | chat_calls.Call] = []
         """What has come while the open call wasn't complete."""
         self._blank = {"text": "", "thinking": ""}
         """White space that has come where no block was open: it opens none."""
         self._form: chat_thinking.Form = "reasoning_content"
         self._details: list[dict[str, Any]] = []
         """The reasoning_details of the open thinking block, or the next one."""
-        self._calls: list[_Call] = []
-        self._by_index: dict[int, _Call] = {}
+        self._calls = chat_calls.Calls()
         self._used: set[str] = set()
         self._finish: str | None = None
         self._matched: Any = None
@@ -133,14 +107,16 @@ class Stream:
         details = chat_completion.details(delta)
         if details and self._asked.tags:
             chat_thinking.merge(self._details, details)
-            if not isinstance(self._open, _Call):
+            if not isinstance(self._open, chat_calls.Call):
                 self._seal()
         for piece in chat_completion.pieces(delta):
             if piece.kind == "thinking":
                 if self._asked.strips:
                     continue
                 self._form = chat_completion.form(delta)
-            if self._line or (isinstance(self._open, _Call) and not self._open.is_complete()):
+            if self._line or (
+                isinstance(self._open, chat_calls.Call) and not self._open.is_complete()
+            ):
                 self._line.append(piece)
             else:
                 self._write(piece)
@@ -168,7 +144,7 @@ class Stream:
 
     def _add_call(self, piece: chat_completion.ToolCall) -> None:
         text = piece.arguments()
-        call = self._call(piece, text)
+        call = self._calls.find(piece)
         call.id = call.id or piece.id or ""
         call.extra_content = call.extra_content or piece.extra_content
         if piece.name and call.name and call.is_complete():
@@ -184,44 +160,25 @@ class Stream:
         elif call.state == "held":
             self._enliven(call)
 
-    def _call(self, piece: chat_completion.ToolCall, text: str) -> _Call:
-        """The call that a piece belongs to.
-
-        That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
-        calls that came whole.
-        """
-        last = self._calls[-1] if self._calls else None
-        if piece.index is not None:
-            found = self._by_index.get(piece.index)
-            if found and piece.name and found.name and found.is_complete():
-                another = found.id and piece.id != found.id if piece.id else text.strip()
-                found = None if another else found
-        elif piece.id:
-            found = next((call for call in self._calls if call.id == piece.id), None)
-        else:
-            found = None if last and piece.name and last.is_complete() else last
-        if found is None:
-            found = _Call()
-            self._calls.append(found)
-            if piece.index is not None:
-                self._by_index[piece.index] = found
-        return found
-
     def _advance(self, *, force: bool = False) -> None:
         """Let those in line go out, up to the first call that still needs something."""
         while self._line:
-            if isinstance(self._open, _Call) and not force and not self._open.is_complete():
+            if (
+                isinstance(self._open, chat_calls.Call)
+                and not force
+                and not self._open.is_complete()
+            ):
                 return
             first = self._line[0]
-            if isinstance(first, _Call) and not force and not first.can_start():
+            if isinstance(first, chat_calls.Call) and not force and not first.can_start():
                 return
             del self._line[0]
-            if not isinstance(first, _Call):
+            if not isinstance(first, chat_calls.Call):
                 self._write(first)
             elif first.name:
                 self._begin_call(first)
 
-    def _begin_call(self, call: _Call) -> None:
+    def _begin_call(self, call: chat_calls.Call) -> None:
         function = chat_completion.Function(call.name)
         block = self._asked.call_block(
             chat_completion.ToolCall(id=call.id, function=function), self._used
@@ -234,12 +191,12 @@ class Stream:
         call.state = "held"
         self._enliven(call)
 
-    def _enliven(self, call: _Call) -> None:
+    def _enliven(self, call: chat_calls.Call) -> None:
         if (text := call.text()).lstrip().startswith("{"):
             call.state = "live"
             self._send(text)
 
-    def _begin(self, what: str | _Call, block: dict[str, Any]) -> None:
+    def _begin(self, what: str | chat_calls.Call, block: dict[str, Any]) -> None:
         self._close()
         self._index += 1
         self._open = what
@@ -257,7 +214,7 @@ class Stream:
         """Close the open block; `payload` is what a thinking block's signature says of it."""
         if not self._open:
             return
-        if isinstance(self._open, _Call):
+        if isinstance(self._open, chat_calls.Call):
             if self._open.state == "held":
                 self._send(chat_answer.arguments(self._open.text()).decode())
             self._open.state = "closed"
@@ -285,9 +242,9 @@ class Stream:
         self._seal()
         if self._index < 0:
             self._blank["text"] = ""
-            self._write(chat_completion.Piece("text", chat_turns.EMPTY))
+            self._write(chat_completion.Piece("text", chat_parts.EMPTY))
         self._close()
-        arguments = [call.text() for call in self._calls if call.name]
+        arguments = [call.text() for call in self._calls.all if call.name]
         ending = chat_answer.stop(self._finish, self._matched, arguments, self._asked)
         self._emit("message_delta", delta=ending, usage=self._usage or chat_completion.NO_USAGE)
         self._emit("message_stop")

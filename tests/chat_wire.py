@@ -17,6 +17,9 @@ PNG = "iVBORw0KGgo="
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
 
 
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+
+
 def target(
     model: str = "some-model",
     *,
@@ -71,6 +74,37 @@ def conversation(*turns: tuple[str, Any]) -> list[dict[str, Any]]:
     turn_messages = [{"role": role, "content": content} for role, content in turns]
     found: list[dict[str, Any]] = sent({"messages": turn_messages})["messages"]
     return found
+
+
+def use(id: str, name: str = "Read", **input: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": id, "name": name, "input": input}
+
+
+def result(id: str, content: Any = "done", **more: Any) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": id, "content": content, **more}
+
+
+def text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def called(*ids: str, content: str | None = None, **more: Any) -> dict[str, Any]:
+    """An assistant's message that calls Read."""
+    function = {"name": "Read", "arguments": "{}"}
+    calls = [{"id": id, "type": "function", "function": function} for id in ids]
+    return {"role": "assistant", "content": content, "tool_calls": calls, **more}
+
+
+def told(id: str, content: str) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": id, "content": content}
+
+
+def user(content: Any) -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def assistant(content: Any, **more: Any) -> dict[str, Any]:
+    return {"role": "assistant", "content": content, **more}
 
 
 def event(data: Any) -> sse.Event:

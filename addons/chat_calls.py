@@ -1,0 +1,67 @@
+"""The tool calls of a stream, put together from their pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import Literal
+
+import chat_answer
+import chat_completion
+
+
+class Call:
+    """A tool call as far as it has come."""
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.extra_content: Any = None
+        self.arguments: list[str] = []
+        self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
+        """held: its block is open, but its arguments don't look like an object, so they go out at its
+        end, put right; live: they go out as they come."""
+
+    def text(self) -> str:
+        return "".join(self.arguments)
+
+    def is_complete(self) -> bool:
+        """Whether all its arguments are there: nothing can come after an object."""
+        last = self.arguments[-1] if self.arguments else ""
+        return last.rstrip().endswith("}") and chat_answer.is_object(self.text())
+
+    def can_start(self) -> bool:
+        """Whether its block can; an id may be late, or never come."""
+        return bool(self.name) and (bool(self.id) or self.is_complete())
+
+
+class Calls:
+    """The calls so far."""
+
+    def __init__(self) -> None:
+        self.all: list[Call] = []
+        self._by_index: dict[int, Call] = {}
+
+    def find(self, piece: chat_completion.ToolCall) -> Call:
+        """The call that a piece belongs to.
+
+        That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
+        calls that came whole.
+        """
+        last = self.all[-1] if self.all else None
+        if piece.index is not None:
+            found = self._by_index.get(piece.index)
+            if found and piece.name and found.name and found.is_complete():
+                another = (
+                    found.id and piece.id != found.id if piece.id else piece.arguments().strip()
+                )
+                found = None if another else found
+        elif piece.id:
+            found = next((call for call in self.all if call.id == piece.id), None)
+        else:
+            found = None if last and piece.name and last.is_complete() else last
+        if found is None:
+            found = Call()
+            self.all.append(found)
+            if piece.index is not None:
+                self._by_index[piece.index] = found
+        return found
