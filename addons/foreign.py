@@ -25,7 +25,7 @@ _FIELDS = {
     "user_profile_id",
 }
 
-_BILLING = "x-anthropic-billing-header"
+BILLING = "x-anthropic-billing-header"
 """How Claude Code's first system block begins. Anthropic's servers take it off; elsewhere it would
 be part of the prompt."""
 
@@ -60,7 +60,7 @@ def _system(system: msgspec.Raw) -> msgspec.Raw | None:
     """The system prompt without the billing block; the same object if it stays as it is."""
     if memoryview(system)[0] == ord('"'):
         text = rawjson.decode(system, str, "system")
-        if not text.startswith(_BILLING):
+        if not text.startswith(BILLING):
             return system
         rest = text.partition("\n")[2].strip("\n")
         return rawjson.encode(rest) if rest else None
@@ -68,8 +68,8 @@ def _system(system: msgspec.Raw) -> msgspec.Raw | None:
         return system
     cleaned = foreign_blocks.clean(system, "system")
     blocks = rawjson.decode(cleaned, list[_Block], "system")
-    if not any(block.text.startswith(_BILLING) for block in blocks):
+    if not any(block.text.startswith(BILLING) for block in blocks):
         return cleaned
     raws = zip(rawjson.decode(cleaned, list[msgspec.Raw]), blocks, strict=True)
-    kept = [raw for raw, block in raws if not block.text.startswith(_BILLING)]
+    kept = [raw for raw, block in raws if not block.text.startswith(BILLING)]
     return rawjson.encode(kept) if kept else None

@@ -12,7 +12,6 @@ import messages
 import rawjson
 
 _NULL = msgspec.Raw(b"null")
-_REMINDER = "<system-reminder>"
 
 # What Anthropic's servers did, or keep: beside these, each `…_tool_result` of a server's tool.
 _SERVER_BLOCKS = {
@@ -76,16 +75,21 @@ def turns(history: list[messages.Message]) -> list[messages.Message]:
                 reminders += _reminders(message, place)
             else:
                 spoken.append(_cleaned(message, place))
-        taken += _reminded(spoken, reminders) if reminders else spoken
+        taken += [_reminded(spoken, reminders)] if reminders else spoken
     return taken
 
 
-def _reminded(
-    spoken: list[messages.Message], reminders: list[msgspec.Raw]
-) -> Iterator[messages.Message]:
-    """One message: tool results have to come before all else, so the reminders come last."""
+def reminder(text: str) -> str:
+    """What Anthropic's models know as the client's word, among the user's."""
+    if text.startswith("<system-reminder>"):
+        return text
+    return f"<system-reminder>\n{text}\n</system-reminder>"
+
+
+def _reminded(spoken: list[messages.Message], reminders: list[msgspec.Raw]) -> messages.Message:
+    """Tool results have to come before all else, so the reminders come last."""
     blocks = itertools.chain.from_iterable(map(_blocks, spoken))
-    yield messages.Message("user").with_blocks([*blocks, *reminders])
+    return messages.Message("user").with_blocks([*blocks, *reminders])
 
 
 def _blocks(message: messages.Message) -> Iterable[msgspec.Raw]:
@@ -105,12 +109,10 @@ def _reminders(message: messages.Message, place: str) -> Iterator[msgspec.Raw]:
         text = "" if item.text == _NULL else rawjson.decode(item.text, str, place)
         if not text.strip():
             continue
-        if not text.startswith(_REMINDER):
-            text = f"{_REMINDER}\n{text}\n</system-reminder>"
-        reminder: dict[str, object] = {"type": "text", "text": text}
+        block: dict[str, object] = {"type": "text", "text": reminder(text)}
         if item.cache_control != _NULL:
-            reminder["cache_control"] = unscoped(item.cache_control)
-        yield rawjson.encode(reminder)
+            block["cache_control"] = unscoped(item.cache_control)
+        yield rawjson.encode(block)
 
 
 def _cleaned(message: messages.Message, place: str) -> messages.Message:

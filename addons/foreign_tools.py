@@ -14,7 +14,7 @@ _NULL = msgspec.Raw(b"null")
 _NOT_SENT = {"allowed_callers", "defer_loading", "eager_input_streaming", "strict"}
 
 # Claude Code's tool that keeps deferred loading on at Anthropic. No model may call it.
-_PLACEHOLDER = "DeferredToolPlaceholder"
+PLACEHOLDER = "DeferredToolPlaceholder"
 
 type _Tool = dict[str, msgspec.Raw]
 
@@ -86,7 +86,7 @@ def _follow(history: list[messages.Message], tools: dict[str, _Tool]) -> None:
 
 
 def _is_clients(tool: _Tool) -> bool:
-    return _text(tool, "type") in ("", "custom") and _text(tool, "name") != _PLACEHOLDER
+    return _text(tool, "type") in ("", "custom") and _text(tool, "name") != PLACEHOLDER
 
 
 def _plain(tool: _Tool) -> _Tool:

@@ -27,6 +27,7 @@ _PAIR_OR_HALF = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....")
 # msgspec's own sentences.
 _WRONG_TYPE = re.compile(r"Expected `(.+?)`, got `(.+?)`(?: - at `\$(.*)`)?")
 _MISSING = re.compile(r"Object missing required field `(.+?)`(?: - at `\$(.*)`)?")
+_AT = re.compile(r" - at `\$([^`]*)`$")
 _TYPES = {
     "str": "a string",
     "int": "an integer",
@@ -89,6 +90,10 @@ def explain(error: Exception, place: str = "") -> str:
     if missing := _MISSING.fullmatch(str(error)):
         key, path = missing.groups(default="")
         return f"{_join(place, f'{path}.{key}')}: expected a value, got nothing"
+    if isinstance(error, msgspec.ValidationError):
+        # It may quote the value.
+        inside = _AT.search(str(error))
+        return f"{_join(place, inside[1] if inside else '')}: expected another value"
     reason = str(error).removeprefix("JSON is malformed: ")
     return f"{place or 'body'}: expected JSON, got {reason[:1].lower()}{reason[1:]}"
 

@@ -68,7 +68,7 @@ def headers(fields: Headers, provider: profiles.Provider) -> Headers:
 
 def beta(value: str | None, kind: Literal["oauth", "api"]) -> str:
     """An anthropic-beta header for a pooled token: OAuth tokens need one that API keys refuse."""
-    betas = dict.fromkeys(beta.strip() for beta in (value or "").split(",") if beta.strip())
+    betas = dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip())
     if kind == "oauth":
         betas[_OAUTH_BETA] = None
     else:
@@ -117,7 +117,9 @@ def _custom(fields: messages.Edits, provider: profiles.Provider) -> messages.Edi
     counts_only = "max_tokens" not in fields
     for name, value in provider.set.items():
         wanted = rawjson.encode(value)
-        if fields.get(name) != wanted and not (counts_only and name in _NOT_COUNTED):
+        if counts_only and name in _NOT_COUNTED:
+            continue
+        if edits.get(name, fields.get(name)) != wanted:
             edits[name] = wanted
     return edits
 

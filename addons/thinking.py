@@ -27,12 +27,8 @@ def tag(provider: str) -> str:
 
 
 def untag(signature: str, provider: str) -> str:
-    """The signature as the provider made it.
-
-    A client that appends the pieces of a signature, instead of keeping the last as Claude Code
-    does, has the tag before each piece.
-    """
-    return signature.replace(tag(provider), "")
+    """The signature as the provider made it."""
+    return signature.removeprefix(tag(provider))
 
 
 def origin(kind: str, signature: str) -> str | None:
@@ -45,7 +41,7 @@ def origin(kind: str, signature: str) -> str | None:
 
 
 def _is_anthropics(signature: str) -> bool:
-    """Whether Anthropic can have made it: base64 of 64 bytes or more. Only Anthropic can verify it."""
+    """Whether Anthropic can have made it: it is base64 of 64 bytes or more."""
     wire = signature.encode()
     # b64decode(validate=True) takes four times as long, and a conversation may have megabytes.
     padding = wire.translate(None, _BASE64)

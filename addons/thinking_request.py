@@ -51,7 +51,7 @@ def keep(history: list[messages.Message], provider: profiles.Provider) -> list[m
 
 def _keep(message: messages.Message, place: str, provider: profiles.Provider) -> messages.Message:
     blocks = rawjson.decode(message.content, _BLOCKS, place)
-    fates = [_fate(block, provider) if block.type in thinking.KINDS else "keep" for block in blocks]
+    fates = [_fate(block, provider) for block in blocks]
     if "drop" not in fates and "untag" not in fates:
         return message
     raws = rawjson.decode(message.content, list[msgspec.Raw], place)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from typing import Literal
 
 import msgspec
 import pytest
@@ -28,6 +29,7 @@ STYLES = st.sampled_from(
 
 class Part(msgspec.Struct):
     name: str
+    mode: Literal["a", "b"] = "a"
     flag: bool | None = None
     parts: list[Part] = []
 
@@ -48,6 +50,7 @@ class Part(msgspec.Struct):
             "parts[0].name: expected a string, got an object",
         ),
         (b'{"name":"x","parts":[{}]}', "", "parts[0].name: expected a value, got nothing"),
+        (b'{"name":"x","mode":"secret"}', "a", "a.mode: expected another value"),
         (b'{"name":"secret', "a", "a: expected JSON, got input data was truncated"),
         (b'secret"', "", "body: expected JSON, got invalid character (byte 0)"),
         (b'{"name":"\xff"}', "a", "a: expected UTF-8, got other bytes"),

@@ -176,6 +176,7 @@ def test_schemas_are_flattened_for_anthropic_alone() -> None:
         ({"set": {"max_tokens": 5}}, {}, {"max_tokens": 5}),
         ({"set": {"y": {"z": [1]}}}, {"y": 2}, {"y": {"z": [1]}}),
         ({"drop": ["max_tokens"], "set": {"max_tokens": 7}}, {}, {"max_tokens": 7}),
+        ({"drop": ["max_tokens"], "set": {"max_tokens": 9}}, {}, {}),
         ({"drop": ["top_p"], "set": {"top_k": 1}}, {"top_p": 1}, {"top_k": 1}),
         ({"set": {"service_tier": "auto"}}, {"service_tier": "auto"}, {"service_tier": "auto"}),
     ],
