@@ -19,8 +19,7 @@ class Decompressor:
     """Undoes one `content-encoding` header; a comma list was applied from left to right.
 
     Raises:
-        ValueError: an encoding that we do not know; from feed() and finish(), data that is not in it.
-        OverflowError: from feed(), brotli made to burst.
+        ValueError: an encoding that we do not know; from feed() and finish(), data not in it.
     """
 
     def __init__(self, content_encoding: str | None) -> None:
@@ -56,7 +55,7 @@ def whole(data: bytes, content_encoding: str | None, limit: int) -> bytes:
 
     Raises:
         ValueError: as Decompressor.
-        OverflowError: it is longer than `limit` bytes, as a small body made to burst is.
+        OverflowError: it is longer than `limit` bytes.
     """
     decompressor = Decompressor(content_encoding)
     decoded = bytearray()
@@ -138,9 +137,7 @@ class _Brotli:
             return b""
         decoded: bytes = self._decoder.process(data, output_buffer_limit=_BROTLI_BURST)
         if not self._decoder.can_accept_more_data():
-            raise OverflowError(
-                f"body: expected at most {_BROTLI_BURST} bytes in a piece, got more"
-            )
+            raise ValueError(f"body: expected br data of {_BROTLI_BURST} bytes a piece, got more")
         self.finished = self._decoder.is_finished()
         return decoded
 

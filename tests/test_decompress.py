@@ -103,5 +103,5 @@ def brotli_of_zeros(megabytes: int) -> bytes:
     ],
 )
 def test_made_to_burst(encoding: str, encoded: bytes) -> None:
-    with pytest.raises(OverflowError, match="body: expected at most"):
+    with pytest.raises((OverflowError, ValueError), match=r"body: expected .*, got more"):
         decompress.whole(encoded, encoding, 500)
