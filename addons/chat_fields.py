@@ -20,13 +20,20 @@ class Fields:
     def take(self, field: str, type: Any, default: Any = None) -> Any:
         """The field, or the default where it is absent or null.
 
+        Of an object, what its struct doesn't know is dropped.
+
         Raises:
             ValueError: it is not of the type.
         """
         raw = self._left.pop(field, None)
         if raw is None or (len(raw) == 4 and bytes(raw) == b"null"):
             return default
-        return rawjson.decode(raw, type, field)
+        value = rawjson.decode(raw, type, field)
+        if isinstance(value, msgspec.Struct):
+            for key in msgspec.json.decode(raw):
+                if key not in value.__struct_fields__:
+                    self.drop(f"{field}.{key}")
+        return value
 
     def drop(self, path: str) -> None:
         """Remember that what stands at the path does not go on."""

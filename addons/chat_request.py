@@ -96,7 +96,9 @@ def translate(request: messages.Request, target: profiles.Target) -> Translation
     if fields.take("stream", bool):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
     provider = target.provider
-    chat = {field: value for field, value in chat.items() if field not in provider.drop}
+    for field in sorted(chat.keys() & set(provider.drop) - provider.set.keys()):
+        fields.drop(field)
+        del chat[field]
     chat |= {field: value for field, value in provider.set.items() if field not in _LIMITS}
     return Translation(
         msgspec.json.encode(chat),

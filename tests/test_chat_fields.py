@@ -33,6 +33,16 @@ def test_dropped_once() -> None:
     assert left.dropped() == ("a.b", "b")
 
 
+class Known(msgspec.Struct):
+    a: int
+
+
+def test_unknown_keys_of_an_object_are_dropped() -> None:
+    taken = fields(x={"a": 1, "b": 2})
+    assert taken.take("x", Known) == Known(1)
+    assert taken.dropped() == ("x.b",)
+
+
 def test_refused() -> None:
     with pytest.raises(ValueError, match=r"^a: expected an integer, got a string$"):
         fields(a="x").take("a", int)

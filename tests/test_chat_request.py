@@ -169,13 +169,16 @@ def test_drop_and_set() -> None:
     assert found == {"max_tokens": 9, "provider": {"sort": "price"}}
     assert fields(body, drop=("temperature",), set={"temperature": 0})["temperature"] == 0
     assert "max_tokens" not in fields(body, drop=("max_tokens",))
+    assert fields(body, drop=("max_tokens",), set={"max_tokens": 5})["max_tokens"] == 5
+    assert chat_wire.call(body, target(drop=("user",))).dropped == ("user",)
 
 
 def test_dropped() -> None:
     names = ["cache_control", "container", "context_management", "diagnostics", "mcp_servers"]
     names += ["service_tier", "thread", "top_k", "what_comes_next"]
-    call = chat_wire.call({name: {} for name in names} | {"stop_sequences": list("abcde")})
-    assert call.dropped == ("stop_sequences[4:]", *names)
+    body = {"stop_sequences": list("abcde"), "thinking": {"type": "disabled", "display": "omitted"}}
+    call = chat_wire.call({name: {} for name in names} | body)
+    assert call.dropped == ("stop_sequences[4:]", "thinking.display", *names)
     assert not json.loads(call.body).keys() & set(names)
 
 
