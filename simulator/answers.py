@@ -125,14 +125,13 @@ def error_message(answer: Answer) -> str:
 
 
 def text(*texts: str, thinking: str | None = None) -> Answer:
-    content: list[Block] = [] if thinking is None else [Thinking(thinking)]
-    content.extend(Text(one) for one in texts)
-    return Answer(content=tuple(content))
+    thought = () if thinking is None else (Thinking(thinking),)
+    return Answer(content=(*thought, *map(Text, texts)))
 
 
 def tool(name: str, input: dict[str, Any], *, thinking: str | None = None) -> Answer:
-    content: list[Block] = [] if thinking is None else [Thinking(thinking)]
-    return Answer(content=(*content, ToolUse(name, input)))
+    thought = () if thinking is None else (Thinking(thinking),)
+    return Answer(content=(*thought, ToolUse(name, input)))
 
 
 def failure(status: int, message: str | None = None, *, headers: Headers = ()) -> Answer:

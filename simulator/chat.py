@@ -199,7 +199,7 @@ def _call(index: int, call: dict[str, Any], answer: answers.Answer) -> Iterator[
         yield {"index": index, **call}
         return
     if answer.calls == "late":
-        # The first part has arguments but says neither who nor what; later ones say it twice.
+        # Some providers begin with arguments and tell afterwards whose they are.
         yield {"index": index, "function": {"arguments": arguments[:1]}}
         yield {"index": index, "id": call["id"], "type": "function", "function": {"name": name}}
         arguments = arguments[1:]

@@ -25,7 +25,7 @@ from simulator import answers
 THOUGHT = (
     "The user wants an answer – a short one. I say what I was asked, naïvely and in full. 考え中."
 )
-PROMPT = 100_000
+PROMPT = 20_000
 _REMINDER = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
 _STEP = re.compile(r"(?:^|\s)(run|read|call|both):\s*(.+)")
 _APART = re.compile(r",\s*(?=(?:run|read|call):)")
@@ -103,7 +103,7 @@ def _text(text: str) -> answers.Text:
 
 
 def _steps(prompt: str) -> list[tuple[answers.ToolUse, ...]]:
-    found = (_STEP.search(line) for line in prompt.splitlines())
+    found = (_STEP.search(line) for line in prompt.splitlines() if ":" in line)
     return [_calls(match[1], match[2].strip()) for match in found if match]
 
 

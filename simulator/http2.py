@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 
 import h2.config
 import h2.connection
@@ -110,24 +112,23 @@ class _Channel:
         return await http1.waited(self.gone, delay)
 
     async def head(self, plan: faults.Plan) -> None:
-        self._check()
         headers = [(":status", str(plan.status))]
         headers += ((name.lower(), value) for name, value in plan.headers)
         if http1.framing(plan) == "length":
             headers.append(("content-length", str(plan.length)))
-        self._connection.h2.send_headers(self._id, headers)
+        with self._alive() as protocol:
+            protocol.send_headers(self._id, headers)
         await self._connection.flush()
 
     async def write(self, data: bytes) -> None:
-        protocol = self._connection.h2
         while data:
-            self._check()
-            size = min(
-                protocol.local_flow_control_window(self._id), protocol.max_outbound_frame_size
-            )
+            with self._alive() as protocol:
+                room = protocol.local_flow_control_window(self._id)
+                size = min(room, protocol.max_outbound_frame_size)
+                if size > 0:
+                    protocol.send_data(self._id, data[:size])
+                    data = data[size:]
             if size > 0:
-                protocol.send_data(self._id, data[:size])
-                data = data[size:]
                 await self._connection.flush()
             else:
                 self.room.clear()
@@ -136,18 +137,24 @@ class _Channel:
     async def end(self, end: faults.End) -> None:
         match end:
             case "clean":
-                self._check()
-                self._connection.h2.end_stream(self._id)
+                with self._alive() as protocol:
+                    protocol.end_stream(self._id)
                 await self._connection.flush()
             case "close":
                 self._connection.writer.close()
             case "reset":
-                self._check()
-                self._connection.h2.reset_stream(self._id, h2.errors.ErrorCodes.INTERNAL_ERROR)
+                with self._alive() as protocol:
+                    protocol.reset_stream(self._id, h2.errors.ErrorCodes.INTERNAL_ERROR)
                 await self._connection.flush()
             case "hang":
                 await self.gone.wait()
 
-    def _check(self) -> None:
+    @contextlib.contextmanager
+    def _alive(self) -> Iterator[h2.connection.H2Connection]:
+        """Raises ConnectionError when the client has given up the stream or the connection."""
         if self.gone.is_set():
             raise ConnectionAbortedError
+        try:
+            yield self._connection.h2
+        except h2.exceptions.ProtocolError as e:
+            raise ConnectionAbortedError from e

@@ -6,6 +6,7 @@ import json
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]
@@ -18,10 +19,10 @@ class Recorded:
     method: str
     path: str
     """With its query."""
-    headers: list[tuple[str, str]]
+    headers: list[tuple[str, str]] = field(repr=False)
     """In the order and case of the wire. HTTP/2's pseudo headers are left out, but for
     `:authority`."""
-    body: bytes
+    body: bytes = field(repr=False)
     """As it was sent, compressed or not."""
     connection: int
     http: str

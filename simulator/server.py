@@ -33,11 +33,11 @@ PATIENCE = 10.0
 class Simulator:
     """A provider on loopback, for use in a `with`: it listens at `url` from a thread of its own.
 
-    `role` is whom it plays; under the path `/provider` it is always the provider that is not
-    Anthropic. Not `strict`, it refuses only what it cannot read. Simulators with the same `key`
-    accept each other's signatures. With `tls`, it speaks HTTP/2 to those who offer it, unless `http2`
-    is false. With `reasoning_required`, a provider refuses an assistant
-    message with tool calls that lost its thinking. Only the last `keep` requests are remembered.
+    `role` is whom it plays; below /provider/ it is always a provider that is not Anthropic, another
+    one for each path. Not `strict`, it refuses only what it cannot read. With `tls`, it speaks
+    HTTP/2 to those who offer it, unless `http2` is false. With `reasoning_required`, a provider
+    refuses an assistant message with tool calls that lost its thinking. Simulators with the same
+    `key` accept each other's signatures. Only the last `keep` requests are remembered.
     """
 
     def __init__(
@@ -280,7 +280,10 @@ class Simulator:
 
 
 async def deliver(plan: faults.Plan, channel: http1.Channel, recorded: Recorded) -> None:
-    """Sends an answer as planned, faults and all. Raises ConnectionError when the client leaves before."""
+    """Sends an answer as planned, faults and all.
+
+    Raises ConnectionError when the client leaves before its end.
+    """
     delivery = plan.delivery
     if await channel.left(delivery.head_delay):
         raise ConnectionAbortedError
