@@ -37,7 +37,9 @@ def free_port() -> int:
 @contextlib.contextmanager
 def running(command: Sequence[str], port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block; entered when it listens on `port`."""
-    inherited = {key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ}
+    inherited = {
+        key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ
+    }
     with tempfile.TemporaryDirectory() as home:
         process = subprocess.Popen(
             command,
@@ -142,7 +144,12 @@ def conversation(size: int, model: str = "claude-opus-5-5") -> bytes:
     number = 0
     while sum(len(json.dumps(turn)) for turn in turns[-2:]) * max(len(turns), 1) / 2 < size:
         number += 1
-        call = {"type": "tool_use", "id": f"toolu_{number}", "name": "Bash", "input": {"command": text}}
+        call = {
+            "type": "tool_use",
+            "id": f"toolu_{number}",
+            "name": "Bash",
+            "input": {"command": text},
+        }
         result = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": text}
         turns += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result]}]
     turns.insert(0, {"role": "user", "content": "Begin."})
