@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
 
+REDACTED = b"[redacted]"
+
 
 @dataclass(frozen=True)
 class State:
@@ -144,6 +146,8 @@ class Exchange:
         return self.attempt
 
     def failed(self, failure: failover.Failure) -> failover.Attempt | http.Response:
+        if failure.response:
+            self._redact(failure.response)
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
@@ -228,6 +232,14 @@ class Exchange:
         if self.outcomes:
             self._sign(response, len(self.outcomes))
         return response
+
+    def _redact(self, response: http.Response) -> None:
+        """`Incorrect API key provided: …`: people will see this body, and perhaps the client."""
+        content = response.raw_content or b""
+        for secret in self._all_secrets():
+            if secret.encode("utf-8", "replace") in content:
+                content = content.replace(secret.encode("utf-8", "replace"), REDACTED)
+                response.content = content
 
     def _all_secrets(self) -> list[str]:
         """What a provider might echo in an error."""
