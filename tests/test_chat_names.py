@@ -40,6 +40,13 @@ def test_collision() -> None:
     assert names.own(names.sent("a.b")) == "a.b"
 
 
+def test_collision_with_a_name_of_the_history() -> None:
+    names = chat_names.Names(["a.b"])
+    taken = names.sent("a.b")
+    assert names.sent(taken) != taken
+    assert names.own(names.sent(taken)) == taken
+
+
 @pytest.mark.parametrize(
     "name, own", [("functions.Read", "functions_Read"), ("x" * 200, "x" * 128)]
 )

@@ -36,6 +36,11 @@ PARTS = [
         id="is_error",
     ),
     pytest.param(
+        [("assistant", [use("a")]), ("user", [result("a", [text("gone")], is_error=True)])],
+        [called("a"), told("a", "Error: gone")],
+        id="is_error, in blocks",
+    ),
+    pytest.param(
         [("assistant", [use("a")]), ("user", [result("a", [text("see"), IMAGE]), text("now")])],
         [called("a"), told("a", "see\n[The image is in the next message]"),
          user([text("[From the result of Read, a]"), PICTURE, text("now")])],

@@ -198,6 +198,30 @@ CONTENT = [
 ]  # fmt: skip
 
 
+SEALED = {"type": "reasoning.encrypted", "data": "zzz"}
+
+
+def test_what_is_sealed_amid_a_call_waits() -> None:
+    chunks = [each(tool(0, "a", "Read", "{")), chunk(reasoning_details=[SEALED])]
+    message = streamed(*chunks, each(tool(0, None, None, "}")), chunk("stop"))
+    call, thought = message["content"]
+    assert call == calls("a", a={})[0]
+    assert thought["signature"].startswith("route:acme:")
+
+
+def test_text_behind_a_call_that_waits_keeps_its_order() -> None:
+    chunks = [each(tool(0, "a", "Read", "{"), tool(1, None, "Read", "{")), chunk(content="Hel")]
+    chunks += [each(tool(0, None, None, "}")), chunk(content="lo"), each(tool(1, "b", None, "}"))]
+    assert streamed(*chunks)["content"] == [*calls("a", "b", a={}, b={}), TEXT]
+
+
+def test_usage_with_each_of_several_finished_chunks() -> None:
+    """Gemini's way with calls that come one by one."""
+    pieces = [tool(0, id, "Read", "{}") for id in "abc"]
+    chunks = [USAGE | each(piece, finish="tool_calls") for piece in pieces]
+    assert streamed(*chunks)["content"] == calls("a", "b", "c", a={}, b={}, c={})
+
+
 @pytest.mark.parametrize("end", [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], []])
 @pytest.mark.parametrize("chunks, content", CONTENT)
 def test_content(chunks: list[Any], content: list[Any], end: list[Any]) -> None:
