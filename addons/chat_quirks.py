@@ -46,7 +46,8 @@ def of(target: profiles.Target) -> Quirks:
     if _OPENAI.match(model):
         reasons = _REASONING.match(model) is not None
         return Quirks(reasons=reasons, effort=reasons, least=_least(model), ids="openai")
-    return Quirks(gemini=target.provider.host.endswith(".googleapis.com"))
+    google = target.provider.host.endswith(".googleapis.com")
+    return Quirks(gemini=google and model.startswith("gemini"))
 
 
 def _least(model: str) -> Literal["none", "minimal", "low"]:

@@ -35,16 +35,21 @@ def test_by_model(model: str, quirks: Quirks) -> None:
     assert chat_quirks.of(chat_wire.target(model)) == quirks
 
 
+GOOGLE = "generativelanguage.googleapis.com"
+
+
 @pytest.mark.parametrize(
-    "host, quirks",
+    "host, model, quirks",
     [
-        ("api.mistral.ai", MISTRAL),
-        ("generativelanguage.googleapis.com", Quirks(gemini=True)),
-        ("localhost", Quirks()),
+        ("api.mistral.ai", "mine", MISTRAL),
+        (GOOGLE, "models/gemini-3-pro", Quirks(gemini=True)),
+        (GOOGLE, "gemma-4", Quirks()),
+        ("openrouter.ai", "google/gemini-3-pro", Quirks()),
+        ("localhost", "mine", Quirks()),
     ],
 )
-def test_by_host(host: str, quirks: Quirks) -> None:
-    assert chat_quirks.of(chat_wire.target("mine", host=host)) == quirks
+def test_by_host(host: str, model: str, quirks: Quirks) -> None:
+    assert chat_quirks.of(chat_wire.target(model, host=host)) == quirks
 
 
 @pytest.mark.parametrize(
