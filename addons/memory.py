@@ -19,6 +19,7 @@ from mitmproxy import tcp
 from mitmproxy import udp
 
 import record
+import sent
 
 MEGABYTE = 1024 * 1024
 
@@ -122,6 +123,8 @@ def size(flow: flow.Flow) -> int:
 def bodies(flow: flow.Flow) -> Iterable[bytes | None]:
     if isinstance(flow, http.HTTPFlow):
         yield flow.request.raw_content
+        if upstream := sent.of(flow):
+            yield upstream.raw_content
         if flow.response:
             yield flow.response.raw_content
         if flow.websocket:
@@ -134,6 +137,7 @@ def strip(flow: flow.Flow) -> None:
     """Take its bodies away. mitmproxy shows such messages as `Content is missing`."""
     if isinstance(flow, http.HTTPFlow):
         flow.request.data.content = None
+        sent.forget(flow)
         if flow.response:
             flow.response.data.content = None
         if flow.websocket:

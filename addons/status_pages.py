@@ -6,11 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mitmproxy import ctx
+from mitmproxy import exceptions
 from mitmproxy import http
 from mitmproxy.tools.web import app
 
 import clients
 import credentials
+import doors
+import pages
 import status
 import status_html
 
@@ -58,8 +61,8 @@ def presented_key(request: http.Request, secrets: credentials.Secrets) -> str | 
 
 
 def challenge(request: http.Request, refusal: http.Response) -> http.Response:
-    """The refusal, which has a browser ask its user for the key."""
-    if _wants_html(request.headers.get("accept", "")):
+    """The refusal, which has a browser that wants the page ask its user for the key."""
+    if is_page(request) and _wants_html(request.headers.get("accept", "")):
         refusal.headers["www-authenticate"] = 'Basic realm="claude-route", charset="UTF-8"'
     return refusal
 
@@ -81,7 +84,8 @@ def _content(accept: str, shown: status.Status | None) -> tuple[str, bytes]:
 
 
 class StatusPage:
-    """Puts the page into mitmweb, at `/status` and behind its login."""
+    """Puts the page into mitmweb, at `/status` and behind its login, and keeps it out of the list
+    of flows: what asks every two seconds would soon have pushed out all else."""
 
     def __init__(self, report: Callable[[], status.Status | None]) -> None:
         """`report` returns None where no profile is in force."""
@@ -97,6 +101,19 @@ class StatusPage:
                     (r"/(status\.(?:css|js))", Asset),
                 ],
             )
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response is None and _is_polled(flow):
+            raise exceptions.AddonHalt
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if flow.response and flow.response.status_code == 200 and _is_polled(flow):
+            raise exceptions.AddonHalt
+
+
+def _is_polled(flow: http.HTTPFlow) -> bool:
+    request = flow.request
+    return doors.is_reverse(flow.client_conn) and (is_page(request) or pages.is_public(request))
 
 
 class Page(app.RequestHandler):

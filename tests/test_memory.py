@@ -16,6 +16,7 @@ import live
 import memory
 import mitmweb
 import record
+import sent
 import simulator
 from simulator import answers
 
@@ -158,6 +159,23 @@ def test_hidden_flows_count(kept: Kept) -> None:
     assert len(kept.flows) <= 10
 
 
+def test_what_went_upstream_instead_counts_and_goes_too(kept: Kept) -> None:
+    kept.limit(keep_megabytes=1)
+    for _ in range(20):
+        added = kept.add(100, ends=False)
+        sent.remember(added, upstream(100))
+        kept.end(added)
+    left = sum(size > 0 for size in kept.bodies)
+    assert kept.bodies == [0] * (20 - left) + [200] * left
+    assert 4 <= left <= 5
+    assert sent.of(added) is not None
+    assert sent.of(kept.flows[0]) is None  # type: ignore[arg-type]
+
+
+def upstream(kilobytes: int) -> http.Request:
+    return http.Request.make("POST", "https://api.z.ai/v1/messages", bytes(kilobytes * KILOBYTE))
+
+
 def test_a_changed_body_cannot_be_had_back_once_it_went(kept: Kept) -> None:
     changed = kept.add(1000)
     changed.backup()
@@ -212,7 +230,7 @@ def test_mitmweb_keeps_to_its_limits(sim: simulator.Simulator, start: Start) -> 
     sim.default = answers.Answer()
     with web.proxy.client() as client:
         for number in range(40):
-            body = live.message("glm", f"{number} " + "x" * 100_000)
+            body = live.message(text=f"{number} " + "x" * 100_000)
             client.post("/v1/messages", json=body).raise_for_status()
     flows = web.flows()
     assert len(flows) <= 21
@@ -234,4 +252,5 @@ def test_memory_of_many_flows(sim: simulator.Simulator, start: Start) -> None:
         for _ in range(2000):
             client.post("/v1/messages", json=body).raise_for_status()
     assert len(web.flows()) >= 1900
-    assert resident(web.proxy.process.pid) < 300
+    megabytes = resident(web.proxy.process.pid)
+    assert megabytes < 300
