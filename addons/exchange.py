@@ -176,7 +176,7 @@ class Exchange:
         step, response = self.attempt.step, failure.response
         status = response.status_code if response else 0
         body = (response.content or b"") if response else b""
-        if response and step.target.provider.api == "openai":
+        if response and not step.target.provider.is_anthropic and not self.counts_tokens:
             status, body = _in_anthropics_words(status, body)
         return verdict.Outcome(
             target=str(step.target),
@@ -286,8 +286,8 @@ class Exchange:
 
 
 def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:
-    """The error of a Chat Completions provider. A key that is refused stays a 401, whatever the
-    provider called it: that it is ours, not the client's, is for the verdict to say."""
+    """The error of another provider. A key that is refused stays a 401, whatever the provider called
+    it: that it is ours, not the client's, is for the verdict to say."""
     told, kind, message = chat.error(status, body)
     if 400 <= status < 500 and told == 500:
         return 401, body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,3 +115,87 @@ def test_a_failed_provider_is_replaced(claude: Claude, sim: simulator.Simulator)
     assert claude.ask("hello", "--model", "claude-opus-5-5") == "You said: hello"
     turns = [r for r in sim.requests if r.bare_path.endswith("/v1/messages")]
     assert [turn.model for turn in turns][:2] == ["claude-opus-5-5", "glm-5"]
+
+
+# Through a provider that speaks only Chat Completions
+
+
+@pytest.fixture
+def strict(start: Start, tmp_path: Path) -> Iterator[tuple[Claude, simulator.Simulator]]:
+    """One that refuses what OpenAI refuses, and tool calls that lost their reasoning."""
+    with simulator.Simulator(reasoning_required=True) as provider:
+        profile = live.profile(provider.url)
+        profile["providers"]["chat"] = {
+            "base_url": f"{provider.url}/provider/v1",
+            "api": "openai",
+            "auth": "bearer",
+            "api_key": "chat-key-0123456789",
+            "reasoning": "required",
+        }
+        profile["models"]["chat"] = "chat/thinker-1"
+        proxy = start(profile, behind=provider.url)
+        yield Claude(tmp_path / "home", through_the_reverse_door(proxy)), provider
+        assert not provider.refusals
+
+
+def chats(provider: simulator.Simulator) -> list[Any]:
+    """The bodies of the requests for a completion."""
+    return [r.json for r in provider.requests if r.bare_path.endswith("/chat/completions")]
+
+
+def test_chat_a_plain_turn(strict: tuple[Claude, simulator.Simulator]) -> None:
+    claude, provider = strict
+    assert claude.ask("good evening", "--model", "chat") == "You said: good evening"
+    assert {body["model"] for body in chats(provider)} == {"thinker-1"}
+
+
+def test_chat_three_calls_two_of_them_at_once(
+    strict: tuple[Claude, simulator.Simulator],
+) -> None:
+    claude, provider = strict
+    prompt = "run: echo first\nboth: run: echo second, run: echo third"
+    said = claude.ask(prompt, "--model", "chat", "--allowedTools", "Bash")
+    assert "second" in said
+    assert "third" in said
+    last = chats(provider)[-1]["messages"]
+    assert [len(m["tool_calls"]) for m in last if m.get("tool_calls")] == [1, 2]
+    assert sum(m["role"] == "tool" for m in last) == 3
+
+
+def test_chat_an_image_from_disk(strict: tuple[Claude, simulator.Simulator]) -> None:
+    claude, provider = strict
+    (claude.folder / "dot.png").write_bytes(base64.b64decode(DOT))
+    claude.ask(f"read: {claude.folder}/dot.png", "--model", "chat", "--allowedTools", "Read")
+    parts = [
+        part
+        for message in chats(provider)[-1]["messages"]
+        if isinstance(message["content"], list)
+        for part in message["content"]
+    ]
+    images = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    assert len(images) == 1
+    assert images[0].startswith("data:image/png;base64,")
+
+
+def test_chat_thinking_goes_back_to_who_thought(
+    strict: tuple[Claude, simulator.Simulator],
+) -> None:
+    claude, provider = strict
+    provider.when(
+        lambda recorded: (
+            recorded.bare_path.endswith("completions") and len(recorded.json["messages"]) < 4
+        ),
+        answers.tool("Bash", {"command": "echo thought"}, thinking="I had better look."),
+    )
+    claude.ask("look around", "--model", "chat", "--allowedTools", "Bash")
+    claude.ask("and now?", "--model", "chat", "--continue")
+    for body in chats(provider)[1:]:
+        thoughts = [m.get("reasoning_content") for m in body["messages"] if m.get("tool_calls")]
+        assert thoughts == ["I had better look."]
+
+
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+"""A PNG of one pixel."""
