@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 import browser
 import live
@@ -69,8 +71,10 @@ def keep_busy(sim: simulator.Simulator, client: httpx.Client) -> None:
 
 
 @pytest.fixture
-def busy(sim: simulator.Simulator, start: Start) -> live.Proxy:
-    proxy = start(profile(sim))
+def busy(sim: simulator.Simulator, start: Start, tmp_path: Path) -> live.Proxy:
+    team = tmp_path / "team.yaml"
+    team.write_text(yaml.safe_dump(profile(sim)))
+    proxy = start({}, profile_name=str(team))
     with proxy.client() as client:
         keep_busy(sim, client)
     return proxy
@@ -78,7 +82,7 @@ def busy(sim: simulator.Simulator, start: Start) -> live.Proxy:
 
 def test_page(busy: live.Proxy, page: browser.Page) -> None:
     assert page.open(f"{busy.url}/status") == 200
-    page.screenshot("status")
+    page.screenshot("status", whole=True)
     rows = page.texts("tbody tr")
     assert len(rows) == 4 + 5 + 4
     resting = page.text("tbody tr:nth-child(4)")

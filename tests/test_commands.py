@@ -41,13 +41,17 @@ def test_commands() -> None:
 @pytest.mark.parametrize("command", ["pool.rest 3 60", "pool.wake 0"])
 def test_a_place_that_is_not_in_the_pool(command: str) -> None:
     in_force = state()
-    with taddons.context(commands.Commands(lambda: in_force)) as tctx:
-        with pytest.raises(exceptions.CommandError, match="expected one of 1, 2"):
-            tctx.master.commands.execute(command)
+    with (
+        taddons.context(commands.Commands(lambda: in_force)) as tctx,
+        pytest.raises(exceptions.CommandError, match="expected one of 1, 2"),
+    ):
+        tctx.master.commands.execute(command)
 
 
 @pytest.mark.parametrize("command", ["pool.status", "pool.wake 1", "route.explain opus"])
 def test_no_profile_in_force(command: str) -> None:
-    with taddons.context(commands.Commands(lambda: None)) as tctx:
-        with pytest.raises(exceptions.CommandError, match="no profile is in force"):
-            tctx.master.commands.execute(command)
+    with (
+        taddons.context(commands.Commands(lambda: None)) as tctx,
+        pytest.raises(exceptions.CommandError, match="no profile is in force"),
+    ):
+        tctx.master.commands.execute(command)
