@@ -59,15 +59,11 @@ ALLOWED = {
 }
 
 TESTED_ELSEWHERE = {
-    "announcement": "the log of the whole proxy, in test_route.py",
-    "attempt": "what upstreams get, over the wire, in test_route.py",
-    "doors": "connections, over the wire, in test_route.py",
-    "exchange": "whole requests, over the wire, in test_route.py",
-    "pages": "asked for over the wire, in test_route.py",
-    "plan": "the order of attempts, over the wire, in test_route.py",
+    "attempt": "what each upstream gets, over the wire, in test_route.py",
+    "exchange": "whole requests, over the wire, in test_route.py and test_failover.py",
+    "plan": "the order of attempts, over the wire, in test_failover.py",
     "record": "flows of failed attempts, in test_failover.py",
-    "reload": "a changed profile is taken up, in test_route.py",
-    "reply": "streams through the whole proxy, in test_failover.py",
+    "reply": "answers cut and broken anywhere, over the wire, in test_failover.py",
     "settings": "options and profiles of the whole proxy, in test_route.py",
 }
 """Modules without a test file of their own, and what covers them."""

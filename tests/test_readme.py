@@ -88,7 +88,11 @@ class Started:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        live.wait_until(self.is_up, seconds=60)
+        try:
+            live.wait_until(self.is_up, seconds=60)
+        except AssertionError:
+            self.close()
+            raise
 
     @property
     def log(self) -> str:
@@ -120,6 +124,8 @@ class Started:
         return run.stdout.strip()
 
     def close(self) -> None:
+        if self.process.poll() is not None:
+            return
         # uv and what it started
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
