@@ -265,13 +265,8 @@ def completed(partial: str) -> Any:
                 text = text[: cut.start(1)]
             text += '"'
     end = "".join(reversed(open))
-    for attempt in (
-        text,
-        text + ":null",
-        text + "null",
-        text.rstrip().rstrip(","),
-        _cut_word(text),
-    ):
+    without_comma = text.rstrip().removesuffix(",")
+    for attempt in (text, without_comma, text + ":null", text + "null", _cut_word(text)):
         try:
             return msgspec.json.decode(rawjson.mend((attempt + end).encode("utf-8", "replace")))
         except rawjson.REFUSALS:

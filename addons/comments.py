@@ -25,7 +25,13 @@ def target(client_model: str, name: str) -> str:
     provider, slash, upstream = name.partition("/")
     if model(upstream) == model(client_model):
         return provider
-    return f"{provider}{slash}{upstream.removeprefix('claude-')}"
+    # OpenRouter's `qwen/qwen3.6-plus` says the vendor, too.
+    return f"{provider}{slash}{upstream.rpartition('/')[2].removeprefix('claude-')}"
+
+
+def _who(client_model: str, upstream: str) -> str:
+    name = model(client_model)
+    return f"{name} → {target(client_model, upstream)}" if upstream else name
 
 
 def passed(method: str, path: str) -> str:
@@ -55,19 +61,18 @@ def answered(
         out = f"~{layout.short(output)}" if output is not None else layout.short(used.output)
         rest.append(f"{layout.short(used.prompt)} in / {out} out")
     rest.append(quantities.seconds(seconds) + ("…" if output is not None else ""))
-    return _fit(f"{model(client_model)} → {target(client_model, upstream)}", rest)
+    return _fit(_who(client_model, upstream), rest)
 
 
 def counted(client_model: str, upstream: str, tokens: int, seconds: float) -> str:
     """`opus-5-5 → zai · counted 21.3k · 0.2 s`, for an answer of count_tokens."""
-    who = f"{model(client_model)} → {target(client_model, upstream)}"
-    return _fit(who, [f"counted {layout.short(tokens)}", quantities.seconds(seconds)])
+    rest = [f"counted {layout.short(tokens)}", quantities.seconds(seconds)]
+    return _fit(_who(client_model, upstream), rest)
 
 
 def failed(client_model: str, upstream: str, attempts: int, why: str) -> str:
     """`✗ opus-5-5 → zai/glm-5 · try 3 · 529 overloaded_error`"""
-    who = f"✗ {model(client_model)}" if client_model else "✗"
-    who += f" → {target(client_model, upstream)}" if upstream else ""
+    who = f"✗ {_who(client_model, upstream)}" if client_model else "✗"
     rest = [f"try {attempts}"] if attempts > 1 else []
     return layout.clip(" · ".join([who, *rest, layout.one_line(why, LIMIT)]), LIMIT)
 

@@ -27,7 +27,15 @@ PART_LINES = 100
 _PICTURE_TOKENS = 1500
 """About what an image or a page takes, however many bytes it has."""
 
-_SHOWN_ABOVE = ("model", "stream", "max_tokens", "thinking", "output_config", "temperature")
+_SHOWN_ABOVE = (
+    "model",
+    "stream",
+    "max_tokens",
+    "max_completion_tokens",
+    "thinking",
+    "output_config",
+    "temperature",
+)
 _SHOWN_BELOW = ("messages", "tools", "system")
 
 
@@ -148,7 +156,7 @@ def _part(raw: msgspec.Raw, make: Any) -> Part:
     value = value if isinstance(value, dict) else {}
     pictures = [held for block in found if (held := blocks.picture_bytes(block))]
     tokens = layout.tokens(size - sum(pictures)) + _PICTURE_TOKENS * len(pictures)
-    return Part(value, found, max(tokens, 1))
+    return Part(value, found, tokens)
 
 
 def _block(value: Any) -> list[blocks.Block]:

@@ -120,6 +120,9 @@ class Fold:
         if event.data.strip() == b"[DONE]":
             answer.complete = True
             return
+        if event.name == "error":
+            answer.error = _error(event.data)
+            return
         try:
             known = self._read(_event(event.data), event)
         except ValueError:

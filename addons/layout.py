@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -71,7 +72,7 @@ def rule(title: str) -> str:
 
 def tokens(size: int) -> int:
     """About how many tokens so many bytes of JSON are."""
-    return round(size / _BYTES_PER_TOKEN)
+    return math.ceil(size / _BYTES_PER_TOKEN)
 
 
 def count(number: float) -> str:
@@ -82,8 +83,8 @@ def count(number: float) -> str:
 def short(number: float) -> str:
     """`21.3k`: at most five characters below a billion."""
     for unit, size in (("M", 1_000_000), ("k", 1_000)):
-        # What would round up to 1000k is 1M.
-        if number >= size * 0.99995:
+        # What would be rounded to 1000k is 1.0M.
+        if number >= size * 0.9995:
             scaled = number / size
             return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
     return f"{number:.0f}"

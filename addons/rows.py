@@ -42,8 +42,8 @@ class Rows:
 
     def configure(self, updated: set[str]) -> None:
         if "show_all" in updated:
-            set_default("view_filter", None if ctx.options.show_all else FILTER, (FILTER,))
-            set_default("web_columns", COLUMNS, (COLUMNS,))
+            set_default("view_filter", None if ctx.options.show_all else FILTER, (FILTER, None))
+            set_default("web_columns", COLUMNS)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.is_replay:
@@ -59,8 +59,9 @@ class Rows:
             write(flow, comments.waiting(asked(flow)))
 
 
-def set_default(name: str, value: Any, ours: tuple[Any, ...]) -> None:
-    """Sets an option, unless this program has none of that name or the user has set it."""
+def set_default(name: str, value: Any, ours: tuple[Any, ...] = ()) -> None:
+    """Sets an option, unless this program has none of that name, or the user has set it to what
+    isn't ours."""
     options = ctx.options
     if name in options and (
         not settings.is_set_by_user(options, name) or getattr(options, name) in ours
@@ -131,7 +132,10 @@ def failure(flow: http.HTTPFlow, meter: usage.Meter | None) -> str:
         fault = faults.read(response.raw_content or b"")
         # What an upstream is known for is told by the error's type; our own words are short.
         known = flow.metadata.get("route_target") and fault.kind
-        return f"{response.status_code} {known or faults.clean(fault.message)}"
+        status = str(response.status_code)
+        # Web pages repeat it in their titles.
+        said = known or faults.clean(fault.message).removeprefix(status).strip()
+        return f"{status} {said}".strip()
     if meter and meter.error:
         return meter.error
     if meter and not meter.complete:

@@ -70,9 +70,11 @@ _events = msgspec.json.Decoder(_Event)
 
 _STARTS, _ENDS, _DELTA = "message_start", "message_delta", "content_block_delta"
 
-# `{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}`, and what a
-# block's beginning and end take.
-_AROUND_A_DELTA = 82
+_AROUND_A_DELTA = len(
+    sse.encode(
+        _DELTA, b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}'
+    )
+)
 _BYTES_PER_TOKEN = 4
 
 
@@ -80,7 +82,8 @@ class Meter:
     """Counts a Messages API stream as it passes. Never raises.
 
     A stream tells what it wrote only when it ends. Until then it is estimated from the bytes, so
-    that nearly all events need not be decoded.
+    that nearly all events need be neither cut out nor decoded. A signature counts among them, in
+    place of the thinking that isn't shown.
     """
 
     def __init__(self) -> None:
@@ -90,6 +93,8 @@ class Meter:
         self.error = ""
         """The type of an error event that has come."""
         self._decoder = sse.Decoder()
+        self._is_between = True
+        """No event has begun."""
         self._bytes = 0
         self._counted = False
 
@@ -101,17 +106,27 @@ class Meter:
         return max(self.usage.output, self._bytes // _BYTES_PER_TOKEN)
 
     def feed(self, wire: bytes) -> None:
+        # The hot path, an event for each token, takes a third of the time that the way below does.
+        if (
+            self._is_between
+            and wire.endswith(b"\n\n")
+            and wire.find(b"message_") < 0
+            and wire.find(b"error") < 0
+            and wire.find(b"\r") < 0
+        ):
+            if deltas := wire.count(b'"content_block_delta"'):
+                self._bytes += max(len(wire) - deltas * _AROUND_A_DELTA, 0)
+            return
         for event in self._decoder.feed(wire):
             if event.name == _DELTA:
-                # A signature's bytes are none of the model's words.
-                if b"signature_delta" not in event.data[:80]:
-                    self._bytes += max(len(event.data) - _AROUND_A_DELTA, 0)
+                self._bytes += max(len(event.raw) - _AROUND_A_DELTA, 0)
             elif event.name in (_STARTS, _ENDS):
                 self._read(event)
             elif event.name == "message_stop":
                 self.complete = True
             elif event.name == "error":
                 self.error = faults.read(event.data).kind or "error"
+        self._is_between = not self._decoder.rest()
 
     def _read(self, event: sse.Event) -> None:
         fields = _decode(event.data)
