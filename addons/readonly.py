@@ -43,7 +43,6 @@ SHOWN_OPTIONS = frozenset(
         "connection_strategy",
         "intercept",
         "mode",
-        "profile",
         "view_filter",
         "view_order",
         "web_columns",

@@ -32,7 +32,7 @@ async function refresh() {
   clearTimeout(timer);
   if (document.hidden) return;
   try {
-    const answer = await fetch(location.pathname, {
+    const answer = await fetch(location.origin + location.pathname, {
       headers: { accept: "text/html" },
       cache: "no-store",
       signal: AbortSignal.timeout(10000),
