@@ -48,7 +48,9 @@ class Attempt:
         body = self._translate(request)
         self.rewritten = body is not request.body
         self.shown = self._address(client_request, body)
-        self.secrets = self._authorize(client_secrets)
+        own = self._authorize(client_secrets)
+        # A profile's headers may hold keys, too.
+        self.secrets = {**own, **credentials.hide(self.shown.headers, provider.name)}
 
     @property
     def credential(self) -> Credential:
@@ -73,8 +75,7 @@ class Attempt:
         shown = client.copy()
         shown.trailers = None
         shown.headers.fields = scrub.headers(shown.headers.fields, provider)
-        for name, value in provider.headers.items():
-            shown.headers[name] = value
+        shown.headers.update(provider.headers)
         # What comes compressed is decoded all the same, but most of it need not come so.
         shown.headers["accept-encoding"] = "identity"
         shown.headers.pop("transfer-encoding", None)

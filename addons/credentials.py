@@ -6,13 +6,14 @@ to the wire.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from mitmproxy import http
 
-SECRET_HEADERS = frozenset(
-    {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key", b"x-litellm-api-key"}
-)
+SECRET_NAME = re.compile(rb"auth|cookie|key|password|secret|token", re.IGNORECASE)
+NO_SECRET_NAME = re.compile(rb"sec-|x-claude-token-mode$", re.IGNORECASE)
+"""A WebSocket's key, for one, is no secret."""
 
 type Secrets = Mapping[bytes, bytes]
 """Placeholder -> the header value that it stands for."""
@@ -23,13 +24,13 @@ def ending(secret: str) -> str:
     return f"…{secret[-4:]}" if len(secret) >= 12 else "…"
 
 
-def hide(headers: http.Headers) -> dict[bytes, bytes]:
-    """Put placeholders for the client's own credentials, and return what they stand for."""
+def hide(headers: http.Headers, whose: str = "client") -> dict[bytes, bytes]:
+    """Put placeholders where credentials are, and return what they stand for."""
     secrets: dict[bytes, bytes] = {}
     fields = []
     for name, value in headers.fields:
-        if name.lower() in SECRET_HEADERS and not is_placeholder(value):
-            value = _placeholder(value, secrets)
+        if is_secret(name) and not is_placeholder(value):
+            value = _placeholder(value, whose, secrets)
         fields.append((name, value))
     if secrets:
         headers.fields = tuple(fields)
@@ -41,12 +42,17 @@ def reveal(headers: http.Headers, secrets: Secrets) -> None:
     saved flow) leaves with its header."""
     fields = []
     for name, value in headers.fields:
-        if name.lower() in SECRET_HEADERS and is_placeholder(value):
+        if is_secret(name) and is_placeholder(value):
             if value not in secrets:
                 continue
             value = secrets[value]
         fields.append((name, value))
     headers.fields = tuple(fields)
+
+
+def is_secret(name: bytes) -> bool:
+    """Whether a header of this name holds a credential: better one too many than one too few."""
+    return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.match(name)
 
 
 def is_placeholder(value: bytes) -> bool:
@@ -58,11 +64,11 @@ def placeholder(scheme: str, words: str) -> bytes:
     return f"{scheme} {{{{{words}}}}}".strip().encode()
 
 
-def _placeholder(value: bytes, secrets: dict[bytes, bytes]) -> bytes:
+def _placeholder(value: bytes, whose: str, secrets: dict[bytes, bytes]) -> bytes:
     scheme, _, secret = value.decode("utf-8", "replace").rpartition(" ")
     if scheme.lower() not in ("bearer", "basic"):
         scheme, secret = "", value.decode("utf-8", "replace")
-    words = f"client {ending(secret)}" if scheme.lower() != "basic" else "client"
+    words = f"{whose} {ending(secret)}" if scheme.lower() != "basic" else whose
     shown = placeholder(scheme, words)
     if secrets.get(shown, value) != value:
         shown = placeholder(scheme, f"{words} #{len(secrets) + 1}")

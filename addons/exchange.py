@@ -142,6 +142,9 @@ class Exchange:
             )
         except ValueError as e:
             return failover.error_response(400, str(e))
+        if self.attempt.dropped:
+            left_out = ", ".join(self.attempt.dropped)
+            logger.debug(f"{self.request.model}: {step.target} is not sent {left_out}")
         self.started = time.time()
         return self.attempt
 
@@ -246,7 +249,7 @@ class Exchange:
         keys = (provider.api_key for provider in self.state.profile.providers.values())
         return [
             *(token.secret for token in self.state.pool.tokens),
-            *(value.decode("utf-8", "replace") for value in self.secrets.values()),
+            *(value.decode("utf-8", "replace").split(" ")[-1] for value in self.secrets.values()),
             *filter(None, keys),
         ]
 

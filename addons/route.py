@@ -50,6 +50,10 @@ class Route:
         self.uninstall()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if not flow.live:  # it comes from a file
+            return
+        # Where mitmproxy's own `proxyauth` is in use, it leaves the password here.
+        flow.metadata.pop("proxyauth", None)
         headers = flow.request.headers
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
         secrets = credentials.hide(headers)
@@ -92,11 +96,11 @@ class Route:
         if ours and exchange.declared_size(request) > failover.MAX_BODY:
             return failover.too_large()
         rotates = (presented.mode or profile.pool.mode) == "rotate"
-        self.admissions[flow] = Admission(ours, reverse, rotates, secrets)
+        self.admissions[flow] = Admission(ours, reverse, rotates, secrets, origin(request))
         return None
 
     def request(self, flow: http.HTTPFlow) -> None:
-        if flow.response or flow.error or not self.in_force.state:
+        if flow.response or flow.error or not flow.live or not self.in_force.state:
             return
         admission = self.admissions.get(flow)
         if admission and admission.reverse:
@@ -131,7 +135,8 @@ class Route:
         request = flow.request.copy()
         for name in (clients.KEY_HEADER, clients.MODE_HEADER):
             request.headers.pop(name, None)
-        credentials.reveal(request.headers, admission.secrets if admission else {})
+        is_meant = admission is not None and admission.origin == origin(request)
+        credentials.reveal(request.headers, admission.secrets if admission and is_meant else {})
         return request
 
 
@@ -145,6 +150,13 @@ class Admission(NamedTuple):
     rotates: bool
     """Pool tokens may answer it, not only the client's own credential."""
     secrets: credentials.Secrets
+    """The client's own, by their placeholders."""
+    origin: tuple[str, str, int]
+    """Where it was meant to go, and where alone these may go when it passes through."""
+
+
+def origin(request: http.Request) -> tuple[str, str, int]:
+    return request.scheme, request.host, request.port
 
 
 entry = doors.Doors()

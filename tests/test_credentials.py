@@ -27,6 +27,24 @@ def test_hide_and_reveal(name: bytes, value: bytes, shown: bytes) -> None:
     assert headers.fields == ((b"accept", b"*/*"), (name, value))
 
 
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        (b"Authorization", True),
+        (b"x-goog-api-key", True),
+        (b"api-key", True),
+        (b"X-Auth-Token", True),
+        (b"cookie", True),
+        (b"sec-websocket-key", False),
+        (b"x-claude-token-mode", False),
+        (b"user-agent", False),
+        (b"anthropic-beta", False),
+    ],
+)
+def test_is_secret(name: bytes, secret: bool) -> None:
+    assert credentials.is_secret(name) is secret
+
+
 def test_two_values_that_look_alike_stay_apart() -> None:
     fields = ((b"x-api-key", b"1234567890-wxyz"), (b"cookie", b"0987654321-wxyz"))
     headers = http.Headers(fields)

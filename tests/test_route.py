@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mitmproxy import io as mitmproxy_io
 
 import live
 import simulator
@@ -597,6 +598,30 @@ def test_a_changed_profile_is_taken_up(start: Start, sim: simulator.Simulator) -
         proxy.write_profile(profile)
         live.wait_until(lambda: post(client, "glm").status_code == 401, seconds=4)
     assert proxy.process.poll() is None
+
+
+def test_flows_from_a_file_stay_as_they_were(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    saved, again = tmp_path / "saved.flows", tmp_path / "again.flows"
+    proxy = start(live.profile(sim.url), arguments=["-w", str(saved)])
+    with proxy.client() as client:
+        post(client, "glm")
+    proxy.close()
+    arguments = ["-n", "-r", str(saved), "-w", str(again)]
+    reading = start(
+        live.profile(sim.url),
+        wait=False,
+        arguments=arguments,
+        environ={"PROXY_STATIC_TOKEN": STATIC},
+    )
+    assert reading.process.wait(20) == 0, reading.log
+    assert read_flows(again) == read_flows(saved)
+
+
+def read_flows(path: Path) -> list[dict[str, Any]]:
+    with path.open("rb") as file:
+        return [flow.get_state() for flow in mitmproxy_io.FlowReader(file).stream()]
 
 
 BREAKING = """
