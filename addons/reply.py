@@ -76,8 +76,8 @@ def decoded_head(response: http.Response) -> http.Response:
     response = response.copy()
     for name in NOT_PASSED:
         response.headers.pop(name, None)
-    if response.http_version == "HTTP/1.0":
-        response.http_version = "HTTP/1.1"
+    # Whatever the upstream speaks: mitmproxy turns this into what the client does.
+    response.http_version = "HTTP/1.1"
     return response
 
 
@@ -255,7 +255,7 @@ class Stream:
             return b""
         out = b""
         if self._decoder.rest():
-            # Some leave out the last blank line; what is no JSON was cut.
+            # Some leave out the last blank line.
             out = self._rewrite([e for e in self._decoder.feed(b"\n\n") if is_whole(e)])
         if self.good:
             rest = self._rewriter.end()
@@ -300,7 +300,8 @@ def is_error(body: bytes) -> bool:
 
 
 def is_whole(event: sse.Event) -> bool:
-    if event.data in (b"", b"[DONE]"):
+    """Whether an event that has no end has all its data."""
+    if event.data == b"[DONE]":
         return True
     try:
         msgspec.json.decode(event.data)

@@ -1,0 +1,199 @@
+"""Clients of all kinds: those that leave, those that are refused, those that only pass through."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+import failing
+import live
+import simulator
+from simulator import answers
+
+Start = Callable[..., live.Proxy]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
+    with failing.running(tmp_path_factory.mktemp("proxy")) as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(shared: failing.Pair) -> failing.Pair:
+    shared.sim.clear()
+    return shared
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
+    with failing.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
+        yield pair
+
+
+@pytest.fixture(params=[failing.reverse, failing.http2])
+def client(request: pytest.FixtureRequest, pair: failing.Pair) -> Iterator[httpx.Client]:
+    """Through each of the doors; HTTP/1.1 at one, HTTP/2 at the other."""
+    with request.param(pair) as made:
+        yield made
+
+
+# A client that leaves
+
+
+LEAVING = [
+    pytest.param({"before_head": "silence"}, {"after": 0.1}, id="before the head"),
+    pytest.param({"cut_events": 0, "end": "hang"}, {"after": 0.1}, id="before an event"),
+    pytest.param({"cut_events": 3, "end": "hang"}, {"events": 2}, id="in the answer"),
+    pytest.param({"event_delay": 0.05}, {"events": 2}, id="in an answer that goes on"),
+]
+
+
+@pytest.mark.parametrize(("delivery", "when"), LEAVING)
+def test_a_client_that_leaves_cancels_the_upstream(
+    pair: failing.Pair, delivery: dict[str, Any], when: dict[str, Any]
+) -> None:
+    model = pair.model("alone")
+    pair.when(model, **delivery)
+    failing.leave(pair, model, **when)
+    left = time.monotonic()
+    (request,) = pair.sim.wait_done(1)
+    assert request.cancelled is not None
+    assert request.time + request.cancelled < left + 0.3
+
+
+@pytest.mark.parametrize("far_end", ["pair", "secure"])
+@pytest.mark.parametrize(("delivery", "when"), LEAVING)
+def test_a_stream_that_is_reset_cancels_its_own_attempt_alone(
+    request: pytest.FixtureRequest, far_end: str, delivery: dict[str, Any], when: dict[str, Any]
+) -> None:
+    pair = request.getfixturevalue(far_end)
+    pair.sim.clear()
+    left, stays = pair.model("alone"), pair.model("alone")
+    pair.when(left, **delivery)
+    pair.when(stays, event_delay=0.02)
+    with failing.Streams(pair) as streams:
+        first, second = streams.ask(left), streams.ask(stays)
+        pair.sim.wait_for(2)
+        streams.read(first, events=when.get("events", 0))
+        streams.reset(first)
+        gone = time.monotonic()
+        assert b"message_stop" in streams.read(second)
+        seen = {each.model: each for each in pair.sim.wait_done(2)}
+        assert seen[left].cancelled is not None
+        assert seen[left].time + seen[left].cancelled < gone + 0.3
+        assert seen[stays].cancelled is None
+        assert b"message_stop" in streams.read(streams.ask(stays))
+
+
+def test_a_client_that_leaves_while_a_connection_is_made(pair: failing.Pair) -> None:
+    failing.leave(pair, pair.model("far"), after=0.1)
+    with failing.Streams(pair) as streams:
+        stream = streams.ask(pair.model("far"))
+        time.sleep(0.1)
+        streams.reset(stream)
+        time.sleep(0.5)
+        assert not pair.sim.requests, "the fallback isn't asked for nobody"
+        assert b"message_stop" in streams.read(streams.ask(pair.model("far")))
+
+
+def test_a_client_that_leaves_during_the_second_attempt(pair: failing.Pair) -> None:
+    model = pair.model("claude")
+    pair.when(model, status=500)
+    pair.when("glm-5", before_head="silence")
+    failing.leave(pair, model, after=0.1)
+    requests = pair.sim.wait_done(2)
+    assert requests[-1].cancelled is not None
+
+
+def test_many_streams_of_an_http2_client(pair: failing.Pair) -> None:
+    """Mitmproxy has five connections to an address; who waits for one is not given up."""
+    model = pair.model("hasty")
+    pair.when(model, event_delay=0.06)
+    answered: list[failing.Answer] = []
+    with pair.http2() as client:
+        failing.at_once(*[lambda: answered.append(failing.ask(client, model))] * 12)
+    assert {answer.text for answer in answered} == {"You said: hello"}
+    assert {answer.headers["x-route-attempts"] for answer in answered} == {"1"}
+    assert len(answered) == 12
+
+
+# Requests that have no attempts
+
+
+def test_a_refusal_comes_before_the_body_is_read(start: Start, sim: simulator.Simulator) -> None:
+    proxy = start(
+        live.profile(sim.url), behind=sim.url, environ={"PROXY_STATIC_TOKEN": "static-0123456789"}
+    )
+    head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n{}\r\n"
+    for expect in ("", "expect: 100-continue\r\n"):
+        with socket.create_connection(("127.0.0.1", proxy.reverse_port), timeout=5) as client:
+            client.sendall(head.format(expect).encode())
+            wire = client.recv(65536)
+            assert wire.startswith(b"HTTP/1.1 401 ")
+            client.sendall(b"x" * 1_000_000)
+            while chunk := client.recv(65536):
+                wire += chunk
+            assert wire.count(b"HTTP/1.1") == 1
+
+    def endless() -> Iterator[bytes]:
+        yield from itertools.repeat(b"x" * 65536, 600)
+
+    with proxy.tunnel_client(http2=True) as client:
+        url = "https://api.anthropic.com/v1/messages"
+        assert client.post(url, content=endless()).status_code == 401
+        headers = {"x-litellm-api-key": "static-0123456789"}
+        large = client.post(url, content=endless(), headers=headers)
+        assert (large.status_code, large.json()["error"]["type"]) == (413, "request_too_large")
+        assert client.post(url, json=live.message("glm"), headers=headers).status_code == 200
+    assert len(sim.requests) == 1
+
+
+def test_what_passes_through_streams_both_ways(pair: failing.Pair) -> None:
+    pair.sim.when(lambda r: r.path == "/v1/files", answers.Answer(body=b"x" * 300_000, status=201))
+    with pair.reverse() as client:
+        response = client.post("/v1/files", content=iter([b"y" * 500_000] * 4))
+        assert (response.status_code, len(response.content)) == (201, 300_000)
+        assert client.head("/api/hello").status_code < 500
+        assert client.get("/v1/nothing").status_code == 404
+        assert failing.ask(client, pair.model("claude")).text == "You said: hello"
+    assert len(pair.sim.requests[0].body) == 2_000_000
+
+
+def test_what_passes_through_fails_as_its_upstream_does(
+    pair: failing.Pair, client: httpx.Client
+) -> None:
+    cut = answers.Answer(body=b"x" * 1000, cut_events=0, cut_bytes=100, end="reset")
+    if client.base_url.port:  # the tunnel leads to the real host
+        pair.sim.when(lambda r: r.path == "/v1/files", cut)
+        with pytest.raises(httpx.TransportError):
+            client.get("/v1/files")
+        assert failing.ask(client, pair.model("claude")).text == "You said: hello"
+
+
+def test_a_websocket_passes_through(start: Start, sim: simulator.Simulator) -> None:
+    upgrade = (
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+        b"sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+    )
+    with failing.Odd([upgrade + b"\x81\x02hi"]) as odd:
+        proxy = start(live.profile(sim.url), behind=odd.url)
+        with socket.create_connection(("127.0.0.1", proxy.reverse_port), timeout=5) as client:
+            client.sendall(
+                b"GET /api/ws/voice HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n"
+                b"content-length: 0\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+                b"sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+            )
+            wire = b""
+            while not wire.endswith(b"\x81\x02hi"):
+                chunk = client.recv(65536)
+                assert chunk, wire
+                wire += chunk
+            assert wire.startswith(b"HTTP/1.1 101 ")

@@ -1,0 +1,152 @@
+"""Upstreams over HTTP/2 and TLS, and such as say odd things, over the wire of a real mitmdump."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+import failing
+import live
+import simulator
+
+Start = Callable[..., live.Proxy]
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
+    with failing.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
+        yield pair
+
+
+@pytest.mark.parametrize(
+    ("door", "version"), [(failing.reverse, "1.1"), (failing.either, "2"), (failing.http2, "2")]
+)
+@pytest.mark.parametrize(
+    ("kind", "failure"),
+    [
+        pytest.param("claude", {}, id="none"),
+        pytest.param("claude", {"status": 529}, id="529"),
+        pytest.param("claude", {"before_head": "reset"}, id="reset"),
+        pytest.param("hasty", {"before_head": "silence"}, id="silent"),
+        pytest.param("claude", {"error_at": 0}, id="first event"),
+    ],
+)
+def test_upstreams_over_tls(
+    secure: failing.Pair,
+    door: Callable[[failing.Pair], httpx.Client],
+    version: str,
+    kind: str,
+    failure: dict[str, Any],
+) -> None:
+    secure.sim.clear()
+    model = secure.model(kind)
+    secure.when(model, **failure)
+    with door(secure) as client:
+        for _ in range(2):
+            answer = failing.ask(client, model)
+            assert (answer.text, answer.broken) == ("You said: hello", "")
+            assert answer.headers["x-route-attempts"] == ("2" if failure else "1")
+            assert ("transfer-encoding" in answer.headers) == (door is not failing.http2)
+    assert {request.http for request in secure.sim.requests} == {version}
+
+
+@pytest.mark.parametrize("delivery", [{"end": "reset"}, {"end": "hang"}, {"cut_bytes": 30}])
+def test_an_http2_upstream_that_dies_in_its_answer(
+    secure: failing.Pair, delivery: dict[str, Any]
+) -> None:
+    secure.sim.clear()
+    model = secure.model("hasty")
+    secure.when(model, cut_events=3, **delivery)
+    with failing.http2(secure) as client:
+        answer = failing.ask(client, model)
+        assert (len(answer.events), answer.names[-1]) == (4, "error")
+        assert failing.ask(client, secure.model("hasty")).text == "You said: hello"
+
+
+STREAM = b"event: message_start\ndata: {}\n\nevent: message_stop\ndata: {}\n\n"
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+SIZED = HEAD + b"content-length: %d\r\n\r\n%b" % (len(STREAM), STREAM)
+LIMITED = b"HTTP/1.1 429 Too Many\r\ncontent-length: 2\r\nretry-after: 9\r\n\r\n{}"
+
+
+def odd_client(start: Start, odd: failing.Odd, sim: simulator.Simulator) -> httpx.Client:
+    named = {"odd": {"base_url": odd.url, "auth": "none"}}
+    proxy = start(
+        live.profile(
+            sim.url,
+            providers={**failing.providers(sim.url), **named},
+            models={"odd-*": "odd/odd-*", "glm": "zai/glm-5"},
+            fallbacks={"odd-*": ["glm"]},
+        ),
+        behind=sim.url,
+    )
+    return proxy.client()
+
+
+def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
+    """One proxy and one client connection for all of them, so that each also shows that the one
+    before left nothing behind."""
+    early = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+    old = SIZED.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"\r\n\r\n", b"\r\nx-old: 1\r\n\r\n", 1)
+    closing = HEAD + b"connection: close\r\nkeep-alive: timeout=5\r\n\r\n" + STREAM
+    endless = b"HTTP/1.1 500 No\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    pings = HEAD + b"\r\n" + b": waiting\n\n" * 10_000
+    json_error = b'{"type":"error","error":{"type":"overloaded_error","message":"Full"}}'
+    error = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(json_error), json_error)
+    unfinished = HEAD + b"\r\n" + STREAM[:-2]
+    with (
+        failing.Odd(
+            [SIZED, None],  # closes the connection that it seemed to keep
+            [SIZED, early + SIZED],
+            [old],
+            [closing],
+            [endless, b""],
+            [pings],
+            [error],
+            [unfinished],
+        ) as odd,
+        odd_client(start, odd, sim) as client,
+    ):
+
+        def attempts(kind: str) -> str:
+            response = failing.post(client, model=f"odd-{kind}")
+            assert response.status_code == 200
+            assert b"event: message_stop" in response.content
+            assert response.headers.get("connection") is None
+            return f"{response.headers['x-route-attempts']} {response.headers['x-route-target']}"
+
+        assert attempts("sized") == "1 odd/odd-sized"
+        assert attempts("kept") == "1 odd/odd-kept", "closed as we wrote: asked again, at once"
+        assert odd.connections == 2
+        assert attempts("early") == "2 zai/glm-5"
+        assert attempts("old") == "1 odd/odd-old"
+        assert attempts("closing") == "1 odd/odd-closing"
+        started = time.monotonic()
+        assert attempts("endless") == "2 zai/glm-5"
+        assert 1.5 < time.monotonic() - started < 4, "an error's body is waited for, not for long"
+        assert attempts("pings") == "2 zai/glm-5"
+        assert attempts("error") == "2 zai/glm-5"
+        assert attempts("unfinished") == "1 odd/odd-unfinished"
+
+
+def test_an_address_that_refused_is_asked_again(start: Start, sim: simulator.Simulator) -> None:
+    port = live.free_port()
+    named = {
+        "late": {"base_url": f"http://127.0.0.1:{port}", "auth": "bearer", "api_key": "k" * 20}
+    }
+    proxy = start(
+        live.profile(
+            sim.url, providers={**failing.providers(sim.url), **named}, models={"l": "late/l"}
+        ),
+        behind=sim.url,
+    )
+    with proxy.client() as client:
+        assert failing.post(client, model="l").status_code == 502
+        with simulator.Simulator(port=port, strict=False):
+            assert failing.post(client, model="l").status_code == 200
+        assert failing.post(client, model="l").status_code == 502
