@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,9 +24,9 @@ logger = logging.getLogger(__name__)
 INTERVAL = 0.5
 """Seconds between two looks at an answer that grows."""
 
-SHARE = 0.01
+SHARE = 0.005
 """Of a processor, for all looks at all answers: where it would be more, they come less often.
-mitmweb makes a hash of both bodies at each."""
+mitmweb makes a hash of both bodies at each, and what it sends to browsers later costs twice that."""
 
 LIMIT = 32 * 1024 * 1024
 """Bytes kept of an answer. The longest that a model gives take some megabytes as events."""
@@ -44,12 +45,12 @@ class Pace:
     def __init__(self, later: Later, clock: Callable[[], float]) -> None:
         self.later = later
         self.clock = clock
-        self.answers = 0
-        """That stream now."""
+        self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+        """Of the answers that stream now."""
 
     def wait(self, call: Callable[[], None], took: float) -> Timer:
         """Have an answer looked at again in a while; the last look at it `took` so many seconds."""
-        return self.later(max(INTERVAL, took * self.answers / SHARE), call)
+        return self.later(max(INTERVAL, took * len(self.taps) / SHARE), call)
 
 
 class Tap:
@@ -64,7 +65,7 @@ class Tap:
         self._timer: Timer | None = None
         self._took = 0.0
         if pace:
-            pace.answers += 1
+            pace.taps.add(self)
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         if not data:
@@ -95,8 +96,7 @@ class Tap:
 
     def _store(self) -> None:
         if self._content is not None and self.flow.response:
-            # The property `content` would have to be told of no encoding.
-            self.flow.response.data.content = bytes(self._content)
+            self.flow.response.raw_content = bytes(self._content)
 
     def finish(self) -> None:
         """All that is to come has come."""
@@ -104,7 +104,7 @@ class Tap:
             self._timer.cancel()
         self._store()
         if self._pace:
-            self._pace.answers -= 1
+            self._pace.taps.discard(self)
         self._content = self._pace = self._timer = None
         if self.flow.response:
             # Each would keep the other in memory.

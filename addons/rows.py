@@ -26,7 +26,7 @@ COMMENT = "route_comment"
 """In a flow's metadata: the comment of ours, which may be replaced. Any other is a user's."""
 
 _TOLD = ("route_model", "route_target", "route_attempts", "route_token", "route_session")
-_COUNTED = ("route_state", "route_tokens_in", "route_tokens_out")
+_COUNTED = ("route_state", "route_tokens_in", "route_tokens_cached", "route_tokens_out")
 
 # Claude Code writes the model first.
 _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
@@ -93,6 +93,7 @@ def ended(flow: http.HTTPFlow, meter: usage.Meter | None) -> None:
     flow.metadata["route_state"] = "failed" if why else "complete"
     if used:
         flow.metadata["route_tokens_in"] = used.prompt
+        flow.metadata["route_tokens_cached"] = used.cache_read
         flow.metadata["route_tokens_out"] = used.output
     if why:
         write(flow, comments.failed(*who(flow), why))

@@ -205,7 +205,7 @@ def test_nothing_keeps_a_flow_that_is_over(setting: Setting) -> None:
     setting.capture.response(flow)
     assert flow.response
     assert flow.response.stream is True
-    assert setting.capture.pace.answers == 0
+    assert not setting.capture.pace.taps
 
 
 def test_a_flow_that_ends_twice(setting: Setting) -> None:
@@ -215,7 +215,7 @@ def test_a_flow_that_ends_twice(setting: Setting) -> None:
     flow.error = tflow.terr("gone")
     setting.capture.error(flow)
     assert content(flow) == STREAM
-    assert setting.capture.pace.answers == 0
+    assert not setting.capture.pace.taps
 
 
 def test_endless_answers_are_not_kept_whole(

@@ -62,6 +62,7 @@ def test_a_stream_has_ended(meter: usage.Meter, comment: str, state: str) -> Non
     assert flow.comment == comment
     assert flow.metadata["route_state"] == state
     assert flow.metadata["route_tokens_in"] == 21_300
+    assert flow.metadata["route_tokens_cached"] == 21_000
     assert flow.metadata["route_tokens_out"] == 156
 
 
