@@ -66,7 +66,8 @@ def judge(response: http.Response, translator: Translator) -> failover.Reply:
         body = Body(response)
     except ValueError as e:
         return Refusal(response, str(e))
-    if response.headers.get("content-type", "").partition(";")[0].strip() == "text/event-stream":
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
         return Stream(decoded_head(response), body, translator.stream())
     return Whole(decoded_head(response), body, translator)
 
