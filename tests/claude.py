@@ -1,0 +1,61 @@
+"""The real Claude Code client, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import live
+
+INSTALLED = live.ROOT / ".tools" / "node_modules" / ".bin" / "claude"
+CLAUDE = str(INSTALLED) if INSTALLED.exists() else shutil.which("claude")
+
+needs_claude = pytest.mark.skipif(
+    CLAUDE is None,
+    reason="Claude Code is not installed: npm install --prefix .tools @anthropic-ai/claude-code",
+)
+
+
+class Claude:
+    """Claude Code with a home and a working folder of its own, which knows no other network."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
+        self.folder = home / "work"
+        self.folder.mkdir(parents=True)
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "ANTHROPIC_API_KEY": live.API_KEY,
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            **environ,
+        }
+
+    def ask(self, prompt: str, *arguments: str) -> str:
+        """What `claude -p` prints."""
+        assert CLAUDE
+        run = subprocess.run(
+            [CLAUDE, "-p", prompt, *arguments],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert run.returncode == 0, (run.stdout, run.stderr)
+        return run.stdout.strip()
+
+
+def through_the_reverse_door(proxy: live.Proxy) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": proxy.url}
+
+
+def through_the_tunnel(proxy: live.Proxy) -> dict[str, str]:
+    ca = proxy.confdir / "mitmproxy-ca-cert.pem"
+    return {"HTTPS_PROXY": proxy.proxy_url, "NODE_EXTRA_CA_CERTS": str(ca)}
