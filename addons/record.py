@@ -41,11 +41,12 @@ def failed_attempt(
 
 def show(shown: http.HTTPFlow) -> None:
     """To every part of mitmproxy that would have seen it, had it been a flow of its own."""
-    if view := ctx.master.addons.get("view"):
+    view, save, dumper = (ctx.master.addons.get(name) for name in ("view", "save", "dumper"))
+    if view is not None:  # an empty one is false
         view.add([shown])
-    if save := ctx.master.addons.get("save"):
+    if save is not None:
         save.save_flow(shown)
-    if dumper := ctx.master.addons.get("dumper"):
+    if dumper is not None:
         if shown.error:
             dumper.error(shown)
         else:
