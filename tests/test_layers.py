@@ -61,9 +61,6 @@ ALLOWED = {
 TESTED_ELSEWHERE = {
     "attempt": "what each upstream gets, over the wire, in test_route.py",
     "exchange": "whole requests, over the wire, in test_route.py and test_failover*.py",
-    "plan": "the order of attempts, over the wire, in test_failover*.py",
-    "record": "flows of failed attempts, in test_failover*.py",
-    "reply": "answers cut and broken anywhere, over the wire, in test_failover*.py",
     "settings": "options and profiles of the whole proxy, in test_route.py",
 }
 """Modules without a test file of their own, and what covers them."""
