@@ -34,9 +34,12 @@ def _who(client_model: str, upstream: str) -> str:
     return f"{name} → {target(client_model, upstream)}" if upstream else name
 
 
-def passed(method: str, path: str) -> str:
-    """For what goes through as it is."""
-    return layout.clip(f"{method} {path.partition('?')[0]}", LIMIT)
+def passed(method: str, path: str, why: str = "") -> str:
+    """`GET /v1/models`, for what goes through as it is; `why` it got no answer."""
+    asked = f"{method} {path.partition('?')[0]}"
+    if not why:
+        return layout.clip(asked, LIMIT)
+    return _fit(f"✗ {asked}", [layout.clip(why, LIMIT // 2)])
 
 
 def waiting(client_model: str) -> str:
@@ -75,6 +78,13 @@ def failed(client_model: str, upstream: str, attempts: int, why: str) -> str:
     who = f"✗ {_who(client_model, upstream)}" if client_model else "✗"
     rest = [f"try {attempts}"] if attempts > 1 else []
     return layout.clip(" · ".join([who, *rest, layout.one_line(why, LIMIT)]), LIMIT)
+
+
+def attempt_failed(who: str, why: str, then: str) -> str:
+    """`✗ anthropic (token 2 …wxyz) 429, rests 1 h → zai/glm-5`: whom it was asked of, and who is
+    asked next, whatever has to be left out between the two."""
+    after = f" → {then}" if then else ""
+    return layout.clip(f"✗ {who} {why}", LIMIT - len(after)) + after
 
 
 def _fit(who: str, rest: list[str]) -> str:

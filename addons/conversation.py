@@ -191,9 +191,12 @@ def _options(fields: Mapping[str, msgspec.Raw]) -> str:
 def _thinking(thinking: dict[str, Any] | None) -> str:
     if not thinking:
         return "not set"
-    kind = str(thinking.get("type"))
-    rest = [f"{key} {_plain(value)}" for key, value in thinking.items() if key != "type"]
-    return ", ".join([kind, *rest])
+    # `adaptive, omitted` says it all; a number would not.
+    said = [
+        _plain(value) if key in ("type", "display") else f"{key} {_plain(value)}"
+        for key, value in thinking.items()
+    ]
+    return ", ".join(said)
 
 
 def _plain(value: Any) -> str:

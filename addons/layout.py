@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-WIDTH = 84
+WIDTH = 76
+"""Characters that fit beside the list in a window of 1280 pixels."""
 
 MAX_LINES = 500
 """mitmweb shows 512 lines of a view at first."""

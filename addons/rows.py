@@ -12,6 +12,7 @@ from mitmproxy import http
 
 import comments
 import faults
+import layout
 import settings
 import usage
 import views
@@ -86,7 +87,8 @@ def ended(flow: http.HTTPFlow, meter: usage.Meter | None) -> None:
     """It is over, for better or worse; `meter` is the stream's, if it was one that we saw."""
     if not views.is_ours(flow):
         if flow.error:
-            write(flow, comments.failed("", "", 1, flow.error.msg))
+            why = layout.one_line(flow.error.msg)
+            write(flow, comments.passed(flow.request.method, flow.request.path, why))
         return
     used = meter.usage if meter else _usage(flow)
     why = failure(flow, meter)

@@ -72,6 +72,7 @@ def test_others() -> None:
     assert comments.waiting("") == "…"
     assert comments.waiting(OPUS) == "opus-5-5 → …"
     assert comments.passed("GET", "/v1/models?limit=1000") == "GET /v1/models"
+    assert comments.passed("GET", "/v1/models", "gone") == "✗ GET /v1/models · gone"
     counted = comments.counted(OPUS, "zai/glm-5", 21_300, 0.2)
     assert counted == "opus-5-5 → zai/glm-5 · counted 21.3k · 200 ms"
 
@@ -92,5 +93,26 @@ def test_none_is_too_long(
         comments.failed(client_model, upstream, attempts, why),
         comments.waiting(client_model),
         comments.passed(client_model, upstream),
+        comments.passed("GET", upstream, why),
     ):
         assert len(comment) <= comments.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("told", "comment"),
+    [
+        (
+            ("anthropic (token 2 …wxyz)", "429, rests 3600 s", "zai/glm-5"),
+            "✗ anthropic (token 2 …wxyz) 429, rests 3600 s → zai/glm-5",
+        ),
+        (("zai/glm-5", "silent for 120 s", ""), "✗ zai/glm-5 silent for 120 s"),
+    ],
+)
+def test_attempt_failed(told: tuple[str, str, str], comment: str) -> None:
+    assert comments.attempt_failed(*told) == comment
+
+
+def test_attempt_failed_says_who_is_next_whatever_came_before() -> None:
+    comment = comments.attempt_failed("openrouter/" + "a" * 40, "529", "anthropic (token 3 …wxyz)")
+    assert len(comment) == comments.LIMIT
+    assert comment.endswith("… → anthropic (token 3 …wxyz)")

@@ -55,32 +55,32 @@ MESSAGES = {
 
 PAGE = """\
 claude-opus-5-5 → zai/glm-5 · try 2
-stream · max_tokens 64,000 · thinking adaptive, display omitted · effort medium
+stream · max_tokens 64,000 · thinking adaptive, omitted · effort medium
 about 674 tokens: system 298 · 2 tools 44 · 5 messages 332
 cache points 3: tool 2 5m, system 2 1h, message 5 5m
 also set: metadata
 tools: Bash web_search_20250305
-── system 1/2  ~17 ─────────────────────────────────────────────────────────────────
+── system 1/2  ~17 ─────────────────────────────────────────────────────────
   x-anthropic-billing-header: x
-── system 2/2  ~281 ────────────────────────────────────────────────────────────────
-  You are an agent. You are an agent. You are an agent. You are an agent. You are an
-  agent. You are an agent. You are an agent. You are an agent. You are an agent. You
-  are an agent. You are an agent. You are an agent. You are an agent. You are an
+── system 2/2  ~281 ────────────────────────────────────────────────────────
+  You are an agent. You are an agent. You are an agent. You are an agent.
+  You are an agent. You are an agent. You are an agent. You are an agent.
+  You are an agent. You are an agent. You are an agent. You are an agent.
   … 900 characters in all
   ◆ cache point 1h
-── conversation ────────────────────────────────────────────────────────────────────
+── conversation ────────────────────────────────────────────────────────────
    1 user           ~12  First words
-── 2/5 assistant  ~54 ──────────────────────────────────────────────────────────────
+── 2/5 assistant  ~54 ──────────────────────────────────────────────────────
   ~ thinking (zai)
     Old thought
   → Bash  t1
       command: ls
-── 3/5 user  ~26 ───────────────────────────────────────────────────────────────────
+── 3/5 user  ~26 ───────────────────────────────────────────────────────────
   ← Bash  t1  ~1
       a
-── 4/5 assistant  ~20 ──────────────────────────────────────────────────────────────
+── 4/5 assistant  ~20 ──────────────────────────────────────────────────────
   Newer
-── 5/5 user  ~220 ──────────────────────────────────────────────────────────────────
+── 5/5 user  ~220 ──────────────────────────────────────────────────────────
   ← Bash  t1  ~143
 """
 
@@ -110,16 +110,16 @@ no stream · max_completion_tokens 100 · thinking not set · temperature 0.5
 about 111 tokens: system 0 · 1 tools 20 · 4 messages 91
 no cache points
 tools: Bash
-── 1/4 system  ~15 ─────────────────────────────────────────────────────────────────
+── 1/4 system  ~15 ─────────────────────────────────────────────────────────
   You are an agent.
-── 2/4 user  ~12 ───────────────────────────────────────────────────────────────────
+── 2/4 user  ~12 ───────────────────────────────────────────────────────────
   First words
-── 3/4 assistant  ~47 ──────────────────────────────────────────────────────────────
+── 3/4 assistant  ~47 ──────────────────────────────────────────────────────
   ~ thinking (no origin)
     Hm
   → Bash  c1
       command: ls
-── 4/4 tool  ~17 ───────────────────────────────────────────────────────────────────
+── 4/4 tool  ~17 ───────────────────────────────────────────────────────────
   ← Bash  c1  ~2
       a.py"""
 

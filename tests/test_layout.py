@@ -15,10 +15,10 @@ LONG = "word " * 40
         pytest.param("", ["  "], id="nothing"),
         pytest.param("a\n\nb\n", ["  a", "  ", "  b"], id="lines stay"),
         pytest.param("\ta", ["      a"], id="tab"),
-        pytest.param("x" * 82, ["  " + "x" * 82], id="just fits"),
-        pytest.param("x" * 83, ["  " + "x" * 82, "  x"], id="no space to break at"),
-        pytest.param("x" * 80 + " yyy", ["  " + "x" * 80, "  yyy"], id="broken at a space"),
-        pytest.param("x " + "y" * 82, ["  x " + "y" * 80, "  yy"], id="not at an early one"),
+        pytest.param("x" * 74, ["  " + "x" * 74], id="just fits"),
+        pytest.param("x" * 75, ["  " + "x" * 74, "  x"], id="no space to break at"),
+        pytest.param("x" * 72 + " yyy", ["  " + "x" * 72, "  yyy"], id="broken at a space"),
+        pytest.param("x " + "y" * 74, ["  x " + "y" * 72, "  yy"], id="not at an early one"),
     ],
 )
 def test_wrap(text: str, lines: list[str]) -> None:
@@ -49,7 +49,7 @@ def test_wrap_some(limit: int | None, lines: int) -> None:
 
 def test_wrap_some_of_megabytes_reads_only_the_beginning() -> None:
     text = "x" * 5_000_000
-    assert layout.wrap_some(text, "", 2) == ["x" * 84] * 2 + ["… 5,000,000 characters in all"]
+    assert layout.wrap_some(text, "", 2) == ["x" * 76] * 2 + ["… 5,000,000 characters in all"]
 
 
 @pytest.mark.parametrize(("count", "limit"), [(10, 10), (11, 10), (1000, 10)])

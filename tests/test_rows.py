@@ -130,7 +130,7 @@ def test_what_passes_through() -> None:
     assert "route_state" not in flow.metadata
     flow.error = tflow.terr("gone")
     rows.ended(flow, None)
-    assert flow.comment == "✗ · gone"
+    assert flow.comment == "✗ POST /api/claude_code/settings · gone"
 
 
 def test_a_users_comment_stays() -> None:

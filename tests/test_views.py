@@ -14,6 +14,7 @@ from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
+import layout
 import sent
 import views
 from flows import REQUEST
@@ -116,7 +117,7 @@ def test_answers_that_are_no_streams() -> None:
     for body, end in (
         (message, "  Done."),
         (completion, "  Done."),
-        (error, "── error overloaded_error ".ljust(84, "─") + "\n  Busy"),
+        (error, layout.rule("error overloaded_error") + "\n  Busy"),
     ):
         flow = exchange(answer=json.dumps(body).encode(), answered_with="application/json")
         view, page = shown(flow, flow.response)
