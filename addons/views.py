@@ -6,7 +6,6 @@ Three content views: `claude`, chosen by itself; `claude-full`, with nothing lef
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import msgspec
@@ -21,8 +20,6 @@ import layout
 import prices
 import rawjson
 import sent
-
-logger = logging.getLogger(__name__)
 
 PATHS = ("/v1/messages", "/v1/messages/count_tokens", "/chat/completions")
 """How the paths of our flows end: those of clients, and those of failed attempts."""
@@ -56,10 +53,9 @@ class Claude(contentviews.Contentview):
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
         try:
             return self.page(data, metadata)
-        except Exception as e:
-            # mitmproxy would show the bytes as they are, which for JSON is one endless line.
-            if not isinstance(e, ValueError):
-                logger.debug("Cannot show a body", exc_info=True)
+        except Exception:
+            # A body that is no message, in whatever way. mitmproxy would show its bytes as they
+            # are, which for JSON is one endless line.
             return plain(data)
 
     def page(self, data: bytes, metadata: contentviews.Metadata) -> str:
