@@ -42,6 +42,7 @@ from mitmproxy.proxy import events
 from mitmproxy.proxy.layers import http as layers
 
 import errors
+import sse
 
 logger = logging.getLogger(__name__)
 
@@ -494,9 +495,12 @@ class FailoverStream(layers.HttpStream):
     def break_off(self, why: str) -> Commands[None]:
         """The upstream died in the middle of the answer: end it so that the client knows."""
         if not self.reply.complete:
-            tail = self.reply.broken(why)
             self.flow.error = flow.Error(why)
-            self.finish(why)
+        yield from self.end(self.reply.broken(why))
+
+    def end(self, tail: bytes) -> Commands[None]:
+        self.finish(self.flow.error.msg if self.flow.error else None)
+        if tail:
             yield from self.stock(layers.ResponseData(self.stream_id, tail))
         yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
 
@@ -523,7 +527,8 @@ class FailoverStream(layers.HttpStream):
         elif self.server_state == self.state_wait_for_response_headers:
             yield from self.answer(error_response(500, "The proxy failed; its log says why"))
         elif was == self.streaming:
-            yield from self.break_off("the proxy cannot read it")
+            why = errors.body("api_error", "The proxy failed in the middle of the answer")
+            yield from self.end(b"" if self.reply.complete else sse.encode("error", why))
         else:
             yield layers.SendHttp(
                 layers.ResponseProtocolError(self.stream_id, "failed", layers.ErrorCode.KILL),
