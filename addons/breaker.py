@@ -43,5 +43,11 @@ class Breaker:
 
     def is_open(self, target: str) -> bool:
         """Whether to skip the target, if there is another to try."""
+        return self.left(target) > 0
+
+    def left(self, target: str) -> float:
+        """Seconds for which it is still skipped; 0 when it isn't."""
         known = self._failures.get(target)
-        return known is not None and known.running >= FAILURES and self._clock() < known.last + SKIP
+        if known is None or known.running < FAILURES:
+            return 0.0
+        return max(0.0, known.last + SKIP - self._clock())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from mitmproxy import http
 
 import attempt
 import breaker
 import chat
+import comments
 import credentials
 import decompress
 import errors
@@ -161,13 +163,20 @@ class Exchange:
         if self.tally:
             at_fault = ruling.cause != "request"
             self.tally.attempt_failed(outcome.target, outcome.why, is_at_fault=at_fault)
-        what = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
-        comment = f"{name(failed.step)} {what}{_arrow(following)}"
+        why = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
+        who, then = name(failed.step), _name_of(following)
         if following or effects or len(self.outcomes) > 1 or failure.kind != "status":
-            logger.warning(f"{self.request.model}: {comment}")
+            arrow = f" → {then}" if then else ""
+            logger.warning(f"{self.request.model}: {who} {why}{arrow}")
         if following or len(self.outcomes) > 1:
+            comment = comments.attempt_failed(who, why, then)
             record.failed_attempt(
-                self.flow, failed.shown, failure, started=started, comment=f"✗ {comment}"
+                self.flow,
+                failed.shown,
+                failure,
+                started=started,
+                comment=comment,
+                told=self._told(failed.step, len(self.outcomes)),
             )
         if following:
             return following
@@ -266,14 +275,17 @@ class Exchange:
 
     def _sign(self, response: http.Response, attempts: int) -> None:
         """Tells the client, and people who look at the flow, who answered."""
-        target, token = self.attempt.step
-        response.headers["x-route-target"] = str(target)
+        response.headers["x-route-target"] = str(self.attempt.step.target)
         response.headers["x-route-attempts"] = str(attempts)
-        self.flow.metadata |= {
+        self.flow.metadata |= self._told(self.attempt.step, attempts)
+
+    def _told(self, step: plan.Step, attempt: int) -> dict[str, Any]:
+        """For a flow's metadata."""
+        return {
             "route_model": self.request.model,
-            "route_target": str(target),
-            "route_attempts": attempts,
-            "route_token": token.label if token else "",
+            "route_target": str(step.target),
+            "route_attempts": attempt,
+            "route_token": step.token.label if step.token else "",
             "route_session": self.plan.session or "",
         }
 
@@ -284,7 +296,11 @@ class Exchange:
             self.tally.broke_off(why)
         used = self.flow.metadata
         if "route_tokens_in" in used:
-            self.tally.used(used["route_tokens_in"], used["route_tokens_out"])
+            self.tally.used(
+                used["route_tokens_in"],
+                used["route_tokens_out"],
+                cached=used.get("route_tokens_cached", 0),
+            )
         self.tally.closed()
 
 
@@ -297,10 +313,10 @@ def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:
     return (told if status >= 400 else status), errors.body(kind, message)
 
 
-def _arrow(following: failover.Attempt | http.Response | None) -> str:
+def _name_of(following: failover.Attempt | http.Response | None) -> str:
     if isinstance(following, attempt.Attempt):
-        return f" → {name(following.step)}"
-    return " → answered here" if following else ""
+        return name(following.step)
+    return "answered here" if following else ""
 
 
 def is_wanted(request: http.Request) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from mitmproxy import connection
 from mitmproxy import ctx
@@ -21,8 +23,10 @@ def failed_attempt(
     *,
     started: float,
     comment: str,
+    told: Mapping[str, Any],
 ) -> None:
-    """`answered` is the client's flow; `request` is what went upstream, with placeholders."""
+    """`answered` is the client's flow; `request` is what went upstream, with placeholders; `told`
+    is for the flow's metadata."""
     failed = http.HTTPFlow(answered.client_conn, answered.server_conn)
     failed.request = request.copy()
     failed.request.timestamp_start = started
@@ -36,6 +40,7 @@ def failed_attempt(
         failed.error = flow.Error(failure.detail)
     failed.comment = comment
     failed.marked = MARKER
+    failed.metadata |= told
     show(failed)
 
 

@@ -32,6 +32,8 @@ class Target:
     last_error: str
     last_error_at: float | None
     """Unix seconds."""
+    wait: float = 0.0
+    """Seconds for which it is still skipped."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _targets(
                 failures=row.failures,
                 last_error=row.last_error,
                 last_error_at=row.last_error_at or None,
+                wait=breakers.left(name),
             )
         )
     return found

@@ -16,8 +16,8 @@ class Web:
     """A mitmweb, logged in to."""
 
     def __init__(self, start: Callable[..., live.Proxy], profile: Any, **options: Any) -> None:
-        """`options` are mitmproxy's."""
-        environ = options.pop("environ", {})
+        """`options` are mitmproxy's, but for `environ` and `arguments`, which are the process's."""
+        environ, more = options.pop("environ", {}), options.pop("arguments", [])
         port = live.free_port()
         options = {
             "web_port": port,
@@ -28,7 +28,7 @@ class Web:
         arguments = [
             part for name, value in options.items() for part in ("--set", f"{name}={value}")
         ]
-        self.proxy = start(profile, tool="mitmweb", arguments=arguments, environ=environ)
+        self.proxy = start(profile, tool="mitmweb", arguments=[*arguments, *more], environ=environ)
         self.url = f"http://127.0.0.1:{port}"
         self.api = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
         # The form has what mitmweb wants to see with each change.

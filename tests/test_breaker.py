@@ -39,6 +39,18 @@ def test_three_failures_running_skip_for_30_s(targets: breaker.Breaker, clock: C
     assert not targets.is_open("zai/glm-5")
 
 
+def test_left(targets: breaker.Breaker, clock: Clock) -> None:
+    targets.failed("a")
+    assert targets.left("a") == 0
+    targets.failed("a")
+    targets.failed("a")
+    assert targets.left("a") == 30
+    clock.now += 29
+    assert targets.left("a") == 1
+    clock.now += 2
+    assert targets.left("a") == 0
+
+
 def test_one_more_failure_after_the_30_s_skips_again(
     targets: breaker.Breaker, clock: Clock
 ) -> None:

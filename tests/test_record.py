@@ -29,7 +29,12 @@ def failed(failure: failover.Failure, answered: http.HTTPFlow | None = None) -> 
     shown = view.View()
     with taddons.context(shown):
         record.failed_attempt(
-            answered or tflow.tflow(), REQUEST, failure, started=1000.0, comment="✗ zai/glm-5 429"
+            answered or tflow.tflow(),
+            REQUEST,
+            failure,
+            started=1000.0,
+            comment="✗ zai/glm-5 429",
+            told={"route_target": "zai/glm-5"},
         )
         (only,) = shown
     assert isinstance(only, http.HTTPFlow)
@@ -41,6 +46,7 @@ def test_it_is_marked_and_says_why(failure: failover.Failure) -> None:
     shown = failed(failure)
     assert shown.comment == "✗ zai/glm-5 429"
     assert shown.marked == ":x:"
+    assert shown.metadata == {"route_target": "zai/glm-5"}
     assert not shown.live
     assert shown.request.content == b'{"model":"m"}'
     assert shown.request.timestamp_start == 1000.0
@@ -84,7 +90,9 @@ def test_the_console_and_the_file_have_it_too(
     with taddons.context(dumper.Dumper(), saved) as tctx:
         tctx.configure(saved, save_stream_file=str(tmp_path / "flows"))
         for failure in (LIMITED, REFUSED):
-            record.failed_attempt(tflow.tflow(), REQUEST, failure, started=1.0, comment="✗")
+            record.failed_attempt(
+                tflow.tflow(), REQUEST, failure, started=1.0, comment="✗", told={}
+            )
         saved.done()
     with (tmp_path / "flows").open("rb") as file:
         flows: list[flow.Flow] = list(io.FlowReader(file).stream())
@@ -96,4 +104,4 @@ def test_the_console_and_the_file_have_it_too(
 
 def test_nobody_is_looking() -> None:
     with taddons.context():
-        record.failed_attempt(tflow.tflow(), REQUEST, LIMITED, started=1.0, comment="✗")
+        record.failed_attempt(tflow.tflow(), REQUEST, LIMITED, started=1.0, comment="✗", told={})

@@ -171,11 +171,11 @@ def test_mitmweb_in_a_browser(
     page.open_mitmweb(web.url, mitmweb.PASSWORD)
     page.wait_for_text("✗ kimi → kimi/kimi-for-coding · 500 api_error")
     assert "event_logging" not in page.text()
-    page.screenshot("list")
+    page.screenshot("watching-list")
     page.click("td.col-comment:has-text('→ zai/glm-5 · try 3')")
     page.wait_for_text("claude-opus-5-5 → zai/glm-5 · try 3")
     page.wait_for_text("→ Bash  toolu_1")
-    page.screenshot("request")
+    page.screenshot("watching-request")
 
 
 def test_an_answer_grows_in_a_browser(
