@@ -13,8 +13,8 @@ import msgspec
 
 import chat_completion
 import chat_names
-import chat_parts
 import chat_thinking
+import messages
 import providers
 import rawjson
 import thinking
@@ -144,17 +144,17 @@ def translate(body: bytes, asked: Asked) -> bytes:
     if completion.failed():
         raise ValueError("body: expected an answer, got an error")
     choices = completion.choices or []
-    messages = [choice.message for choice in choices if choice.message is not None]
-    if not messages:
+    given = [choice.message for choice in choices if choice.message is not None]
+    if not given:
         raise ValueError("choices: expected a message, got none")
-    content = [block for message in messages for block in _blocks(message, asked)]
+    content = [block for message in given for block in _blocks(message, asked)]
     ending = stop(
         next((choice.finish_reason for choice in choices if choice.finish_reason), None),
         next((choice.stop_reason for choice in choices if choice.stop_reason), None),
-        [call.arguments() for message in messages for call in _calls(message)],
+        [call.arguments() for message in given for call in _calls(message)],
         asked,
     )
-    content = content or [{"type": "text", "text": chat_parts.EMPTY}]
+    content = content or [{"type": "text", "text": messages.EMPTY}]
     counted = {"usage": chat_completion.usage(completion) or chat_completion.NO_USAGE}
     return msgspec.json.encode(asked.head() | {"content": content} | ending | counted)
 

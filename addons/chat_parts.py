@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 
 import chat_names
-
-EMPTY = "[No message content]"
+import messages
 
 Part = str | dict[str, Any]
 """A part of a user's message: text, or a part of another kind."""
@@ -156,7 +155,7 @@ def content(parts: list[Part]) -> str | list[dict[str, Any]]:
     """A message's content: a plain string where it can be, which every server takes."""
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
-        return "\n\n".join(texts) or EMPTY
+        return "\n\n".join(texts) or messages.EMPTY
     return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
 
 

@@ -19,11 +19,11 @@ import chat_parts
 import chat_quirks
 import chat_tools
 import chat_turns
+import foreign
+import foreign_blocks
 import messages
 import profiles
 import rawjson
-
-_BILLING = "x-anthropic-billing-header"
 
 _ROLES = {"user", "assistant", "system"}
 
@@ -134,23 +134,23 @@ def _blocks(message: chat_turns.Message) -> Iterable[chat_parts.Block]:
 
 def _reminder(block: chat_parts.Block) -> chat_parts.Block:
     """A block of a `system` message amid the conversation: strict templates take one at the start."""
-    if block.type != "text" or not block.text or block.text.startswith("<system-reminder>"):
+    if block.type != "text" or not block.text:
         return block
-    text = f"<system-reminder>\n{block.text}\n</system-reminder>"
+    text = foreign_blocks.reminder(block.text)
     return chat_parts.Block("text", text=text, cache_control=block.cache_control)
 
 
 def _system(fields: chat_fields.Fields, quirks: chat_quirks.Quirks) -> list[dict[str, Any]]:
     system = fields.take("system", str | list[dict[str, Any]], "")
     if isinstance(system, str):
-        system = [{"type": "text", "text": system}]
+        system = [{"type": "text", "text": foreign.unbilled(system)}]
     texts = []
     for block in system:
         text = block.get("text")
         if not isinstance(text, str):
             fields.drop(f"system[].{block.get('type')}")
-        elif text.startswith(_BILLING):
-            fields.drop(f"system[].{_BILLING}")
+        elif text.startswith(foreign.BILLING):
+            fields.drop(f"system[].{foreign.BILLING}")
         elif text:
             texts.append(text)
         for field in sorted(block.keys() - {"type", "text"}):

@@ -15,9 +15,9 @@ import chat_answer
 import chat_calls
 import chat_completion
 import chat_errors
-import chat_parts
 import chat_thinking
 import errors
+import messages
 import sse
 
 _encode = msgspec.json.encode
@@ -242,7 +242,7 @@ class Stream:
         self._seal()
         if self._index < 0:
             self._blank["text"] = ""
-            self._write(chat_completion.Piece("text", chat_parts.EMPTY))
+            self._write(chat_completion.Piece("text", messages.EMPTY))
         self._close()
         arguments = [call.text() for call in self._calls.all if call.name]
         ending = chat_answer.stop(self._finish, self._matched, arguments, self._asked)

@@ -9,10 +9,8 @@ import msgspec
 import chat_fields
 import chat_names
 import chat_turns
+import foreign_tools
 import rawjson
-
-# What Claude Code puts among its tools for Anthropic's cache; no model is meant to call it.
-_PLACEHOLDER = "DeferredToolPlaceholder"
 
 _CHOICES = {"auto": "auto", "any": "required", "tool": "function", "none": "none"}
 """A tool_choice's type in both APIs."""
@@ -49,8 +47,8 @@ def read(fields: chat_fields.Fields, messages: list[chat_turns.Message]) -> list
         tool = rawjson.decode(raw, Tool, "tools[]")
         if tool.type not in (None, "custom"):
             fields.drop(f"tools[].{tool.type}")
-        elif tool.name == _PLACEHOLDER:
-            fields.drop(f"tools[].{_PLACEHOLDER}")
+        elif tool.name == foreign_tools.PLACEHOLDER:
+            fields.drop(f"tools[].{foreign_tools.PLACEHOLDER}")
         else:
             tools[tool.name] = tool
             for field in sorted(msgspec.json.decode(raw).keys() - _KEPT):

@@ -17,6 +17,7 @@ import chat_names
 import chat_parts
 import chat_quirks
 import chat_thinking
+import messages
 import profiles
 import thinking
 
@@ -85,7 +86,7 @@ class Turns:
             message["tool_calls"] = calls
             self._sign(calls, thoughts)
         elif not content:
-            message["content"] = chat_parts.EMPTY
+            message["content"] = messages.EMPTY
         thoughts.put(message)
         if calls and self._provider.reasoning == "required":
             message.setdefault("reasoning_content", "")

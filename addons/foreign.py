@@ -56,13 +56,18 @@ def edits(request: messages.Request, history: list[messages.Message]) -> message
     return {name: raw for name, raw in changed.items() if raw is not fields.get(name)}
 
 
+def unbilled(system: str) -> str:
+    """A system prompt in one string without the billing line; the same object if it has none."""
+    return system.partition("\n")[2].strip("\n") if system.startswith(BILLING) else system
+
+
 def _system(system: msgspec.Raw) -> msgspec.Raw | None:
     """The system prompt without the billing block; the same object if it stays as it is."""
     if memoryview(system)[0] == ord('"'):
         text = rawjson.decode(system, str, "system")
-        if not text.startswith(BILLING):
+        rest = unbilled(text)
+        if rest is text:
             return system
-        rest = text.partition("\n")[2].strip("\n")
         return rawjson.encode(rest) if rest else None
     if system == _NULL:
         return system

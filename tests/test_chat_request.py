@@ -34,6 +34,7 @@ def test_model() -> None:
             ],
             "a",
         ),
+        ("x-anthropic-billing-header: cc_version=2; cch=1;\n\nBe brief\n", "Be brief"),
     ],
 )
 def test_system(system: Any, expected: str) -> None:
