@@ -80,7 +80,7 @@ def _error(body: bytes) -> dict[str, Any]:
 
 def _explained(error: dict[str, Any], body: bytes) -> tuple[str, str]:
     """What an error calls itself, in all its fields, and what it says in plain words."""
-    fault = faults.read(json.dumps(error).encode() if error else body)
+    fault = faults.of(error) if error else faults.read(body)
     code = f"{fault.kind} {fault.code} {error.get('status')}"
     message = fault.message
     # Where in the request FastAPI found it: at `<field>: Extra inputs are not permitted` Claude Code
@@ -92,7 +92,8 @@ def _explained(error: dict[str, Any], body: bytes) -> tuple[str, str]:
         message = f"{message} ({numbers})"
     # What the provider behind OpenRouter said.
     if raw := _get(error.get("metadata"), "raw"):
-        behind = faults.read((raw if isinstance(raw, str) else json.dumps(raw)).encode())
+        is_text = isinstance(raw, str)
+        behind = faults.read(raw.encode("utf-8", "replace")) if is_text else faults.of(raw)
         name = _get(error["metadata"], "provider_name") or "a provider behind it"
         return f"{code} {behind.kind} {behind.code}", f"{message}: {name}: {behind.message}"
     return code, message

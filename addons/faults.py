@@ -63,6 +63,11 @@ def read(body: bytes) -> Fault:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return Fault(message=_page(text))
+    return of(value)
+
+
+def of(value: Any) -> Fault:
+    """The same of a body that is decoded already."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):

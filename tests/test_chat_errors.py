@@ -75,6 +75,12 @@ BODIES = [
         id="OpenRouter, raw object",
     ),
     pytest.param(
+        502,
+        error("Provider returned error", code=502, metadata={"raw": "half an emoji: \ud83e"}),
+        (502, "api_error", "Provider returned error: a provider behind it: half an emoji: ?"),
+        id="OpenRouter, raw text that UTF-8 doesn't have",
+    ),
+    pytest.param(
         402, error("Insufficient credits", code=402), (402, "billing_error", "Insufficient credits"), id="OpenRouter, credits"
     ),
     pytest.param(
