@@ -192,13 +192,15 @@ def unanswered() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def running(folder: Path, *arguments: str, tls: bool = False) -> Iterator[Pair]:
+def running(
+    folder: Path, *arguments: str, tls: bool = False, fallbacks: dict[str, list[str]] = FALLBACKS
+) -> Iterator[Pair]:
     """With `tls`, the simulator speaks HTTP/2 with those who offer it."""
     with unanswered() as far, simulator.Simulator(tls=tls, strict=False) as sim:
         if tls:
             arguments += ("--set", f"ssl_verify_upstream_trusted_ca={sim.ca}")
         profile = live.profile(
-            sim.url, providers=providers(sim.url, far), models=MODELS, fallbacks=FALLBACKS
+            sim.url, providers=providers(sim.url, far), models=MODELS, fallbacks=fallbacks
         )
         proxy = live.Proxy(folder, profile, behind=sim.url, arguments=arguments)
         try:
