@@ -77,21 +77,13 @@ class Completion(msgspec.Struct):
         return first is not None and bool(first.error or first.finish_reason == "error")
 
 
-_completions = msgspec.json.Decoder(Completion)
-
-
 def read(data: bytes) -> Completion:
     """A whole answer or a chunk.
 
     Raises:
         ValueError: it is no JSON object, or not of this form.
     """
-    try:
-        return _completions.decode(data)
-    except msgspec.ValidationError:
-        raise
-    except rawjson.REFUSALS:
-        return rawjson.decode(rawjson.mend(data), Completion)
+    return rawjson.decode_mended(data, Completion)
 
 
 class Piece(NamedTuple):

@@ -53,7 +53,7 @@ def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
     Raises:
         ValueError: the body is no request.
     """
-    fields = _fields(body)
+    fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
     system = _parts(fields.get("system"), _block)
     tools = _parts(fields.get("tools"), _tool)
     messages = _parts(fields.get("messages"), _message)
@@ -119,14 +119,6 @@ def _brief(number: int, part: Part, writer: blocks.Writer) -> Iterable[str]:
     for block in part.blocks:
         yield margin + writer.one_line(block, layout.WIDTH - len(margin))
         margin = " " * len(margin)
-
-
-def _fields(body: bytes) -> Mapping[str, msgspec.Raw]:
-    """Raises ValueError."""
-    try:
-        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except rawjson.REFUSALS:
-        return rawjson.decode(rawjson.mend(body), dict[str, msgspec.Raw])
 
 
 def _value[T](fields: Mapping[str, msgspec.Raw], key: str, type: type[T]) -> T | None:

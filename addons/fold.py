@@ -85,7 +85,7 @@ class _Growing:
         partial = block.pop("partial_json", None)
         if isinstance(partial, str) and partial.strip():
             try:
-                block["input"] = _loads(partial.encode())
+                block["input"] = rawjson.decode_mended(partial.encode(), dict[str, Any])
             except ValueError:
                 block["partial_json"] = partial
         return block
@@ -124,7 +124,7 @@ class Fold:
             answer.error = _error(event.data)
             return
         try:
-            known = self._read(_event(event.data), event)
+            known = self._read(rawjson.decode_mended(event.data, _Event), event)
         except ValueError:
             known = False
         answer.unread += not known
@@ -174,7 +174,7 @@ class Fold:
 
     def _add_chunk(self, data: bytes) -> None:
         answer = self._answer
-        fields = _loads(data)
+        fields = rawjson.decode_mended(data, dict[str, Any])
         answer.id = answer.id or _text(fields.get("id"))
         answer.model = answer.model or _text(fields.get("model"))
         chunk = chat_completion.read(data)
@@ -213,7 +213,7 @@ def body(whole: bytes) -> Answer:
     Raises:
         ValueError: it is none of them.
     """
-    fields = _loads(whole)
+    fields = rawjson.decode_mended(whole, dict[str, Any])
     answer = Answer(complete=True)
     if fields.get("error") is not None or fields.get("type") == "error":
         answer.error = _error(whole)
@@ -253,24 +253,3 @@ def _block(value: Any) -> Block:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-_events = msgspec.json.Decoder(_Event)
-
-
-def _event(data: bytes) -> _Event:
-    """Raises ValueError."""
-    try:
-        return _events.decode(data)
-    except msgspec.ValidationError:
-        raise
-    except rawjson.REFUSALS:
-        return rawjson.decode(rawjson.mend(data), _Event)
-
-
-def _loads(data: bytes) -> dict[str, Any]:
-    """Raises ValueError."""
-    try:
-        return msgspec.json.decode(data, type=dict[str, Any])
-    except rawjson.REFUSALS:
-        return rawjson.decode(rawjson.mend(data), dict[str, Any])

@@ -29,8 +29,6 @@ BILLING = "x-anthropic-billing-header"
 """How Claude Code's first system block begins. Anthropic's servers take it off; elsewhere it would
 be part of the prompt."""
 
-_NULL = msgspec.Raw(b"null")
-
 
 class _Block(msgspec.Struct):
     text: str = ""
@@ -69,7 +67,7 @@ def _system(system: msgspec.Raw) -> msgspec.Raw | None:
         if rest is text:
             return system
         return rawjson.encode(rest) if rest else None
-    if system == _NULL:
+    if system == rawjson.NULL:
         return system
     cleaned = foreign_blocks.clean(system, "system")
     blocks = rawjson.decode(cleaned, list[_Block], "system")

@@ -11,8 +11,6 @@ import msgspec
 import messages
 import rawjson
 
-_NULL = msgspec.Raw(b"null")
-
 # What Anthropic's servers did, or keep: beside these, each `…_tool_result` of a server's tool.
 _SERVER_BLOCKS = {
     "container_upload",
@@ -25,8 +23,8 @@ _SERVER_BLOCKS = {
 
 class _Block(msgspec.Struct, gc=False):
     type: str = ""
-    cache_control: msgspec.Raw = _NULL
-    content: msgspec.Raw = _NULL
+    cache_control: msgspec.Raw = rawjson.NULL
+    content: msgspec.Raw = rawjson.NULL
     tool_name: str = ""
 
     @property
@@ -35,23 +33,23 @@ class _Block(msgspec.Struct, gc=False):
         return (
             self.type in _SERVER_BLOCKS
             or self.type.endswith("_tool_result")
-            or (self.type == "compaction" and self.content == _NULL)
+            or (self.type == "compaction" and self.content == rawjson.NULL)
         )
 
     @property
     def has_scope(self) -> bool:
-        return self.cache_control is not _NULL and b'"scope"' in bytes(self.cache_control)
+        return self.cache_control is not rawjson.NULL and b'"scope"' in bytes(self.cache_control)
 
     @property
     def has_blocks(self) -> bool:
-        return self.type == "tool_result" and memoryview(self.content)[0] == ord("[")
+        return self.type == "tool_result" and rawjson.is_array(self.content)
 
 
 class _Item(msgspec.Struct):
     """A part of a `system` message amid the conversation."""
 
-    text: msgspec.Raw = _NULL
-    cache_control: msgspec.Raw = _NULL
+    text: msgspec.Raw = rawjson.NULL
+    cache_control: msgspec.Raw = rawjson.NULL
 
 
 _BLOCKS = list[_Block]
@@ -95,7 +93,7 @@ def _reminded(spoken: list[messages.Message], reminders: list[msgspec.Raw]) -> m
 def _blocks(message: messages.Message) -> Iterable[msgspec.Raw]:
     if message.has_blocks:
         return rawjson.decode(message.content, list[msgspec.Raw])
-    if message.content in (_NULL, msgspec.Raw(b'""')):
+    if message.content in (rawjson.NULL, msgspec.Raw(b'""')):
         return []
     return [rawjson.encode({"type": "text", "text": message.content})]
 
@@ -106,11 +104,11 @@ def _reminders(message: messages.Message, place: str) -> Iterator[msgspec.Raw]:
     if message.has_blocks:
         items = rawjson.decode(message.content, list[_Item], place)
     for item in items:
-        text = "" if item.text == _NULL else rawjson.decode(item.text, str, place)
+        text = "" if item.text == rawjson.NULL else rawjson.decode(item.text, str, place)
         if not text.strip():
             continue
         block: dict[str, object] = {"type": "text", "text": reminder(text)}
-        if item.cache_control != _NULL:
+        if item.cache_control != rawjson.NULL:
             block["cache_control"] = unscoped(item.cache_control)
         yield rawjson.encode(block)
 

@@ -10,7 +10,6 @@ import foreign_blocks
 import messages
 import rawjson
 
-_NULL = msgspec.Raw(b"null")
 _NOT_SENT = {"allowed_callers", "defer_loading", "eager_input_streaming", "strict"}
 
 # Claude Code's tool that keeps deferred loading on at Anthropic. No model may call it.
@@ -23,7 +22,7 @@ class _Item(msgspec.Struct):
     """A part of a `system` message amid the conversation."""
 
     type: str = ""
-    tool: msgspec.Raw = _NULL
+    tool: msgspec.Raw = rawjson.NULL
 
 
 class _Change(msgspec.Struct):
@@ -48,9 +47,9 @@ def edits(
         ValueError: a tool or a choice is not in Anthropic's form.
     """
     given: list[_Tool] = []
-    if fields.get("tools", _NULL) != _NULL:
+    if fields.get("tools", rawjson.NULL) != rawjson.NULL:
         given = rawjson.decode(fields["tools"], list[_Tool], "tools")
-    tools = {_text(tool, "name"): tool for tool in given}
+    tools = {rawjson.text(tool, "name"): tool for tool in given}
     _follow(history, tools)
     sent = [_plain(tool) for tool in tools.values() if _is_clients(tool)]
     if not sent:
@@ -60,7 +59,8 @@ def edits(
         changed["tools"] = rawjson.encode(sent)
     if "tool_choice" in fields:
         choice = rawjson.decode(fields["tool_choice"], _Choice, "tool_choice")
-        if choice.type == "tool" and choice.name not in {_text(tool, "name") for tool in sent}:
+        names = {rawjson.text(tool, "name") for tool in sent}
+        if choice.type == "tool" and choice.name not in names:
             changed["tool_choice"] = None
     return changed
 
@@ -77,7 +77,7 @@ def _follow(history: list[messages.Message], tools: dict[str, _Tool]) -> None:
                 continue
             change = rawjson.decode(item.tool, _Change, f"{place}[].tool")
             if change.definition is not None:
-                change.name = _text(change.definition, "name")
+                change.name = rawjson.text(change.definition, "name")
                 known[change.name] = change.definition
             if item.type == "tool_removal":
                 tools.pop(change.name, None)
@@ -86,7 +86,8 @@ def _follow(history: list[messages.Message], tools: dict[str, _Tool]) -> None:
 
 
 def _is_clients(tool: _Tool) -> bool:
-    return _text(tool, "type") in ("", "custom") and _text(tool, "name") != PLACEHOLDER
+    is_servers = rawjson.text(tool, "type") not in ("", "custom")
+    return not is_servers and rawjson.text(tool, "name") != PLACEHOLDER
 
 
 def _plain(tool: _Tool) -> _Tool:
@@ -94,10 +95,3 @@ def _plain(tool: _Tool) -> _Tool:
     if "cache_control" in plain:
         plain["cache_control"] = foreign_blocks.unscoped(plain["cache_control"])
     return plain
-
-
-def _text(tool: _Tool, key: str) -> str:
-    try:
-        return msgspec.json.decode(tool.get(key, _NULL), type=str)
-    except rawjson.REFUSALS:
-        return ""

@@ -15,7 +15,6 @@ import msgspec
 
 import rawjson
 
-_NULL = msgspec.Raw(b"null")
 _BYTES_PER_TOKEN = 3.5
 
 EMPTY = "[No message content]"
@@ -30,19 +29,19 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     """One message."""
 
     role: str = ""
-    content: msgspec.Raw = _NULL
+    content: msgspec.Raw = rawjson.NULL
     """A string or an array of blocks."""
-    output_config: msgspec.Raw = _NULL
-    clear_at: msgspec.Raw = _NULL
+    output_config: msgspec.Raw = rawjson.NULL
+    clear_at: msgspec.Raw = rawjson.NULL
 
     @property
     def is_marked(self) -> bool:
         """Whether it has one of the fields that only Anthropic knows."""
-        return self.output_config != _NULL or self.clear_at != _NULL
+        return self.output_config != rawjson.NULL or self.clear_at != rawjson.NULL
 
     @property
     def has_blocks(self) -> bool:
-        return memoryview(self.content)[0] == ord("[")
+        return rawjson.is_array(self.content)
 
     def with_blocks(self, blocks: list[msgspec.Raw]) -> Message:
         """The message with other content, and never without any: it may not be empty."""
@@ -138,9 +137,9 @@ class _Head(msgspec.Struct):
     model: str
     stream: bool | None = None
     messages: list[Message] = []
-    metadata: msgspec.Raw = _NULL
-    thread: msgspec.Raw = _NULL
-    tools: msgspec.Raw = _NULL
+    metadata: msgspec.Raw = rawjson.NULL
+    thread: msgspec.Raw = rawjson.NULL
+    tools: msgspec.Raw = rawjson.NULL
 
 
 class _Metadata(msgspec.Struct):
@@ -173,13 +172,13 @@ def _head(body: bytes) -> tuple[bytes, _Head, bool]:
 
 def _outlined_head(text: bytes) -> _Head:
     outline = rawjson.outline(text)
-    if memoryview(outline.get("messages", b"["))[0] != ord("["):
+    if not rawjson.is_array(outline.get("messages", msgspec.Raw(b"[]"))):
         raise ValueError("messages: expected an array, got something else")
     shallow = ("model", "stream", "metadata", "thread")
     head = _HEAD.decode(
         msgspec.json.encode({key: outline[key] for key in shallow if key in outline})
     )
-    head.tools = outline.get("tools", _NULL)
+    head.tools = outline.get("tools", rawjson.NULL)
     return head
 
 

@@ -14,6 +14,8 @@ import msgspec
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises: use explain() on it."""
 
+NULL = msgspec.Raw(b"null")
+
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
 _KEY = re.compile(rb"\s*+(%b)\s*+:\s*+" % _STRING, re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,:\[\]{}\"]++")
@@ -51,6 +53,19 @@ def decode[T](data: msgspec.Raw | bytes, type: type[T], place: str = "") -> T:
     return value
 
 
+def decode_mended[T](data: msgspec.Raw | bytes, type: type[T]) -> T:
+    """The value, also where there are lone halves of surrogate pairs in it.
+
+    Raises:
+        ValueError: as decode().
+    """
+    try:
+        value: T = _decoder(cast(Hashable, type)).decode(data)
+    except REFUSALS:
+        return decode(mend(bytes(data)), type)
+    return value
+
+
 @functools.cache
 def _decoder(type: Hashable) -> msgspec.json.Decoder[Any]:
     # Reading the type takes longer than a small value does.
@@ -62,6 +77,7 @@ class _Typed(msgspec.Struct):
 
 
 _TYPED = msgspec.json.Decoder(_Typed)
+_STR = msgspec.json.Decoder(str)
 
 
 def kind(data: msgspec.Raw | bytes) -> str:
@@ -70,6 +86,18 @@ def kind(data: msgspec.Raw | bytes) -> str:
         return _TYPED.decode(data).type
     except REFUSALS:
         return ""
+
+
+def text(fields: Mapping[str, msgspec.Raw], key: str) -> str:
+    """A string among the fields, empty where there is none."""
+    try:
+        return _STR.decode(fields.get(key, NULL))
+    except REFUSALS:
+        return ""
+
+
+def is_array(data: msgspec.Raw) -> bool:
+    return memoryview(data)[0] == ord("[")
 
 
 def encode(value: object) -> msgspec.Raw:

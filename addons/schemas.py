@@ -11,7 +11,6 @@ import rawjson
 
 _COMBINERS = ("allOf", "anyOf", "oneOf")
 _MAX_DEPTH = 32
-_NULL = msgspec.Raw(b"null")
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 type _Schema = dict[str, Any]
@@ -23,7 +22,7 @@ def flatten_tools(tools: msgspec.Raw) -> msgspec.Raw | None:
     Raises:
         ValueError: a tool is no object.
     """
-    if memoryview(tools)[0] != ord("["):
+    if not rawjson.is_array(tools):
         return None
     listed = rawjson.decode(tools, list[dict[str, msgspec.Raw]], "tools")
     combined = {n: tool for n, tool in enumerate(listed) if _is_combined(tool)}
@@ -36,7 +35,7 @@ def flatten_tools(tools: msgspec.Raw) -> msgspec.Raw | None:
 
 def _is_combined(tool: dict[str, msgspec.Raw]) -> bool:
     try:
-        schema = _FIELDS.decode(tool.get("input_schema", _NULL))
+        schema = _FIELDS.decode(tool.get("input_schema", rawjson.NULL))
     except rawjson.REFUSALS:
         return False
     return not schema.keys().isdisjoint(_COMBINERS)

@@ -14,7 +14,6 @@ import sse
 import thinking
 
 _NOTHING_LEFT = "[No visible output]"
-_NULL = msgspec.Raw(b"null")
 
 type _Fields = dict[str, msgspec.Raw]
 
@@ -62,8 +61,8 @@ class Tagger:
 
     def _start(self, event: sse.Event) -> bytes:
         started = _EVENT.decode(event.data)
-        kind = _text(started.content_block, "type")
-        if kind == "thinking" and not _text(started.content_block, "signature"):
+        kind = rawjson.text(started.content_block, "type")
+        if kind == "thinking" and not rawjson.text(started.content_block, "signature"):
             self._unsigned.add(started.index)
         elif kind in thinking.KINDS:
             return _changed(event, content_block=_tagged(started.content_block, self._tag))
@@ -71,10 +70,10 @@ class Tagger:
 
     def _sign(self, event: sse.Event) -> bytes:
         signed = _EVENT.decode(event.data)
-        if _text(signed.delta, "type") != "signature_delta":
+        if rawjson.text(signed.delta, "type") != "signature_delta":
             return event.raw
         self._unsigned.discard(signed.index)
-        signature = self._tag + _text(signed.delta, "signature")
+        signature = self._tag + rawjson.text(signed.delta, "signature")
         return _changed(event, delta=signed.delta | {"signature": rawjson.encode(signature)})
 
     def _stop(self, event: sse.Event) -> bytes:
@@ -116,7 +115,7 @@ class Stripper:
 
     def _start(self, started: _Event) -> None:
         place = None
-        if _text(started.content_block, "type") not in thinking.KINDS:
+        if rawjson.text(started.content_block, "type") not in thinking.KINDS:
             place = self._kept
             self._kept += 1
         self._places[started.index] = place
@@ -149,7 +148,7 @@ def tag(answer: bytes, provider: str) -> bytes:
 
     def tagged(blocks: list[_Fields]) -> list[_Fields]:
         return [
-            _tagged(block, prefix) if _text(block, "type") in thinking.KINDS else block
+            _tagged(block, prefix) if rawjson.text(block, "type") in thinking.KINDS else block
             for block in blocks
         ]
 
@@ -161,7 +160,7 @@ def strip(answer: bytes) -> bytes:
     nothing_left = {"type": rawjson.encode("text"), "text": rawjson.encode(_NOTHING_LEFT)}
 
     def stripped(blocks: list[_Fields]) -> list[_Fields]:
-        kept = [block for block in blocks if _text(block, "type") not in thinking.KINDS]
+        kept = [block for block in blocks if rawjson.text(block, "type") not in thinking.KINDS]
         return kept if kept or not blocks else [nothing_left]
 
     return _edited(answer, stripped)
@@ -172,7 +171,7 @@ def _edited(answer: bytes, edit: Callable[[list[_Fields]], list[_Fields]]) -> by
         return answer
     try:
         fields = _FIELDS.decode(answer)
-        blocks = _BLOCKS.decode(fields.get("content", _NULL))
+        blocks = _BLOCKS.decode(fields.get("content", rawjson.NULL))
     except rawjson.REFUSALS:
         return answer
     edited = edit(blocks)
@@ -182,15 +181,8 @@ def _edited(answer: bytes, edit: Callable[[list[_Fields]], list[_Fields]]) -> by
 
 
 def _tagged(block: _Fields, prefix: str) -> _Fields:
-    key = thinking.mark(_text(block, "type"))
-    return block | {key: rawjson.encode(prefix + _text(block, key))}
-
-
-def _text(fields: _Fields, key: str) -> str:
-    try:
-        return msgspec.json.decode(fields.get(key, _NULL), type=str)
-    except rawjson.REFUSALS:
-        return ""
+    key = thinking.mark(rawjson.text(block, "type"))
+    return block | {key: rawjson.encode(prefix + rawjson.text(block, key))}
 
 
 def _changed(event: sse.Event, **changes: object) -> bytes:

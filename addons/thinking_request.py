@@ -12,7 +12,6 @@ import profiles
 import rawjson
 import thinking
 
-_NULL = msgspec.Raw(b"null")
 _CLEAR = "clear_thinking_20251015"
 
 
@@ -103,10 +102,10 @@ def switch_off(request: messages.Request, history: list[messages.Message]) -> me
     if not _breaks_loop(request.messages, history):
         return {}
     fields = request.fields
-    if rawjson.kind(fields.get("thinking", _NULL)) != "enabled":
+    if rawjson.kind(fields.get("thinking", rawjson.NULL)) != "enabled":
         return {}
     edits: dict[str, msgspec.Raw | None] = {"thinking": rawjson.encode({"type": "disabled"})}
-    if fields.get("context_management", _NULL) != _NULL:
+    if fields.get("context_management", rawjson.NULL) != rawjson.NULL:
         edits["context_management"] = _without_clearing(fields["context_management"])
     return edits
 

@@ -98,6 +98,26 @@ def test_mend_is_what_a_decoder_would_do(parts: list[str]) -> None:
     assert msgspec.json.decode(mended) == expected.replace("\ud83e", "\ufffd")
 
 
+def test_decode_mended() -> None:
+    assert rawjson.decode_mended(b'{"name":"a"}', Part) == Part("a")
+    assert rawjson.decode_mended(b'{"name":"\\ud83e"}', Part) == Part("\ufffd")
+    with pytest.raises(ValueError, match=r"^name: expected a string, got an integer$"):
+        rawjson.decode_mended(b'{"name":3}', Part)
+
+
+@pytest.mark.parametrize(
+    "value, text", [(b'"a\\n"', "a\n"), (b"null", ""), (b"3", ""), (b'["a"]', "")]
+)
+def test_text(value: bytes, text: str) -> None:
+    assert rawjson.text({"a": msgspec.Raw(value)}, "a") == text
+    assert rawjson.text({}, "a") == ""
+
+
+@pytest.mark.parametrize("value, is_array", [(b"[]", True), (b'"["', False), (b"null", False)])
+def test_is_array(value: bytes, is_array: bool) -> None:
+    assert rawjson.is_array(msgspec.Raw(value)) is is_array
+
+
 def spans(text: bytes) -> dict[str, Any]:
     fields = rawjson.decode(text, dict[str, msgspec.Raw])
     found = {name: rawjson.span(text, fields, name) for name in fields}
