@@ -15,7 +15,7 @@ import thinking
 
 _NOTHING_LEFT = "[No visible output]"
 
-type _Fields = dict[str, msgspec.Raw]
+_Fields = dict[str, msgspec.Raw]
 
 
 class _Event(msgspec.Struct):
@@ -24,11 +24,6 @@ class _Event(msgspec.Struct):
     index: int
     content_block: _Fields = {}
     delta: _Fields = {}
-
-
-_EVENT = msgspec.json.Decoder(_Event)
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_BLOCKS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 
 class Tagger:
@@ -51,7 +46,7 @@ class Tagger:
                     return self._sign(event)
                 case "content_block_stop" if self._unsigned:
                     return self._stop(event)
-        except rawjson.REFUSALS:
+        except ValueError:
             pass
         return event.raw
 
@@ -60,7 +55,7 @@ class Tagger:
         return b""
 
     def _start(self, event: sse.Event) -> bytes:
-        started = _EVENT.decode(event.data)
+        started = _event(event)
         kind = rawjson.text(started.content_block, "type")
         if kind == "thinking" and not rawjson.text(started.content_block, "signature"):
             self._unsigned.add(started.index)
@@ -69,7 +64,7 @@ class Tagger:
         return event.raw
 
     def _sign(self, event: sse.Event) -> bytes:
-        signed = _EVENT.decode(event.data)
+        signed = _event(event)
         if rawjson.text(signed.delta, "type") != "signature_delta":
             return event.raw
         self._unsigned.discard(signed.index)
@@ -77,7 +72,7 @@ class Tagger:
         return _changed(event, delta=signed.delta | {"signature": rawjson.encode(signature)})
 
     def _stop(self, event: sse.Event) -> bytes:
-        index = _EVENT.decode(event.data).index
+        index = _event(event).index
         if index not in self._unsigned:
             return event.raw
         self._unsigned.remove(index)
@@ -99,13 +94,13 @@ class Stripper:
         try:
             match event.name:
                 case "content_block_start":
-                    self._start(_EVENT.decode(event.data))
+                    self._start(_event(event))
                     return self._move(event)
                 case "content_block_delta" | "content_block_stop" if self._moves:
                     return self._move(event)
                 case "message_delta" | "message_stop":
                     return self._fill() + event.raw
-        except rawjson.REFUSALS:
+        except ValueError:
             pass
         return event.raw
 
@@ -122,11 +117,11 @@ class Stripper:
         self._moves = self._moves or place != started.index
 
     def _move(self, event: sse.Event) -> bytes:
-        index = _EVENT.decode(event.data).index
+        index = _event(event).index
         place = self._places.get(index, index)
         if place is None:
             return b""
-        return event.raw if place == index else _changed(event, index=place)
+        return event.raw if place == index else _moved(event, place)
 
     def _fill(self) -> bytes:
         """A block for an answer that was nothing but thinking: Claude Code asks again for one."""
@@ -170,9 +165,9 @@ def _edited(answer: bytes, edit: Callable[[list[_Fields]], list[_Fields]]) -> by
     if b"thinking" not in answer:
         return answer
     try:
-        fields = _FIELDS.decode(answer)
-        blocks = _BLOCKS.decode(fields.get("content", rawjson.NULL))
-    except rawjson.REFUSALS:
+        fields = rawjson.decode_mended(answer, _Fields)
+        blocks = rawjson.decode(fields.get("content", rawjson.NULL), list[_Fields])
+    except ValueError:
         return answer
     edited = edit(blocks)
     if edited == blocks:
@@ -185,10 +180,25 @@ def _tagged(block: _Fields, prefix: str) -> _Fields:
     return block | {key: rawjson.encode(prefix + rawjson.text(block, key))}
 
 
+def _event(event: sse.Event) -> _Event:
+    return rawjson.decode_mended(event.data, _Event)
+
+
 def _changed(event: sse.Event, **changes: object) -> bytes:
-    fields = _FIELDS.decode(event.data)
+    fields = rawjson.decode_mended(event.data, _Fields)
     fields |= {key: rawjson.encode(value) for key, value in changes.items()}
     return sse.encode(event.name, msgspec.json.encode(fields))
+
+
+def _moved(event: sse.Event, index: int) -> bytes:
+    """The event with another index, and every other byte as it was: the other half of an emoji
+    may be in the next one."""
+    text = rawjson.mend(event.data)
+    place = rawjson.span(text, rawjson.decode(text, _Fields), "index")
+    if place is None:
+        return _changed(event, index=index)
+    start, end = place
+    return sse.encode(event.name, b"%b%d%b" % (event.data[:start], index, event.data[end:]))
 
 
 def _encode(name: str, **fields: object) -> bytes:

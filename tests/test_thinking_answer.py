@@ -176,6 +176,31 @@ def test_strip_closes_holes() -> None:
     assert [data["index"] for name, data in events(out) if name == "content_block_stop"] == [0, 1]
 
 
+HALF, OTHER_HALF = "\ud83e", "\udd16"
+
+
+def test_halves_of_an_emoji_in_a_stream() -> None:
+    """Some servers cut their deltas between the two halves, which no strict decoder takes."""
+    thinking = thought("abc") | {"thinking": HALF}
+    thinking["deltas"].insert(0, {"type": "thinking_delta", "thinking": HALF})
+    halves = [{"type": "text_delta", "text": half} for half in (HALF, OTHER_HALF)]
+    wire = stream(thinking, TEXT | {"deltas": halves})
+    stripped = run(thinking_answer.Stripper(), wire)
+    assert b"thinking" not in stripped
+    assert [block["text"] for block in message(stripped)] == [HALF + OTHER_HALF]
+    tagged = message(run(thinking_answer.Tagger("zai"), wire))
+    assert [block.get("signature") for block in tagged] == [TAG + "abc", None]
+
+
+def test_half_an_emoji_in_a_whole_answer() -> None:
+    content = [{"type": "thinking", "thinking": HALF, "signature": "a"}]
+    content += [{"type": "text", "text": f"b{HALF}"}]
+    answer = json.dumps({"content": content}).encode()
+    stripped = json.loads(thinking_answer.strip(answer))
+    assert stripped["content"] == [{"type": "text", "text": "b\ufffd"}]
+    assert json.loads(thinking_answer.tag(answer, "zai"))["content"][0]["signature"] == f"{TAG}a"
+
+
 def test_nothing_is_held_back() -> None:
     stripper = thinking_answer.Stripper()
     for each in sse.Decoder().feed(RECORDED):
