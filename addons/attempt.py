@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Literal
 
 from mitmproxy import http
+from mitmproxy.net.http import url
 
 import chat
 import credentials
 import failover
+import heads
 import messages
 import plan
 import reply
@@ -47,10 +49,9 @@ class Attempt:
         self.translator: reply.Translator
         body = self._translate(request)
         self.rewritten = body is not request.body
-        self.shown = self._address(client_request, body)
-        own = self._authorize(client_secrets)
-        # A profile's headers may hold keys, too.
-        self.secrets = {**own, **credentials.hide(self.shown.headers, provider.name)}
+        """What goes upstream is not the client's own body."""
+        self.secrets: dict[bytes, bytes] = {}
+        self.shown = self._address(client_request, body, client_secrets)
 
     @property
     def credential(self) -> Credential:
@@ -67,60 +68,81 @@ class Attempt:
         self.translator = scrub.Translator(target)
         return scrub.request(request, target)
 
-    def _address(self, client: http.Request, body: bytes) -> http.Request:
+    def _address(
+        self, client: http.Request, body: bytes, client_secrets: credentials.Secrets
+    ) -> http.Request:
         provider = self.provider
         path, question, query = client.path.partition("?")
         if provider.api == "openai":
             path, question, query = "/chat/completions", "", ""
-        shown = client.copy()
-        shown.trailers = None
-        shown.headers.fields = scrub.headers(shown.headers.fields, provider)
-        shown.headers.update(provider.headers)
-        # What comes compressed is decoded all the same, but most of it need not come so.
-        shown.headers["accept-encoding"] = "identity"
-        shown.headers.pop("transfer-encoding", None)
-        if self.rewritten:
-            shown.headers.pop("content-encoding", None)
-            shown.raw_content = body
-        shown.headers["content-length"] = str(len(shown.raw_content or b""))
-        shown.scheme, shown.host, shown.port = provider.scheme, provider.host, provider.port
-        shown.path = provider.path + path + question + query
-        return shown
+        if not self.rewritten:
+            body = client.raw_content or b""
+        authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
+        fields = scrub.headers(client.headers.fields, provider)
+        changes = {
+            **self._changes(client.headers, len(body)),
+            **self._credentials(client_secrets),
+        }
+        if not client.is_http2:
+            changes[b"host"] = authority
+        headers = heads.changed(fields, changes)
+        # A profile's headers may hold keys, too.
+        self.secrets |= credentials.hide(headers, provider.name)
+        return heads.like(
+            client,
+            host=provider.host,
+            port=provider.port,
+            scheme=provider.scheme.encode(),
+            authority=authority if client.is_http2 else b"",
+            path=(provider.path + path + question + query).encode("utf-8", "surrogateescape"),
+            headers=headers,
+            content=body,
+            trailers=None,
+        )
 
-    def _authorize(self, client: credentials.Secrets) -> credentials.Secrets:
-        """Puts the placeholders in; returns what they stand for."""
-        if self.credential == "client":
-            return client
-        headers = self.shown.headers
-        headers.pop("authorization", None)
-        headers.pop("x-api-key", None)
+    def _changes(self, client: http.Headers, length: int) -> heads.Changes:
+        """Of the headers that have nothing to do with credentials."""
+        changes: dict[bytes, bytes | None] = {
+            name.encode(): value.encode() for name, value in self.provider.headers.items()
+        }
+        # What comes compressed is decoded all the same, but most of it need not come so.
+        changes[b"accept-encoding"] = b"identity"
+        changes[b"transfer-encoding"] = None
+        changes[b"content-length"] = b"%d" % length
+        if self.rewritten:
+            changes[b"content-encoding"] = None
         token = self.step.token
         if token:
-            name, scheme = (
-                ("authorization", "Bearer") if token.kind == "oauth" else ("x-api-key", "")
-            )
-            words, secret = f"pool #{token.place} {token.tail}".strip(), token.secret
-            beta = scrub.beta(headers.get("anthropic-beta"), token.kind)
-            headers.pop("anthropic-beta", None)
-            if beta:
-                headers["anthropic-beta"] = beta
-        elif self.provider.auth == "none" or not self.provider.api_key:
+            beta = scrub.beta(client.get("anthropic-beta"), token.kind)
+            changes[b"anthropic-beta"] = beta.encode() or None
+        return changes
+
+    def _credentials(self, client_secrets: credentials.Secrets) -> heads.Changes:
+        """The placeholders; what they stand for goes to `secrets`."""
+        if self.credential == "client":
+            self.secrets.update(client_secrets)
             return {}
+        changes: dict[bytes, bytes | None] = {b"authorization": None, b"x-api-key": None}
+        token, provider = self.step.token, self.provider
+        if token:
+            is_bearer, secret = token.kind == "oauth", token.secret
+            words = f"pool #{token.place} {token.tail}".strip()
+        elif provider.auth == "none" or not provider.api_key:
+            return changes
         else:
-            name, scheme = (
-                ("authorization", "Bearer") if self.provider.auth == "bearer" else ("x-api-key", "")
-            )
-            words, secret = self.provider.name, self.provider.api_key
+            is_bearer, secret, words = provider.auth == "bearer", provider.api_key, provider.name
+        scheme = "Bearer" if is_bearer else ""
         shown = credentials.placeholder(scheme, words)
-        headers[name] = shown.decode()
-        return {shown: f"{scheme} {secret}".strip().encode()}
+        self.secrets[shown] = f"{scheme} {secret}".strip().encode()
+        changes[b"authorization" if is_bearer else b"x-api-key"] = shown
+        return changes
 
     def request(self, address: tuple[str, int]) -> http.Request:
         if address != self.address:
             raise ValueError(f"a credential of {self.provider.name} is not for {address[0]}")
-        request = self.shown.copy()
-        credentials.reveal(request.headers, self.secrets)
-        return request
+        headers = http.Headers(self.shown.headers.fields)
+        credentials.reveal(headers, self.secrets)
+        return heads.like(self.shown, headers=headers)
 
     def reply(self, response: http.Response) -> failover.Reply:
         self.learn(response)

@@ -6,6 +6,7 @@ to the wire.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 
@@ -50,6 +51,7 @@ def reveal(headers: http.Headers, secrets: Secrets) -> None:
     headers.fields = tuple(fields)
 
 
+@functools.lru_cache(1024)
 def is_secret(name: bytes) -> bool:
     """Whether a header of this name holds a credential: better one too many than one too few."""
     return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.match(name)

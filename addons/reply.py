@@ -10,6 +10,7 @@ from mitmproxy import http
 import decompress
 import errors
 import failover
+import heads
 import sse
 
 MAX_ERROR_BODY = 64 * 1024
@@ -28,16 +29,16 @@ PIECE = 1024
 # What is nobody's business but that of the connection that it came by (RFC 9110, 7.6.1), or was
 # true of the body before it was decoded.
 NOT_PASSED = (
-    "connection",
-    "content-encoding",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+    b"connection",
+    b"content-encoding",
+    b"content-length",
+    b"keep-alive",
+    b"proxy-authenticate",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
 )
 
 LAST_EVENTS = ("message_stop", "error")
@@ -74,12 +75,9 @@ def judge(response: http.Response, translator: Translator) -> failover.Reply:
 
 def decoded_head(response: http.Response) -> http.Response:
     """The head of the same answer from us: what is said of the body and the connection is gone."""
-    response = response.copy()
-    for name in NOT_PASSED:
-        response.headers.pop(name, None)
+    headers = heads.changed(response.headers.fields, dict.fromkeys(NOT_PASSED))
     # Whatever the upstream speaks: mitmproxy turns this into what the client does.
-    response.http_version = "HTTP/1.1"
-    return response
+    return heads.like(response, headers=headers, http_version=b"HTTP/1.1")
 
 
 class Body:

@@ -16,6 +16,7 @@ from mitmproxy import http
 
 import capture
 import clients
+import coalesce
 import commands
 import credentials
 import doors
@@ -44,10 +45,11 @@ class Route:
         self.admissions: weakref.WeakKeyDictionary[http.HTTPFlow, Admission] = (
             weakref.WeakKeyDictionary()
         )
-        self.uninstall = failover.install(self)
+        self.uninstall = [failover.install(self), coalesce.install()]
 
     def done(self) -> None:
-        self.uninstall()
+        for undo in self.uninstall:
+            undo()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flow.live:  # it comes from a file

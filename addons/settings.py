@@ -19,6 +19,7 @@ import breaker
 import clients
 import doors
 import exchange
+import hooktable
 import profiles
 import reload
 import rotation
@@ -49,6 +50,7 @@ class Settings:
         self._intercepted: list[str] = []
         """What we told mitmproxy to open; what the user tells it is left alone."""
         self._watch: reload.Watch | None = None
+        self._hooks: hooktable.HookTable | None = None
 
     def report(self) -> status.Status | None:
         return self.state.report() if self.state else None
@@ -123,6 +125,7 @@ class Settings:
 
     def running(self) -> None:
         self._is_running = True
+        self._hooks = hooktable.HookTable(ctx.master.addons)
         if self.state is None:
             return
         if ctx.options.mode != _modes():
@@ -158,6 +161,8 @@ class Settings:
     def done(self) -> None:
         if self._watch:
             self._watch.stop()
+        if self._hooks:
+            self._hooks.remove()
 
 
 def _modes() -> list[str]:
