@@ -81,8 +81,8 @@ def failed(client_model: str, upstream: str, attempts: int, why: str) -> str:
 
 
 def attempt_failed(who: str, why: str, then: str) -> str:
-    """`✗ anthropic (token 2 …wxyz) 429, rests 1 h → zai/glm-5`: whom it was asked of, and who is
-    asked next, whatever has to be left out between the two."""
+    """`✗ token 2 …wxyz 429, rests 3600 s → zai/glm-5`: who was asked, and who is asked next,
+    whatever has to be left out between the two."""
     after = f" → {then}" if then else ""
     return layout.clip(f"✗ {who} {why}", LIMIT - len(after)) + after
 

@@ -169,7 +169,7 @@ class Exchange:
             arrow = f" → {then}" if then else ""
             logger.warning(f"{self.request.model}: {who} {why}{arrow}")
         if following or len(self.outcomes) > 1:
-            comment = comments.attempt_failed(who, why, then)
+            comment = comments.attempt_failed(_in_short(who), why, _in_short(then))
             record.failed_attempt(
                 self.flow,
                 failed.shown,
@@ -311,6 +311,11 @@ def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:
     if 400 <= status < 500 and told == 500:
         return 401, body
     return (told if status >= 400 else status), errors.body(kind, message)
+
+
+def _in_short(name: str) -> str:
+    """`anthropic (token 2 …wxyz)` -> `token 2 …wxyz`: only Anthropic has tokens."""
+    return name.partition(" (")[2].removesuffix(")") or name
 
 
 def _name_of(following: failover.Attempt | http.Response | None) -> str:

@@ -102,8 +102,8 @@ def test_none_is_too_long(
     ("told", "comment"),
     [
         (
-            ("anthropic (token 2 …wxyz)", "429, rests 3600 s", "zai/glm-5"),
-            "✗ anthropic (token 2 …wxyz) 429, rests 3600 s → zai/glm-5",
+            ("token 2 …wxyz", "429, rests 3600 s", "token 3 …abcd"),
+            "✗ token 2 …wxyz 429, rests 3600 s → token 3 …abcd",
         ),
         (("zai/glm-5", "silent for 120 s", ""), "✗ zai/glm-5 silent for 120 s"),
     ],

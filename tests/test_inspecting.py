@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,8 @@ pytestmark = claude.needs_claude
 
 Start = Callable[..., live.Proxy]
 
-SIZE = (1280, 720)
+SIZE = (1280, 640)
+SHOW = "document.querySelector('.contentview').scrollIntoView()"
 
 STORY = (
     "Both doors lead to the same place. The first is a proxy on the real connection: Claude Code "
@@ -45,17 +47,12 @@ def client(web: mitmweb.Web, tmp_path: Path) -> claude.Claude:
     return claude.Claude(tmp_path / "home", claude.through_the_tunnel(web.proxy))
 
 
-def select(page: browser.Page, number: int) -> None:
-    """The row, from 1."""
-    page.click(f".flow-table tbody tr:not([style]):nth-of-type({number + 1})")
-
-
 def test_a_session_with_a_failover(
     page: browser.Page, web: mitmweb.Web, client: claude.Claude, sim: simulator.Simulator
 ) -> None:
     (client.folder / "notes.txt").write_text("Mitmproxy, the two doors, and what is between.\n")
     sim.script(
-        answers.failure(429, headers=limits.rejected("5h", now=1_900_000_000)),
+        answers.failure(429, headers=limits.rejected("5h", now=time.time())),
         answers.failure(529),
     )
     client.ask("Say good morning")
@@ -80,6 +77,7 @@ def test_a_session_with_a_failover(
     shown = page.text(".flow-detail")
     assert "notes.txt" in shown
     assert "{{client …" in shown
+    page.evaluate(SHOW)
     page.screenshot("request")
 
 
@@ -101,7 +99,7 @@ def test_an_answer_grows_while_it_streams(
         first = page.text(".flow-detail")
         live.wait_until(lambda: len(page.text(".flow-detail")) > len(first) + 30)
         assert "STREAMING" in page.text(".flow-detail")
-        page.evaluate("document.querySelector('.contentview').scrollIntoView()")
+        page.evaluate(SHOW)
         page.screenshot("stream")
         for _ in received:
             pass
