@@ -192,17 +192,17 @@ class FailoverStream(layers.HttpStream):
             yield from self.crash()
 
     def dispatch(self, event: events.Event) -> Commands[None]:
-        if isinstance(event, events.Wakeup):
+        if isinstance(event, layers.HttpEvent) and event.stream_id >= FIRST_ATTEMPT_ID:
+            if event.stream_id == self.attempt_id:
+                event.stream_id = self.stream_id
+                yield from self.phase(event)
+        elif isinstance(event, events.Wakeup):
             if (yield from self.alarm.rings(event.command)):
                 yield from self.timed_out()
             elif self.exchange and self.is_killed:
                 yield from self.killed()
         elif isinstance(event, layers.GetHttpConnectionCompleted):
             yield from self.connected(event)
-        elif isinstance(event, layers.HttpEvent) and event.stream_id >= FIRST_ATTEMPT_ID:
-            if event.stream_id == self.attempt_id:
-                event.stream_id = self.stream_id
-                yield from self.phase(event)
         elif isinstance(event, layers.RequestProtocolError) and self.attempt_id is not None:
             yield from self.client_left(event)
         else:
@@ -372,7 +372,7 @@ class FailoverStream(layers.HttpStream):
             if self.flow.request.http_version == "HTTP/1.1":
                 response.headers["transfer-encoding"] = "chunked"
         self.phase = self.streaming
-        yield from self.alarm.set(self.patience)
+        yield from self.alarm.set(LINGER if self.reply.complete else self.attempt.limits.idle)
         held, self.held = self.held, b""
         yield from self.stock(layers.ResponseHeaders(self.stream_id, response))
         if held:
@@ -380,19 +380,18 @@ class FailoverStream(layers.HttpStream):
         if self.upstream_done:
             yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
 
-    @property
-    def patience(self) -> float:
-        """Seconds: an upstream may take its time in an answer, not after it."""
-        return LINGER if self.reply.complete else self.attempt.limits.idle
-
     def streaming(self, event: layers.HttpEvent) -> Commands[None]:
         if self.is_killed:
             yield from self.killed()
         elif isinstance(event, layers.ResponseData):
             data = self.reply.feed(event.data)
-            yield from self.alarm.set(self.patience)
+            if self.reply.complete:
+                yield from self.alarm.set(LINGER)
+            else:
+                self.alarm.put_off(self.attempt.limits.idle)
             if data:
-                yield from self.stock(layers.ResponseData(self.stream_id, data))
+                # What stock() does besides is of no use here, and this is done for each event.
+                yield from self.server_state(layers.ResponseData(self.stream_id, data))
         elif isinstance(event, layers.ResponseEndOfMessage):
             self.upstream_done = True
             if data := self.reply.end():
@@ -609,6 +608,10 @@ class Alarm:
             wakeup = commands.RequestWakeup(min(seconds, TICK))
             self.wakeups.add(wakeup)
             yield wakeup
+
+    def put_off(self, seconds: float) -> None:
+        """To no earlier than before: the wakeup that is under way will do."""
+        self.deadline = time.monotonic() + seconds
 
     def clear(self) -> None:
         self.deadline = None

@@ -125,7 +125,7 @@ CODE = [
     Code(
         layers.HttpStream.state_stream_response_body,
         "3fb6320300d3",
-        "what commit() streams passes there",
+        "streaming() hands it data directly, for it asks for nothing that stock() changes",
     ),
     Code(
         layers.HttpStream.send_response,

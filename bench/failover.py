@@ -1,0 +1,223 @@
+"""What the layer that works through attempts costs where nothing fails, and how soon it is done with
+a provider that does.
+
+Run as follows: uv run python bench/failover.py
+
+"bare" is mitmdump with a streaming addon, "layer" the same with our HTTP layer and nothing else of
+ours, "ours" the whole proxy. Requests go to them in turn over a kept connection each, so that a
+machine whose speed drifts does so for all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import measure
+
+REQUESTS = 400
+STREAMS = 40
+SWITCHES = 40
+
+LAYER = """
+import sys
+
+sys.path.insert(0, {addons!r})
+
+import failover
+import reply
+
+
+class Untouched:
+    def stream(self):
+        return self
+
+    def feed(self, event):
+        return event.raw
+
+    def end(self):
+        return b""
+
+    def answer(self, body):
+        return body
+
+
+class Attempt:
+    tls = False
+    limits = failover.Limits(10, 120, 300)
+
+    def __init__(self, flow):
+        self.flow = flow
+        self.address = (flow.request.host, flow.request.port)
+
+    def request(self, address):
+        return self.flow.request.copy()
+
+    def reply(self, response):
+        return reply.judge(response, Untouched())
+
+
+class Exchange:
+    def __init__(self, flow):
+        self.flow = flow
+
+    def begin(self):
+        return Attempt(self.flow)
+
+    def failed(self, failure):
+        return failover.error_response(502, failure.detail)
+
+    def committed(self, response):
+        pass
+
+    def closed(self, why):
+        pass
+
+
+class Policy:
+    def exchange(self, flow):
+        return Exchange(flow) if flow.request.method == "POST" else None
+
+    def passthrough(self, flow):
+        return flow.request
+
+
+failover.install(Policy())
+"""
+
+FAULTS: dict[str, dict[str, Any]] = {
+    **{str(status): {"status": status} for status in (429, 500, 503, 529)},
+    "reset": {"before_head": "reset"},
+    "first event": {"error_at": 0},
+}
+"""By the name of the model that shows them, as the simulator is told."""
+
+
+@contextlib.contextmanager
+def layer(behind: int) -> Iterator[tuple[int, int]]:
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "layer.py"
+        script.write_text(LAYER.format(addons=str(measure.ROOT / "addons")))
+        with measure.mitmdump(script, behind) as started:
+            yield started
+
+
+@contextlib.contextmanager
+def switching(behind: int) -> Iterator[tuple[int, int]]:
+    """The proxy with a fallback for every model; `refused` is served by nobody."""
+    url = f"http://127.0.0.1:{behind}"
+    keyed = {"auth": "bearer", "api_key": "bench-key-012345"}
+    with measure.ours(
+        behind,
+        providers={
+            "anthropic": {"base_url": url},
+            "zai": {"base_url": f"{url}/provider", **keyed},
+            "refused": {"base_url": f"http://127.0.0.1:{measure.free_port()}", **keyed},
+            "silent": {"base_url": f"{url}/provider", **keyed, "first_byte_timeout": 0.2},
+        },
+        models={
+            "glm": "zai/glm-5",
+            "refused-*": "refused/m-*",
+            "silent-*": "silent/silent-*",
+            "claude-*": "anthropic/claude-*",
+        },
+        fallbacks={"refused-*": ["glm"], "silent-*": ["glm"], "claude-*": ["glm"]},
+    ) as started:
+        yield started
+
+
+def tell(behind: int, script: dict[str, Any]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=10)
+    connection.request("POST", "/_simulator/script", json.dumps(script))
+    status = connection.getresponse().status
+    connection.close()
+    if status != 200:
+        raise RuntimeError(f"the simulator did not understand: {status}")
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def in_turn(calls: Sequence[Callable[[], float]], times: int) -> list[list[float]]:
+    """What each of them returns, time after time, after a few to get warm."""
+    for call in calls:
+        for _ in range(10):
+            call()
+    rounds = [[call() for call in calls] for _ in range(times)]
+    return [list(column) for column in zip(*rounds, strict=True)]
+
+
+def overhead(behind: int) -> None:
+    with (
+        measure.bare(behind) as bare,
+        layer(behind) as alone,
+        measure.ours(behind) as ours,
+    ):
+        ports, pids = zip(bare, alone, ours, strict=True)
+        clients = [measure.Client(port) for port in ports]
+        print("p50, ms                              bare   layer    ours   added by the layer")
+        body = measure.conversation(50_000)
+        first = in_turn([lambda c=c: c.first_byte(body) for c in clients], REQUESTS)
+        row("time to first byte, 50 KB request", first)
+        body = measure.conversation(2_000, model="claude-sim-long")
+        before = [cpu(pid) for pid in pids]
+        whole = in_turn([lambda c=c: timed(lambda: c.first_byte(body)) for c in clients], STREAMS)
+        used = [cpu(pid) - start for pid, start in zip(pids, before, strict=True)]
+        row("stream of 900 events", whole)
+        row("… processor time, mean", [[each / (STREAMS + 10)] for each in used])
+
+
+def row(name: str, columns: Sequence[Sequence[float]]) -> None:
+    bare, alone, ours = (measure.median_ms(column) for column in columns)
+    added = f"{alone - bare:+.2f} ms, × {alone / bare:.2f}"
+    print(f"{name:34}{bare:7.2f} {alone:7.2f} {ours:7.2f}   {added}")
+
+
+def switches(behind: int) -> None:
+    """The first event of the fallback's answer, against asking the fallback at once."""
+    with switching(behind) as (port, _):
+        client = measure.Client(port)
+        direct = measure.conversation(50_000, model="glm")
+        print("\nfirst event after a failure, ms later than from the fallback itself   p50    max")
+        names = [*FAULTS, "refused", "silent (after 0.2 s)"]
+        for name in names:
+            later = []
+            for number in range(SWITCHES):
+                # Each a model of its own: one that failed three times running would be skipped.
+                prefix = name.split()[0] if name[0] in "rs" and name != "reset" else "claude"
+                model = f"{prefix}-{name.replace(' ', '-')}-{number}"
+                answer = FAULTS.get(name, {"before_head": "silence"})
+                upstream = model.replace("refused-", "m-", 1)
+                tell(behind, {"clear": True, "when": [{"model": upstream, "answer": answer}]})
+                itself = client.first_byte(direct)
+                failed = client.first_byte(measure.conversation(50_000, model=model))
+                later.append(failed - itself - (0.2 if prefix == "silent" else 0))
+            print(f"{name:66}{measure.median_ms(later):7.2f} {max(later) * 1000:6.2f}")
+
+
+def main() -> None:
+    with measure.simulator() as behind:
+        overhead(behind)
+        switches(behind)
+
+
+if __name__ == "__main__":
+    main()
