@@ -41,6 +41,20 @@ class Calls:
         self.all: list[Call] = []
         self._by_index: dict[int, Call] = {}
 
+    def add(self, piece: chat_completion.ToolCall) -> tuple[Call, str]:
+        """The call that a piece belongs to, and what the piece adds to its arguments."""
+        call = self.find(piece)
+        call.id = call.id or piece.id or ""
+        call.extra_content = call.extra_content or piece.extra_content
+        if piece.name and call.name and call.is_complete():
+            # All of it is said once more.
+            return call, ""
+        call.name = call.name or piece.name
+        text = piece.arguments()
+        if text:
+            call.arguments.append(text)
+        return call, text
+
     def find(self, piece: chat_completion.ToolCall) -> Call:
         """The call that a piece belongs to.
 

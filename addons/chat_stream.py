@@ -143,15 +143,7 @@ class Stream:
             self._blank["thinking"] = ""
 
     def _add_call(self, piece: chat_completion.ToolCall) -> None:
-        text = piece.arguments()
-        call = self._calls.find(piece)
-        call.id = call.id or piece.id or ""
-        call.extra_content = call.extra_content or piece.extra_content
-        if piece.name and call.name and call.is_complete():
-            return
-        call.name = call.name or piece.name
-        if text:
-            call.arguments.append(text)
+        call, text = self._calls.add(piece)
         if call.state == "new":
             call.state = "waiting"
             self._line.append(call)

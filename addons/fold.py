@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+import chat_calls
 import chat_completion
 import faults
 import rawjson
@@ -97,11 +98,10 @@ class Fold:
     def __init__(self) -> None:
         self._decoder = sse.Decoder()
         self._answer = Answer()
-        self._blocks: dict[object, _Growing] = {}
-        """In the order in which they began. In Messages the key is their index; in Chat
-        Completions, `text 0`, or the call's index."""
-        self._kind = ""
-        """Of the last block, in Chat Completions."""
+        self._blocks: list[_Growing] = []
+        self._open: dict[int | chat_calls.Call | str, _Growing] = {}
+        """What still grows: in Messages by index, in Chat Completions `text`, `thinking`, calls."""
+        self._calls = chat_calls.Calls()
 
     def feed(self, wire: bytes) -> None:
         for event in self._decoder.feed(wire):
@@ -109,7 +109,7 @@ class Fold:
 
     def answer(self) -> Answer:
         """What has come so far."""
-        self._answer.blocks = [block.value() for block in self._blocks.values()]
+        self._answer.blocks = [block.value() for block in self._blocks]
         return self._answer
 
     def _take(self, event: sse.Event) -> None:
@@ -129,6 +129,11 @@ class Fold:
             known = False
         answer.unread += not known
 
+    def _begin(self, key: int | chat_calls.Call | str, start: Block) -> _Growing:
+        block = self._open[key] = _Growing(start)
+        self._blocks.append(block)
+        return block
+
     def _read(self, event: _Event, raw: sse.Event) -> bool:
         """Whether it is an event we know. Raises ValueError."""
         answer = self._answer
@@ -140,7 +145,7 @@ class Fold:
             case "message_start" if event.message is not None:
                 _take_message(answer, event.message)
             case "content_block_start" if event.content_block is not None:
-                self._blocks[event.index] = _Growing(event.content_block)
+                self._begin(event.index, event.content_block)
             case "content_block_delta" if event.delta is not None:
                 return self._add(event.index, event.delta)
             case "content_block_stop":
@@ -159,7 +164,7 @@ class Fold:
 
     def _add(self, index: int, delta: dict[str, Any]) -> bool:
         kind = delta.get("type")
-        block = self._blocks.setdefault(index, _Growing({"type": "?"}))
+        block = self._open.get(index) or self._begin(index, {"type": "?"})
         if kind == "citations_delta":
             cited = block.start.get("citations")
             before = cited if isinstance(cited, list) else []
@@ -174,9 +179,10 @@ class Fold:
 
     def _add_chunk(self, data: bytes) -> None:
         answer = self._answer
-        fields = rawjson.decode_mended(data, dict[str, Any])
-        answer.id = answer.id or _text(fields.get("id"))
-        answer.model = answer.model or _text(fields.get("model"))
+        if not answer.model:
+            fields = rawjson.decode_mended(data, dict[str, Any])
+            answer.id = answer.id or _text(fields.get("id"))
+            answer.model = _text(fields.get("model"))
         chunk = chat_completion.read(data)
         if counted := chat_completion.usage(chunk):
             answer.usage = usage.read(counted)
@@ -187,17 +193,15 @@ class Fold:
 
     def _add_delta(self, delta: chat_completion.Delta) -> None:
         for piece in chat_completion.pieces(delta):
-            if self._kind != piece.kind:
-                self._kind = piece.kind
-                self._blocks[f"{piece.kind} {len(self._blocks)}"] = _Growing({"type": piece.kind})
-            list(self._blocks.values())[-1].add(piece.kind, piece.text)
-        for call in chat_completion.tool_calls(delta):
-            self._kind = ""
-            key = call.index if call.index is not None else call.id
-            block = self._blocks.setdefault(key, _Growing({"type": "tool_use", "input": {}}))
-            block.start["id"] = block.start.get("id") or call.id
-            block.start["name"] = block.start.get("name") or call.name
-            block.add("partial_json", call.arguments())
+            block = self._open.get(piece.kind)
+            if block is None or block is not self._blocks[-1]:
+                block = self._begin(piece.kind, {"type": piece.kind})
+            block.add(piece.kind, piece.text)
+        for part in chat_completion.tool_calls(delta):
+            call, text = self._calls.add(part)
+            block = self._open.get(call) or self._begin(call, {"type": "tool_use", "input": {}})
+            block.start |= {"id": call.id, "name": call.name}
+            block.add("partial_json", text)
 
 
 def stream(wire: bytes) -> Answer:

@@ -16,10 +16,7 @@ def find(pieces: list[dict[str, Any]]) -> list[int]:
     found = []
     for fields in pieces:
         piece = msgspec.convert(fields, chat_completion.ToolCall)
-        call = calls.find(piece)
-        call.id = call.id or piece.id or ""
-        call.name = call.name or piece.name
-        call.arguments.append(piece.arguments())
+        call, _ = calls.add(piece)
         found.append(calls.all.index(call))
     return found
 

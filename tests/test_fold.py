@@ -128,6 +128,42 @@ def test_cuts_make_no_difference(whole: bytes) -> None:
         assert folding.answer() == expected, place
 
 
+def test_an_index_used_again() -> None:
+    """Claude Code takes it as another block."""
+    block = {"type": "content_block_start", "index": 0}
+    texts = [{**block, "content_block": {"type": "text", "text": text}} for text in ("a", "b")]
+    answer = fold.stream(wire(texts[0], {"type": "content_block_stop", "index": 0}, texts[1]))
+    assert [block["text"] for block in answer.blocks] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        pytest.param(
+            [{"id": f"call_{n}", **call(0, '{"a":1}', name="Bash")} for n in (1, 2)],
+            id="one index for all, as Gemini has it",
+        ),
+        pytest.param(
+            [{"id": f"call_{n}", **call(n, '{"a":1}', name="Bash")} for n in (1, 2, 2)],
+            id="said twice",
+        ),
+        pytest.param(
+            [
+                {"id": f"call_{n}", "function": {"name": "Bash", "arguments": '{"a":1}'}}
+                for n in (1, 2)
+            ],
+            id="no index",
+        ),
+    ],
+)
+def test_calls_are_told_apart_as_in_translation(calls: list[dict[str, Any]]) -> None:
+    expected = [
+        {"type": "tool_use", "id": f"call_{n}", "name": "Bash", "input": {"a": 1}} for n in (1, 2)
+    ]
+    assert fold.stream(wire(*(chunk({"tool_calls": [one]}) for one in calls))).blocks == expected
+    assert fold.stream(wire(chunk({"tool_calls": calls}))).blocks == expected
+
+
 def test_what_is_there_of_a_tool_call() -> None:
     cut = STREAM[: STREAM.index(b" -la")]
     assert fold.stream(cut).blocks[2] == {
