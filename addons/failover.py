@@ -189,7 +189,11 @@ class FailoverStream(layers.HttpStream):
         except Exception:
             # Mitmproxy would log this and leave the client waiting for ever.
             logger.exception("Cannot go on with a request")
-            yield from self.crash()
+            try:
+                yield from self.recover()
+            except Exception:
+                logger.exception("Cannot even end it in form")
+                yield from self.hang_up()
 
     def dispatch(self, event: events.Event) -> Commands[None]:
         if isinstance(event, layers.HttpEvent) and event.stream_id >= FIRST_ATTEMPT_ID:
@@ -477,11 +481,10 @@ class FailoverStream(layers.HttpStream):
 
     def give_up_connecting(self, wanted: layers.GetHttpConnection) -> Commands[None]:
         limit = self.attempt.limits.connect
-        pending = self.parent.waiting_for_establishment.items()
-        for upstream, waiting in pending:
+        for upstream, waiting in self.parent.waiting_for_establishment.items():
             if not any(each is wanted for each in waiting):
                 continue
-            if upstream.timestamp_start is None:
+            if upstream.timestamp_start is None and wanted.via is None:
                 # Queued: mitmproxy has five connections to an address and client connection. That
                 # is no fault of the upstream's, and closed, it would never be answered.
                 yield from self.alarm.set(limit)
@@ -512,13 +515,10 @@ class FailoverStream(layers.HttpStream):
         yield from self.abandon()
         self.finish("killed")
         yield layers.HttpErrorHook(self.flow)
-        yield layers.SendHttp(
-            layers.ResponseProtocolError(self.stream_id, "killed", layers.ErrorCode.KILL),
-            self.context.client,
-        )
-        yield from self.drop()
+        yield from self.hang_up()
 
-    def crash(self) -> Commands[None]:
+    def recover(self) -> Commands[None]:
+        """Something of ours, or of an addon's, has failed: whatever can be told is told."""
         was = self.phase
         yield from self.abandon()
         if was in (self.waiting, self.judging) and self.exchange:
@@ -529,11 +529,14 @@ class FailoverStream(layers.HttpStream):
             why = errors.body("api_error", "The proxy failed in the middle of the answer")
             yield from self.end(b"" if self.reply.complete else sse.encode("error", why))
         else:
-            yield layers.SendHttp(
-                layers.ResponseProtocolError(self.stream_id, "failed", layers.ErrorCode.KILL),
-                self.context.client,
-            )
-            yield from self.drop()
+            yield from self.hang_up()
+
+    def hang_up(self) -> Commands[None]:
+        yield layers.SendHttp(
+            layers.ResponseProtocolError(self.stream_id, "broken off", layers.ErrorCode.KILL),
+            self.context.client,
+        )
+        yield from self.drop()
 
     def drop(self) -> Commands[None]:
         """The stream is over without the stock state machine having come to its end."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from mitmproxy import ctx
 from mitmproxy import http
 from mitmproxy.addons import next_layer
 from mitmproxy.addons import proxyserver
@@ -297,6 +298,48 @@ async def test_the_words_that_end_it_may_fail_too(running: Running) -> None:
     running.policy.raises["broken"] = RuntimeError
     told = events(await running.ask())
     assert [event.name for event in told] == ["", "error"]
+
+
+async def test_an_addon_that_kills_at_the_head(running: Running) -> None:
+    class Killer:
+        def responseheaders(self, flow: http.HTTPFlow) -> None:
+            flow.kill()
+
+    running.upstream.says, running.upstream.holds = HEAD + chunk(FIRST), True
+    ctx.master.addons.add(Killer())
+    assert await running.ask() == b""
+    await running.settled()
+    assert running.upstream.left == 1
+    assert [len(exchange.ends) for exchange in running.policy.exchanges] == [1]
+
+
+async def test_a_streamed_body_is_kept_as_far_as_it_came(running: Running) -> None:
+    """Where mitmproxy is told to keep them."""
+    seen: list[bytes | None] = []
+
+    class Seen:
+        def error(self, flow: http.HTTPFlow) -> None:
+            seen.append(flow.response.content if flow.response else None)
+
+    running.upstream.says, running.upstream.holds = HEAD + chunk(FIRST), True
+    ctx.master.addons.add(Seen())
+    ctx.options.store_streamed_bodies = True
+    await running.ask(until=FIRST)
+    await running.settled()
+    assert seen == [FIRST]
+
+
+async def test_an_addon_that_fails_at_each_piece(running: Running) -> None:
+    """Mitmproxy has no answer to that, nor have we: but nobody is left waiting."""
+
+    class Broken:
+        def responseheaders(self, flow: http.HTTPFlow) -> None:
+            assert flow.response
+            flow.response.stream = lambda data: data.undefined
+
+    ctx.master.addons.add(Broken())
+    assert not (await running.ask()).endswith(END)
+    await running.settled()
 
 
 async def test_what_fails_at_the_very_end_leaves_nobody_waiting(running: Running) -> None:

@@ -150,3 +150,23 @@ def test_an_address_that_refused_is_asked_again(start: Start, sim: simulator.Sim
         with simulator.Simulator(port=port, strict=False):
             assert failing.post(client, model="l").status_code == 200
         assert failing.post(client, model="l").status_code == 502
+
+
+def test_a_proxy_of_ones_own_that_does_not_answer(start: Start, sim: simulator.Simulator) -> None:
+    with failing.unanswered() as far:
+        port = live.free_port()
+        proxy = start(
+            live.profile(sim.url, providers=failing.providers(sim.url), models=failing.MODELS),
+            behind=sim.url,
+            modes=[f"upstream:http://127.0.0.1:{far}@127.0.0.1:{port}"],
+            wait=False,
+        )
+        proxy.wait_for_log(f"listening at 127.0.0.1:{port}")
+        with httpx.Client(proxy=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            response = client.post(
+                "http://api.anthropic.com/v1/messages", json=live.message("far-1"), timeout=5
+            )
+    assert (response.status_code, response.json()["error"]["message"]) == (
+        502,
+        "far/far-1: no connection within 0.3 s",
+    )
