@@ -14,6 +14,7 @@ import claude
 import live
 import simulator
 from simulator import answers
+from simulator import ports
 
 pytestmark = claude.needs_claude
 
@@ -63,11 +64,35 @@ def test_a_conversation_that_changes_provider(
     assert not sim.refusals
 
 
-def test_a_failed_provider_is_replaced(client: claude.Claude, sim: simulator.Simulator) -> None:
-    sim.when(lambda recorded: recorded.model == "claude-opus-5-5", answers.failure(529))
+FAULTS = {
+    "429": answers.failure(429),
+    "500": answers.failure(500),
+    "503": answers.failure(503),
+    "529": answers.failure(529),
+    "reset": answers.Answer(before_head="reset"),
+    "silent": answers.Answer(before_head="silence"),
+    "first event error": answers.first_event_error(),
+    "refused": None,
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_failed_provider_is_replaced(
+    start: Start, sim: simulator.Simulator, tmp_path: Path, fault: str
+) -> None:
+    """Claude Code sees an answer, and has nothing to try again."""
+    profile = live.profile(sim.url, fallbacks={"claude-*": ["glm"]})
+    profile["providers"]["anthropic"]["first_byte_timeout"] = 0.5
+    answer = FAULTS[fault]
+    if answer is None:
+        profile["providers"]["anthropic"]["base_url"] = f"http://127.0.0.1:{ports.refusing()}"
+    else:
+        sim.when(lambda recorded: recorded.model == "claude-opus-5-5", answer)
+    proxy = start(profile)
+    client = claude.Claude(tmp_path / "home", claude.through_the_reverse_door(proxy))
     assert client.ask("hello", "--model", "claude-opus-5-5") == "You said: hello"
-    turns = [r for r in sim.requests if r.bare_path.endswith("/v1/messages")]
-    assert [turn.model for turn in turns][:2] == ["claude-opus-5-5", "glm-5"]
+    asked = [r.model for r in sim.requests if r.bare_path.endswith("/v1/messages")]
+    assert asked == (["glm-5"] if answer is None else ["claude-opus-5-5", "glm-5"])
 
 
 # Through a provider that speaks only Chat Completions
