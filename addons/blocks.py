@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 import layout
+import messages
 import rawjson
 import thinking
 
@@ -169,7 +170,7 @@ class Writer:
 
     def _result(self, block: Block, limit: int | None) -> list[str]:
         said = result_text(block)
-        about = layout.count(layout.tokens(len(said)))
+        about = layout.count(messages.tokens(len(said)))
         title = (
             f"  ← {self._name(block)}  {_text(block.get('tool_use_id'))}  {_failed(block)}~{about}"
         )
@@ -226,18 +227,6 @@ def result_text(block: Block) -> str:
         else:
             said.append(compact(part))
     return "\n".join(said) or compact(block.get("content") or "", empty="")
-
-
-def picture_bytes(block: Block) -> int:
-    """Bytes of base64 in a block, which are no measure of its tokens."""
-    source = block.get("source")
-    data = source.get("data") if isinstance(source, dict) else None
-    found = len(data) if isinstance(data, str) else 0
-    content = block.get("content")
-    for part in content if isinstance(content, list) else ():
-        if isinstance(part, dict):
-            found += picture_bytes(part)
-    return found
 
 
 def compact(value: Any, empty: str | None = None) -> str:

@@ -15,6 +15,7 @@ import msgspec
 
 import blocks
 import layout
+import messages
 import rawjson
 
 LAST = 4
@@ -23,9 +24,6 @@ LAST = 4
 SYSTEM_LINES = 3
 PART_LINES = 100
 """Of the last messages, and of the options and tools."""
-
-_PICTURE_TOKENS = 1500
-"""About what an image or a page takes, however many bytes it has."""
 
 _SHOWN_ABOVE = (
     "model",
@@ -56,14 +54,14 @@ def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
     fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
     system = _parts(fields.get("system"), _block)
     tools = _parts(fields.get("tools"), _tool)
-    messages = _parts(fields.get("messages"), _message)
+    turns = _parts(fields.get("messages"), _message)
     if "messages" not in fields:
         raise ValueError("messages: expected an array, got nothing")
     page = [
         routing or _value(fields, "model", str) or "?",
         *layout.wrap(_options(fields)),
-        *layout.wrap(_sizes(system, tools, messages)),
-        *layout.wrap(_cache_points(system, tools, messages)),
+        *layout.wrap(_sizes(system, tools, turns)),
+        *layout.wrap(_cache_points(system, tools, turns)),
         *_others(fields, full=full),
         *_tools(tools, full=full),
     ]
@@ -72,14 +70,14 @@ def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
         page.append(layout.rule(f"system {index + 1}/{len(system)}  ~{layout.count(part.tokens)}"))
         for block in part.blocks:
             page += writer.lines(block, limit=SYSTEM_LINES)
-    page += _conversation(messages, writer, room=layout.MAX_LINES - len(page))
+    page += _conversation(turns, writer, room=layout.MAX_LINES - len(page))
     return "\n".join(page if full else layout.elide(page, layout.MAX_LINES, head=100))
 
 
-def _conversation(messages: list[Part], writer: blocks.Writer, room: int) -> list[str]:
+def _conversation(turns: list[Part], writer: blocks.Writer, room: int) -> list[str]:
     """At most `room` lines, or all there are."""
-    shown = messages if writer.full else messages[-LAST:]
-    old = messages[: len(messages) - len(shown)]
+    shown = turns if writer.full else turns[-LAST:]
+    old = turns[: len(turns) - len(shown)]
     for part in old:
         writer.learn(part.blocks)
     last: list[str] = []
@@ -87,7 +85,7 @@ def _conversation(messages: list[Part], writer: blocks.Writer, room: int) -> lis
         lines: list[str] = []
         for block in part.blocks:
             lines += writer.lines(block)
-        last.append(layout.rule(_title(number, len(messages), part)))
+        last.append(layout.rule(_title(number, len(turns), part)))
         last += lines if writer.full else layout.elide(lines, PART_LINES, head=PART_LINES // 2)
     return _earlier(old, writer, room - len(last)) + last
 
@@ -142,13 +140,9 @@ def _parts(raw: msgspec.Raw | None, make: Any) -> list[Part]:
 
 
 def _part(raw: msgspec.Raw, make: Any) -> Part:
-    size = len(memoryview(raw))
     value = msgspec.json.decode(raw)
     found: list[blocks.Block] = make(value)
-    value = value if isinstance(value, dict) else {}
-    pictures = [held for block in found if (held := blocks.picture_bytes(block))]
-    tokens = layout.tokens(size - sum(pictures)) + _PICTURE_TOKENS * len(pictures)
-    return Part(value, found, tokens)
+    return Part(value if isinstance(value, dict) else {}, found, messages.weigh(raw))
 
 
 def _block(value: Any) -> list[blocks.Block]:
@@ -195,21 +189,21 @@ def _plain(value: Any) -> str:
     return layout.one_line(value if isinstance(value, str) else blocks.compact(value), 60)
 
 
-def _sizes(system: list[Part], tools: list[Part], messages: list[Part]) -> str:
-    sums = [sum(part.tokens for part in parts) for parts in (system, tools, messages)]
+def _sizes(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
+    sums = [sum(part.tokens for part in parts) for parts in (system, tools, turns)]
     return (
         f"about {layout.count(sum(sums))} tokens: system {layout.count(sums[0])}"
         f" · {len(tools)} tools {layout.count(sums[1])}"
-        f" · {len(messages)} messages {layout.count(sums[2])}"
+        f" · {len(turns)} messages {layout.count(sums[2])}"
     )
 
 
-def _cache_points(system: list[Part], tools: list[Part], messages: list[Part]) -> str:
+def _cache_points(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
     found = []
     for index, tool in enumerate(tools, 1):
         if mark := blocks.cache_point(tool.value):
             found.append(f"tool {index} {mark}")
-    for name, parts in (("system", system), ("message", messages)):
+    for name, parts in (("system", system), ("message", turns)):
         for index, part in enumerate(parts, 1):
             marks = [mark for block in part.blocks if (mark := blocks.cache_point(block))]
             found += [f"{name} {index} {mark}" for mark in marks]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -11,8 +10,6 @@ WIDTH = 76
 
 MAX_LINES = 500
 """mitmweb shows 512 lines of a view at first."""
-
-_BYTES_PER_TOKEN = 3.5
 
 
 def wrap(text: str, indent: str = "") -> list[str]:
@@ -69,11 +66,6 @@ def clip(text: str, width: int) -> str:
 
 def rule(title: str) -> str:
     return f"── {title} ".ljust(WIDTH, "─")
-
-
-def tokens(size: int) -> int:
-    """About how many tokens so many bytes of JSON are."""
-    return math.ceil(size / _BYTES_PER_TOKEN)
 
 
 def count(number: float) -> str:

@@ -6,6 +6,8 @@ once, and what nobody changes is never built anew.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -16,6 +18,11 @@ import msgspec
 import rawjson
 
 _BYTES_PER_TOKEN = 3.5
+_TOKENS_OF_A_PICTURE = 1500
+"""About what an image or a page takes, however many bytes it has."""
+
+_BASE64 = re.compile(rb'(?:"data"\s*+:\s*+"|;base64,)([A-Za-z0-9+/]{256}[^"]*+)')
+"""What is too small to be found counts like text."""
 
 EMPTY = "[No message content]"
 """What Claude Code itself puts where a message has lost all its blocks."""
@@ -129,8 +136,24 @@ def read(body: bytes) -> Request:
 
 def estimate(request: Request) -> int:
     """About how many input tokens a request has, never 0."""
-    counted = [request.fields.get(key, b"") for key in ("system", "tools", "messages")]
-    return max(1, round(sum(map(len, counted)) / _BYTES_PER_TOKEN))
+    counted = (request.fields.get(key) for key in ("system", "tools", "messages"))
+    return max(1, sum(weigh(raw) for raw in counted if raw))
+
+
+def weigh(raw: msgspec.Raw) -> int:
+    """About how many tokens a part of a request has, in either dialect."""
+    text = bytes(raw)
+    pictures = []
+    # Looking for the words first takes a tenth of the time.
+    if text.find(b'"data"') >= 0 or text.find(b";base64,") >= 0:
+        pictures = [found.end(1) - found.start(1) for found in _BASE64.finditer(text)]
+    counted = (min(tokens(size), _TOKENS_OF_A_PICTURE) for size in pictures)
+    return tokens(len(text) - sum(pictures)) + sum(counted)
+
+
+def tokens(size: int) -> int:
+    """About how many tokens so many bytes of text are."""
+    return math.ceil(size / _BYTES_PER_TOKEN)
 
 
 class _Head(msgspec.Struct):

@@ -214,3 +214,25 @@ def test_a_lone_surrogate_beside_deep_nesting() -> None:
 def test_estimate(body: dict[str, Any], tokens: int) -> None:
     encoded = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
     assert messages.estimate(messages.read(encoded)) == tokens
+
+
+BASE64 = "A1/+" * 300_000
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"type": "image", "source": {"type": "base64", "data": BASE64}},
+        {"type": "document", "source": {"type": "base64", "data": BASE64}},
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{BASE64}"}},
+    ],
+)
+def test_a_picture_is_not_estimated_by_its_bytes(block: dict[str, Any]) -> None:
+    def estimate(*content: Any) -> int:
+        body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+        return messages.estimate(messages.read(json.dumps(body).encode()))
+
+    assert 1000 < estimate(block) < 2000
+    assert estimate(block, block) > 1.9 * estimate(block)
+    text = {"type": "text", "media_type": "text/plain", "data": "All work and no play. " * 5000}
+    assert estimate({"type": "document", "source": text}) > 30_000
