@@ -75,7 +75,7 @@ class Stream:
         if not data:
             # What comments such as OpenRouter's say while it waits, a ping says here.
             return PING if self._started and not event.name else b""
-        if data == DONE:
+        if data.strip() == DONE:
             return self._finished()
         try:
             completion = chat_completion.read(data)

@@ -222,7 +222,9 @@ def test_usage_with_each_of_several_finished_chunks() -> None:
     assert streamed(*chunks)["content"] == calls("a", "b", "c", a={}, b={}, c={})
 
 
-@pytest.mark.parametrize("end", [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], []])
+@pytest.mark.parametrize(
+    "end", [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], [b"[DONE] "], []]
+)
 @pytest.mark.parametrize("chunks, content", CONTENT)
 def test_content(chunks: list[Any], content: list[Any], end: list[Any]) -> None:
     message = streamed(*chunks, *end)
