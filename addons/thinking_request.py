@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from typing import Literal
 
@@ -111,11 +112,14 @@ def switch_off(request: messages.Request, history: list[messages.Message]) -> me
 
 
 def _breaks_loop(before: list[messages.Message], after: list[messages.Message]) -> bool:
-    steps = [n for n, message in enumerate(before) if message.role == "assistant"]
-    if not steps or after[steps[-1]] is before[steps[-1]]:
+    # Neighbours of one role are one message to Anthropic.
+    sides = itertools.groupby(range(len(before)), key=lambda n: before[n].role == "assistant")
+    steps = [list(places) for is_assistants, places in sides if is_assistants]
+    last = steps[-1] if steps else []
+    if all(after[n] is before[n] for n in last):
         return False
-    blocks = rawjson.decode(after[steps[-1]].content, _BLOCKS)
-    kinds = {block.type for block in blocks}
+    contents = [after[n].content for n in last if after[n].has_blocks]
+    kinds = {block.type for content in contents for block in rawjson.decode(content, _BLOCKS)}
     return "tool_use" in kinds and kinds.isdisjoint(thinking.KINDS)
 
 

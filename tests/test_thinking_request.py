@@ -162,6 +162,14 @@ LOOP = [("user", "hi"), ("assistant", [NOBODYS, CALL]), ("user", [RESULT])]
             [("user", "hi"), ("assistant", [CALL]), ("user", [RESULT])], {"thinking": ENABLED}, {},
             id="it had none",
         ),
+        pytest.param(
+            [("user", "hi"), ("assistant", [NOBODYS]), ("assistant", [CALL]), ("user", [RESULT])],
+            {"thinking": ENABLED}, {"thinking": {"type": "disabled"}}, id="a step of two messages",
+        ),
+        pytest.param(
+            [("user", "hi"), ("assistant", [NOBODYS]), ("assistant", "a"), ("user", "next")],
+            {"thinking": ENABLED}, {}, id="two messages without a call",
+        ),
         pytest.param([("user", "hi")], {"thinking": ENABLED}, {}, id="no answer yet"),
     ],
 )  # fmt: skip
