@@ -7,7 +7,6 @@ make it compact the conversation.
 from __future__ import annotations
 
 import http
-import json
 import re
 from typing import Any
 
@@ -61,8 +60,8 @@ def translate(status: int, body: bytes) -> tuple[int, str, str]:
 def _error(body: bytes) -> dict[str, Any]:
     """The error in a body, empty where it is no object: under `error`, in its first choice, or all of it."""
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = faults.loads(body)
+    except ValueError:
         return {}
     # Gemini wraps its error in a list.
     if isinstance(found, list) and found:
@@ -92,8 +91,7 @@ def _explained(error: dict[str, Any], body: bytes) -> tuple[str, str]:
         message = f"{message} ({numbers})"
     # What the provider behind OpenRouter said.
     if raw := _get(error.get("metadata"), "raw"):
-        is_text = isinstance(raw, str)
-        behind = faults.read(raw.encode("utf-8", "replace")) if is_text else faults.of(raw)
+        behind = faults.read(raw.encode()) if isinstance(raw, str) else faults.of(raw)
         name = _get(error["metadata"], "provider_name") or "a provider behind it"
         return f"{code} {behind.kind} {behind.code}", f"{message}: {name}: {behind.message}"
     return code, message

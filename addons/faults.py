@@ -8,6 +8,8 @@ from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
 
+import rawjson
+
 MAX_BODY = 64 * 1024
 """Bytes of an error body that are read; the longest seen are pages of a few KB."""
 
@@ -58,12 +60,27 @@ NONE = Fault()
 
 def read(body: bytes) -> Fault:
     """An error body in any form: Anthropic's, OpenAI's, FastAPI's, a web page, plain text."""
-    text = body[:MAX_BODY].decode("utf-8", "replace")
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return Fault(message=_page(text))
-    return of(value)
+        return of(loads(body))
+    except ValueError:
+        return Fault(message=_page(_decoded(body)))
+
+
+def loads(body: bytes) -> Any:
+    """The JSON of an error body.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(_decoded(body))
+    except RecursionError as e:
+        raise ValueError(rawjson.explain(e)) from e
+
+
+def _decoded(body: bytes) -> str:
+    # Half a surrogate pair could neither be shown nor sent.
+    return rawjson.mend(body[:MAX_BODY]).decode("utf-8", "replace")
 
 
 def of(value: Any) -> Fault:

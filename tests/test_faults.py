@@ -53,6 +53,11 @@ from faults import Fault
             id="in-a-list",
         ),
         pytest.param(b'{"type":"error","message":"x"}', Fault("", "x"), id="flat-error"),
+        pytest.param(
+            rb'{"error":{"type":"\ud83e","message":"\ud83e","code":"\ud83e\udd16"}}',
+            Fault("\ufffd", "\ufffd", "🤖"),
+            id="half an emoji",
+        ),
         pytest.param(b"upstream connect error", Fault("", "upstream connect error"), id="plain"),
         pytest.param(
             b"<!DOCTYPE html>\n<html><head>\n<title>502 Bad Gateway\n</title></head><body>x</body>",
