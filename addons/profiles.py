@@ -23,7 +23,6 @@ import providers
 logger = logging.getLogger(__name__)
 
 Provider = providers.Provider
-Thinking = providers.Thinking
 
 
 class Target(NamedTuple):

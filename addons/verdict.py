@@ -89,7 +89,6 @@ class Rule(NamedTuple):
 
 
 ANY: tuple[Credential, ...] = ("pool", "provider", "client")
-OURS: tuple[Credential, ...] = ("pool", "provider")
 
 # The first that fits. A 401 or 403 for a credential of ours must not reach the client, who would
 # refresh or throw away its own; a provider's 404 would make it switch to another model.
