@@ -35,7 +35,7 @@ def route(
         )
     if first.provider.missing:
         return (
-            f"{model} is {first}, which can't be used: {_unset(first)}.\n"
+            f"{model} is {first}, which can't be used: {first.provider.unset}.\n"
             "A request gets a 400 that says so; no fallback is asked."
         )
     return "\n".join(_lines(profile, pool, breakers, model))
@@ -50,7 +50,7 @@ def _lines(
         if choice.target is None:
             passed_over.append(f"{choice.name}: not one of the profile's models")
         elif choice.target.provider.missing:
-            passed_over.append(f"{choice.name} is {choice.target}: {_unset(choice.target)}")
+            passed_over.append(f"{choice.name} is {choice.target}: {choice.target.provider.unset}")
         elif choice.target in (each.target for each in usable):
             passed_over.append(f"{choice.name} is {choice.target}, which is asked already")
         else:
@@ -110,8 +110,3 @@ def _token(row: rotation.Row, model: str) -> str:
     else:
         state = "available"
     return f"{row.label}: {state}"
-
-
-def _unset(target: profiles.Target) -> str:
-    missing = target.provider.missing
-    return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"

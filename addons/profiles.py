@@ -248,9 +248,7 @@ def _doubts(known: Iterable[Provider]) -> list[str]:
     doubts = []
     for provider in known:
         if provider.missing:
-            verb = "is" if len(provider.missing) == 1 else "are"
-            names = " and ".join(provider.missing)
-            doubts.append(f"Provider {provider.name} cannot be used: {names} {verb} not set.")
+            doubts.append(f"Provider {provider.name} cannot be used: {provider.unset}.")
         if provider.api_key and provider.auth not in ("bearer", "x-api-key"):
             doubts.append(
                 f"Provider {provider.name} has an api_key that auth: {provider.auth} does not use."

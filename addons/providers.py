@@ -105,6 +105,11 @@ class Provider:
         """Whether this is Anthropic itself, wherever base_url points."""
         return self.name == "anthropic"
 
+    @property
+    def unset(self) -> str:
+        """`ZAI_API_KEY is not set`, in words, where something is missing."""
+        return f"{' and '.join(self.missing)} {'is' if len(self.missing) == 1 else 'are'} not set"
+
 
 class Address(NamedTuple):
     base_url: str
