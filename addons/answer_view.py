@@ -70,21 +70,21 @@ def _usage(answer: fold.Answer, about: About) -> str:
         (used.cache_write, "to cache"),
         (used.input, "not cached"),
     ]
-    shares = [f"{layout.count(tokens)} {what}" for tokens, what in parts if tokens]
-    told = f"in {layout.count(used.prompt)}"
+    shares = [f"{quantities.count(tokens)} {what}" for tokens, what in parts if tokens]
+    told = f"in {quantities.count(used.prompt)}"
     if len(shares) > 1:
         told += f" ({', '.join(shares)})"
     if about.running and not answer.stop:
         # What a stream tells at its beginning is not what it comes to.
         return told
-    told += f" · out {layout.count(used.output)}"
+    told += f" · out {quantities.count(used.output)}"
     return told if about.cost is None else f"{told} · ${about.cost:.4f} at list prices"
 
 
 def _wire(answer: fold.Answer) -> str:
     told = [answer.id] if answer.id else []
     if answer.events:
-        told.append(f"{layout.count(answer.events)} events")
+        told.append(f"{quantities.count(answer.events)} events")
     if answer.pings:
         told.append(f"{answer.pings} of them {'a ping' if answer.pings == 1 else 'pings'}")
     if answer.unread:

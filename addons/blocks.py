@@ -11,6 +11,7 @@ import msgspec
 
 import layout
 import messages
+import quantities
 import rawjson
 import thinking
 
@@ -152,7 +153,7 @@ class Writer:
         title = f"  ~ {kind.replace('_', ' ')} ({_origin(block)}"
         if said:
             return [title + ")", *layout.wrap_some(said, "    ", limit)]
-        length = layout.count(len(_text(block.get(thinking.mark(kind)))))
+        length = quantities.count(len(_text(block.get(thinking.mark(kind)))))
         return [f"{title}, not shown; its {thinking.mark(kind)} has {length} characters)"]
 
     def _use(self, block: Block, limit: int | None) -> list[str]:
@@ -170,7 +171,7 @@ class Writer:
 
     def _result(self, block: Block, limit: int | None) -> list[str]:
         said = result_text(block)
-        about = layout.count(messages.tokens(len(said)))
+        about = quantities.count(messages.tokens(len(said)))
         title = (
             f"  ← {self._name(block)}  {_text(block.get('tool_use_id'))}  {_failed(block)}~{about}"
         )
@@ -287,7 +288,7 @@ def _media(block: Block) -> str:
     source = source if isinstance(source, dict) else {}
     about = source.get("media_type") or source.get("url") or source.get("type") or ""
     data = source.get("data")
-    held = layout.size(len(data) * 3 // 4) if isinstance(data, str) else ""
+    held = quantities.size(len(data) * 3 // 4) if isinstance(data, str) else ""
     return layout.clip(" ".join(x for x in (block.get("type"), str(about), held) if x), 80)
 
 

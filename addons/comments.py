@@ -61,15 +61,17 @@ def answered(
     """
     rest = [f"try {attempts}"] if attempts > 1 else []
     if used is not None:
-        out = f"~{layout.short(output)}" if output is not None else layout.short(used.output)
-        rest.append(f"{layout.short(used.prompt)} in / {out} out")
+        out = (
+            f"~{quantities.short(output)}" if output is not None else quantities.short(used.output)
+        )
+        rest.append(f"{quantities.short(used.prompt)} in / {out} out")
     rest.append(quantities.seconds(seconds) + ("…" if output is not None else ""))
     return _fit(_who(client_model, upstream), rest)
 
 
 def counted(client_model: str, upstream: str, tokens: int, seconds: float) -> str:
     """`opus-5-5 → zai · counted 21.3k · 0.2 s`, for an answer of count_tokens."""
-    rest = [f"counted {layout.short(tokens)}", quantities.seconds(seconds)]
+    rest = [f"counted {quantities.short(tokens)}", quantities.seconds(seconds)]
     return _fit(_who(client_model, upstream), rest)
 
 

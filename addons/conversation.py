@@ -16,6 +16,7 @@ import msgspec
 import blocks
 import layout
 import messages
+import quantities
 import rawjson
 
 LAST = 4
@@ -67,7 +68,9 @@ def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
     ]
     writer = blocks.Writer(full=full)
     for index, part in enumerate(system):
-        page.append(layout.rule(f"system {index + 1}/{len(system)}  ~{layout.count(part.tokens)}"))
+        page.append(
+            layout.rule(f"system {index + 1}/{len(system)}  ~{quantities.count(part.tokens)}")
+        )
         for block in part.blocks:
             page += writer.lines(block, limit=SYSTEM_LINES)
     page += _conversation(turns, writer, room=layout.MAX_LINES - len(page))
@@ -101,7 +104,7 @@ def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
         start -= 1
     lines = [layout.rule("conversation"), *_brief(1, old[0], writer)]
     if start > 1:
-        between = layout.count(start - 1)
+        between = quantities.count(start - 1)
         lines.append(f"     … {between} messages left out (all of them: the view claude-full)")
     for number, part in enumerate(old[start:], start + 1):
         lines += _brief(number, part, writer)
@@ -109,11 +112,13 @@ def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
 
 
 def _title(number: int, count: int, part: Part) -> str:
-    return f"{number}/{count} {part.value.get('role', '?')}  ~{layout.count(part.tokens)}"
+    return f"{number}/{count} {part.value.get('role', '?')}  ~{quantities.count(part.tokens)}"
 
 
 def _brief(number: int, part: Part, writer: blocks.Writer) -> Iterable[str]:
-    margin = f"{number:>4} {part.value.get('role', '?')!s:9} {f'~{layout.count(part.tokens)}':>8}  "
+    margin = (
+        f"{number:>4} {part.value.get('role', '?')!s:9} {f'~{quantities.count(part.tokens)}':>8}  "
+    )
     for block in part.blocks:
         yield margin + writer.one_line(block, layout.WIDTH - len(margin))
         margin = " " * len(margin)
@@ -165,7 +170,7 @@ def _options(fields: Mapping[str, msgspec.Raw]) -> str:
     said = ["stream" if _value(fields, "stream", bool) else "no stream"]
     for key in ("max_tokens", "max_completion_tokens"):
         if number := _value(fields, key, int):
-            said.append(f"{key} {layout.count(number)}")
+            said.append(f"{key} {quantities.count(number)}")
     said.append(f"thinking {_thinking(_value(fields, 'thinking', dict[str, Any]))}")
     output = _value(fields, "output_config", dict[str, Any]) or {}
     said += [f"{key} {_plain(value)}" for key, value in output.items()]
@@ -192,9 +197,9 @@ def _plain(value: Any) -> str:
 def _sizes(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
     sums = [sum(part.tokens for part in parts) for parts in (system, tools, turns)]
     return (
-        f"about {layout.count(sum(sums))} tokens: system {layout.count(sums[0])}"
-        f" · {len(tools)} tools {layout.count(sums[1])}"
-        f" · {len(turns)} messages {layout.count(sums[2])}"
+        f"about {quantities.count(sum(sums))} tokens: system {quantities.count(sums[0])}"
+        f" · {len(tools)} tools {quantities.count(sums[1])}"
+        f" · {len(turns)} messages {quantities.count(sums[2])}"
     )
 
 
@@ -232,7 +237,7 @@ def _tools(tools: list[Part], *, full: bool) -> list[str]:
         return layout.wrap_some(f"tools: {names}", "", PART_LINES)
     page = []
     for index, tool in enumerate(tools, 1):
-        name, about = _tool_name(tool.value), layout.count(tool.tokens)
+        name, about = _tool_name(tool.value), quantities.count(tool.tokens)
         page.append(layout.rule(f"tool {index}/{len(tools)} {name}  ~{about}"))
         for key, value in _tool_fields(tool.value).items():
             said = value if isinstance(value, str) else blocks.compact(value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+import quantities
+
 WIDTH = 76
 """Characters that fit beside the list in a window of 1280 pixels."""
 
@@ -38,7 +40,7 @@ def wrap_some(text: str, indent: str, limit: int | None) -> list[str]:
     # More than this can't be needed, and a text may have megabytes.
     lines = wrap(text[: (limit + 1) * WIDTH * 2], indent)
     if len(lines) > limit:
-        lines[limit:] = [f"{indent}… {count(len(text))} characters in all"]
+        lines[limit:] = [f"{indent}… {quantities.count(len(text))} characters in all"]
     return lines
 
 
@@ -49,7 +51,7 @@ def elide(lines: Sequence[str], limit: int, *, head: int) -> list[str]:
     left_out = len(lines) - limit + 1
     return [
         *lines[:head],
-        f"… {count(left_out)} lines left out (all of them: the view claude-full)",
+        f"… {quantities.count(left_out)} lines left out (all of them: the view claude-full)",
         *lines[head + left_out :],
     ]
 
@@ -66,25 +68,3 @@ def clip(text: str, width: int) -> str:
 
 def rule(title: str) -> str:
     return f"── {title} ".ljust(WIDTH, "─")
-
-
-def count(number: float) -> str:
-    """`21,300`"""
-    return f"{number:,.0f}"
-
-
-def short(number: float) -> str:
-    """`21.3k`: at most five characters below a billion."""
-    for unit, size in (("M", 1_000_000), ("k", 1_000)):
-        # What would be rounded to 1000k is 1.0M.
-        if number >= size * 0.9995:
-            scaled = number / size
-            return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
-    return f"{number:.0f}"
-
-
-def size(number: int) -> str:
-    """Bytes: `12 KB`."""
-    if number < 1000:
-        return f"{number} bytes"
-    return f"{number / 1000:,.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:,.1f} MB"

@@ -31,3 +31,25 @@ def percent(fraction: float) -> str:
 def rate(value: float) -> str:
     """`0`, `0.2`, `12.4`, `140`"""
     return f"{value:.1f}" if 0 < value < 99.95 else f"{value:.0f}"
+
+
+def count(number: float) -> str:
+    """`21,300`"""
+    return f"{number:,.0f}"
+
+
+def short(number: float) -> str:
+    """`21.3k`: at most five characters below a billion."""
+    for unit, size in (("M", 1_000_000), ("k", 1_000)):
+        # What would be rounded to 1000k is 1.0M.
+        if number >= size * 0.9995:
+            scaled = number / size
+            return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"
+    return f"{number:.0f}"
+
+
+def size(number: int) -> str:
+    """Bytes: `12 KB`."""
+    if number < 1000:
+        return f"{number} bytes"
+    return f"{number / 1000:,.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:,.1f} MB"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tornado import template
 
-import layout
 import quantities
 import status
 
@@ -28,7 +27,7 @@ def page(shown: status.Status) -> bytes:
         duration=quantities.duration,
         seconds=quantities.seconds,
         percent=quantities.percent,
-        count=layout.short,
+        count=quantities.short,
         rate=quantities.rate,
     )
     return html

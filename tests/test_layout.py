@@ -77,31 +77,5 @@ def test_one_line(text: str, line: str) -> None:
     assert layout.one_line(text, 10) == line
 
 
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1.0k"),
-        (21_349, "21.3k"),
-        (99_949, "99.9k"),
-        (99_950, "100k"),
-        (999_499, "999k"),
-        (999_500, "1.0M"),
-        (1_250_000, "1.2M"),
-        (123_456_789, "123M"),
-    ],
-)
-def test_short(number: int, text: str) -> None:
-    assert layout.short(number) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(999, "999 bytes"), (12_345, "12 KB"), (1_250_000, "1.2 MB")]
-)
-def test_size(number: int, text: str) -> None:
-    assert layout.size(number) == text
-
-
 def test_rule_is_as_wide_as_the_text() -> None:
     assert len(layout.rule("system")) == layout.WIDTH

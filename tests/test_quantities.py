@@ -51,3 +51,29 @@ def test_percent(fraction: float, text: str) -> None:
 )
 def test_rate(value: float, text: str) -> None:
     assert quantities.rate(value) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.0k"),
+        (21_349, "21.3k"),
+        (99_949, "99.9k"),
+        (99_950, "100k"),
+        (999_499, "999k"),
+        (999_500, "1.0M"),
+        (1_250_000, "1.2M"),
+        (123_456_789, "123M"),
+    ],
+)
+def test_short(number: int, text: str) -> None:
+    assert quantities.short(number) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(999, "999 bytes"), (12_345, "12 KB"), (1_250_000, "1.2 MB")]
+)
+def test_size(number: int, text: str) -> None:
+    assert quantities.size(number) == text
