@@ -17,6 +17,7 @@ import credentials
 import decompress
 import errors
 import failover
+import faults
 import messages
 import pages
 import plan
@@ -289,11 +290,16 @@ class Exchange:
             "route_session": self.plan.session or "",
         }
 
+    def broke_off(self, why: str) -> None:
+        logger.warning(
+            f"{self.request.model}: {name(self.attempt.step)} broke off: {faults.clean(why)}"
+        )
+        if self.tally:
+            self.tally.broke_off(why)
+
     def closed(self, why: str | None) -> None:
         if self.tally is None:
             return
-        if why:
-            self.tally.broke_off(why)
         used = self.flow.metadata
         if "route_tokens_in" in used:
             self.tally.used(

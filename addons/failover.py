@@ -133,6 +133,9 @@ class Exchange(Protocol):
     def committed(self, response: http.Response) -> None:
         """The answer is good; `response` is the head that the client gets, still to be changed."""
 
+    def broke_off(self, why: str) -> None:
+        """The upstream died in the middle of the answer."""
+
     def closed(self, why: str | None) -> None:
         """The stream is over; `why` it ended early, if it did."""
 
@@ -498,10 +501,13 @@ class FailoverStream(layers.HttpStream):
         """The upstream died in the middle of the answer: end it so that the client knows."""
         if not self.reply.complete:
             self.flow.error = flow.Error(why)
+            if self.exchange:
+                self.exchange.broke_off(why)
         yield from self.end(self.reply.broken(why))
 
     def end(self, tail: bytes) -> Commands[None]:
-        self.finish(self.flow.error.msg if self.flow.error else None)
+        self.phase = self.over
+        self.alarm.clear()
         if tail:
             yield from self.stock(layers.ResponseData(self.stream_id, tail))
         yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
@@ -579,6 +585,10 @@ class FailoverStream(layers.HttpStream):
                     command.event.stream_id = self.attempt_id
                 elif isinstance(command.event, layers.RequestHeaders):
                     command.event.request = self.policy.passthrough(self.flow)
+            elif isinstance(command, commands.Log) and self.is_routed:
+                # "Streaming response from …" names the host that the client meant.
+                reply = None
+                continue
             elif isinstance(command, layers.DropStream):
                 if self.attempt_id is not None:
                     self.parent.streams.pop(self.attempt_id, None)

@@ -135,6 +135,9 @@ class Exchange:
     def committed(self, response: http.Response) -> None:
         self.told("committed")
 
+    def broke_off(self, why: str) -> None:
+        self.told("broke_off")
+
     def closed(self, why: str | None) -> None:
         self.ends.append(why)
         self.told("closed")
@@ -187,10 +190,10 @@ class Running:
                 wire += data
         return wire
 
-    async def settled(self) -> None:
-        """Once no client is connected any more."""
+    async def settled(self, *, clients: int = 0, left: int = 0) -> None:
+        """Once so many clients are connected, and so many upstream connections have been left."""
         async with asyncio.timeout(5):
-            while self.server.connections:  # noqa: ASYNC110
+            while len(self.server.connections) > clients or self.upstream.left < left:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
 
@@ -308,8 +311,7 @@ async def test_an_addon_that_kills_at_the_head(running: Running) -> None:
     running.upstream.says, running.upstream.holds = HEAD + chunk(FIRST), True
     ctx.master.addons.add(Killer())
     assert await running.ask() == b""
-    await running.settled()
-    assert running.upstream.left == 1
+    await running.settled(left=1)
     assert [len(exchange.ends) for exchange in running.policy.exchanges] == [1]
 
 
@@ -393,10 +395,9 @@ async def test_a_kept_connection_keeps_no_request(
         else:
             await running.ask_on(reader, writer)
     running.policy.exchanges.clear()
-    await asyncio.sleep(0.05)
+    await running.settled(clients=1, left=3 if until else 0)
     assert remaining(failover.FailoverStream) == 0
     assert remaining(Exchange) == 0
-    assert running.upstream.left == (3 if until else 0)
     writer.close()
     await running.settled()
     assert remaining(commands.RequestWakeup) == 0
