@@ -245,6 +245,29 @@ def test_a_litellm_config(start: Start, sim: simulator.Simulator) -> None:
     assert sim.requests[0].credential == "other-key-0123456789"
 
 
+def test_status_says_what_broke_off_and_counts_its_tokens(
+    start: Start, sim: simulator.Simulator
+) -> None:
+    proxy = start(live.profile(sim.url))
+    slow = answers.Answer(event_delay=0.1)
+    with proxy.client() as client:
+        sim.script(slow)
+        with client.stream("POST", "/v1/messages", json=live.message(stream=True)) as leaving:
+            next(leaving.iter_raw())
+        sim.wait_done(1)
+        live.wait_until(lambda: client.get("/status").json()["in_flight"] == 0)
+        (target,) = (t for t in client.get("/status").json()["targets"] if t["attempts"])
+        assert (target["state"], target["failures"]) == ("up", 0)
+        sim.script(answers.Answer(cut_events=5, end="reset"))
+        post(client, stream=True)
+        status = client.get("/status").json()
+    (target,) = (t for t in status["targets"] if t["attempts"])
+    assert (target["state"], target["failures"]) == ("failing", 1)
+    (model,) = status["models"]
+    assert model["tokens"]["in"] > 20
+    assert model["errors"] == 1
+
+
 # Bad input
 
 
@@ -340,8 +363,10 @@ def test_header_bytes_that_are_no_text(shared: live.Proxy) -> None:
 # Credentials
 
 
-def post(client: httpx.Client, model: str = "claude-opus-5-5", **headers: str) -> httpx.Response:
-    return client.post("/v1/messages", json=live.message(model), headers=headers)
+def post(
+    client: httpx.Client, model: str = "claude-opus-5-5", *, stream: bool = False, **headers: str
+) -> httpx.Response:
+    return client.post("/v1/messages", json=live.message(model, stream=stream), headers=headers)
 
 
 def test_tokens_take_turns(start: Start, sim: simulator.Simulator) -> None:
