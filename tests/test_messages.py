@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import messages
 
 USER_ID = json.dumps({"device_id": "d", "account_uuid": "", "session_id": "s-1"})
-DEEP = b"[" * 5000 + b"]" * 5000
+DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 def test_read() -> None:

@@ -24,7 +24,7 @@ TEXT = {"type": "text", "text": "hello"}
 CALL = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"model": "m"}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
 CLEAR = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
-DEEP = b"[" * 5000 + b"]" * 5000
+DEEP = b"[" * 100_000 + b"]" * 100_000
 
 ANTHROPIC = targets.target("anthropic", "claude-opus-5-5", auth="client")
 ZAI = targets.target("zai", "glm-5")
