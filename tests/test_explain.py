@@ -8,6 +8,7 @@ import faults
 import profiles
 import quota
 import rotation
+from clocks import Clock
 
 PROFILE = """
 providers:
@@ -28,13 +29,6 @@ pool:
 """
 
 TOKENS = "sk-ant-oat01-pool-0000000001-pol1,sk-ant-oat01-pool-0000000002-pol2"
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Proxy:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -14,6 +13,7 @@ from hypothesis.stateful import rule
 
 import quota
 import rotation
+from clocks import Clock
 from faults import Fault
 
 NOW = 1_800_000_000.0
@@ -22,17 +22,9 @@ SECRETS = [f"sk-ant-oat01-{'x' * 20}-{name}" for name in ("aaaa", "bbbb", "cccc"
 REVOKED = Fault("authentication_error", "OAuth token has been revoked")
 
 
-@dataclass
-class Clock:
-    now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture
@@ -416,7 +408,7 @@ class Rotating(RuleBasedStateMachine):
 
     @initialize(strategy=st.sampled_from(["session", "round-robin", "least-used"]))
     def begin(self, strategy: rotation.Strategy) -> None:
-        self.clock = Clock()
+        self.clock = Clock(NOW)
         self.pool = make(self.clock, strategy)
         self.until = [0.0] * 3
         self.disabled = [False] * 3
@@ -478,7 +470,7 @@ TestRotating = Rotating.TestCase
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 8), st.integers(0, 60), st.sampled_from(["session", "round-robin"]))
 def test_fair(tokens: int, requests: int, strategy: rotation.Strategy) -> None:
-    pool = rotation.Pool([str(n) for n in range(tokens)], strategy=strategy, clock=Clock())
+    pool = rotation.Pool([str(n) for n in range(tokens)], strategy=strategy, clock=Clock(NOW))
     counts = Counter(dict.fromkeys(range(1, tokens + 1), 0))
     counts.update(places(pool, requests))
     assert max(counts.values()) - min(counts.values()) <= 1

@@ -3,14 +3,7 @@ from __future__ import annotations
 import pytest
 
 import stats
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from clocks import Clock
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import profiles
 import rotation
 import stats
 import status
+from clocks import Clock
 
 PROFILE = """
 providers:
@@ -24,13 +25,6 @@ models:
 pool:
   tokens: sk-ant-oat01-pool-0000000001-pol1, sk-ant-oat01-pool-0000000002-pol2
 """
-
-
-class Clock:
-    now = 1_700_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Proxy:
