@@ -9,6 +9,7 @@ import msgspec
 
 import chat_completion
 import faults
+import rawjson
 import sse
 
 
@@ -65,8 +66,6 @@ class _Event(msgspec.Struct):
     usage: Any = None
     input_tokens: int | None = None
 
-
-_events = msgspec.json.Decoder(_Event)
 
 _STARTS, _ENDS, _DELTA = "message_start", "message_delta", "content_block_delta"
 
@@ -152,6 +151,6 @@ def of_body(body: bytes) -> Usage | None:
 
 def _decode(data: bytes) -> _Event | None:
     try:
-        return _events.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return rawjson.decode_mended(data, _Event)
+    except ValueError:
         return None

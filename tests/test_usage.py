@@ -86,6 +86,11 @@ def test_of_what_is_no_answer(body: bytes) -> None:
     assert usage.of_body(body) is None
 
 
+def test_half_an_emoji() -> None:
+    answer = {"content": [{"type": "text", "text": "\ud83e"}], "usage": {"output_tokens": 3}}
+    assert usage.of_body(json.dumps(answer).encode()) == usage.Usage(output=3)
+
+
 def test_a_stream_is_counted() -> None:
     meter = usage.Meter()
     meter.feed(START)
