@@ -26,7 +26,7 @@ class Fields:
             ValueError: it is not of the type.
         """
         raw = self._left.pop(field, None)
-        if raw is None or (len(raw) == 4 and bytes(raw) == b"null"):
+        if raw is None or raw == rawjson.NULL:
             return default
         value = rawjson.decode(raw, type, field)
         if isinstance(value, msgspec.Struct):

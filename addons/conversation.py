@@ -127,7 +127,7 @@ def _brief(number: int, part: Part, writer: blocks.Writer) -> Iterable[str]:
 def _value[T](fields: Mapping[str, msgspec.Raw], key: str, type: type[T]) -> T | None:
     """A field, if it is there and of that type."""
     try:
-        return msgspec.json.decode(fields.get(key, b"null"), type=type)
+        return msgspec.json.decode(fields.get(key, rawjson.NULL), type=type)
     except rawjson.REFUSALS:
         return None
 
