@@ -257,13 +257,13 @@ class Streams:
     def __exit__(self, *exc: object) -> None:
         self.socket.close()
 
-    def ask(self, model: str) -> int:
-        """The id of the stream."""
+    def ask(self, model: str, *more: tuple[str, str]) -> int:
+        """The id of the stream; `more` are headers."""
         body = json.dumps(live.message(model, stream=True)).encode()
         stream: int = self.h2.get_next_available_stream_id()
         pseudo = (":method", "POST"), (":scheme", "https"), (":path", "/v1/messages")
         fields = (":authority", "api.anthropic.com"), ("x-api-key", live.API_KEY)
-        self.h2.send_headers(stream, [*pseudo, *fields])
+        self.h2.send_headers(stream, [*pseudo, *fields, *more])
         self.h2.send_data(stream, body, end_stream=True)
         self.received[stream] = b""
         self._flush()

@@ -247,12 +247,14 @@ def test_a_character_cut_in_two_never_arrives(pair: failing.Pair, client: httpx.
     assert answer.names[-1] == "error"
 
 
-@pytest.mark.parametrize("end", ["reset", "hang", "close"])
+@pytest.mark.parametrize(
+    ("end", "chunk_size"), [("reset", 0), ("close", 0), ("hang", 0), ("hang", 100_000)]
+)
 def test_an_answer_that_was_complete_when_its_provider_died(
-    pair: failing.Pair, client: httpx.Client, end: str
+    pair: failing.Pair, client: httpx.Client, end: str, chunk_size: int
 ) -> None:
-    model = pair.model("hasty")
-    pair.when(model, end=end)
+    model = pair.model("claude")
+    pair.when(model, end=end, chunk_size=chunk_size)
     answer = failing.ask(client, model)
     assert (answer.names[-1], answer.broken) == ("message_stop", "")
     assert answer.text == "You said: hello"

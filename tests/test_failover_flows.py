@@ -27,6 +27,11 @@ def request(flow):
         loop.call_later(float(delay), flow.kill)
 
 
+def responseheaders(flow):
+    if flow.request.headers.pop("x-kill-head", None):
+        flow.kill()
+
+
 def response(flow):
     if flow.request.headers.pop("x-replay", None):
         loop = asyncio.get_running_loop()
@@ -100,6 +105,16 @@ def test_a_flow_that_is_killed_is_over(watched: failing.Pair, tmp_path: Path) ->
     flows = saved(watched, tmp_path)
     assert len(flows) == len(models)
     assert {flow.error and flow.error.msg for flow in flows} == {"Connection killed."}
+
+
+def test_a_stream_that_is_killed_leaves_the_others_alone(watched: failing.Pair) -> None:
+    watched.when("alone-1", event_delay=0.02)
+    with failing.Streams(watched) as streams:
+        stays, goes = streams.ask("alone-1"), streams.ask("alone-1", ("x-kill-head", "1"))
+        assert streams.read(goes) == b""
+        assert b"message_stop" in streams.read(stays)
+        ended = watched.sim.wait_done(2)
+    assert sorted(request.cancelled is None for request in ended) == [False, True]
 
 
 def test_a_replay_goes_the_same_way(watched: failing.Pair) -> None:

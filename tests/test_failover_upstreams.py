@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 import failing
 import live
@@ -102,7 +104,7 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
     with (
         failing.Odd(
             [SIZED, None],  # closes the connection that it seemed to keep
-            [SIZED, early + SIZED],
+            [SIZED, early, SIZED],
             [old],
             [closing],
             [endless, b""],
@@ -118,6 +120,7 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
             assert response.status_code == 200
             assert b"event: message_stop" in response.content
             assert response.headers.get("connection") is None
+            assert ("x-old" in response.headers) == (kind == "old")
             return f"{response.headers['x-route-attempts']} {response.headers['x-route-target']}"
 
         assert attempts("sized") == "1 odd/odd-sized"
@@ -150,6 +153,22 @@ def test_an_address_that_refused_is_asked_again(start: Start, sim: simulator.Sim
         with simulator.Simulator(port=port, strict=False):
             assert failing.post(client, model="l").status_code == 200
         assert failing.post(client, model="l").status_code == 502
+
+
+def test_a_connection_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> None:
+    """The system would go on trying for two minutes."""
+    with failing.running(tmp_path) as pair, pair.reverse() as client:
+        profile = yaml.safe_load(pair.proxy.profile_path.read_text())
+        port = int(profile["providers"]["far"]["base_url"].rpartition(":")[2])
+        before = syn_sent(port)
+        assert failing.ask(client, "far-1").text == "You said: hello"
+        live.wait_until(lambda: syn_sent(port) == before, seconds=3)
+
+
+def syn_sent(port: int) -> int:
+    """How many connections to a port of this machine are being made."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return sum(line.split()[2:4] == [f"0100007F:{port:04X}", "02"] for line in lines)
 
 
 def test_a_proxy_of_ones_own_that_does_not_answer(start: Start, sim: simulator.Simulator) -> None:
