@@ -53,7 +53,7 @@ def whole(text: str) -> str:
     return yaml.safe_dump({**shown, **added, "providers": providers})
 
 
-@pytest.mark.parametrize("text", fences("yaml"))
+@pytest.mark.parametrize("text", list(fences("yaml")))
 def test_examples_are_profiles(text: str) -> None:
     """With the variables that they name unset, and set."""
     profiles.parse(whole(text), {}, "example.yaml")

@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+import claude
 import live
 import simulator
-import test_claude
 
 README = (live.ROOT / "README.md").read_text()
 CI = (live.ROOT / ".ci" / "run").read_text()
@@ -44,10 +44,6 @@ PORTS = (8080, 4000, 9100)
 
 SECRETS = ("CLAUDE_OAUTH_TOKENS", "CLAUDE_TOKEN_MODE", "PROXY_STATIC_TOKEN")
 """Set to nothing, for .env is read in the repository's root."""
-
-claude_is_installed = pytest.mark.skipif(
-    test_claude.CLAUDE is None, reason="Claude Code is not installed"
-)
 
 
 def commands() -> Iterator[str]:
@@ -137,8 +133,8 @@ class Started:
 
 def environ(home: Path) -> dict[str, str]:
     path = os.environ["PATH"]
-    if test_claude.CLAUDE:
-        path = f"{Path(test_claude.CLAUDE).parent}{os.pathsep}{path}"
+    if claude.CLAUDE:
+        path = f"{Path(claude.CLAUDE).parent}{os.pathsep}{path}"
     return {"PATH": path, "HOME": str(home), "PYTHONUNBUFFERED": "1"}
 
 
@@ -179,7 +175,7 @@ def test_run(tmp_path: Path) -> None:
         started.close()
 
 
-@claude_is_installed
+@claude.needs_claude
 @pytest.mark.parametrize("command", [HELLO, f"{REVERSE} -p hello", f"{TUNNEL} -p hello"])
 def test_claude_is_answered(demo: Started, command: str) -> None:
     assert demo.shell(command) == "You said: hello"
