@@ -132,6 +132,7 @@ class Exchange:
         provider = step.target.provider
         if not provider.is_anthropic and self.request.thread == "continue":
             # The conversation is not in the request: Claude Code sends all of it after this.
+            self._count_refusal()
             return error_answer(
                 404, "thread_not_found: this proxy keeps no threads", "thread_not_found"
             )
@@ -144,6 +145,7 @@ class Exchange:
                 step, self.flow.request, self.request, self.secrets, learn=self._learn
             )
         except ValueError as e:
+            self._count_refusal()
             return failover.error_response(400, str(e))
         if self.attempt.dropped:
             left_out = ", ".join(self.attempt.dropped)
@@ -240,11 +242,14 @@ class Exchange:
         if answer:
             response = http.Response.make(answer.status, answer.body, answer.headers)
         assert response
-        if self.tally:
-            self.tally.refused()
+        self._count_refusal()
         if self.outcomes:
             self._sign(response, len(self.outcomes))
         return response
+
+    def _count_refusal(self) -> None:
+        if self.tally:
+            self.tally.refused()
 
     def _redact(self, response: http.Response) -> None:
         """`Incorrect API key provided: …`: people will see this body, and perhaps the client."""
@@ -255,13 +260,15 @@ class Exchange:
                 response.content = content
 
     def _all_secrets(self) -> list[str]:
-        """What a provider might echo in an error."""
-        keys = (provider.api_key for provider in self.state.profile.providers.values())
-        return [
+        """What a provider might echo in an error. A key of a few characters would be found in any
+        text, and is none worth hiding."""
+        keys = (provider.api_key or "" for provider in self.state.profile.providers.values())
+        secrets = [
             *(token.secret for token in self.state.pool.tokens),
             *(value.decode("utf-8", "replace").split(" ")[-1] for value in self.secrets.values()),
-            *filter(None, keys),
+            *keys,
         ]
+        return [secret for secret in secrets if len(secret) >= 8]
 
     def committed(self, response: http.Response) -> None:
         self._sign(response, len(self.outcomes) + 1)
@@ -271,8 +278,6 @@ class Exchange:
             self.tally.answered(target)
         if self.attempt.rewritten:
             sent.remember(self.flow, self.attempt.shown)
-        if response.headers.get("transfer-encoding"):
-            response.stream = True
 
     def _sign(self, response: http.Response, attempts: int) -> None:
         """Tells the client, and people who look at the flow, who answered."""

@@ -381,6 +381,13 @@ def test_tokens_take_turns(start: Start, sim: simulator.Simulator) -> None:
         assert request.listed("anthropic-beta").count("oauth-2025-04-20") == 1
 
 
+def test_an_error_is_not_riddled_with_a_short_key(start: Start, sim: simulator.Simulator) -> None:
+    sim.script(answers.failure(400, "messages: text content blocks must be non-empty"))
+    proxy = start(live.profile(sim.url))
+    with proxy.client(headers={"x-litellm-api-key": "e"}) as client:
+        assert error(post(client))[2] == "messages: text content blocks must be non-empty"
+
+
 def test_a_session_keeps_its_token_until_it_rests(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(live.profile(sim.url, pool=POOL))
     with proxy.client() as client:
