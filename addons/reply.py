@@ -11,6 +11,7 @@ import decompress
 import errors
 import failover
 import heads
+import rawjson
 import sse
 
 MAX_ERROR_BODY = 64 * 1024
@@ -291,8 +292,8 @@ def is_error(body: bytes) -> bool:
     if b'"error"' not in body[:MAX_ERROR_BODY]:
         return False
     try:
-        typed = msgspec.json.decode(body, type=_Typed)
-    except msgspec.DecodeError:
+        typed = rawjson.decode_mended(body, _Typed)
+    except ValueError:
         return False
     # Chat Completions has `error` alone, and in a good answer none, or null.
     return typed.type == "error" or (typed.type is None and bool(typed.error))
@@ -303,8 +304,8 @@ def is_whole(event: sse.Event) -> bool:
     if event.data == b"[DONE]":
         return True
     try:
-        msgspec.json.decode(event.data)
-    except msgspec.DecodeError:
+        rawjson.decode_mended(event.data, object)
+    except ValueError:
         return False
     return True
 

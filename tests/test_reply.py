@@ -373,11 +373,24 @@ def test_a_compressed_whole_answer(encoding: str, compress: Callable[[bytes], by
     assert whole(compress(MESSAGE)[:-1], content_encoding=encoding).out == b""
 
 
-@pytest.mark.parametrize("body", [OVERLOADED, b' {"error": {"message": "no"}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        OVERLOADED,
+        b' {"error": {"message": "no"}}',
+        b'{"error": {"message": "half an emoji \\ud83e"}}',
+    ],
+)
 def test_an_error_with_status_200(body: bytes) -> None:
     told = whole(body)
     assert (told.out, told.content) == (b"", body)
     assert told.failure == ("event", "an error with status 200")
+
+
+@pytest.mark.parametrize("inside", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000])
+def test_what_cannot_be_read_is_no_error_that_we_know(inside: bytes) -> None:
+    body = b'{"error": %b}' % inside
+    assert whole(body).out == body
 
 
 def test_a_whole_answer_that_is_none() -> None:
