@@ -232,7 +232,6 @@ class FailoverStream(layers.HttpStream):
         """Answer with `flow.response` at once; what is still to come of the body is dropped."""
         assert self.flow.response
         self.flow.response.headers["connection"] = "close"
-        self.request_body_buf.clear()
         yield layers.HttpResponseHeadersHook(self.flow)
         yield from self.send_response()
         is_sent = self.client_state != self.state_errored
@@ -455,7 +454,8 @@ class FailoverStream(layers.HttpStream):
     def abandon(self) -> Commands[None]:
         """Give up the current attempt: whatever it still says is dropped by its id."""
         was, self.phase = self.phase, self.ready
-        self.wanted = None
+        if self.wanted:
+            self.wanted.blocking, self.wanted = False, None  # what give_up_connecting() goes by
         self.alarm.clear()
         if self.attempt_id is None or self.parent.streams.pop(self.attempt_id, None) is None:
             return
@@ -492,7 +492,7 @@ class FailoverStream(layers.HttpStream):
                 # is no fault of the upstream's, and closed, it would never be answered.
                 yield from self.alarm.set(limit)
                 return
-            if len(waiting) == 1:
+            if not any(each.blocking for each in waiting if each is not wanted):
                 yield commands.CloseConnection(upstream)
             break
         yield from self.fail(Failure("connect", f"no connection within {limit:g} s"))

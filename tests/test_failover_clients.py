@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import socket
 import time
 from collections.abc import Callable
@@ -155,6 +156,19 @@ def test_a_refusal_comes_before_the_body_is_read(start: Start, sim: simulator.Si
         assert (large.status_code, large.json()["error"]["type"]) == (413, "request_too_large")
         assert client.post(url, json=live.message("glm"), headers=headers).status_code == 200
     assert len(sim.requests) == 1
+
+
+def test_a_client_of_http_1_0_gets_no_chunks(pair: failing.Pair) -> None:
+    body = json.dumps(live.message(pair.model("claude"), stream=True)).encode()
+    head = f"POST /v1/messages HTTP/1.0\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", pair.proxy.reverse_port), timeout=5) as client:
+        client.sendall(head.encode() + body)
+        wire = b""
+        while data := client.recv(65536):
+            wire += data
+    assert b"transfer-encoding" not in wire
+    assert wire.partition(b"\r\n\r\n")[2].startswith(b"event: message_start\n")
+    assert b"event: message_stop\n" in wire
 
 
 def test_what_passes_through_streams_both_ways(pair: failing.Pair) -> None:

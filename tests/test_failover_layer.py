@@ -18,6 +18,7 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import commands
 from mitmproxy.test import taddons
 
+import failing
 import failover
 import sse
 
@@ -92,7 +93,7 @@ class Attempt:
     def __init__(self, exchange: Exchange, port: int) -> None:
         self.exchange = exchange
         self.address = ("127.0.0.1", port)
-        self.limits = failover.Limits(1, 1, 1)
+        self.limits = failover.Limits(exchange.policy.connect_timeout, 1, 1)
 
     def request(self, address: tuple[str, int]) -> http.Request:
         self.exchange.told("request")
@@ -146,6 +147,7 @@ class Exchange:
 class Policy:
     def __init__(self, port: int) -> None:
         self.port = port
+        self.connect_timeout = 1.0
         self.raises: dict[str, Exception] = {}
         self.calls: list[str] = []
         self.exchanges: list[Exchange] = []
@@ -355,6 +357,21 @@ async def test_uninstalled_it_is_gone(running: Running) -> None:
     before = failover.layers.HttpLayer.make_stream
     failover.install(running.policy)()
     assert failover.layers.HttpLayer.make_stream is before
+
+
+async def test_a_connection_that_was_given_up_is_not_joined(running: Running) -> None:
+    """It is closed, but it may take a while until it is."""
+
+    class Slow:
+        async def server_connect_error(self, data: object) -> None:
+            await asyncio.sleep(0.1)
+
+    ctx.master.addons.add(Slow())
+    running.policy.connect_timeout = 0.2
+    with failing.unanswered() as running.policy.port:
+        assert (await running.ask()).startswith(b"HTTP/1.1 502 ")
+    (exchange,) = running.policy.exchanges
+    assert [failure.detail for failure in exchange.failures] == ["no connection within 0.2 s"] * 2
 
 
 # What is left behind

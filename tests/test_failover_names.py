@@ -35,7 +35,7 @@ NAMES = {
     """,
     "stream": """
         _handle_event client_state server_state stream_id context.client context.server
-        request_body_buf.clear response_body_buf.clear make_server_connection send_response
+        request_body_buf.__len__ response_body_buf.clear make_server_connection send_response
         state_wait_for_request_headers state_consume_request_body state_wait_for_response_headers
         state_done state_errored
     """,

@@ -165,6 +165,31 @@ def test_a_connection_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> No
         live.wait_until(lambda: syn_sent(port) == before, seconds=3)
 
 
+def test_it_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
+    with failing.running(tmp_path) as pair, failing.Streams(pair) as streams:
+        profile = yaml.safe_load(pair.proxy.profile_path.read_text())
+        port = int(profile["providers"]["far"]["base_url"].rpartition(":")[2])
+        before = syn_sent(port)
+        first = streams.ask("far-1")
+        live.wait_until(lambda: syn_sent(port) == before + 1)
+        second = streams.ask("far-2")
+        for stream in (first, second):
+            assert b"message_stop" in streams.read(stream)
+        live.wait_until(lambda: syn_sent(port) == before, seconds=3)
+
+
+def test_a_connection_that_fell_silent_is_not_used_again(secure: failing.Pair) -> None:
+    """Over HTTP/2 nothing else tells that it is dead."""
+    secure.sim.clear()
+    model = secure.model("hasty")
+    secure.when(model, before_head="silence")
+    with failing.either(secure) as client:
+        failing.ask(client, secure.model("alone"))
+        failing.ask(client, model)
+    good, silent, fallback = secure.sim.requests
+    assert good.connection == silent.connection != fallback.connection
+
+
 def syn_sent(port: int) -> int:
     """How many connections to a port of this machine are being made."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
