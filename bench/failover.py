@@ -27,6 +27,8 @@ import measure
 REQUESTS = 400
 STREAMS = 40
 SWITCHES = 40
+WARM = 10
+"""Of each, before those that count."""
 
 LAYER = """
 import sys
@@ -159,7 +161,7 @@ def timed(call: Callable[[], object]) -> float:
 def in_turn(calls: Sequence[Callable[[], float]], times: int) -> list[list[float]]:
     """What each of them returns, time after time, after a few to get warm."""
     for call in calls:
-        for _ in range(10):
+        for _ in range(WARM):
             call()
     rounds = [[call() for call in calls] for _ in range(times)]
     return [list(column) for column in zip(*rounds, strict=True)]
@@ -174,15 +176,17 @@ def overhead(behind: int) -> None:
         ports, pids = zip(bare, alone, ours, strict=True)
         clients = [measure.Client(port) for port in ports]
         print("p50, ms                              bare   layer    ours   added by the layer")
+
+        def compare(name: str, times: int, ask: Callable[[measure.Client], float]) -> None:
+            before = [cpu(pid) for pid in pids]
+            row(name, in_turn([lambda c=c: ask(c) for c in clients], times))
+            used = [cpu(pid) - start for pid, start in zip(pids, before, strict=True)]
+            row("… processor time, mean", [[each / (times + WARM)] for each in used])
+
         body = measure.conversation(50_000)
-        first = in_turn([lambda c=c: c.first_byte(body) for c in clients], REQUESTS)
-        row("time to first byte, 50 KB request", first)
-        body = measure.conversation(2_000, model="claude-sim-long")
-        before = [cpu(pid) for pid in pids]
-        whole = in_turn([lambda c=c: timed(lambda: c.first_byte(body)) for c in clients], STREAMS)
-        used = [cpu(pid) - start for pid, start in zip(pids, before, strict=True)]
-        row("stream of 900 events", whole)
-        row("… processor time, mean", [[each / (STREAMS + 10)] for each in used])
+        compare("time to first byte, 50 KB request", REQUESTS, lambda c: c.first_byte(body))
+        stream = measure.conversation(2_000, model="claude-sim-long")
+        compare("stream of 900 events", STREAMS, lambda c: timed(lambda: c.first_byte(stream)))
 
 
 def row(name: str, columns: Sequence[Sequence[float]]) -> None:
