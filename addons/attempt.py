@@ -43,10 +43,7 @@ class Attempt:
         self.address = (provider.host, provider.port)
         self.tls = provider.scheme == "https"
         self.limits = failover.Limits(
-            provider.connect_timeout,
-            # Of an answer that isn't streamed nothing comes until all of it is made.
-            max(provider.first_byte_timeout, 0 if request.stream else provider.idle_timeout),
-            provider.idle_timeout,
+            provider.connect_timeout, provider.first_byte_timeout, provider.idle_timeout
         )
         self.dropped: tuple[str, ...] = ()
         self.translator: reply.Translator

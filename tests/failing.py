@@ -28,7 +28,7 @@ import simulator
 import sse
 from simulator import answers
 
-FALLBACKS = {f"{kind}-*": ["glm"] for kind in ("claude", "hasty", "calm", "refused", "far")}
+FALLBACKS = {"claude-*": ["glm"], "hasty-*": ["glm"], "refused-*": ["glm"], "far-*": ["glm"]}
 
 # Providers whose upstreams fail by what they are, and one with little patience.
 MODELS = {
@@ -36,7 +36,6 @@ MODELS = {
     "alone-*": "anthropic/alone-*",
     "claude-*": "anthropic/claude-*",
     "hasty-*": "hasty/hasty-*",
-    "calm-*": "calm/calm-*",
     "lonely-*": "hasty/lonely-*",
     "refused-*": "refused/refused-*",
     "nobody-*": "refused/nobody-*",
@@ -49,8 +48,6 @@ def providers(url: str, far: int = 9) -> dict[str, Any]:
     hasty = {"connect_timeout": 1, "first_byte_timeout": 0.4, "idle_timeout": 0.4}
     named = live.profile(url)["providers"]
     named["hasty"] = {"base_url": f"{url}/provider/hasty", **keyed, **hasty}
-    calm = {"first_byte_timeout": 0.2, "idle_timeout": 5}
-    named["calm"] = {"base_url": f"{url}/provider/calm", **keyed, **calm}
     named["refused"] = {"base_url": f"http://127.0.0.1:{live.free_port()}", **keyed}
     named["far"] = {"base_url": f"http://127.0.0.1:{far}", **keyed, "connect_timeout": 0.3}
     return dict(named)

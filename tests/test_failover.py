@@ -108,18 +108,6 @@ def test_a_whole_answer_that_is_cut_is_replaced(pair: failing.Pair, client: http
     assert answer.headers["x-route-attempts"] == "2"
 
 
-@pytest.mark.parametrize(("stream", "attempts"), [(True, "2"), (False, "1")])
-def test_a_whole_answer_is_given_the_time_that_it_takes(
-    pair: failing.Pair, stream: bool, attempts: str
-) -> None:
-    """Nothing of it comes before all of it is made."""
-    model = pair.model("calm")
-    pair.when(model, head_delay=0.5)
-    with pair.reverse() as client:
-        answer = failing.ask(client, model, stream=stream)
-    assert answer.headers["x-route-attempts"] == attempts
-
-
 def test_a_good_answer_is_the_first_attempts(pair: failing.Pair, client: httpx.Client) -> None:
     model = pair.model("claude")
     answer = failing.ask(client, model)
