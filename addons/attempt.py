@@ -14,6 +14,8 @@ import failover
 import heads
 import messages
 import plan
+import profiles
+import providers
 import reply
 import scrub
 
@@ -42,9 +44,7 @@ class Attempt:
         self.learn = learn
         self.address = (provider.host, provider.port)
         self.tls = provider.scheme == "https"
-        self.limits = failover.Limits(
-            provider.connect_timeout, provider.first_byte_timeout, provider.idle_timeout
-        )
+        self.limits = limits(provider, stream=request.stream)
         self.dropped: tuple[str, ...] = ()
         self.translator: reply.Translator
         body = self._translate(request)
@@ -147,3 +147,12 @@ class Attempt:
     def reply(self, response: http.Response) -> failover.Reply:
         self.learn(response)
         return reply.judge(response, self.translator)
+
+
+def limits(provider: profiles.Provider, *, stream: bool) -> failover.Limits:
+    first_byte = provider.first_byte_timeout
+    if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
+        # Of an answer that isn't streamed nothing comes until all of it is made: unless the profile
+        # has a time of its own for that, it may take as long as a stream may pause.
+        first_byte = max(first_byte, provider.idle_timeout)
+    return failover.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)

@@ -30,6 +30,9 @@ KEYS = (
     "idle_timeout",
 )
 
+FIRST_BYTE_TIMEOUT = 120.0
+"""Seconds, where a profile names none."""
+
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What may stand before the `/` of a target and the `:` of a tagged signature."""
 
@@ -171,7 +174,7 @@ def read(name: str, value: documents.Value) -> Provider:
             "forward", "estimate", default="forward" if is_anthropic else "estimate"
         ),
         connect_timeout=value["connect_timeout"].seconds(10),
-        first_byte_timeout=value["first_byte_timeout"].seconds(120),
+        first_byte_timeout=value["first_byte_timeout"].seconds(FIRST_BYTE_TIMEOUT),
         idle_timeout=value["idle_timeout"].seconds(300),
     )
 

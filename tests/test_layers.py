@@ -62,7 +62,6 @@ ALLOWED = {
 }
 
 TESTED_ELSEWHERE = {
-    "attempt": "what each upstream gets, over the wire, in test_route.py",
     "exchange": "whole requests, over the wire, in test_route.py and test_failover*.py",
     "settings": "options and profiles of the whole proxy, in test_route.py",
 }

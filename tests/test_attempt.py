@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from mitmproxy import http
+
+import attempt
+import live
+import messages
+import plan
+import profiles
+
+
+@pytest.mark.parametrize(
+    ("named", "stream", "first_byte"),
+    [
+        ({}, True, 120),
+        ({}, False, 300),
+        ({"first_byte_timeout": 5}, True, 5),
+        ({"first_byte_timeout": 5}, False, 5),
+        ({"first_byte_timeout": 600}, False, 600),
+        ({"idle_timeout": 60}, False, 120),
+    ],
+)
+def test_limits(named: dict[str, float], stream: bool, first_byte: float) -> None:
+    profile = live.profile("http://127.0.0.1:1")
+    profile["providers"]["zai"] |= named
+    provider = profiles.parse(str(profile), {}, "p.yaml").providers["zai"]
+    found = attempt.limits(provider, stream=stream)
+    assert found.first_byte == first_byte
+    assert found.idle == named.get("idle_timeout", 300)
+    assert found.connect == 10
+
+
+def test_a_credential_goes_to_its_own_address_only() -> None:
+    profile = profiles.parse(str(live.profile("http://127.0.0.1:1")), {}, "p.yaml")
+    target = profile.target("glm")
+    assert target
+    body = b'{"model":"glm","messages":[]}'
+    client = http.Request.make(
+        "POST", "https://api.anthropic.com/v1/messages?beta=true", body, {"x-api-key": "{{client}}"}
+    )
+    made = attempt.Attempt(
+        plan.Step(target), client, messages.read(body), {}, learn=lambda response: None
+    )
+    assert made.shown.headers["authorization"] == "Bearer {{zai}}"
+    assert made.shown.pretty_url == "http://127.0.0.1:1/provider/zai/v1/messages?beta=true"
+    sent = made.request(("127.0.0.1", 1))
+    assert sent.headers["authorization"] == "Bearer zai-key-0123456789"
+    assert sent.content == b'{"model":"glm-5","messages":[]}'
+    assert "x-api-key" not in sent.headers
+    assert made.shown.headers["authorization"] == "Bearer {{zai}}"
+    assert client.headers["x-api-key"] == "{{client}}"
+    with pytest.raises(ValueError, match="not for example"):
+        made.request(("example.com", 1))
