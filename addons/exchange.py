@@ -162,7 +162,7 @@ class Exchange:
         effects = self._punish(outcome, ruling)
         failed, started, following = self.attempt, self.started, None
         if ruling.decision == "next":
-            following = self._next(upstream_failed=ruling.cause != "credential")
+            following = self._next(upstream_failed=failure.kind in ("connect", "timeout"))
         if self.tally:
             at_fault = ruling.cause != "request"
             self.tally.attempt_failed(outcome.target, outcome.why, is_at_fault=at_fault)

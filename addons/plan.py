@@ -23,8 +23,8 @@ class Plan:
 
     - The tokens of the pool come in turn, each once for a target, then the fallbacks in order.
     - When all tokens rest, the one due soonest is asked, and no other, only if no fallback stands.
-    - An upstream that is down or overloaded is so for every token: a fallback that stands is
-      asked before the next token.
+    - An upstream that can't be reached, or is silent, is so for every token: a fallback that stands
+      is asked before the next token.
     - The last of `max_attempts` is kept for a fallback that stands.
     - A target whose upstream failed again and again (`is_down`) is passed over while another
       attempt stands behind it.
@@ -51,8 +51,7 @@ class Plan:
         self.asked_resting = False
 
     def next(self, *, upstream_failed: bool = False) -> Step | None:
-        """The next attempt; `upstream_failed` when the last one failed for no fault of its
-        credential."""
+        """The next attempt; `upstream_failed` when the last one found nobody there."""
         if upstream_failed and self.tried and self._stands_behind():
             self._move_on()
         while self.left > 0 and self.place < len(self.targets):

@@ -45,11 +45,13 @@ class Route:
         self.admissions: weakref.WeakKeyDictionary[http.HTTPFlow, Admission] = (
             weakref.WeakKeyDictionary()
         )
-        self.uninstall = [failover.install(self), coalesce.install()]
+        failover.install(self)
+        self.undo = coalesce.install()
 
     def done(self) -> None:
-        for undo in self.uninstall:
-            undo()
+        # The layer stays until another takes its place: if this script was changed and can't be
+        # loaded again, what no hook admits must not go through mitmproxy as it comes.
+        self.undo()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flow.live:  # it comes from a file

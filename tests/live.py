@@ -83,6 +83,7 @@ class Proxy:
         arguments: Sequence[str] = (),
         modes: Sequence[str] | None = None,
         tool: str = "mitmdump",
+        script: Path = ADDONS,
         wait: bool = True,
     ) -> None:
         self.folder = folder
@@ -100,7 +101,7 @@ class Proxy:
             )
         command = [
             str(Path(sys.executable).parent / tool),
-            *("-s", str(ADDONS)),
+            *("-s", str(script)),
             *("--set", f"profile={profile_name or self.profile_path}"),
             *("--set", f"confdir={self.confdir}"),
             *(part for mode in modes for part in ("--mode", mode)),

@@ -25,9 +25,10 @@ Start = Callable[..., live.Proxy]
 def pooled(start: Start, sim: simulator.Simulator) -> Callable[..., httpx.Client]:
     """A client of a proxy with three tokens."""
 
-    def pooled(**changes: Any) -> httpx.Client:
+    def pooled(*, first_byte_timeout: float = 120, **changes: Any) -> httpx.Client:
         pool = {"tokens": list(live.POOL[:3]), "strategy": "round-robin"}
         made = live.profile(sim.url, **{"pool": pool, **changes})
+        made["providers"]["anthropic"]["first_byte_timeout"] = first_byte_timeout
         return start(made, behind=sim.url).client()
 
     return pooled
@@ -128,9 +129,29 @@ def test_an_outage_is_no_fault_of_the_tokens(
 ) -> None:
     with pooled(fallbacks={"claude-*": ["glm"]}) as client:
         sim.script(answers.failure(529))
-        assert failing.post(client).headers["x-route-target"] == "zai/glm-5"
+        answer = failing.post(client)
+        assert answer.headers["x-route-target"] == "anthropic/claude-opus-5-5"
+        assert answer.headers["x-route-attempts"] == "2"
         assert [failing.post(client).headers["x-route-attempts"] for _ in range(3)] == ["1"] * 3
-    assert used(sim) == ["pol1", "6789", "pol2", "pol3", "pol1"]
+    assert used(sim) == ["pol1", "pol2", "pol3", "pol1", "pol2"]
+
+
+def test_an_outage_for_every_token_ends_with_the_fallback(
+    pooled: Callable[..., httpx.Client], sim: simulator.Simulator
+) -> None:
+    with pooled(fallbacks={"claude-*": ["glm"]}) as client:
+        sim.script(*[answers.failure(529)] * 3)
+        assert failing.post(client).headers["x-route-target"] == "zai/glm-5"
+    assert used(sim) == ["pol1", "pol2", "pol3", "6789"]
+
+
+def test_a_silent_upstream_is_not_asked_for_every_token(
+    pooled: Callable[..., httpx.Client], sim: simulator.Simulator
+) -> None:
+    with pooled(fallbacks={"claude-*": ["glm"]}, first_byte_timeout=0.3) as client:
+        sim.script(answers.Answer(before_head="silence"))
+        assert failing.post(client).headers["x-route-target"] == "zai/glm-5"
+    assert used(sim) == ["pol1", "6789"]
 
 
 def test_a_token_that_is_revoked_is_out_of_use(

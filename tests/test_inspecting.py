@@ -29,14 +29,14 @@ SHOW = "document.querySelector('.contentview').scrollIntoView()"
 STORY = (
     "Both doors lead to the same place. The first is a proxy on the real connection: Claude Code "
     "keeps its own features, and what is not a message passes unread. The second is a base URL. "
-) * 4
+) * 8
 
 
 @pytest.fixture
 def web(start: Start, sim: simulator.Simulator, tmp_path: Path) -> Iterator[mitmweb.Web]:
     with simulator.Simulator(tls=True) as anthropic:
         profile = live.profile(
-            sim.url, pool={"tokens": list(live.POOL[:3])}, fallbacks={"claude-*": ["glm"]}
+            sim.url, pool={"tokens": list(live.POOL[:2])}, fallbacks={"claude-*": ["glm"]}
         )
         web = mitmweb.Web(start, profile, arguments=live.anthropic_here(anthropic.port, tmp_path))
         yield web

@@ -656,6 +656,23 @@ def read_flows(path: Path) -> list[dict[str, Any]]:
         return [flow.get_state() for flow in mitmproxy_io.FlowReader(file).stream()]
 
 
+def test_a_script_that_cannot_be_loaded_again_lets_nothing_through(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    script = tmp_path / "again.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(live.ADDONS.parent)!r})\nimport route\naddons = route.addons\n"
+    )
+    proxy = start(live.profile(sim.url), behind=sim.url, script=script)
+    with proxy.client() as client:
+        assert post(client).status_code == 200
+        script.write_text("this is no Python\n")
+        proxy.wait_for_log("error in script", seconds=5)
+        assert error(post(client))[:2] == (500, "api_error")
+        assert error(client.post("/v1/files"))[0] == 500
+    assert len(sim.requests) == 1
+
+
 BREAKING = """
 import {module}
 def broken(*args, **kwargs):
