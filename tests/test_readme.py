@@ -186,5 +186,5 @@ def test_curl(demo: Started) -> None:
     head, _, body = demo.shell(f"{CURL} --silent --include").partition("\n\n")
     headers = dict(line.split(": ", 1) for line in head.splitlines()[1:])
     assert headers["x-route-target"] == "zai/glm-5"
-    assert headers["x-route-attempts"] == "2"
+    assert headers["x-route-attempts"] == "3"
     assert json.loads(body)["content"][-1]["text"] == "You said: hello"
