@@ -12,17 +12,14 @@ from collections.abc import Mapping
 
 from mitmproxy import http
 
+import rotation
+
 SECRET_NAME = re.compile(rb"auth|cookie|key|password|secret|token", re.IGNORECASE)
 NO_SECRET_NAME = re.compile(rb"sec-|x-claude-token-mode$", re.IGNORECASE)
 """A WebSocket's key, for one, is no secret."""
 
 type Secrets = Mapping[bytes, bytes]
 """Placeholder -> the header value that it stands for."""
-
-
-def ending(secret: str) -> str:
-    """The most of a secret that may be shown: its last four characters, none of a short one."""
-    return f"…{secret[-4:]}" if len(secret) >= 12 else "…"
 
 
 def hide(headers: http.Headers, whose: str = "client") -> dict[bytes, bytes]:
@@ -70,7 +67,7 @@ def _placeholder(value: bytes, whose: str, secrets: dict[bytes, bytes]) -> bytes
     scheme, _, secret = value.decode("utf-8", "replace").rpartition(" ")
     if scheme.lower() not in ("bearer", "basic"):
         scheme, secret = "", value.decode("utf-8", "replace")
-    words = f"{whose} {ending(secret)}" if scheme.lower() != "basic" else whose
+    words = f"{whose} {rotation.ending(secret) or '…'}" if scheme.lower() != "basic" else whose
     shown = placeholder(scheme, words)
     if secrets.get(shown, value) != value:
         shown = placeholder(scheme, f"{words} #{len(secrets) + 1}")

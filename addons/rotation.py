@@ -26,6 +26,11 @@ MAX_SESSION_NAME = 64
 """Characters: ids are UUIDs of 36. Two that are the same up to here share a token."""
 
 
+def ending(secret: str) -> str:
+    """The most of a secret that may be shown: its last four characters, none of a short one."""
+    return f"…{secret[-4:]}" if len(secret) >= 12 else ""
+
+
 @dataclass(frozen=True)
 class Token:
     """A credential of the pool. The same secret is the same token, whatever its place."""
@@ -40,8 +45,7 @@ class Token:
 
     @property
     def tail(self) -> str:
-        """What may be shown: the last four characters, none of a secret that is short anyway."""
-        return f"…{self.secret[-4:]}" if len(self.secret) >= 12 else ""
+        return ending(self.secret)
 
     @property
     def label(self) -> str:

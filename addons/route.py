@@ -81,8 +81,8 @@ class Route:
         assert self.in_force.state
         request, profile = flow.request, self.in_force.state.profile
         reverse = doors.is_reverse(flow.client_conn)
-        wanted = exchange.is_wanted(request)
-        ours = wanted and (reverse or request.host.lower() in profile.intercept)
+        came_to_us = reverse or request.host.lower() in profile.intercept
+        ours = came_to_us and exchange.is_wanted(request)
         try:
             presented, error = clients.presented(key, mode), ""
         except ValueError as e:
