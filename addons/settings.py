@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import optmanager
+from mitmproxy.addons import errorcheck
+from mitmproxy.addons import proxyserver
+from mitmproxy.proxy import mode_specs
 
 import announcement
 import breaker
@@ -46,6 +51,8 @@ class Settings:
     def __init__(self, entry: doors.Doors) -> None:
         self.state: exchange.State | None = None
         self.entry = entry
+        self._is_start = False
+        """Rather than a script that mitmproxy loads again while it runs."""
         self._is_running = False
         self._intercepted: list[str] = []
         """What we told mitmproxy to open; what the user tells it is left alone."""
@@ -56,6 +63,7 @@ class Settings:
         return self.state.report() if self.state else None
 
     def load(self, loader: addonmanager.Loader) -> None:
+        self._is_start = not _proxyserver().is_running
         loader.add_option(
             "profile", str, "default", "How to route: a name in profiles/, or the path of a file."
         )
@@ -76,8 +84,11 @@ class Settings:
         except ValueError as e:
             if self._is_running:
                 raise exceptions.OptionsError(str(e)) from e
-            # Raised at start, it would be logged with a traceback; mitmproxy exits after this too.
+            # Raised from a script that loads, an OptionsError would be logged with a traceback.
             logger.error(str(e))
+            if self._is_start:
+                # Before a door is open: mitmproxy itself would end only after it opened them all.
+                sys.exit(str(e) if _is_log_hidden() else 1)
 
     def _refuse_options(self) -> None:
         if ctx.options.proxy_debug:
@@ -131,6 +142,21 @@ class Settings:
         if ctx.options.mode != _modes():
             ctx.options.update(mode=_modes())
         self._watch_files()
+        self._opening = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        """Tell how to come in once the doors are open. One that isn't ends a start: somebody else
+        would get what clients send there."""
+        servers = _proxyserver().servers
+        # This waits for an update that is under way, and has nothing to do itself.
+        await servers.update([mode_specs.ProxyMode.parse(mode) for mode in ctx.options.mode])
+        if self._is_start and not all(server.is_running for server in servers):
+            why = "\n".join(
+                str(server.last_exception) for server in servers if not server.is_running
+            )
+            asyncio.get_running_loop().call_soon(sys.exit, why if _is_log_hidden() else 1)
+            return
+        assert self.state
         for line in announcement.lines(
             ctx.options.mode,
             ctx.options.listen_host,
@@ -163,6 +189,17 @@ class Settings:
             self._watch.stop()
         if self._hooks:
             self._hooks.remove()
+
+
+def _proxyserver() -> proxyserver.Proxyserver:
+    addon: proxyserver.Proxyserver = ctx.master.addons.get("proxyserver")
+    return addon
+
+
+def _is_log_hidden() -> bool:
+    """Whether the log goes to mitmproxy's console, which isn't there yet, or is gone by then."""
+    check: errorcheck.ErrorCheck = ctx.master.addons.get("errorcheck")
+    return check.repeat_errors_on_stderr
 
 
 def _modes() -> list[str]:

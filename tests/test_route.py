@@ -596,6 +596,16 @@ def test_what_is_wrong_is_refused_at_start(
     assert proxy.process.wait(30) == 1
     proxy.wait_for_log(expected)
     assert "Traceback" not in proxy.log
+    assert "listening" not in proxy.log
+
+
+def test_a_door_that_is_taken_ends_the_start(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 4000)):
+        proxy = start(live.profile("http://127.0.0.1:1"), wait=False, modes=())
+        assert proxy.process.wait(30) == 1
+    assert "failed to listen on 127.0.0.1:4000" in proxy.log
+    assert "Traceback" not in proxy.log
+    assert "ANTHROPIC_BASE_URL" not in proxy.log
 
 
 def test_open_doors_for_those_who_say_so(start: Start) -> None:
