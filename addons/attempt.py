@@ -9,8 +9,8 @@ from mitmproxy import http
 from mitmproxy.net.http import url
 
 import chat
+import contract
 import credentials
-import failover
 import heads
 import messages
 import plan
@@ -23,7 +23,7 @@ type Credential = Literal["pool", "provider", "client"]
 
 
 class Attempt:
-    """Implements `failover.Attempt`.
+    """Implements `contract.Attempt`.
 
     `shown` is the request with placeholders for the credentials, as people see it; `request()` is
     the copy with the real ones, made only for the address and the path that they are for.
@@ -144,15 +144,15 @@ class Attempt:
         credentials.reveal(headers, self.secrets)
         return heads.like(self.shown, headers=headers)
 
-    def reply(self, response: http.Response) -> failover.Reply:
+    def reply(self, response: http.Response) -> contract.Reply:
         self.learn(response)
         return reply.judge(response, self.translator)
 
 
-def limits(provider: profiles.Provider, *, stream: bool) -> failover.Limits:
+def limits(provider: profiles.Provider, *, stream: bool) -> contract.Limits:
     first_byte = provider.first_byte_timeout
     if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
         # Of an answer that isn't streamed nothing comes until all of it is made: unless the profile
         # has a time of its own for that, it may take as long as a stream may pause.
         first_byte = max(first_byte, provider.idle_timeout)
-    return failover.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)
+    return contract.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)

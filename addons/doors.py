@@ -14,8 +14,8 @@ from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 
+import answers
 import clients
-import failover
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
 
 
 def refusal() -> http.Response:
-    return failover.error_response(
+    return answers.error(
         401, "This proxy expects its own key in x-litellm-api-key, or as the proxy password"
     )
 

@@ -9,17 +9,17 @@ from typing import Any
 
 from mitmproxy import http
 
+import answers
 import attempt
 import breaker
 import chat
 import comments
+import contract
 import credentials
 import decompress
 import errors
-import failover
 import faults
 import messages
-import pages
 import plan
 import profiles
 import quota
@@ -52,7 +52,7 @@ class State:
 
 
 class Exchange:
-    """Answers one request to the Messages API. Implements `failover.Exchange`."""
+    """Answers one request to the Messages API. Implements `contract.Exchange`."""
 
     def __init__(
         self,
@@ -78,16 +78,16 @@ class Exchange:
         self.tally: stats.Tally | None = None
         self.started = 0.0
 
-    def begin(self) -> failover.Attempt | http.Response:
+    def begin(self) -> contract.Attempt | http.Response:
         try:
             self.request = messages.read(client_body(self.flow.request))
             targets = self._targets(self.request.model)
         except OverflowError as e:
-            return failover.error_response(413, str(e))
+            return answers.error(413, str(e))
         except ValueError as e:
-            return failover.error_response(400, str(e))
+            return answers.error(400, str(e))
         except LookupError as e:
-            return failover.error_response(404, str(e.args[0]))
+            return answers.error(404, str(e.args[0]))
         session = self.flow.request.headers.get("x-claude-code-session-id")
         self.plan = plan.Plan(
             targets,
@@ -124,7 +124,7 @@ class Exchange:
             )
         return [target, *profile.fallback_targets(model)]
 
-    def _next(self, *, upstream_failed: bool = False) -> failover.Attempt | http.Response | None:
+    def _next(self, *, upstream_failed: bool = False) -> contract.Attempt | http.Response | None:
         """The next attempt, or an answer that takes none; None when there is no other."""
         step = self.plan.next(upstream_failed=upstream_failed)
         if step is None:
@@ -133,27 +133,27 @@ class Exchange:
         if not provider.is_anthropic and self.request.thread == "continue":
             # The conversation is not in the request: Claude Code sends all of it after this.
             self._count_refusal()
-            return error_answer(
-                404, "thread_not_found: this proxy keeps no threads", "thread_not_found"
+            return answers.error(
+                404, "thread_not_found: this proxy keeps no threads", code="thread_not_found"
             )
         try:
             if self.counts_tokens and (
                 provider.count_tokens == "estimate" or provider.api == "openai"
             ):
-                return pages.json_response({"input_tokens": messages.estimate(self.request)})
+                return answers.json({"input_tokens": messages.estimate(self.request)})
             self.attempt = attempt.Attempt(
                 step, self.flow.request, self.request, self.secrets, learn=self._learn
             )
         except ValueError as e:
             self._count_refusal()
-            return failover.error_response(400, str(e))
+            return answers.error(400, str(e))
         if self.attempt.dropped:
             left_out = ", ".join(self.attempt.dropped)
             logger.debug(f"{self.request.model}: {step.target} is not sent {left_out}")
         self.started = time.time()
         return self.attempt
 
-    def failed(self, failure: failover.Failure) -> failover.Attempt | http.Response:
+    def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         if failure.response:
             self._redact(failure.response)
         outcome = self._outcome(failure)
@@ -187,7 +187,7 @@ class Exchange:
             return self._final()
         return self._final(failure.response)
 
-    def _outcome(self, failure: failover.Failure) -> verdict.Outcome:
+    def _outcome(self, failure: contract.Failure) -> verdict.Outcome:
         step, response = self.attempt.step, failure.response
         status = response.status_code if response else 0
         body = (response.content or b"") if response else b""
@@ -329,7 +329,7 @@ def _in_short(name: str) -> str:
     return name.partition(" (")[2].removesuffix(")") or name
 
 
-def _name_of(following: failover.Attempt | http.Response | None) -> str:
+def _name_of(following: contract.Attempt | http.Response | None) -> str:
     if isinstance(following, attempt.Attempt):
         return name(following.step)
     return "answered here" if following else ""
@@ -358,7 +358,7 @@ def client_body(request: http.Request) -> bytes:
         OverflowError: it is too large.
     """
     body, encoding = request.raw_content or b"", request.headers.get("content-encoding")
-    return decompress.whole(body, encoding, failover.MAX_BODY) if encoding else body
+    return decompress.whole(body, encoding, answers.MAX_BODY) if encoding else body
 
 
 def name(step: plan.Step) -> str:
@@ -366,9 +366,3 @@ def name(step: plan.Step) -> str:
     if step.token:
         return f"{step.target.provider.name} ({step.token.label})"
     return str(step.target)
-
-
-def error_answer(status: int, message: str, code: str) -> http.Response:
-    """An error with the code that Claude Code goes by."""
-    body = errors.body(errors.kind(status), message, details={"error_code": code})
-    return http.Response.make(status, body, {"content-type": "application/json"})

@@ -27,11 +27,7 @@ import logging
 import time
 from collections.abc import Callable
 from collections.abc import Generator
-from dataclasses import dataclass
 from typing import Any
-from typing import Literal
-from typing import NamedTuple
-from typing import Protocol
 
 from mitmproxy import connection
 from mitmproxy import flow
@@ -41,15 +37,14 @@ from mitmproxy.proxy import context
 from mitmproxy.proxy import events
 from mitmproxy.proxy.layers import http as layers
 
+import answers
+import contract
 import errors
 import sse
 
 logger = logging.getLogger(__name__)
 
 type Commands[T] = Generator[commands.Command, Any, T]
-
-MAX_BODY = 32 * 1024 * 1024
-"""Anthropic's own limit for a request; what is larger is refused before it fills our memory."""
 
 ERROR_BODY_TIMEOUT = 2.0
 """Seconds that the body of a failed answer is waited for."""
@@ -67,90 +62,6 @@ _attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
 still says is dropped by its id, and the same host can be asked again."""
 
 
-class Limits(NamedTuple):
-    """Seconds that an attempt may take."""
-
-    connect: float
-    first_byte: float
-    """Silence until the first event."""
-    idle: float
-    """Silence later on."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why an attempt gave no answer."""
-
-    kind: Literal["connect", "timeout", "reset", "status", "event", "local"]
-    """No connection; silence; broken off before the head; a head that is no answer; a 200 that is
-    none for what it holds; not sent, for a reason of ours."""
-    detail: str
-    response: http.Response | None = None
-    """The head, if it came that far. Its content is what there is of an error body, or the event
-    that is an error."""
-
-
-class Reply(Protocol):
-    """An upstream's answer on its way to the client. Never raises."""
-
-    response: http.Response
-    """The head that the client gets."""
-    good: bool
-    """Known to be an answer: from here on nothing can be replaced."""
-    failure: Failure | None
-    """Known to be none."""
-    complete: bool
-    """It has come whole, whether or not the upstream has ended it."""
-
-    def feed(self, data: bytes) -> bytes: ...
-    def end(self) -> bytes: ...
-    def broken(self, why: str) -> bytes:
-        """What ends the answer in good form after the upstream died, whatever was sent before."""
-
-
-class Attempt(Protocol):
-    """One try at answering a request."""
-
-    address: tuple[str, int]
-    tls: bool
-    limits: Limits
-
-    def request(self, address: tuple[str, int]) -> http.Request:
-        """The request with the real credential, for that address only; raises ValueError."""
-
-    def reply(self, response: http.Response) -> Reply: ...
-
-
-class Exchange(Protocol):
-    """One client's request, until it is answered."""
-
-    def begin(self) -> Attempt | http.Response:
-        """The first attempt, or an answer of our own."""
-
-    def failed(self, failure: Failure) -> Attempt | http.Response:
-        """The attempt after the one that failed, or what the client gets when there is none."""
-
-    def committed(self, response: http.Response) -> None:
-        """The answer is good; `response` is the head that the client gets, still to be changed."""
-
-    def broke_off(self, why: str) -> None:
-        """The upstream died in the middle of the answer."""
-
-    def closed(self, why: str | None) -> None:
-        """The stream is over; `why` it ended early, if it did."""
-
-
-class Policy(Protocol):
-    """What the addon tells the layer. Called synchronously."""
-
-    def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
-        """None for a request that passes through as it is. The response is a refusal: whatever was
-        not admitted goes nowhere."""
-
-    def passthrough(self, flow: http.HTTPFlow) -> http.Request:
-        """The request with the client's own credential put back."""
-
-
 class FailoverStream(layers.HttpStream):
     """A request that has an exchange goes through these phases, each a method that takes the
     upstream's events:
@@ -165,15 +76,19 @@ class FailoverStream(layers.HttpStream):
     """
 
     def __init__(
-        self, context: context.Context, stream_id: int, parent: layers.HttpLayer, policy: Policy
+        self,
+        context: context.Context,
+        stream_id: int,
+        parent: layers.HttpLayer,
+        policy: contract.Policy,
     ) -> None:
         super().__init__(context, stream_id)
         self.parent = parent
         self.policy = policy
         self.is_routed = False
-        self.exchange: Exchange | None = None
-        self.attempt: Attempt
-        self.reply: Reply
+        self.exchange: contract.Exchange | None = None
+        self.attempt: contract.Attempt
+        self.reply: contract.Reply
         self.phase: Callable[[layers.HttpEvent], Commands[None]] = self.over
         self.attempt_id: int | None = None
         self.alarm = Alarm()
@@ -224,8 +139,8 @@ class FailoverStream(layers.HttpStream):
 
     def state_consume_request_body(self, event: events.Event) -> Commands[None]:
         yield from super().state_consume_request_body(event)
-        if len(self.request_body_buf) > MAX_BODY:
-            self.flow.response = too_large()
+        if len(self.request_body_buf) > answers.MAX_BODY:
+            self.flow.response = answers.too_large()
             yield from self.refuse()
 
     def refuse(self) -> Commands[None]:
@@ -255,7 +170,7 @@ class FailoverStream(layers.HttpStream):
         if exchange is None:
             return (yield from super().make_server_connection())
         if isinstance(exchange, http.Response):
-            step: Attempt | http.Response = exchange
+            step: contract.Attempt | http.Response = exchange
         else:
             self.is_routed, self.exchange = True, exchange
             step = exchange.begin()
@@ -294,7 +209,7 @@ class FailoverStream(layers.HttpStream):
             return
         self.wanted = None
         if upstream is None:
-            yield from self.lost(Failure("connect", error or "no connection"))
+            yield from self.lost(contract.Failure("connect", error or "no connection"))
             return
         assert isinstance(upstream, connection.Server)
         self.context.server = self.flow.server_conn = upstream
@@ -307,7 +222,7 @@ class FailoverStream(layers.HttpStream):
         try:
             request = self.attempt.request((upstream.address[0], upstream.address[1]))
         except ValueError as e:
-            yield from self.fail(Failure("local", str(e)))
+            yield from self.fail(contract.Failure("local", str(e)))
             return
         self.phase = self.waiting
         yield from self.alarm.set(self.attempt.limits.first_byte)
@@ -325,12 +240,12 @@ class FailoverStream(layers.HttpStream):
     def waiting(self, event: layers.HttpEvent) -> Commands[None]:
         if isinstance(event, layers.ResponseProtocolError):
             self.upstream_done = True
-            yield from self.lost(Failure("reset", event.message))
+            yield from self.lost(contract.Failure("reset", event.message))
         elif isinstance(event, layers.ResponseHeaders):
             if event.response.status_code < 200:
                 # Mitmproxy takes an HTTP/1 upstream's 103 for the whole answer, and what follows
                 # for that of the next request.
-                yield from self.fail(Failure("status", "no final answer", event.response))
+                yield from self.fail(contract.Failure("status", "no final answer", event.response))
                 return
             self.reply = self.attempt.reply(event.response)
             self.phase = self.judging
@@ -349,7 +264,7 @@ class FailoverStream(layers.HttpStream):
         elif isinstance(event, layers.ResponseProtocolError):
             self.upstream_done = True
             if self.is_success:
-                yield from self.fail(Failure("reset", event.message))
+                yield from self.fail(contract.Failure("reset", event.message))
                 return
             self.held += self.reply.end()
         yield from self.judge()
@@ -360,7 +275,7 @@ class FailoverStream(layers.HttpStream):
         elif self.reply.good:
             yield from self.commit()
         elif self.upstream_done:
-            yield from self.fail(Failure("reset", "ended before its first event"))
+            yield from self.fail(contract.Failure("reset", "ended before its first event"))
 
     @property
     def is_success(self) -> bool:
@@ -420,7 +335,7 @@ class FailoverStream(layers.HttpStream):
 
     # What goes wrong
 
-    def lost(self, failure: Failure) -> Commands[None]:
+    def lost(self, failure: contract.Failure) -> Commands[None]:
         """There was no connection, or it went away before it brought a head."""
         if self.shared and not self.insisted:
             self.insisted = True
@@ -429,7 +344,7 @@ class FailoverStream(layers.HttpStream):
         else:
             yield from self.fail(failure)
 
-    def fail(self, failure: Failure) -> Commands[None]:
+    def fail(self, failure: contract.Failure) -> Commands[None]:
         assert self.exchange
         yield from self.abandon()
         if self.is_killed:
@@ -475,9 +390,11 @@ class FailoverStream(layers.HttpStream):
             yield from self.connect()
         elif self.phase == self.judging and not self.is_success:
             self.held += self.reply.end()
-            yield from self.fail(self.reply.failure or Failure("status", "its body never ended"))
+            yield from self.fail(
+                self.reply.failure or contract.Failure("status", "its body never ended")
+            )
         elif self.phase in (self.waiting, self.judging):
-            yield from self.fail(Failure("timeout", f"silent for {limits.first_byte:g} s"))
+            yield from self.fail(contract.Failure("timeout", f"silent for {limits.first_byte:g} s"))
         elif self.phase == self.streaming and not self.upstream_done:
             yield from self.abandon()
             yield from self.break_off(f"silent for {limits.idle:g} s")
@@ -495,7 +412,7 @@ class FailoverStream(layers.HttpStream):
             if not any(each.blocking for each in waiting if each is not wanted):
                 yield commands.CloseConnection(upstream)
             break
-        yield from self.fail(Failure("connect", f"no connection within {limit:g} s"))
+        yield from self.fail(contract.Failure("connect", f"no connection within {limit:g} s"))
 
     def break_off(self, why: str) -> Commands[None]:
         """The upstream died in the middle of the answer: end it so that the client knows."""
@@ -528,9 +445,9 @@ class FailoverStream(layers.HttpStream):
         was = self.phase
         yield from self.abandon()
         if was in (self.waiting, self.judging) and self.exchange:
-            yield from self.fail(Failure("local", "the proxy cannot read its answer"))
+            yield from self.fail(contract.Failure("local", "the proxy cannot read its answer"))
         elif self.server_state == self.state_wait_for_response_headers:
-            yield from self.answer(error_response(500, "The proxy failed; its log says why"))
+            yield from self.answer(answers.error(500, "The proxy failed; its log says why"))
         elif was == self.streaming:
             why = errors.body("api_error", "The proxy failed in the middle of the answer")
             yield from self.end(b"" if self.reply.complete else sse.encode("error", why))
@@ -649,20 +566,7 @@ class _Nobody:
         yield from ()
 
 
-def error_response(status: int, message: str, **headers: str) -> http.Response:
-    return http.Response.make(
-        status,
-        errors.body(errors.kind(status), message),
-        {"content-type": "application/json", **headers},
-    )
-
-
-def too_large() -> http.Response:
-    megabytes = MAX_BODY // 1024 // 1024
-    return error_response(413, f"Request exceeds the maximum size of {megabytes} MB")
-
-
-def install(policy: Policy) -> Callable[[], None]:
+def install(policy: contract.Policy) -> Callable[[], None]:
     """Make every HTTP stream from now on a `FailoverStream`; the callable undoes it."""
     stock = layers.HttpLayer.make_stream
 

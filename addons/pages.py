@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
 from mitmproxy import http
 
+import answers
 import profiles
 
 
@@ -16,7 +14,7 @@ def answer(request: http.Request, profile: profiles.Profile) -> http.Response | 
         return None
     match request.path.partition("?")[0]:
         case "/health":
-            return json_response({"status": "ok"})
+            return answers.json({"status": "ok"})
         case "/v1/models":
             return models(profile)
         case _:
@@ -32,7 +30,7 @@ def models(profile: profiles.Profile) -> http.Response:
     """The profile's models in Anthropic's list format, which Claude Code's gateway discovery reads:
     https://platform.claude.com/docs/en/api/models-list"""
     names = profile.listed_models()
-    return json_response(
+    return answers.json(
         {
             "data": [
                 {
@@ -53,7 +51,3 @@ def models(profile: profiles.Profile) -> http.Response:
 def display_name(name: str, profile: profiles.Profile) -> str:
     target = profile.target(name)
     return f"{name} ({target})" if target else name
-
-
-def json_response(value: Any) -> http.Response:
-    return http.Response.make(200, msgspec.json.encode(value), {"content-type": "application/json"})

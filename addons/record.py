@@ -11,7 +11,7 @@ from mitmproxy import ctx
 from mitmproxy import flow
 from mitmproxy import http
 
-import failover
+import contract
 
 MARKER = ":x:"
 
@@ -19,7 +19,7 @@ MARKER = ":x:"
 def failed_attempt(
     answered: http.HTTPFlow,
     request: http.Request,
-    failure: failover.Failure,
+    failure: contract.Failure,
     *,
     started: float,
     comment: str,

@@ -7,9 +7,9 @@ from typing import Protocol
 import msgspec
 from mitmproxy import http
 
+import contract
 import decompress
 import errors
-import failover
 import heads
 import rawjson
 import sse
@@ -60,7 +60,7 @@ class Translator(Protocol):
         """Raises ValueError when the body is no answer."""
 
 
-def judge(response: http.Response, translator: Translator) -> failover.Reply:
+def judge(response: http.Response, translator: Translator) -> contract.Reply:
     """What is to be made of an answer with this head."""
     if not 200 <= response.status_code < 300:
         return Refusal(response)
@@ -119,10 +119,10 @@ class Refusal:
     def __init__(self, response: http.Response, unreadable: str = "") -> None:
         """`unreadable` says why nothing can be made of an answer that is none for that alone."""
         self.response = response
-        self.failure: failover.Failure | None = None
+        self.failure: contract.Failure | None = None
         self._body = bytearray()
         if unreadable:
-            self.failure = failover.Failure("reset", unreadable, decoded_head(response))
+            self.failure = contract.Failure("reset", unreadable, decoded_head(response))
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
@@ -134,7 +134,7 @@ class Refusal:
         response = decoded_head(self.response)
         response.content = self._readable()[:MAX_ERROR_BODY]
         status = f"HTTP {response.status_code}"
-        self.failure = self.failure or failover.Failure("status", status, response)
+        self.failure = self.failure or contract.Failure("status", status, response)
         return b""
 
     def _readable(self) -> bytes:
@@ -160,7 +160,7 @@ class Whole:
     def __init__(self, response: http.Response, body: Body, translator: Translator) -> None:
         self.response = response
         self.good = self.complete = False
-        self.failure: failover.Failure | None = None
+        self.failure: contract.Failure | None = None
         self._body = body
         self._translator = translator
         self._decoded = bytearray()
@@ -178,7 +178,7 @@ class Whole:
         body = bytes(self._decoded)
         if is_error(body):
             self.response.content = body[:MAX_ERROR_BODY]
-            self.failure = failover.Failure("event", "an error with status 200", self.response)
+            self.failure = contract.Failure("event", "an error with status 200", self.response)
             return b""
         try:
             self._body.end()
@@ -191,7 +191,7 @@ class Whole:
         return body
 
     def _fail(self, why: str) -> None:
-        self.failure = self.failure or failover.Failure("reset", why, self.response)
+        self.failure = self.failure or contract.Failure("reset", why, self.response)
 
     def broken(self, why: str) -> bytes:
         return b""
@@ -203,7 +203,7 @@ class Stream:
     def __init__(self, response: http.Response, body: Body, rewriter: Rewriter) -> None:
         self.response = response
         self.good = self.complete = False
-        self.failure: failover.Failure | None = None
+        self.failure: contract.Failure | None = None
         self._body = body
         self._decoder = sse.Decoder()
         self._rewriter = rewriter
@@ -242,7 +242,7 @@ class Stream:
         if event.name == "error" or is_error(event.data) or rewritten.startswith(b"event: error\n"):
             self._is_over = True
             self.response.content = event.data[:MAX_ERROR_BODY]
-            self.failure = failover.Failure("event", "its first event is an error", self.response)
+            self.failure = contract.Failure("event", "its first event is an error", self.response)
         elif event.data and event.name != "ping":
             self.good = True
         else:
@@ -273,7 +273,7 @@ class Stream:
             return b""
         self._is_over = True
         if not self.good:
-            self.failure = failover.Failure("reset", why, self.response)
+            self.failure = contract.Failure("reset", why, self.response)
             return b""
         self.complete = True
         if self._last == "message_delta":

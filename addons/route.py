@@ -14,10 +14,12 @@ from typing import NamedTuple
 
 from mitmproxy import http
 
+import answers
 import capture
 import clients
 import coalesce
 import commands
+import contract
 import credentials
 import doors
 import exchange
@@ -34,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Route:
-    """Admits requests, and tells the layer what to do with each. Implements `failover.Policy`.
+    """Admits requests, and tells the layer what to do with each. Implements `contract.Policy`.
 
     The layer sends nothing that was not admitted here, so a hook that raises lets nothing through.
     """
@@ -94,11 +96,11 @@ class Route:
         if not (is_public or flow.is_replay or self.entry.admits(flow, known, ours=ours)):
             return status_pages.challenge(request, doors.refusal())
         if ours and error:
-            return failover.error_response(400, error)
+            return answers.error(400, error)
         if ours and doors.is_from_browser(request):
-            return failover.error_response(403, "This proxy takes no requests from web pages")
-        if ours and exchange.declared_size(request) > failover.MAX_BODY:
-            return failover.too_large()
+            return answers.error(403, "This proxy takes no requests from web pages")
+        if ours and exchange.declared_size(request) > answers.MAX_BODY:
+            return answers.too_large()
         rotates = (presented.mode or profile.pool.mode) == "rotate"
         self.admissions[flow] = Admission(ours, reverse, rotates, secrets, origin(request))
         return None
@@ -120,10 +122,10 @@ class Route:
 
     # What the layer asks
 
-    def exchange(self, flow: http.HTTPFlow) -> failover.Exchange | http.Response | None:
+    def exchange(self, flow: http.HTTPFlow) -> contract.Exchange | http.Response | None:
         admission = self.admissions.get(flow)
         if admission is None or self.in_force.state is None:
-            return failover.error_response(500, "The proxy could not admit this request")
+            return answers.error(500, "The proxy could not admit this request")
         if not admission.ours:
             return None
         return exchange.Exchange(

@@ -35,6 +35,8 @@ import sys
 
 sys.path.insert(0, {addons!r})
 
+import answers
+import contract
 import failover
 import reply
 
@@ -55,7 +57,7 @@ class Untouched:
 
 class Attempt:
     tls = False
-    limits = failover.Limits(10, 120, 300)
+    limits = contract.Limits(10, 120, 300)
 
     def __init__(self, flow):
         self.flow = flow
@@ -76,7 +78,7 @@ class Exchange:
         return Attempt(self.flow)
 
     def failed(self, failure):
-        return failover.error_response(502, failure.detail)
+        return answers.error(502, failure.detail)
 
     def committed(self, response):
         pass

@@ -18,6 +18,7 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import commands
 from mitmproxy.test import taddons
 
+import contract
 import failing
 import failover
 import sse
@@ -68,7 +69,7 @@ class Reply:
         self.response = response.copy()
         self.response.headers.pop("transfer-encoding", None)
         self.good = self.complete = False
-        self.failure: failover.Failure | None = None
+        self.failure: contract.Failure | None = None
 
     def feed(self, data: bytes) -> bytes:
         self.exchange.told("feed late" if self.good else "feed")
@@ -79,7 +80,7 @@ class Reply:
     def end(self) -> bytes:
         self.exchange.told("end")
         if self.response.status_code != 200:
-            self.failure = failover.Failure("status", "HTTP 500", self.response)
+            self.failure = contract.Failure("status", "HTTP 500", self.response)
         return b""
 
     def broken(self, why: str) -> bytes:
@@ -93,13 +94,13 @@ class Attempt:
     def __init__(self, exchange: Exchange, port: int) -> None:
         self.exchange = exchange
         self.address = ("127.0.0.1", port)
-        self.limits = failover.Limits(exchange.policy.connect_timeout, 1, 1)
+        self.limits = contract.Limits(exchange.policy.connect_timeout, 1, 1)
 
     def request(self, address: tuple[str, int]) -> http.Request:
         self.exchange.told("request")
         return self.exchange.flow.request.copy()
 
-    def reply(self, response: http.Response) -> failover.Reply:
+    def reply(self, response: http.Response) -> contract.Reply:
         self.exchange.told("reply")
         return Reply(self.exchange, response)
 
@@ -111,7 +112,7 @@ class Exchange:
         self.policy = policy
         self.flow = flow
         self.attempts = 0
-        self.failures: list[failover.Failure] = []
+        self.failures: list[contract.Failure] = []
         self.ends: list[str | None] = []
 
     def told(self, what: str) -> None:
@@ -120,15 +121,15 @@ class Exchange:
         if self.attempts < 2 and (raised := self.policy.raises.get(what)):
             raise raised
 
-    def _next(self) -> failover.Attempt:
+    def _next(self) -> contract.Attempt:
         self.attempts += 1
         return Attempt(self, self.policy.port)
 
-    def begin(self) -> failover.Attempt | http.Response:
+    def begin(self) -> contract.Attempt | http.Response:
         self.told("begin")
         return self._next()
 
-    def failed(self, failure: failover.Failure) -> failover.Attempt | http.Response:
+    def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         self.failures.append(failure)
         self.told("failed")
         return self._next() if self.attempts < 2 else http.Response.make(502, failure.kind)
@@ -152,7 +153,7 @@ class Policy:
         self.calls: list[str] = []
         self.exchanges: list[Exchange] = []
 
-    def exchange(self, flow: http.HTTPFlow) -> failover.Exchange:
+    def exchange(self, flow: http.HTTPFlow) -> contract.Exchange:
         if raised := self.raises.get("exchange"):
             raise raised
         self.exchanges.append(Exchange(self, flow))
@@ -285,7 +286,7 @@ async def test_a_request_that_cannot_be_made_is_a_failed_attempt(running: Runnin
     running.policy.raises["request"] = ValueError("a credential is not for x")
     assert len(events(await running.ask())) == 2
     (failure,) = running.policy.exchanges[0].failures
-    assert failure == failover.Failure("local", "a credential is not for x")
+    assert failure == contract.Failure("local", "a credential is not for x")
 
 
 @pytest.mark.parametrize("where", ["feed late", "end"])

@@ -19,10 +19,12 @@ TREES = {name: ast.parse(path.read_bytes(), str(path)) for name, path in FILES.i
 
 GLUE = {
     "announcement",
+    "answers",
     "attempt",
     "capture",
     "coalesce",
     "commands",
+    "contract",
     "credentials",
     "doors",
     "exchange",
@@ -62,6 +64,7 @@ ALLOWED = {
 }
 
 TESTED_ELSEWHERE = {
+    "contract": "it says what others must have, and does nothing",
     "exchange": "whole requests, over the wire, in test_route.py and test_failover*.py",
     "settings": "options and profiles of the whole proxy, in test_route.py",
 }

@@ -13,18 +13,18 @@ from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 from mitmproxy.test import tutils
 
-import failover
+import contract
 import record
 
 REQUEST = tutils.treq(host="127.0.0.1", port=9, path=b"/v1/messages", content=b'{"model":"m"}')
-LIMITED = failover.Failure(
+LIMITED = contract.Failure(
     "status", "HTTP 429", tutils.tresp(status_code=429, content=b"{}", timestamp_end=None)
 )
-REFUSED = failover.Failure("connect", "Connect call failed")
-SILENT = failover.Failure("timeout", "silent for 120 s")
+REFUSED = contract.Failure("connect", "Connect call failed")
+SILENT = contract.Failure("timeout", "silent for 120 s")
 
 
-def failed(failure: failover.Failure, answered: http.HTTPFlow | None = None) -> http.HTTPFlow:
+def failed(failure: contract.Failure, answered: http.HTTPFlow | None = None) -> http.HTTPFlow:
     """The flow that the view gets."""
     shown = view.View()
     with taddons.context(shown):
@@ -42,7 +42,7 @@ def failed(failure: failover.Failure, answered: http.HTTPFlow | None = None) -> 
 
 
 @pytest.mark.parametrize("failure", [LIMITED, REFUSED, SILENT], ids=lambda f: f.kind)
-def test_it_is_marked_and_says_why(failure: failover.Failure) -> None:
+def test_it_is_marked_and_says_why(failure: contract.Failure) -> None:
     shown = failed(failure)
     assert shown.comment == "✗ zai/glm-5 429"
     assert shown.marked == ":x:"
@@ -60,7 +60,7 @@ def test_it_has_the_answer_that_was_none() -> None:
 
 
 @pytest.mark.parametrize("failure", [REFUSED, SILENT], ids=lambda f: f.kind)
-def test_or_the_reason_why_there_was_none(failure: failover.Failure) -> None:
+def test_or_the_reason_why_there_was_none(failure: contract.Failure) -> None:
     shown = failed(failure)
     assert shown.response is None
     assert shown.error and shown.error.msg == failure.detail
@@ -79,7 +79,7 @@ def test_it_is_apart_from_the_answered_flow() -> None:
 @pytest.mark.parametrize(
     ("failure", "address"), [(REFUSED, ("127.0.0.1", 9)), (LIMITED, ("address", 22))]
 )
-def test_whom_it_was_sent_to(failure: failover.Failure, address: tuple[str, int]) -> None:
+def test_whom_it_was_sent_to(failure: contract.Failure, address: tuple[str, int]) -> None:
     assert failed(failure).server_conn.address == address
 
 

@@ -13,7 +13,7 @@ import zstandard
 from mitmproxy import http
 
 import chat
-import failover
+import contract
 import messages
 import reply
 import scrub
@@ -493,5 +493,5 @@ def test_the_head_is_ours(status: int) -> None:
         ("", reply.Whole),
     ],
 )
-def test_a_stream_is_known_by_its_type(kind: str, made: type[failover.Reply]) -> None:
+def test_a_stream_is_known_by_its_type(kind: str, made: type[contract.Reply]) -> None:
     assert isinstance(reply.judge(head(200, kind), anthropics()), made)

@@ -1,0 +1,31 @@
+"""Answers of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from mitmproxy import http
+
+import errors
+
+MAX_BODY = 32 * 1024 * 1024
+"""Anthropic's own limit for a request; what is larger is refused before it fills our memory."""
+
+JSON = {"content-type": "application/json"}
+
+
+def json(value: Any) -> http.Response:
+    return http.Response.make(200, msgspec.json.encode(value), JSON)
+
+
+def error(status: int, message: str, *, code: str | None = None) -> http.Response:
+    """In Anthropic's form; `code` is what Claude Code goes by where the message won't do."""
+    details = {"error_code": code} if code else None
+    body = errors.body(errors.kind(status), message, details=details)
+    return http.Response.make(status, body, JSON)
+
+
+def too_large() -> http.Response:
+    megabytes = MAX_BODY // 1024 // 1024
+    return error(413, f"Request exceeds the maximum size of {megabytes} MB")
