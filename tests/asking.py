@@ -9,6 +9,9 @@ from typing import Any
 
 from simulator import Simulator
 
+OLD = "claude-haiku-4-5-20251001"
+"""A model that thinks only within a budget."""
+
 KEY = {"x-api-key": "sk-ant-api03-x", "anthropic-version": "2023-06-01"}
 BETAS = {"anthropic-beta": "context-management-2025-06-27,per-turn-control-2026-07-01"}
 ZAI = {"authorization": "Bearer zai-key"}

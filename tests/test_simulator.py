@@ -7,13 +7,13 @@ import http.client
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import simulator
 from asking import BASH
+from asking import OLD
 from asking import READ
 from asking import RESULT
 from asking import ask
@@ -31,20 +31,6 @@ from simulator import ToolUse
 from simulator import answers
 from simulator import limits
 from simulator import scenarios
-
-OLD = "claude-haiku-4-5-20251001"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def sim(shared: Simulator) -> Simulator:
-    shared.clear()
-    return shared
 
 
 class TestAnswer:

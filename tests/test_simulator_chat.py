@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,18 +20,6 @@ PATH = "/api/v1/chat/completions"
 OPENROUTER = {"authorization": "Bearer or-key"}
 SCHEMA = {"type": "object"}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def sim(shared: Simulator) -> Simulator:
-    shared.clear()
-    return shared
 
 
 def ask(*messages: dict[str, Any], **fields: Any) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from asking import BASH
 from asking import BETAS
 from asking import CLEAR
 from asking import KEY
+from asking import OLD
 from asking import POINT
 from asking import RESULT
 from asking import USE
@@ -31,22 +32,8 @@ from simulator import provider
 from simulator import script
 from simulator import signatures
 
-OLD = "claude-haiku-4-5-20251001"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
 
 @pytest.fixture
-def sim(shared: Simulator) -> Simulator:
-    shared.clear()
-    return shared
-
-
-@pytest.fixture(scope="module")
 def glm() -> Iterator[Simulator]:
     with Simulator(role="provider", reasoning_required=True) as running:
         yield running

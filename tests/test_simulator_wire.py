@@ -37,20 +37,6 @@ from simulator import answers
 from simulator import faults
 from simulator import ports
 
-OLD = "claude-haiku-4-5-20251001"
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Simulator]:
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def sim(shared: Simulator) -> Simulator:
-    shared.clear()
-    return shared
-
 
 class TestFaults:
     BODY = ask("hello", stream=True)
@@ -314,16 +300,10 @@ class TestWire:
         assert "GET /api/hello" in log
 
 
-@pytest.fixture(scope="module")
-def shared_tls() -> Iterator[Simulator]:
+@pytest.fixture
+def secure() -> Iterator[Simulator]:
     with Simulator(tls=True) as running:
         yield running
-
-
-@pytest.fixture
-def secure(shared_tls: Simulator) -> Simulator:
-    shared_tls.clear()
-    return shared_tls
 
 
 @pytest.fixture(params=[True, False], ids=["http2", "http1"])
