@@ -178,4 +178,5 @@ addons = [
     commands.Commands(lambda: in_force.state),
     status_pages.StatusPage(in_force.report),
     readonly.Readonly(),
+    settings.Values(),
 ]

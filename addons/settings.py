@@ -88,7 +88,7 @@ class Settings:
             logger.error(str(e))
             if self._is_start:
                 # Before a door is open: mitmproxy itself would end only after it opened them all.
-                sys.exit(str(e) if _is_log_hidden() else 1)
+                sys.exit(_status(str(e)))
 
     def _refuse_options(self) -> None:
         if ctx.options.proxy_debug:
@@ -148,17 +148,20 @@ class Settings:
         """Tell how to come in once the doors are open. One that isn't ends a start: somebody else
         would get what clients send there."""
         servers = _proxyserver().servers
+        modes = ctx.options.mode if ctx.options.server else []
         # This waits for an update that is under way, and has nothing to do itself.
-        await servers.update([mode_specs.ProxyMode.parse(mode) for mode in ctx.options.mode])
+        await servers.update([mode_specs.ProxyMode.parse(mode) for mode in modes])
         if self._is_start and not all(server.is_running for server in servers):
             why = "\n".join(
                 str(server.last_exception) for server in servers if not server.is_running
             )
-            asyncio.get_running_loop().call_soon(sys.exit, why if _is_log_hidden() else 1)
+            asyncio.get_running_loop().call_soon(sys.exit, _status(why))
             return
+        for name in ctx.options.deferred:
+            logger.warning(f"--set {name}: no such option")
         assert self.state
         for line in announcement.lines(
-            ctx.options.mode,
+            modes,
             ctx.options.listen_host,
             ctx.options.confdir,
             self.state.profile,
@@ -191,15 +194,30 @@ class Settings:
             self._hooks.remove()
 
 
+class Values:
+    """Comes after all addons that have options. Mitmproxy reads what the user set them to next, and
+    where a value is wrong, drops the whole script without a word."""
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        try:
+            ctx.options.process_deferred()
+        except exceptions.OptionsError as e:
+            logger.error(str(e))
+            if not _proxyserver().is_running:
+                sys.exit(_status(str(e)))
+            raise
+
+
 def _proxyserver() -> proxyserver.Proxyserver:
     addon: proxyserver.Proxyserver = ctx.master.addons.get("proxyserver")
     return addon
 
 
-def _is_log_hidden() -> bool:
-    """Whether the log goes to mitmproxy's console, which isn't there yet, or is gone by then."""
+def _status(why: str) -> str | int:
+    """What to exit with, having logged why: mitmproxy's console isn't there yet to show the log, or
+    is gone by then, so that it is told on stderr once more."""
     check: errorcheck.ErrorCheck = ctx.master.addons.get("errorcheck")
-    return check.repeat_errors_on_stderr
+    return why if check.repeat_errors_on_stderr else 1
 
 
 def _modes() -> list[str]:

@@ -585,6 +585,8 @@ def test_an_unknown_model_on_an_intercepted_host_is_for_anthropic(
         ({"modles": {}}, {}, r"profile\.yaml: modles"),
         ("a: [", {}, r"profile\.yaml: line 1"),
         (None, {"arguments": ["--set", "proxy_debug=true"]}, "proxy_debug"),
+        (None, {"arguments": ["--set", "profile=another"]}, "multiple values for profile"),
+        (None, {"arguments": ["--set", "keep_flows=many"]}, "many"),
         (None, {"modes": ["regular@0.0.0.0:0"]}, "PROXY_STATIC_TOKEN"),
         (None, {"profile_name": "nowhere"}, "nowhere"),
     ],
@@ -613,6 +615,11 @@ def test_open_doors_for_those_who_say_so(start: Start) -> None:
     proxy = start(profile, wait=False, modes=[f"regular@0.0.0.0:{live.free_port()}"])
     proxy.wait_for_log("listening at")
     assert proxy.process.poll() is None
+
+
+def test_an_option_that_nobody_has_is_told(start: Start) -> None:
+    proxy = start(live.profile("http://127.0.0.1:1"), arguments=["--set", "web_read_only=true"])
+    proxy.wait_for_log("--set web_read_only: no such option")
 
 
 def test_the_log_says_how_to_start_claude(start: Start, sim: simulator.Simulator) -> None:
