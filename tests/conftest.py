@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+import failing
 import live
 import simulator
 
@@ -31,3 +33,35 @@ def start(tmp_path: Path) -> Iterator[Callable[..., live.Proxy]]:
     yield start
     for each in started:
         each.close()
+
+
+@pytest.fixture(scope="module")
+def module_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
+    with failing.running(tmp_path_factory.mktemp("proxy")) as pair:
+        yield pair
+
+
+@pytest.fixture
+def pair(module_pair: failing.Pair) -> failing.Pair:
+    module_pair.sim.clear()
+    return module_pair
+
+
+@pytest.fixture(scope="module")
+def module_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
+    with failing.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
+        yield pair
+
+
+@pytest.fixture
+def secure(module_secure: failing.Pair) -> failing.Pair:
+    """A pair whose upstreams speak HTTP/2 with those who offer it."""
+    module_secure.sim.clear()
+    return module_secure
+
+
+@pytest.fixture(params=[failing.reverse, failing.http2])
+def client(request: pytest.FixtureRequest, pair: failing.Pair) -> Iterator[httpx.Client]:
+    """Through each of the pair's doors; HTTP/1.1 at one, HTTP/2 at the other."""
+    with request.param(pair) as made:
+        yield made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -13,26 +12,6 @@ import pytest
 import failing
 import live
 from simulator import answers
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
-    with failing.running(tmp_path_factory.mktemp("proxy")) as pair:
-        yield pair
-
-
-@pytest.fixture
-def pair(shared: failing.Pair) -> failing.Pair:
-    shared.sim.clear()
-    return shared
-
-
-@pytest.fixture(params=[failing.reverse, failing.http2])
-def client(request: pytest.FixtureRequest, pair: failing.Pair) -> Iterator[httpx.Client]:
-    """Through each of the doors; HTTP/1.1 at one, HTTP/2 at the other."""
-    with request.param(pair) as made:
-        yield made
-
 
 # What is replaced
 

@@ -21,31 +21,6 @@ from simulator import answers
 Start = Callable[..., live.Proxy]
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
-    with failing.running(tmp_path_factory.mktemp("proxy")) as pair:
-        yield pair
-
-
-@pytest.fixture
-def pair(shared: failing.Pair) -> failing.Pair:
-    shared.sim.clear()
-    return shared
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
-    with failing.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
-        yield pair
-
-
-@pytest.fixture(params=[failing.reverse, failing.http2])
-def client(request: pytest.FixtureRequest, pair: failing.Pair) -> Iterator[httpx.Client]:
-    """Through each of the doors; HTTP/1.1 at one, HTTP/2 at the other."""
-    with request.param(pair) as made:
-        yield made
-
-
 # A client that leaves
 
 
@@ -76,7 +51,6 @@ def test_a_stream_that_is_reset_cancels_its_own_attempt_alone(
     request: pytest.FixtureRequest, far_end: str, delivery: dict[str, Any], when: dict[str, Any]
 ) -> None:
     pair = request.getfixturevalue(far_end)
-    pair.sim.clear()
     left, stays = pair.model("alone"), pair.model("alone")
     pair.when(left, **delivery)
     pair.when(stays, event_delay=0.02)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,6 @@ import live
 import simulator
 
 Start = Callable[..., live.Proxy]
-
-
-@pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
-    with failing.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
-        yield pair
 
 
 @pytest.mark.parametrize(
@@ -45,7 +38,6 @@ def test_upstreams_over_tls(
     kind: str,
     failure: dict[str, Any],
 ) -> None:
-    secure.sim.clear()
     model = secure.model(kind)
     secure.when(model, **failure)
     with door(secure) as client:
@@ -61,7 +53,6 @@ def test_upstreams_over_tls(
 def test_an_http2_upstream_that_dies_in_its_answer(
     secure: failing.Pair, delivery: dict[str, Any]
 ) -> None:
-    secure.sim.clear()
     model = secure.model("hasty")
     secure.when(model, cut_events=3, **delivery)
     with failing.http2(secure) as client:
@@ -180,7 +171,6 @@ def test_it_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
 
 def test_a_connection_that_fell_silent_is_not_used_again(secure: failing.Pair) -> None:
     """Over HTTP/2 nothing else tells that it is dead."""
-    secure.sim.clear()
     model = secure.model("hasty")
     secure.when(model, before_head="silence")
     with failing.either(secure) as client:
