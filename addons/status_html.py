@@ -22,7 +22,7 @@ def page(shown: status.Status) -> bytes:
     html: bytes = TEMPLATE.generate(
         status=shown,
         available=sum(row.state == "available" for row in shown.tokens),
-        down=sum(row.state in ("skipped", "failing") for row in shown.targets),
+        failing=sum(row.state in ("skipped", "failing") for row in shown.targets),
         strategies=STRATEGIES,
         duration=quantities.duration,
         seconds=quantities.seconds,

@@ -71,7 +71,7 @@ def text(shown: status.Status) -> str:
 def test_page() -> None:
     shown = text(STATUS)
     assert "Profile default , up for 3 h 5 min" in shown
-    assert "Requests a minute 2.0 Under way 2 Tokens available 1 of 1 Targets down 0" in shown
+    assert "Requests a minute 2.0 Under way 2 Tokens available 1 of 1 Targets failing 0" in shown
     assert "2 …wxyz available 34 % 34 % not known yet 3 1.2k" in shown
     assert "zai/glm-5 up 10 1 429 3 min ago" in shown
     assert "claude-opus-5-5 10 2.0 1 450 ms 4.1 s 26.0k 81 % 700" in shown
@@ -100,8 +100,8 @@ def test_token(changes: dict[str, object], words: str) -> None:
     [
         ({"state": "unusable", "missing": ("A", "B")}, "zai/glm-5 unusable A and B not set"),
         ({"state": "not asked", "last_error_at": None}, "not asked 10 1 none"),
-        ({"state": "skipped"}, "Targets down 1"),
-        ({"state": "failing"}, "Targets down 1"),
+        ({"state": "skipped"}, "Targets failing 1"),
+        ({"state": "failing"}, "Targets failing 1"),
     ],
 )
 def test_target(changes: dict[str, object], words: str) -> None:
