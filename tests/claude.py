@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ needs_claude = pytest.mark.skipif(
     reason="Claude Code is not installed: npm install --prefix .tools @anthropic-ai/claude-code",
 )
 
+ENVIRON = {"ANTHROPIC_API_KEY": live.API_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+
 
 class Claude:
     """Claude Code with a home and a working folder of its own, which knows no other network."""
@@ -27,29 +30,28 @@ class Claude:
     def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
         self.folder = home / "work"
         self.folder.mkdir(parents=True)
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "ANTHROPIC_API_KEY": live.API_KEY,
-            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
-            **environ,
-        }
+        self.environ = {"PATH": os.environ["PATH"], "HOME": str(home), **ENVIRON, **environ}
 
     def ask(self, prompt: str, *arguments: str) -> str:
         """What `claude -p` prints."""
         assert CLAUDE
-        run = subprocess.run(
-            [CLAUDE, "-p", prompt, *arguments],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert run.returncode == 0, (run.stdout, run.stderr)
-        return run.stdout.strip()
+        return printed([CLAUDE, "-p", prompt, *arguments], self.folder, self.environ)
+
+
+def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
+    """What a command says, once it has ended well."""
+    run = subprocess.run(
+        command,
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, (run.stdout, run.stderr)
+    return run.stdout.strip()
 
 
 def through_the_reverse_door(proxy: live.Proxy) -> dict[str, str]:

@@ -105,19 +105,7 @@ class Started:
         """What a command prints, typed in another terminal with the same home folder."""
         folder = self.home / "work"
         folder.mkdir(exist_ok=True)
-        run = subprocess.run(
-            ["sh", "-c", command],
-            cwd=folder,
-            env=environ(self.home)
-            | {"ANTHROPIC_API_KEY": live.API_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert run.returncode == 0, (run.stdout, run.stderr)
-        return run.stdout.strip()
+        return claude.printed(["sh", "-c", command], folder, environ(self.home) | claude.ENVIRON)
 
     def close(self) -> None:
         if self.process.poll() is not None:
