@@ -28,22 +28,12 @@ class Commands:
     @command.command("pool.rest")  # type: ignore[untyped-decorator]
     def pool_rest(self, place: int, seconds: int) -> str:
         """Let the token at a place rest for some seconds. A longer rest stays as it is."""
-        try:
-            token = self.pool().rest(place, seconds)
-        except ValueError as e:
-            raise exceptions.CommandError(str(e)) from e
-        logger.info(f"{token.label} rests {seconds} s, by hand")
-        return self.row(token)
+        return self.by_hand(lambda pool: pool.rest(place, seconds), f"rests {seconds} s")
 
     @command.command("pool.wake")  # type: ignore[untyped-decorator]
     def pool_wake(self, place: int) -> str:
         """Make the token at a place available again, whatever was the matter with it."""
-        try:
-            token = self.pool().wake(place)
-        except ValueError as e:
-            raise exceptions.CommandError(str(e)) from e
-        logger.info(f"{token.label} is available again, by hand")
-        return self.row(token)
+        return self.by_hand(lambda pool: pool.wake(place), "is available again")
 
     @command.command("route.explain")  # type: ignore[untyped-decorator]
     def route_explain(self, model: str) -> str:
@@ -54,10 +44,15 @@ class Commands:
     def pool(self) -> rotation.Pool:
         return self.in_force().pool
 
-    def row(self, token: rotation.Token) -> str:
-        """The token's line of `pool.status`."""
-        lines = announcement.pool_table(self.pool()).splitlines()
-        return lines[self.pool().tokens.index(token)]
+    def by_hand(self, change: Callable[[rotation.Pool], rotation.Token], what: str) -> str:
+        """The line of `pool.status` of the token that was changed."""
+        pool = self.pool()
+        try:
+            token = change(pool)
+        except ValueError as e:
+            raise exceptions.CommandError(str(e)) from e
+        logger.info(f"{token.label} {what}, by hand")
+        return announcement.pool_table(pool).splitlines()[pool.tokens.index(token)]
 
     def in_force(self) -> exchange.State:
         if state := self.state():

@@ -28,7 +28,8 @@ def state() -> exchange.State:
     return exchange.State(profile, pool, breaker.Breaker(now), stats.Stats(now))
 
 
-def test_commands() -> None:
+def test_commands(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     in_force = state()
     with taddons.context(commands.Commands(lambda: in_force)) as tctx:
         call = tctx.master.commands.execute
@@ -36,6 +37,10 @@ def test_commands() -> None:
         assert call("pool.rest 2 600").startswith("token 2 …pol2 (oauth): resting, for 600 s")
         assert "rests for 10 min" in call("route.explain claude-opus-5-5")
         assert call("pool.wake 2").startswith("token 2 …pol2 (oauth): available")
+    assert caplog.messages == [
+        "token 2 …pol2 rests 600 s, by hand",
+        "token 2 …pol2 is available again, by hand",
+    ]
 
 
 @pytest.mark.parametrize("command", ["pool.rest 3 60", "pool.wake 0"])
