@@ -22,7 +22,8 @@ class Call:
         end, put right; live: they go out as they come."""
 
     def text(self) -> str:
-        return "".join(self.arguments)
+        """All of its arguments so far."""
+        return chat_completion.joined("".join(self.arguments))
 
     def is_complete(self) -> bool:
         """Whether all its arguments are there: nothing can come after an object."""

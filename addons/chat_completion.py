@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from typing import Literal
@@ -84,6 +85,45 @@ def read(data: bytes) -> Completion:
         ValueError: it is no JSON object, or not of this form.
     """
     return rawjson.decode_mended(data, Completion)
+
+
+def read_chunk(data: bytes) -> Completion:
+    """The same for a chunk, but what its texts have of a surrogate pair is kept: the provider may have
+    cut between the halves, so that the other is in the chunk before or after.
+
+    Raises:
+        ValueError: as read().
+    """
+    try:
+        return rawjson.decode(data, Completion)
+    except ValueError:
+        chunk = read(data)
+    try:
+        halved = msgspec.convert(json.loads(data), Completion)
+    except (*rawjson.REFUSALS, ValueError):
+        return chunk
+    for choice, other in zip(chunk.choices or (), halved.choices or (), strict=True):
+        if choice.delta is not None and other.delta is not None:
+            _halve(choice.delta, other.delta)
+    return chunk
+
+
+def _halve(delta: Delta, halved: Delta) -> None:
+    """Give a delta the texts of the same delta with halves in it."""
+    for field in ("content", "reasoning_content", "reasoning", "reasoning_details", "refusal"):
+        setattr(delta, field, getattr(halved, field))
+    for call, other in zip(tool_calls(delta), tool_calls(halved), strict=True):
+        if call.function and other.function and isinstance(other.function.arguments, str):
+            call.function.arguments = other.function.arguments
+
+
+def joined(text: str) -> str:
+    """The text with the halves of surrogate pairs that have met as one, and U+FFFD for any other."""
+    try:
+        text.isascii() or text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 class Piece(NamedTuple):

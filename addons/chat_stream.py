@@ -54,6 +54,8 @@ class Stream:
         """`text`, `thinking` or a call; empty where no block is open."""
         self._delta = b""
         """How a delta's event begins in the open block."""
+        self._half = ""
+        """The first half of a surrogate pair, whose second the open block's next delta may bring."""
         self._line: list[chat_completion.Piece | chat_calls.Call] = []
         """What has come while the open call wasn't complete."""
         self._blank = {"text": "", "thinking": ""}
@@ -78,7 +80,7 @@ class Stream:
         if data.strip() == DONE:
             return self._finished()
         try:
-            completion = chat_completion.read(data)
+            completion = chat_completion.read_chunk(data)
         except ValueError:
             if event.name != "error":
                 return self._fail("api_error", "the provider sent an event that is no completion")
@@ -184,7 +186,8 @@ class Stream:
         self._enliven(call)
 
     def _enliven(self, call: chat_calls.Call) -> None:
-        if (text := call.text()).lstrip().startswith("{"):
+        # As they came: the next piece may begin with the other half of what this ends with.
+        if (text := "".join(call.arguments)).lstrip().startswith("{"):
             call.state = "live"
             self._send(text)
 
@@ -199,13 +202,26 @@ class Stream:
 
     def _send(self, text: str) -> None:
         # The hot path: an event for each token.
-        if text:
-            self._out.append(self._delta + _encode(text) + b"}}\n\n")
+        if not text:
+            return
+        try:
+            encoded = _encode(self._half + text)
+        except UnicodeEncodeError:
+            text = self._half + text
+            self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+            text = chat_completion.joined(text.removesuffix(self._half))
+            if not text:
+                return
+            encoded = _encode(text)
+        self._out.append(self._delta + encoded + b"}}\n\n")
 
     def _close(self, payload: str | None = None) -> None:
         """Close the open block; `payload` is what a thinking block's signature says of it."""
         if not self._open:
             return
+        if self._half:
+            self._half = ""
+            self._send("\ufffd")
         if isinstance(self._open, chat_calls.Call):
             if self._open.state == "held":
                 self._send(chat_answer.arguments(self._open.text()).decode())

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterable
 from typing import Any
 from typing import Literal
 
 import msgspec
+
+import rawjson
 
 Form = Literal["reasoning_content", "reasoning", "parts"]
 """Where plain reasoning stood: in a field of that name, or (Mistral) among the parts of the content."""
@@ -31,10 +34,19 @@ def payload(form: Form, details: list[dict[str, Any]]) -> str:
     it refuses them altered. Where they only repeat the text, the text is enough.
     """
     if sealed(details):
-        return base64.b64encode(msgspec.json.encode(details, order="sorted")).decode()
+        return base64.b64encode(_encoded(details)).decode()
     if details:
         return "reasoning"
     return "" if form == "reasoning_content" else form
+
+
+def _encoded(details: list[dict[str, Any]]) -> bytes:
+    try:
+        return msgspec.json.encode(details, order="sorted")
+    except UnicodeEncodeError:
+        # There are halves of surrogate pairs in it: as escapes, those that have met are one.
+        details = msgspec.json.decode(rawjson.mend(json.dumps(details).encode()))
+        return msgspec.json.encode(details, order="sorted")
 
 
 def sealed(details: Iterable[Any]) -> bool:

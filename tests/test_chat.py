@@ -52,7 +52,12 @@ INPUT = st.dictionaries(
 )
 
 
-def cut(draw: st.DrawFn, text: str) -> list[str]:
+def cut(draw: st.DrawFn, text: str, *, halves: bool = True) -> list[str]:
+    """The text in pieces; with `halves`, also cut through what UTF-16 has two units for."""
+    if halves:
+        wide = text.encode("utf-16-le")
+        units = (wide[place : place + 2] for place in range(0, len(wide), 2))
+        text = "".join(unit.decode("utf-16-le", "surrogatepass") for unit in units)
     places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=4)))
     return [text[a:b] for a, b in itertools.pairwise([0, *places, len(text)])]
 
@@ -109,12 +114,12 @@ def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], 
     """A whole message, and the chunks of a stream that says the same."""
     field, thought, said = draw(FIELDS), draw(st.just("") | text), draw(st.just("") | text)
     tool_calls, lanes = draw(calls_and_pieces())
-    thoughts = [{field: piece} for piece in cut(draw, thought)]
+    thoughts = [{field: piece} for piece in cut(draw, thought, halves=tidy)]
     message: dict[str, Any] = {field: thought}
     if field == "details" and tidy:
         thoughts = [*map(detailed, cut(draw, thought)), detailed("", signature="sig+/=")]
         message = detailed(thought, signature="sig+/=")
-    texts = [{"content": piece} for piece in cut(draw, said)]
+    texts = [{"content": piece} for piece in cut(draw, said, halves=tidy)]
     pieces = [{"tool_calls": [piece]} for piece in draw(mixed(*lanes))]
     deltas = [*thoughts, *texts, *pieces] if tidy else draw(mixed(thoughts, texts, pieces))
     for place in range(len(deltas) - 1, 0, -1):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -417,9 +418,64 @@ def test_keep() -> None:
     assert content == [THOUGHT | {"signature": ""}, TEXT]
 
 
-def test_half_an_emoji() -> None:
-    data = b'{"choices":[{"delta":{"content":"a\\ud83e"}}]}'
-    assert streamed(data, DONE)["content"] == [{"type": "text", "text": "a\ufffd"}]
+FOX = ("\ud83e", "\udd8a")
+LOST = "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "pieces, text",
+    [
+        (FOX, "🦊"),
+        (("a" + FOX[0], FOX[1] + "b"), "a🦊b"),
+        ((FOX[0], "", FOX[1]), "🦊"),
+        ((FOX[0], FOX[1] + FOX[0], FOX[1]), "🦊🦊"),
+        (("a" + FOX[0],), "a" + LOST),
+        ((FOX[0], "a", FOX[1]), LOST + "a" + LOST),
+        ((FOX[0], FOX[0], FOX[1]), LOST + "🦊"),
+        ((" ", FOX[0], FOX[1]), " 🦊"),
+    ],
+)
+@pytest.mark.parametrize("field", ["content", "refusal", "reasoning", "reasoning_content", "tool"])
+def test_halves_of_an_emoji(field: str, pieces: tuple[str, ...], text: str) -> None:
+    """Some providers count in UTF-16, and cut where an emoji has two units."""
+    if field == "tool":
+        chunks = [each(tool(0, "a", "Read", '{"p": "'))]
+        chunks += [each(tool(0, None, None, piece)) for piece in pieces]
+        chunks.append(each(tool(0, None, None, '"}')))
+        assert streamed(*chunks)["content"] == calls("a", a={"p": text})
+        return
+    block = streamed(*(chunk(**{field: piece}) for piece in pieces), DONE)["content"][0]
+    assert block.get("text", block.get("thinking")) == text
+
+
+def test_half_an_emoji_ends_with_its_block() -> None:
+    half = chunk(content="a" + FOX[0])
+    behind = [chunk(content="", reasoning_content="Hm"), chunk(content=FOX[1])]
+    text = {"type": "text", "text": "a" + LOST}
+    assert streamed(half, *behind)["content"] == [text, THOUGHT, {"type": "text", "text": LOST}]
+    call = each(tool(0, "a", "Read", "{}"))
+    assert streamed(half, call)["content"] == [text, *calls("a", a={})]
+
+
+@pytest.mark.parametrize("first", ['"', "{"])
+def test_half_an_emoji_in_arguments_that_wait(first: str) -> None:
+    """Until the name is known, or in JSON in a string."""
+    whole = '{"p": "' + "".join(FOX) + '"}' if first == "{" else json.dumps('{"p": "🦊"}', ensure_ascii=False).replace("🦊", "".join(FOX))  # fmt: skip
+    for cut in range(len(whole) + 1):
+        chunks = [each(tool(0, "a", None, whole[:cut])), each(tool(0, None, "Read", whole[cut:]))]
+        assert streamed(*chunks)["content"] == calls("a", a={"p": "🦊"}), cut
+
+
+def test_half_an_emoji_elsewhere() -> None:
+    odd = tool(0, "a" + FOX[0], "Read" + FOX[0], {"p": FOX[0]}) | {"extra_content": {"x": FOX[0]}}
+    block = streamed(each(odd))["content"][-1]
+    assert block["input"] == {"p": LOST}
+    details = [{"type": "reasoning.text", "text": half, "index": 0} for half in FOX]
+    details[1]["signature"] = "s"
+    whole = [details[0] | details[1] | {"text": "🦊"}]
+    block = streamed(*(chunk(reasoning_details=[detail]) for detail in details))["content"][0]
+    assert block == streamed(chunk(reasoning_details=whole))["content"][0]
+    assert block["thinking"] == "🦊"
 
 
 def test_an_id_that_the_conversation_has() -> None:
