@@ -12,7 +12,6 @@ from typing import Any
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
-from mitmproxy import exceptions
 from mitmproxy import flow
 from mitmproxy import http
 from mitmproxy import tcp
@@ -20,6 +19,7 @@ from mitmproxy import udp
 
 import record
 import sent
+import startup
 
 MEGABYTE = 1024 * 1024
 
@@ -57,7 +57,7 @@ class Memory:
     def configure(self, updated: set[str]) -> None:
         for name in ("keep_flows", "keep_megabytes"):
             if getattr(ctx.options, name) < 0:
-                raise exceptions.OptionsError(f"{name}: expected a number from 0 on")
+                startup.refuse(f"{name}: expected a number from 0 on")
         if updated & {"keep_flows", "keep_megabytes"}:
             self.max_flows = ctx.options.keep_flows
             self.max_bytes = ctx.options.keep_megabytes * MEGABYTE

@@ -29,6 +29,7 @@ import pages
 import readonly
 import rows
 import settings
+import startup
 import status_pages
 import views
 
@@ -178,5 +179,5 @@ addons = [
     commands.Commands(lambda: in_force.state),
     status_pages.StatusPage(in_force.report),
     readonly.Readonly(),
-    settings.Values(),
+    startup.Values(),
 ]

@@ -6,18 +6,13 @@ import asyncio
 import dataclasses
 import logging
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
-from mitmproxy import exceptions
 from mitmproxy import optmanager
-from mitmproxy.addons import errorcheck
-from mitmproxy.addons import proxyserver
-from mitmproxy.proxy import mode_specs
 
 import announcement
 import breaker
@@ -28,6 +23,7 @@ import hooktable
 import profiles
 import reload
 import rotation
+import startup
 import stats
 import status
 
@@ -52,7 +48,6 @@ class Settings:
         self.state: exchange.State | None = None
         self.entry = entry
         self._is_start = False
-        """Rather than a script that mitmproxy loads again while it runs."""
         self._is_running = False
         self._intercepted: list[str] = []
         """What we told mitmproxy to open; what the user tells it is left alone."""
@@ -63,7 +58,7 @@ class Settings:
         return self.state.report() if self.state else None
 
     def load(self, loader: addonmanager.Loader) -> None:
-        self._is_start = not _proxyserver().is_running
+        self._is_start = startup.is_under_way()
         loader.add_option(
             "profile", str, "default", "How to route: a name in profiles/, or the path of a file."
         )
@@ -82,13 +77,10 @@ class Settings:
             if updated & {"listen_host", "mode", "profile"}:
                 self._check_listeners()
         except ValueError as e:
-            if self._is_running:
-                raise exceptions.OptionsError(str(e)) from e
-            # Raised from a script that loads, an OptionsError would be logged with a traceback.
+            if self._is_running or self._is_start:
+                startup.refuse(str(e))
+            # Raised from a script that loads again, it would be logged with a traceback.
             logger.error(str(e))
-            if self._is_start:
-                # Before a door is open: mitmproxy itself would end only after it opened them all.
-                sys.exit(_status(str(e)))
 
     def _refuse_options(self) -> None:
         if ctx.options.proxy_debug:
@@ -145,23 +137,17 @@ class Settings:
         self._opening = asyncio.create_task(self._announce())
 
     async def _announce(self) -> None:
-        """Tell how to come in once the doors are open. One that isn't ends a start: somebody else
+        """Tell how to come in, once the doors are open. One that isn't ends a start: somebody else
         would get what clients send there."""
-        servers = _proxyserver().servers
-        modes = ctx.options.mode if ctx.options.server else []
-        # This waits for an update that is under way, and has nothing to do itself.
-        await servers.update([mode_specs.ProxyMode.parse(mode) for mode in modes])
-        if self._is_start and not all(server.is_running for server in servers):
-            why = "\n".join(
-                str(server.last_exception) for server in servers if not server.is_running
-            )
-            asyncio.get_running_loop().call_soon(sys.exit, _status(why))
+        closed = await startup.closed_doors()
+        if closed and self._is_start:
+            startup.leave("\n".join(closed))
             return
         for name in ctx.options.deferred:
             logger.warning(f"--set {name}: no such option")
         assert self.state
         for line in announcement.lines(
-            modes,
+            ctx.options.mode if ctx.options.server else [],
             ctx.options.listen_host,
             ctx.options.confdir,
             self.state.profile,
@@ -192,32 +178,6 @@ class Settings:
             self._watch.stop()
         if self._hooks:
             self._hooks.remove()
-
-
-class Values:
-    """Comes after all addons that have options. Mitmproxy reads what the user set them to next, and
-    where a value is wrong, drops the whole script without a word."""
-
-    def load(self, loader: addonmanager.Loader) -> None:
-        try:
-            ctx.options.process_deferred()
-        except exceptions.OptionsError as e:
-            logger.error(str(e))
-            if not _proxyserver().is_running:
-                sys.exit(_status(str(e)))
-            raise
-
-
-def _proxyserver() -> proxyserver.Proxyserver:
-    addon: proxyserver.Proxyserver = ctx.master.addons.get("proxyserver")
-    return addon
-
-
-def _status(why: str) -> str | int:
-    """What to exit with, having logged why: mitmproxy's console isn't there yet to show the log, or
-    is gone by then, so that it is told on stderr once more."""
-    check: errorcheck.ErrorCheck = ctx.master.addons.get("errorcheck")
-    return why if check.repeat_errors_on_stderr else 1
 
 
 def _modes() -> list[str]:

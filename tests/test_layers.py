@@ -41,6 +41,7 @@ GLUE = {
     "rows",
     "sent",
     "settings",
+    "startup",
     "status_pages",
     "views",
 }
@@ -67,6 +68,7 @@ TESTED_ELSEWHERE = {
     "contract": "it says what others must have, and does nothing",
     "exchange": "whole requests, over the wire, in test_route.py and test_failover*.py",
     "settings": "options and profiles of the whole proxy, in test_route.py",
+    "startup": "starts that are refused, in test_route.py",
 }
 """Modules without a test file of their own, and what covers them."""
 

@@ -587,6 +587,7 @@ def test_an_unknown_model_on_an_intercepted_host_is_for_anthropic(
         (None, {"arguments": ["--set", "proxy_debug=true"]}, "proxy_debug"),
         (None, {"arguments": ["--set", "profile=another"]}, "multiple values for profile"),
         (None, {"arguments": ["--set", "keep_flows=many"]}, "many"),
+        (None, {"arguments": ["--set", "keep_flows=-1"]}, "keep_flows: expected"),
         (None, {"modes": ["regular@0.0.0.0:0"]}, "PROXY_STATIC_TOKEN"),
         (None, {"profile_name": "nowhere"}, "nowhere"),
     ],
