@@ -62,21 +62,28 @@ class Calls:
         That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
         calls that came whole.
         """
-        last = self.all[-1] if self.all else None
         if piece.index is not None:
             found = self._by_index.get(piece.index)
-            if found and piece.name and found.name and found.is_complete():
-                another = (
-                    found.id and piece.id != found.id if piece.id else piece.arguments().strip()
-                )
-                found = None if another else found
         elif piece.id:
             found = next((call for call in self.all if call.id == piece.id), None)
         else:
-            found = None if last and piece.name and last.is_complete() else last
+            found = self.all[-1] if self.all else None
+        if found and piece.name and found.name and _begins_another(piece, found):
+            found = None
         if found is None:
             found = Call()
             self.all.append(found)
             if piece.index is not None:
                 self._by_index[piece.index] = found
         return found
+
+
+def _begins_another(piece: chat_completion.ToolCall, call: Call) -> bool:
+    """Whether a piece with a name begins a call of its own, rather than say a call's name again."""
+    if piece.name != call.name:
+        return True
+    if not call.is_complete():
+        return False
+    if piece.id:
+        return bool(call.id) and piece.id != call.id
+    return bool(piece.arguments().strip())

@@ -35,11 +35,16 @@ def find(pieces: list[dict[str, Any]]) -> list[int]:
         ([tool(0, None, None, "{}"), tool(0, "a", "R", "")], [0, 0]),
         ([tool(0, None, "R", "{}"), tool(0, "a", "R", "")], [0, 0]),
         ([tool(0, "a", "R", "{}"), tool(0, None, "R", " ")], [0, 0]),
+        ([tool(0, "a", "R", ""), tool(0, "b", "S", "{}"), tool(0, "b", None, " ")], [0, 1, 1]),
+        ([tool(0, "a", "R", ""), tool(0, "b", "S", "")], [0, 1]),
+        ([tool(0, None, "R", ""), tool(0, None, "S", "")], [0, 1]),
+        ([tool(0, "a", "R", ""), tool(0, "b", "R", "{}")], [0, 0]),
         # No index
         ([tool(None, "a", "R", "{"), tool(None, None, None, "}"), tool(None, "b", "R", "")], [0, 0, 1]),
         ([tool(None, "a", "R", "{"), tool(None, "b", "R", "{"), tool(None, "a", None, "}")], [0, 1, 0]),
         ([tool(None, None, "R", "{}"), tool(None, None, "R", "{}")], [0, 1]),
         ([tool(None, None, "R", ""), tool(None, None, "R", "{}")], [0, 0]),
+        ([tool(None, None, "R", ""), tool(None, None, "S", "{}")], [0, 1]),
     ],
 )  # fmt: skip
 def test_find(pieces: list[dict[str, Any]], expected: list[int]) -> None:

@@ -157,6 +157,11 @@ CONTENT = [
         id="several calls with index 0, Gemini's way",
     ),
     pytest.param(
+        [each(tool(0, "a", "Read", ""), tool(0, "b", "Grep", '{"p": 1}'))],
+        [*calls("a", a={}), calls("b", b={"p": 1})[0] | {"name": "Grep"}],
+        id="several calls with index 0, the first without arguments",
+    ),
+    pytest.param(
         [each(tool(0, None, "Read", "{}")), each(tool(0, None, "Read", "{}"))],
         [{**call, "id": f"toolu_{n}"} for n, call in enumerate(calls("a", "b", a={}, b={}), 2)],
         id="several calls with index 0 and no id",
