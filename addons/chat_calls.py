@@ -8,6 +8,9 @@ from typing import Literal
 import chat_answer
 import chat_completion
 
+EMPTY = "{}"
+"""What some say first of a call whose arguments come after it."""
+
 
 class Call:
     """A tool call as far as it has come."""
@@ -18,8 +21,8 @@ class Call:
         self.extra_content: Any = None
         self.arguments: list[str] = []
         self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
-        """held: its block is open, but its arguments don't look like an object, so they go out at its
-        end, put right; live: they go out as they come."""
+        """held: its block is open, but its arguments don't look like an object, or are an empty one so
+        far, so they go out at its end, put right; live: they go out as they come."""
 
     def text(self) -> str:
         """All of its arguments so far."""
@@ -52,6 +55,8 @@ class Calls:
             return call, ""
         call.name = call.name or piece.name
         text = piece.arguments()
+        if call.arguments == [EMPTY] and text.strip():
+            call.arguments.clear()
         if text:
             call.arguments.append(text)
         return call, text

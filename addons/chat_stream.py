@@ -187,7 +187,8 @@ class Stream:
 
     def _enliven(self, call: chat_calls.Call) -> None:
         # As they came: the next piece may begin with the other half of what this ends with.
-        if (text := "".join(call.arguments)).lstrip().startswith("{"):
+        text = "".join(call.arguments)
+        if text.lstrip().startswith("{") and text != chat_calls.EMPTY:
             call.state = "live"
             self._send(text)
 

@@ -133,6 +133,17 @@ CONTENT = [
     pytest.param([each(tool(0, "a", "Read", ""))], calls("a", a={}), id="arguments empty"),
     pytest.param([each(tool(0, "a", "Read", None))], calls("a", a={}), id="arguments absent"),
     pytest.param([each(tool(0, "a", "Read", "null"))], calls("a", a={}), id="arguments null"),
+    # Anthropic's own start of a block, passed on by Bedrock and LiteLLM (#4537).
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(0, None, None, '{"p"')), each(tool(0, None, None, ": 1}"))],
+        calls("a", a={"p": 1}),
+        id="an empty object before the arguments",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(0, None, None, "")), each(tool(1, "b", "Read", "{}"))],
+        calls("a", "b", a={}, b={}),
+        id="an empty object and no arguments",
+    ),
     pytest.param(
         [each(tool(0, "a", "Read", {"p": 1}))], calls("a", a={"p": 1}), id="arguments as an object"
     ),
