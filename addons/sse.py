@@ -22,6 +22,9 @@ _PLAIN = re.compile(rb"(?:event: ?([^\n]*)\n)?data: ?([^\n]*)\n\n")
 
 _RETURN = ord("\r")
 
+# May stand before all else. Elsewhere a line that begins with it has no meaning.
+_ORDER_MARK = b"\xef\xbb\xbf"
+
 # A whole answer of 128k tokens is under 1 MiB: what has not ended by then is no event of a model.
 # It is passed on in pieces that say nothing, so that memory stays bounded.
 LIMIT = 32 * 1024 * 1024
@@ -109,7 +112,7 @@ def _end(wire: bytes | bytearray, at: int, searched: int, returns: bool) -> int:
 def _event(raw: bytes) -> Event:
     name = b""
     data = []
-    for line in raw.splitlines():
+    for line in raw.removeprefix(_ORDER_MARK).splitlines():
         field, _, value = line.partition(b":")
         if field == b"data":
             data.append(value.removeprefix(b" "))

@@ -31,6 +31,10 @@ TABLE = [
         id="only \\r and \\n end lines",
     ),
     pytest.param(b"event: \xff\ndata: \xff\n\n", [("\ufffd", b"\xff")], id="not UTF-8"),
+    pytest.param(
+        b"\xef\xbb\xbfdata: a\n\ndata: b\n\n", [("", b"a"), ("", b"b")], id="byte order mark"
+    ),
+    pytest.param(b"\xef\xbb\xbfdata: a\r\n\r\n", [("", b"a")], id="byte order mark, crlf"),
     pytest.param(b"data: a\n\ndata: b", [("", b"a")], id="unfinished"),
     pytest.param(b"data: a\n\ndata: b\n", [("", b"a")], id="unfinished, line ended"),
     pytest.param(b"data: a\r\n\r\ndata: b\r\n\r", [("", b"a")], id="cut inside the last line end"),
