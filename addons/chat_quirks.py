@@ -19,10 +19,14 @@ class Quirks(NamedTuple):
     """An OpenAI reasoning model: `developer` and max_completion_tokens, and it refuses temperature,
     top_p and stop."""
     effort: bool = True
-    """Takes reasoning_effort; OpenAI's older models refuse it."""
+    """Takes reasoning_effort; OpenAI's older models refuse it, and Mistral most values of it."""
     least: Literal["none", "minimal", "low"] = "low"
     """The least reasoning_effort that it takes."""
     ids: Literal["any", "openai", "mistral"] = "any"
+    in_turn: bool = False
+    """Wants a word of the assistant's between the results of tools and what the user says."""
+    refused: tuple[str, ...] = ()
+    """Fields that it refuses, whatever the model."""
     gemini: bool = False
     """Refuses a tool call of its own without its thought signature."""
 
@@ -41,8 +45,11 @@ class Quirks(NamedTuple):
 def of(target: profiles.Target) -> Quirks:
     # OpenRouter and gateways put the vendor before a slash.
     model = target.model.rpartition("/")[2].lower()
-    if _MISTRAL.match(model) or target.provider.host.endswith("mistral.ai"):
-        return Quirks(ids="mistral")
+    if target.provider.host.endswith("mistral.ai"):
+        refused = ("stream_options", "user")
+        return Quirks(effort=False, ids="mistral", in_turn=True, refused=refused)
+    if _MISTRAL.match(model):
+        return Quirks(ids="mistral", in_turn=True)
     if _OPENAI.match(model):
         reasons = _REASONING.match(model) is not None
         return Quirks(reasons=reasons, effort=reasons, least=_least(model), ids="openai")

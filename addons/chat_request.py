@@ -96,7 +96,8 @@ def translate(request: messages.Request, target: profiles.Target) -> Translation
     if fields.take("stream", bool):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
     provider = target.provider
-    for field in sorted(chat.keys() & set(provider.drop) - provider.set.keys()):
+    unwanted = {*provider.drop, *quirks.refused}
+    for field in sorted(chat.keys() & unwanted - provider.set.keys()):
         fields.drop(field)
         del chat[field]
     chat |= {field: value for field, value in provider.set.items() if field not in _LIMITS}

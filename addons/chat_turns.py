@@ -25,6 +25,10 @@ import thinking
 _FOREIGN_CALL = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 
 
+_BETWEEN = "I have the results."
+"""The assistant's word for servers that let no user speak right after a tool."""
+
+
 class Message(msgspec.Struct):
     role: str
     content: str | list[chat_parts.Block] = ""
@@ -121,6 +125,8 @@ class Turns:
                         shown += [f"[From the result of {call.name}, {call.sent}]", *media]
             self.sent.append({"role": "tool", "tool_call_id": call.sent, "content": content})
         parts = [part for part in shown + rest if part]
+        if parts and waiting and self._quirks.in_turn:
+            self.sent.append({"role": "assistant", "content": _BETWEEN})
         if parts or not waiting:
             self.sent.append({"role": "user", "content": chat_parts.content(parts)})
 

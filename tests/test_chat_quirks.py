@@ -8,7 +8,8 @@ from chat_quirks import Quirks
 
 OPENAI = Quirks(effort=False, ids="openai")
 THINKS = Quirks(reasons=True, ids="openai")
-MISTRAL = Quirks(ids="mistral")
+MISTRAL = Quirks(ids="mistral", in_turn=True)
+MISTRALS_OWN = MISTRAL._replace(effort=False, refused=("stream_options", "user"))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,9 @@ GOOGLE = "generativelanguage.googleapis.com"
 @pytest.mark.parametrize(
     "host, model, quirks",
     [
-        ("api.mistral.ai", "mine", MISTRAL),
+        ("api.mistral.ai", "mine", MISTRALS_OWN),
+        ("api.mistral.ai", "devstral-latest", MISTRALS_OWN),
+        ("integrate.api.nvidia.com", "mistralai/mistral-small-4", MISTRAL),
         (GOOGLE, "models/gemini-3-pro", Quirks(gemini=True)),
         (GOOGLE, "gemma-4", Quirks()),
         ("openrouter.ai", "google/gemini-3-pro", Quirks()),

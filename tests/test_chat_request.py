@@ -174,6 +174,18 @@ def test_drop_and_set() -> None:
     assert chat_wire.call(body, target(drop=("user",))).dropped == ("user",)
 
 
+def test_what_mistrals_own_server_refuses() -> None:
+    """ "Extra inputs are not permitted"."""
+    body = {"stream": True, "metadata": {"user_id": "u"}, "thinking": {"type": "adaptive"}}
+    body["output_config"] = {"effort": "medium"}
+    there: dict[str, Any] = {"model": "devstral-latest", "host": "api.mistral.ai"}
+    assert fields(body, **there) == {"stream": True}
+    dropped = chat_wire.call(body, target(**there)).dropped
+    assert dropped == ("thinking", "stream_options", "user")
+    set_by_profile = fields(body, **there, set={"user": "u", "reasoning_effort": "high"})
+    assert set_by_profile == {"stream": True, "user": "u", "reasoning_effort": "high"}
+
+
 def test_dropped() -> None:
     names = ["cache_control", "container", "context_management", "diagnostics", "mcp_servers"]
     names += ["service_tier", "thread", "top_k", "what_comes_next"]

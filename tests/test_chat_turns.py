@@ -134,6 +134,20 @@ def test_gemini_gets_a_signature_for_calls_that_others_made() -> None:
     assert "extra_content" not in second
 
 
+def test_mistral_gets_its_turn_between_results_and_what_the_user_says() -> None:
+    """ "Unexpected role 'user' after role 'tool'", for a reminder behind a result already."""
+    messages = [
+        {"role": "assistant", "content": [use("abcdefghi")]},
+        {"role": "user", "content": [result("abcdefghi"), text("b")]},
+    ]
+    call, told_back = called("abcdefghi"), told("abcdefghi", "done")
+    to = chat_wire.target("devstral-2")
+    found = chat_wire.sent({"messages": messages}, to)["messages"]
+    assert found == [call, told_back, assistant("I have the results."), user("b")]
+    del messages[1]["content"][1]  # type: ignore[attr-defined]
+    assert chat_wire.sent({"messages": messages}, to)["messages"] == [call, told_back]
+
+
 @pytest.mark.parametrize(
     "content, match",
     [
