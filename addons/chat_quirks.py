@@ -28,7 +28,8 @@ class Quirks(NamedTuple):
     refused: tuple[str, ...] = ()
     """Fields that it refuses, whatever the model."""
     gemini: bool = False
-    """Refuses a tool call of its own without its thought signature."""
+    """Refuses a tool call of its own without its thought signature, and a result without the name of
+    its tool."""
 
     def call_id(self, id: str) -> str:
         """A tool call's id as this model takes it."""

@@ -123,7 +123,8 @@ class Turns:
                     content, media = self._parts.result(block)
                     if media:
                         shown += [f"[From the result of {call.name}, {call.sent}]", *media]
-            self.sent.append({"role": "tool", "tool_call_id": call.sent, "content": content})
+            told = {"role": "tool", "tool_call_id": call.sent, "content": content}
+            self.sent.append(told | {"name": call.name} if self._quirks.gemini else told)
         parts = [part for part in shown + rest if part]
         if parts and waiting and self._quirks.in_turn:
             self.sent.append({"role": "assistant", "content": _BETWEEN})

@@ -125,10 +125,13 @@ def test_reasoning_required(content: list[Any], expected: dict[str, Any]) -> Non
     assert chat_wire.sent(body, to)["messages"][0] == expected
 
 
-def test_gemini_gets_a_signature_for_calls_that_others_made() -> None:
+def test_gemini_gets_what_it_refuses_calls_and_results_without() -> None:
     to = chat_wire.target("gemini-3-pro", host="generativelanguage.googleapis.com")
     body = {"messages": [{"role": "assistant", "content": [use("a"), use("b")]}]}
-    first, second = chat_wire.sent(body, to)["messages"][0]["tool_calls"]
+    message, *results = chat_wire.sent(body, to)["messages"]
+    first, second = message["tool_calls"]
+    # "function_response.name: Name cannot be empty"
+    assert [result["name"] for result in results] == ["Read", "Read"]
     signature = "skip_thought_signature_validator"
     assert first["extra_content"] == {"google": {"thought_signature": signature}}
     assert "extra_content" not in second
