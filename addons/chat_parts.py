@@ -95,8 +95,8 @@ class Parts:
                 return ["\n".join([f"[Search result: {block.title}, {source}]", *found])]
             case "tool_reference":
                 return [f"[The tool {self._names.sent(block.tool_name or '')} can be called now]"]
-            case "tool_addition":
-                # Its definition is among the tools.
+            case "tool_addition" | "tool_removal":
+                # The tools that are sent are as these left them.
                 return []
             case _:
                 return [self.other(block)]

@@ -77,7 +77,7 @@ def translate(request: messages.Request, target: profiles.Target) -> Translation
     fields = chat_fields.Fields(request.fields)
     fields.take("model", str)
     conversation = fields.take("messages", list[chat_turns.Message], [])
-    tools = chat_tools.read(fields, conversation)
+    tools = chat_tools.read(fields, request.messages)
     names = chat_names.Names(tool.name for tool in tools)
     turns = chat_turns.Turns(names, quirks, target.provider, fields.drop)
     _converse(conversation, turns)

@@ -8,9 +8,10 @@ import msgspec
 
 import chat_fields
 import chat_names
-import chat_turns
 import foreign_tools
+import messages
 import rawjson
+import schemas
 
 _CHOICES = {"auto": "auto", "any": "required", "tool": "function", "none": "none"}
 """A tool_choice's type in both APIs."""
@@ -27,41 +28,34 @@ class Tool(msgspec.Struct):
     input_schema: msgspec.Raw = msgspec.Raw()
 
 
-class _Addition(msgspec.Struct):
-    """The tool of a `tool_addition`: a definition, or a reference to a deferred one."""
-
-    type: str
-    definition: Tool | None = None
-
-
 class _Choice(msgspec.Struct):
     type: str
     name: str = ""
     disable_parallel_tool_use: bool = False
 
 
-def read(fields: chat_fields.Fields, messages: list[chat_turns.Message]) -> list[Tool]:
-    """The tools that can be functions: deferred ones too, and those added in mid-conversation."""
-    tools: dict[str, Tool] = {}
-    for raw in fields.take("tools", list[msgspec.Raw], []):
-        tool = rawjson.decode(raw, Tool, "tools[]")
-        if tool.type not in (None, "custom"):
-            fields.drop(f"tools[].{tool.type}")
-        elif tool.name == foreign_tools.PLACEHOLDER:
-            fields.drop(f"tools[].{foreign_tools.PLACEHOLDER}")
-        else:
-            tools[tool.name] = tool
-            for field in sorted(msgspec.json.decode(raw).keys() - _KEPT):
-                fields.drop(f"tools[].{field}")
-    for message in messages:
-        if message.role == "system" and not isinstance(message.content, str):
-            for block in message.content:
-                if block.type == "tool_addition" and block.tool:
-                    place = "messages[].content[].tool"
-                    added = rawjson.decode(block.tool, _Addition, place).definition
-                    if added is not None:
-                        tools[added.name] = added
-    return list(tools.values())
+def read(fields: chat_fields.Fields, history: list[messages.Message]) -> list[Tool]:
+    """The tools that can be functions: deferred ones too, and as the conversation changed them."""
+    given = fields.take("tools", list[dict[str, msgspec.Raw]], [])
+    tools = {rawjson.text(tool, "name"): tool for tool in given}
+    foreign_tools.follow(history, tools)
+    listed = rawjson.encode(list(tools.values()))
+    flat = schemas.flatten_tools(listed) or listed
+    read = rawjson.decode(flat, list[Tool], "tools")
+    return [tool for tool in read if _is_function(tool, tools[tool.name], fields)]
+
+
+def _is_function(tool: Tool, given: dict[str, msgspec.Raw], fields: chat_fields.Fields) -> bool:
+    """Whether a tool can be one; names what does not go on."""
+    if tool.type not in (None, "custom"):
+        fields.drop(f"tools[].{tool.type}")
+    elif tool.name == foreign_tools.PLACEHOLDER:
+        fields.drop(f"tools[].{foreign_tools.PLACEHOLDER}")
+    else:
+        for field in sorted(given.keys() - _KEPT):
+            fields.drop(f"tools[].{field}")
+        return True
+    return False
 
 
 def functions(

@@ -50,7 +50,7 @@ def edits(
     if fields.get("tools", rawjson.NULL) != rawjson.NULL:
         given = rawjson.decode(fields["tools"], list[_Tool], "tools")
     tools = {rawjson.text(tool, "name"): tool for tool in given}
-    _follow(history, tools)
+    follow(history, tools)
     sent = [_plain(tool) for tool in tools.values() if _is_clients(tool)]
     if not sent:
         return {"tools": None, "tool_choice": None}
@@ -65,8 +65,12 @@ def edits(
     return changed
 
 
-def _follow(history: list[messages.Message], tools: dict[str, _Tool]) -> None:
-    """Changes `tools` as the conversation changed them."""
+def follow(history: list[messages.Message], tools: dict[str, _Tool]) -> None:
+    """Changes `tools`, by their names, as the conversation changed them.
+
+    Raises:
+        ValueError: a change is not in Anthropic's form.
+    """
     known = dict(tools)
     for n, message in enumerate(history):
         if message.role != "system" or not message.has_blocks:

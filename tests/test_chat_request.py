@@ -215,7 +215,7 @@ def test_half_an_emoji() -> None:
         ({"max_tokens": "9"}, "^max_tokens: expected an integer"),
         ({"stop_sequences": "a"}, "^stop_sequences: expected an array"),
         ({"system": 3}, "^system: expected a string or an array"),
-        ({"tools": [{}]}, r"^tools\[\]\.name: expected a value"),
+        ({"tools": [{}]}, r"^tools\[0\]\.name: expected a value"),
         ({"tool_choice": {"type": "all"}}, "^tool_choice.type: expected one of auto, any, tool, none"),
         ({"thinking": {"type": "enabled", "budget_tokens": "x"}}, "^thinking.budget_tokens: expected"),
         ({"messages": [{"role": "tool"}]}, r"^messages\[0\]\.role: expected user, assistant or system"),

@@ -37,6 +37,9 @@ def test_none() -> None:
         (None, {"type": "object", "properties": {}}),
         ({"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMA}, SCHEMA),
         ({**SCHEMA, "additionalProperties": False}, {**SCHEMA, "additionalProperties": False}),
+        # OpenAI: "must not have 'oneOf'/'anyOf'/'allOf' at the top level"
+        ({"allOf": [SCHEMA]}, SCHEMA),
+        ({"anyOf": [SCHEMA]}, {"type": "object", "properties": SCHEMA["properties"]}),
     ],
 )
 def test_schema(schema: Any, expected: dict[str, Any]) -> None:
@@ -69,6 +72,33 @@ def test_added_in_the_middle() -> None:
     found = sent(body)
     assert found["tools"] == [function("Read", description="Reads"), function("Bash")]
     assert found["messages"] == [{"role": "user", "content": "a"}]
+
+
+SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+BASH = {"name": "Bash", "input_schema": SCHEMA}
+
+
+@pytest.mark.parametrize(
+    "changes, names",
+    [
+        pytest.param([("addition", {"definition": BASH})], ["Read", "Bash"], id="no type"),
+        pytest.param([("removal", {"name": "Read"})], None, id="removed"),
+        pytest.param(
+            [("addition", {"definition": BASH}), ("removal", {"name": "Read"})], ["Bash"], id="both"
+        ),
+        pytest.param(
+            [("removal", {"name": "Read"}), ("addition", {"name": "Read"})],
+            ["Read"],
+            id="taken back",
+        ),
+        pytest.param([("addition", {"definition": SEARCH})], ["Read"], id="a server's"),
+    ],
+)
+def test_changed_in_the_middle(changes: list[tuple[str, Any]], names: list[str] | None) -> None:
+    items = [{"type": f"tool_{kind}", "tool": tool} for kind, tool in changes]
+    messages = [{"role": "user", "content": "a"}, {"role": "system", "content": items}]
+    found = tools(READ, messages=messages)
+    assert (found and [tool["function"]["name"] for tool in found]) == names
 
 
 @pytest.mark.parametrize(
