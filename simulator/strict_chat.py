@@ -40,6 +40,7 @@ PARTS = {
     "tool": {"text"},
 }
 FUNCTION_FIELDS = {"name", "description", "parameters", "strict"}
+NOT_AT_THE_TOP = ("oneOf", "anyOf", "allOf", "enum", "not")
 PATTERN = "^[a-zA-Z0-9_-]+$"
 JSON = {"str": "a string", "array": "an array", "object": "an object"}
 THINKERS = re.compile(r"^(?:openai/)?(?:o\d|gpt-5)")
@@ -121,6 +122,12 @@ def _tools(body: Body) -> Problems:
             yield (
                 f"Invalid schema for function '{function.get('name')}': schema must be a JSON"
                 f" Schema of 'type: \"object\"', got 'type: \"{kind}\"'."
+            )
+        elif schema and not schema.keys().isdisjoint(NOT_AT_THE_TOP):
+            combiners = "/".join(f"'{name}'" for name in NOT_AT_THE_TOP)
+            yield (
+                f"Invalid schema for function '{function.get('name')}': schema must have type"
+                f" 'object' and not have {combiners} at the top level."
             )
         names.add(function.get("name"))
     choice = body.get("tool_choice")

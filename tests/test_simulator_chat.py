@@ -222,6 +222,10 @@ REFUSED = [
         {"tools": [tool()], "tool_choice": {"type": "function", "function": {"name": "x"}}},
         "Invalid value for 'tool_choice': no function named 'x'",
     ),
+    (
+        {"tools": [tool(parameters={"type": "object", "anyOf": [SCHEMA]})]},
+        "Invalid schema for function 'Bash': schema must have type 'object' and not have",
+    ),
     ({"tools": [tool()], "tool_choice": "any"}, "Invalid value: 'any'. Supported values are"),
     ({"messages": [user("a"), {"role": "system", "content": "b"}]}, "System message must be at"),
     (
