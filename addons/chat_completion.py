@@ -202,11 +202,15 @@ def usage(completion: Completion) -> dict[str, int] | None:
         or _count(found.get("cached_tokens"))
     )
     written = _count(details.get("cache_write_tokens"))
+    output = _count(found.get("completion_tokens"))
+    if prompt:
+        # xAI and Gemini count what was thought in the total alone.
+        output = max(output, _count(found.get("total_tokens")) - prompt)
     return {
         "input_tokens": max(prompt - cached - written, 0),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
-        "output_tokens": _count(found.get("completion_tokens")),
+        "output_tokens": output,
     }
 
 
