@@ -182,7 +182,9 @@ def _thinking(fields: chat_fields.Fields, quirks: chat_quirks.Quirks) -> dict[st
     config = fields.take("output_config", _OutputConfig, _OutputConfig())
     shape = fields.take("output_format", _Format) or config.format
     sent: dict[str, Any] = {}
-    if shape is not None and shape.type == "json_schema":
+    if shape is not None and not (shape.type == "json_schema" and shape.schema):
+        fields.drop("output_config.format")
+    elif shape is not None:
         schema = {"name": "output", "schema": shape.schema}
         sent["response_format"] = {"type": "json_schema", "json_schema": schema}
     effort = None if thinking is None else _effort(thinking, config.effort, quirks)

@@ -65,6 +65,7 @@ def test_no_system(system: Any) -> None:
             {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
             {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
         ),
+        ({"output_config": {"format": {"type": "json_schema"}}}, {}),
         (
             {"output_format": {"type": "json_schema", "schema": SCHEMA}},
             {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
@@ -193,6 +194,11 @@ def test_dropped() -> None:
     call = chat_wire.call({name: {} for name in names} | body)
     assert call.dropped == ("stop_sequences[4:]", "thinking.display", *names)
     assert not json.loads(call.body).keys() & set(names)
+
+
+def test_dropped_of_a_format() -> None:
+    body = {"output_config": {"format": {"type": "json_schema"}}}
+    assert chat_wire.call(body).dropped == ("output_config.format",)
 
 
 def test_dropped_of_system_and_messages() -> None:
