@@ -9,6 +9,7 @@ import msgspec
 
 import chat_names
 import messages
+import rawjson
 
 Part = str | dict[str, Any]
 """A part of a user's message: text, or a part of another kind."""
@@ -134,7 +135,7 @@ class Parts:
 
     def other(self, block: Block) -> str:
         """A block that has no equal here: what can be read of it, as text."""
-        if not block.content:
+        if not block.content or block.content == rawjson.NULL:
             self._drop(f"messages[].content[].{block.type}")
             return ""
         content = _readable(msgspec.json.decode(block.content))

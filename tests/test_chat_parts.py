@@ -99,6 +99,11 @@ PARTS = [
         [assistant("[compaction: so far]")],
         id="compaction",
     ),
+    pytest.param(
+        [("assistant", [{"type": "compaction", "content": None}, text("So")])],
+        [assistant("So")],
+        id="compaction that failed",
+    ),
 ]  # fmt: skip
 
 
@@ -112,6 +117,7 @@ DROPPED = [
     (text("a") | {"citations": [{"type": "char_location"}]}, "citations"),
     ({"type": "redacted_thinking", "data": "zzz"}, "redacted_thinking"),
     ({"type": "thinking", "thinking": "Hm", "signature": "A" * 88}, "thinking"),
+    ({"type": "compaction", "content": None}, "compaction"),
     ({"type": "container_upload", "file_id": "f"}, "container_upload"),
     ({"type": "image", "source": {"type": "file", "file_id": "f"}}, "source.file"),
     ({"type": "document", "source": {"type": "file", "file_id": "f"}}, "source.file"),
