@@ -7,6 +7,7 @@ import json
 import socket
 from typing import Any
 
+import live
 from simulator import Simulator
 
 OLD = "claude-haiku-4-5-20251001"
@@ -31,7 +32,7 @@ def ask(prompt: str = "hello", **fields: Any) -> dict[str, Any]:
 def post(
     sim: Simulator, body: Any, headers: dict[str, str] = KEY, path: str = "/v1/messages"
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
-    connection = http.client.HTTPConnection(sim.host, sim.port, timeout=5)
+    connection = http.client.HTTPConnection(sim.host, sim.port, timeout=live.PATIENCE)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     connection.request("POST", path, data, headers)
     response = connection.getresponse()
@@ -95,11 +96,11 @@ def fold(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def raw(sim: Simulator, body: Any, headers: dict[str, str] = KEY) -> tuple[bytes, str]:
-    """All bytes of an answer and how it ended: "closed", "reset" or "open"."""
+    """All bytes of an answer and how it ended: "closed", "reset", or "open" after a second."""
     data = json.dumps(body).encode()
     lines = [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join(["POST /v1/messages HTTP/1.1", "host: x", *lines])
-    with socket.create_connection((sim.host, sim.port), timeout=0.3) as client:
+    with socket.create_connection((sim.host, sim.port), timeout=1) as client:
         client.sendall(f"{head}\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data)
         wire = b""
         try:

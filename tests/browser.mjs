@@ -35,7 +35,7 @@ const steps = {
       httpCredentials: password == null ? undefined : { username: "me", password },
     });
     page = await context.newPage();
-    page.setDefaultTimeout(15000);
+    page.setDefaultTimeout(30000);
     complaints = [];
     requests = [];
     page.on("console", (message) => {

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+import live
+
 TESTS = Path(__file__).parent
 PLAYWRIGHT = TESTS.parent / ".tools" / "node_modules" / "playwright-core"
 
@@ -123,7 +125,7 @@ class Page:
 
     def close(self) -> None:
         try:
-            self._process.communicate(timeout=20)
+            self._process.communicate(timeout=live.PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -147,7 +147,7 @@ class Pair(NamedTuple):
             http2=True,
             headers={"x-api-key": live.API_KEY},
             trust_env=False,
-            timeout=30,
+            timeout=live.PATIENCE,
         )
 
     def log_of(self, model: str) -> list[str]:
@@ -223,7 +223,7 @@ def at_once(*calls: Callable[[], Any]) -> None:
 
 def leave(pair: Pair, model: str, *, after: float = 0, events: int = 0) -> None:
     """Ask, and go away after some seconds, or some events."""
-    timeout = httpx.Timeout(10, read=after or 10)
+    timeout = httpx.Timeout(live.PATIENCE, read=after or live.PATIENCE)
     url, request = "https://api.anthropic.com/v1/messages", live.message(model, stream=True)
     with (
         pair.reverse() as client,
@@ -241,7 +241,7 @@ class Streams:
     """An HTTP/2 connection to api.anthropic.com through the tunnel, whose streams can be reset."""
 
     def __init__(self, pair: Pair) -> None:
-        plain = socket.create_connection(("127.0.0.1", pair.proxy.proxy_port), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", pair.proxy.proxy_port), live.PATIENCE)
         plain.sendall(b"CONNECT api.anthropic.com:443 HTTP/1.1\r\n\r\n")
         assert plain.recv(65536).startswith(b"HTTP/1.1 200 ")
         self.socket = pair.trusting().wrap_socket(plain, server_hostname="api.anthropic.com")
@@ -317,7 +317,7 @@ class Odd:
                 client, _ = self.listener.accept()
                 self.connections += 1
                 with client, contextlib.suppress(OSError):
-                    client.settimeout(5)
+                    client.settimeout(live.PATIENCE)
                     for answer in next(self._answers, []):
                         if answer is None or not self._read(client):
                             break

@@ -23,6 +23,9 @@ ADDONS = ROOT / "addons" / "route.py"
 API_KEY = "sk-ant-api03-client-0000000000-cLnt"
 """What clients of the tests bring along."""
 
+PATIENCE = 30.0
+"""Seconds within which all that is waited for comes, on a slow and busy machine too."""
+
 POOL = tuple(f"sk-ant-oat01-pool-000000000{n}-pol{n}" for n in range(1, 6))
 
 
@@ -138,9 +141,9 @@ class Proxy:
             except httpx.TransportError:
                 return False
 
-        wait_until(is_up, seconds=60)
+        wait_until(is_up, seconds=2 * PATIENCE)
 
-    def wait_for_log(self, pattern: str, seconds: float = 10) -> None:
+    def wait_for_log(self, pattern: str, seconds: float = PATIENCE) -> None:
         wait_until(lambda: re.search(pattern, self.log) is not None, seconds=seconds)
 
     def client(self, **arguments: Any) -> httpx.Client:
@@ -148,7 +151,7 @@ class Proxy:
         headers = {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
         headers.update(arguments.pop("headers", {}))
         return httpx.Client(
-            base_url=self.url, headers=headers, trust_env=False, timeout=30, **arguments
+            base_url=self.url, headers=headers, trust_env=False, timeout=PATIENCE, **arguments
         )
 
     def tunnel_client(self, **arguments: Any) -> httpx.Client:
@@ -157,21 +160,23 @@ class Proxy:
         wait_until(ca.exists)
         proxy = arguments.pop("proxy", self.proxy_url)
         trusts = ssl.create_default_context(cafile=str(ca))
-        return httpx.Client(proxy=proxy, verify=trusts, trust_env=False, timeout=30, **arguments)
+        return httpx.Client(
+            proxy=proxy, verify=trusts, trust_env=False, timeout=PATIENCE, **arguments
+        )
 
     def close(self) -> str:
         """Ends it, and returns what it logged."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
         return self.log
 
 
-def wait_until(condition: Any, seconds: float = 10) -> None:
+def wait_until(condition: Any, seconds: float = PATIENCE) -> None:
     """Real processes tell nobody when they are ready."""
     deadline = time.monotonic() + seconds
     while not condition():

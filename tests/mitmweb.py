@@ -30,7 +30,7 @@ class Web:
         ]
         self.proxy = start(profile, tool="mitmweb", arguments=[*arguments, *more], environ=environ)
         self.url = f"http://127.0.0.1:{port}"
-        self.api = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
+        self.api = httpx.Client(base_url=self.url, trust_env=False, timeout=live.PATIENCE)
         # The form has what mitmweb wants to see with each change.
         self.api.get("/")
         self.api.headers["x-xsrftoken"] = self.api.cookies["_mitmproxy_xsrf"]

@@ -110,7 +110,9 @@ def test_a_refusal_comes_before_the_body_is_read(start: Start, sim: simulator.Si
     )
     head = "POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n{}\r\n"
     for expect in ("", "expect: 100-continue\r\n"):
-        with socket.create_connection(("127.0.0.1", proxy.reverse_port), timeout=5) as client:
+        with socket.create_connection(
+            ("127.0.0.1", proxy.reverse_port), timeout=live.PATIENCE
+        ) as client:
             client.sendall(head.format(expect).encode())
             wire = client.recv(65536)
             assert wire.startswith(b"HTTP/1.1 401 ")
@@ -135,7 +137,9 @@ def test_a_refusal_comes_before_the_body_is_read(start: Start, sim: simulator.Si
 def test_a_client_of_http_1_0_gets_no_chunks(pair: failing.Pair) -> None:
     body = json.dumps(live.message(pair.model("claude"), stream=True)).encode()
     head = f"POST /v1/messages HTTP/1.0\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", pair.proxy.reverse_port), timeout=5) as client:
+    with socket.create_connection(
+        ("127.0.0.1", pair.proxy.reverse_port), timeout=live.PATIENCE
+    ) as client:
         client.sendall(head.encode() + body)
         wire = b""
         while data := client.recv(65536):
@@ -172,7 +176,9 @@ def test_a_websocket_passes_through(start: Start, sim: simulator.Simulator) -> N
     )
     with failing.Odd([upgrade + b"\x81\x02hi"]) as odd:
         proxy = start(live.profile(sim.url), behind=odd.url)
-        with socket.create_connection(("127.0.0.1", proxy.reverse_port), timeout=5) as client:
+        with socket.create_connection(
+            ("127.0.0.1", proxy.reverse_port), timeout=live.PATIENCE
+        ) as client:
             client.sendall(
                 b"GET /api/ws/voice HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n"
                 b"content-length: 0\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"

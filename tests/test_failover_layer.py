@@ -21,6 +21,7 @@ from mitmproxy.test import taddons
 import contract
 import failing
 import failover
+import live
 import sse
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
@@ -185,7 +186,7 @@ class Running:
     ) -> bytes:
         writer.write(REQUEST)
         wire = b""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(live.PATIENCE):
             while not (until and until in wire) and not whole(wire):
                 data = await reader.read(65536)
                 if not data:
@@ -195,7 +196,7 @@ class Running:
 
     async def settled(self, *, clients: int = 0, left: int = 0) -> None:
         """Once so many clients are connected, and so many upstream connections have been left."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(live.PATIENCE):
             while len(self.server.connections) > clients or self.upstream.left < left:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

@@ -65,9 +65,9 @@ def test_the_third_token_answers_when_two_are_limited(
 def test_the_log_tells_what_rests_and_what_came_next(
     start: Start, sim: simulator.Simulator
 ) -> None:
-    limited(sim, 2, five_hour_in=3600)
     pool = {"tokens": list(live.POOL[:2])}
     proxy = start(live.profile(sim.url, pool=pool, fallbacks={"claude-*": ["glm"]}), behind=sim.url)
+    limited(sim, 2, five_hour_in=3600)
     with proxy.client() as client:
         sim.script(answers.failure(429, headers=(("retry-after", "30"),)))
         failing.post(client)
@@ -99,9 +99,9 @@ def test_the_fallback_answers_when_all_are_limited(
 def test_the_soonest_reset_is_told_when_all_are_limited_and_nothing_stands_behind(
     pooled: Callable[..., httpx.Client], sim: simulator.Simulator
 ) -> None:
-    limited(sim, 1, 3, five_hour_in=7200)
-    limited(sim, 2, five_hour_in=20)
     with pooled() as client:
+        limited(sim, 1, 3, five_hour_in=7200)
+        limited(sim, 2, five_hour_in=20)
         response = failing.post(client)
         assert response.status_code == 429
         error = response.json()["error"]

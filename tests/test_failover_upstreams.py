@@ -153,7 +153,7 @@ def test_a_connection_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> No
         port = int(profile["providers"]["far"]["base_url"].rpartition(":")[2])
         before = syn_sent(port)
         assert failing.ask(client, "far-1").text == "You said: hello"
-        live.wait_until(lambda: syn_sent(port) == before, seconds=3)
+        live.wait_until(lambda: syn_sent(port) == before)
 
 
 def test_it_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_it_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
         second = streams.ask("far-2")
         for stream in (first, second):
             assert b"message_stop" in streams.read(stream)
-        live.wait_until(lambda: syn_sent(port) == before, seconds=3)
+        live.wait_until(lambda: syn_sent(port) == before)
 
 
 def test_a_connection_that_fell_silent_is_not_used_again(secure: failing.Pair) -> None:
@@ -198,7 +198,9 @@ def test_a_proxy_of_ones_own_that_does_not_answer(start: Start, sim: simulator.S
         proxy.wait_for_log(f"listening at 127.0.0.1:{port}")
         with httpx.Client(proxy=f"http://127.0.0.1:{port}", trust_env=False) as client:
             response = client.post(
-                "http://api.anthropic.com/v1/messages", json=live.message("far-1"), timeout=5
+                "http://api.anthropic.com/v1/messages",
+                json=live.message("far-1"),
+                timeout=live.PATIENCE,
             )
     assert (response.status_code, response.json()["error"]["message"]) == (
         502,

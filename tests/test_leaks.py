@@ -74,11 +74,11 @@ class Listener:
 
     def __enter__(self) -> Listener:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(live.PATIENCE)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._thread.join(10)
+        self._thread.join(live.PATIENCE)
 
     async def _listen(self) -> None:
         cookies = "; ".join(f"{name}={value}" for name, value in self._web.api.cookies.items())

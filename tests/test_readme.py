@@ -85,7 +85,7 @@ class Started:
                 start_new_session=True,
             )
         try:
-            live.wait_until(self.is_up, seconds=60)
+            live.wait_until(self.is_up, seconds=2 * live.PATIENCE)
         except AssertionError:
             self.close()
             raise
@@ -113,7 +113,7 @@ class Started:
         # uv and what it started
         os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(live.PATIENCE)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

@@ -505,7 +505,7 @@ def test_the_static_token_is_asked_for_before_the_body_is_read(
     start: Start, sim: simulator.Simulator
 ) -> None:
     proxy = start(live.profile(sim.url), behind=sim.url, environ={"PROXY_STATIC_TOKEN": STATIC})
-    with socket.create_connection(("127.0.0.1", proxy.reverse_port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", proxy.reverse_port), timeout=live.PATIENCE) as raw:
         raw.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
         answer = b""
         while b"authentication_error" not in answer:
@@ -545,7 +545,7 @@ def test_the_static_token_as_proxy_password(start: Start, sim: simulator.Simulat
 
 def test_other_hosts_are_tunnelled_unread(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(live.profile(sim.url))
-    with socket.create_connection(("127.0.0.1", proxy.proxy_port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", proxy.proxy_port), timeout=live.PATIENCE) as raw:
         raw.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % sim.port)
         answer = raw.makefile("rb")
         assert answer.readline().split()[1] == b"200"
@@ -596,7 +596,7 @@ def test_what_is_wrong_is_refused_at_start(
     start: Start, profile: Any, arguments: dict[str, Any], expected: str
 ) -> None:
     proxy = start(profile or live.profile("http://127.0.0.1:1"), wait=False, **arguments)
-    assert proxy.process.wait(30) == 1
+    assert proxy.process.wait(live.PATIENCE) == 1
     proxy.wait_for_log(expected)
     assert "Traceback" not in proxy.log
     assert "listening" not in proxy.log
@@ -605,7 +605,7 @@ def test_what_is_wrong_is_refused_at_start(
 def test_a_door_that_is_taken_ends_the_start(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 4000)):
         proxy = start(live.profile("http://127.0.0.1:1"), wait=False, modes=())
-        assert proxy.process.wait(30) == 1
+        assert proxy.process.wait(live.PATIENCE) == 1
     assert "failed to listen on 127.0.0.1:4000" in proxy.log
     assert "Traceback" not in proxy.log
     assert "ANTHROPIC_BASE_URL" not in proxy.log
@@ -665,7 +665,7 @@ def test_flows_from_a_file_stay_as_they_were(
         arguments=arguments,
         environ={"PROXY_STATIC_TOKEN": STATIC},
     )
-    assert reading.process.wait(20) == 0, reading.log
+    assert reading.process.wait(live.PATIENCE) == 0, reading.log
     assert read_flows(again) == read_flows(saved)
 
 
@@ -685,7 +685,7 @@ def test_a_script_that_cannot_be_loaded_again_lets_nothing_through(
     with proxy.client() as client:
         assert post(client).status_code == 200
         script.write_text("this is no Python\n")
-        proxy.wait_for_log("error in script", seconds=5)
+        proxy.wait_for_log("error in script")
         assert error(post(client))[:2] == (500, "api_error")
         assert error(client.post("/v1/files"))[0] == 500
     assert len(sim.requests) == 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import live
 import simulator
 from asking import BASH
 from asking import OLD
@@ -145,7 +146,7 @@ class TestAnswer:
         ],
     )
     def test_pages(self, sim: Simulator, method: str, path: str, status: int) -> None:
-        connection = http.client.HTTPConnection(sim.host, sim.port, timeout=5)
+        connection = http.client.HTTPConnection(sim.host, sim.port, timeout=live.PATIENCE)
         connection.request(method, path)
         response = connection.getresponse()
         content = response.read()

@@ -23,6 +23,7 @@ import httpx
 import pytest
 import zstandard
 
+import live
 from asking import KEY
 from asking import ask
 from asking import events
@@ -56,7 +57,7 @@ class TestFaults:
 
     def test_client_that_leaves_mid_stream(self, sim: Simulator) -> None:
         sim.script(Answer(event_delay=0.02, delta_size=1))
-        connection = http.client.HTTPConnection(sim.host, sim.port, timeout=5)
+        connection = http.client.HTTPConnection(sim.host, sim.port, timeout=live.PATIENCE)
         connection.request("POST", "/v1/messages", json.dumps(self.BODY), KEY)
         response = connection.getresponse()
         response.readline()
@@ -206,7 +207,7 @@ class TestWire:
             b"%x\r\n%b\r\n" % (len(packed[n : n + 50]), packed[n : n + 50])
             for n in range(0, len(packed), 50)
         )
-        with socket.create_connection((sim.host, sim.port), timeout=5) as client:
+        with socket.create_connection((sim.host, sim.port), timeout=live.PATIENCE) as client:
             client.sendall(head + chunks + b"0\r\n\r\n")
             assert client.recv(12) == b"HTTP/1.1 200"
         (request,) = sim.wait_done(1)
@@ -227,7 +228,7 @@ class TestWire:
         assert request.model == "claude-opus-5-5"
 
     def test_connection_is_kept(self, sim: Simulator) -> None:
-        connection = http.client.HTTPConnection(sim.host, sim.port, timeout=5)
+        connection = http.client.HTTPConnection(sim.host, sim.port, timeout=live.PATIENCE)
         for streamed in (True, False, True):
             connection.request("POST", "/v1/messages", json.dumps(ask(stream=streamed)), KEY)
             connection.getresponse().read()
@@ -237,12 +238,12 @@ class TestWire:
         assert others == [first, first, first + 1]
 
     def test_garbage(self, sim: Simulator) -> None:
-        with socket.create_connection((sim.host, sim.port), timeout=5) as client:
+        with socket.create_connection((sim.host, sim.port), timeout=live.PATIENCE) as client:
             client.sendall(b"nonsense\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.1 400 ")
 
     def test_expect_continue(self, sim: Simulator) -> None:
-        with socket.create_connection((sim.host, sim.port), timeout=5) as client:
+        with socket.create_connection((sim.host, sim.port), timeout=live.PATIENCE) as client:
             client.sendall(b"POST /x HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
             assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
             client.sendall(b"x")
@@ -264,7 +265,7 @@ class TestWire:
     def test_leaving_ends_what_hangs(self) -> None:
         with (
             Simulator() as sim,
-            socket.create_connection((sim.host, sim.port), timeout=5) as client,
+            socket.create_connection((sim.host, sim.port), timeout=live.PATIENCE) as client,
         ):
             sim.default(Answer(before_head="silence"))
             client.sendall(b"POST /v1/messages HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
@@ -274,7 +275,7 @@ class TestWire:
 
     def test_ports_without_a_provider(self) -> None:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((ports.HOST, ports.refusing()), timeout=5)
+            socket.create_connection((ports.HOST, ports.refusing()), timeout=live.PATIENCE)
         with ports.unanswered() as port, pytest.raises(TimeoutError):
             socket.create_connection((ports.HOST, port), timeout=0.1)
 
@@ -295,7 +296,7 @@ class TestWire:
                 assert json.load(page) == {"message": "hello"}
         finally:
             process.terminate()
-            _, log = process.communicate(timeout=5)
+            _, log = process.communicate(timeout=live.PATIENCE)
         assert process.returncode == 0
         assert "GET /api/hello" in log
 
@@ -310,7 +311,7 @@ def secure() -> Iterator[Simulator]:
 def client(secure: Simulator, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     context = ssl.create_default_context(cafile=secure.ca)
     with httpx.Client(
-        base_url=secure.url, verify=context, http2=request.param, headers=KEY, timeout=5
+        base_url=secure.url, verify=context, http2=request.param, headers=KEY, timeout=live.PATIENCE
     ) as client:
         yield client
 
