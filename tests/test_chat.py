@@ -136,7 +136,7 @@ def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], 
     return message, [chunk(**delta) for delta in deltas]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(answers(LOOSE, tidy=True), st.sampled_from(["tag", "strip", "keep"]), st.booleans())
 def test_fold_is_whole(answer: Any, responses: str, done: bool) -> None:
     message, chunks = answer
@@ -146,7 +146,7 @@ def test_fold_is_whole(answer: Any, responses: str, done: bool) -> None:
     assert streamed(*chunks, *end, to=to) == whole
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(answers(SOLID, tidy=False))
 def test_nothing_is_lost_in_a_mix(answer: Any) -> None:
     message, chunks = answer
@@ -162,7 +162,7 @@ def sorted_out(content: list[dict[str, Any]]) -> tuple[str, str, list[Any]]:
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(answers(LOOSE, tidy=True), st.data())
 def test_cuts(answer: Any, data: st.DataObject) -> None:
     chunks = [*answer[1], chunk("stop"), USAGE, DONE]
@@ -246,7 +246,7 @@ def texts(value: Any) -> list[str]:
     return [*value, *texts(list(value.values())), *inner, *texts(list(inner.values()))]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(conversations(), st.sampled_from(["some-model", "gpt-5", "mistral-large"]))
 def test_nothing_is_lost_and_nothing_refused(conversation: Any, model: str) -> None:
     body, said = conversation

@@ -144,14 +144,14 @@ def test_no_piece_of_a_credential_is_left_at_the_cut() -> None:
         assert "Zq9" not in faults.clean(text)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(["sk-ant-api03-", "sk-or-v1-"]))
 def test_a_key_never_shows(before: str, after: str, prefix: str) -> None:
     secret = "Qx7" * 12
     assert secret not in faults.clean(f"{before} {prefix}{secret}{after}")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.one_of(
         st.binary(max_size=200),

@@ -306,7 +306,7 @@ def test_text() -> None:
     assert "until the profile is reloaded (401, x)" in Disable("401, x").text(NOW)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.integers(200, 599),
     st.dictionaries(

@@ -463,11 +463,11 @@ class Rotating(RuleBasedStateMachine):
         assert self.pool.wait() == (max(0.0, min(due) - now) if due else None)
 
 
-Rotating.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+Rotating.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestRotating = Rotating.TestCase
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(1, 8), st.integers(0, 60), st.sampled_from(["session", "round-robin"]))
 def test_fair(tokens: int, requests: int, strategy: rotation.Strategy) -> None:
     pool = rotation.Pool([str(n) for n in range(tokens)], strategy=strategy, clock=Clock(NOW))

@@ -146,7 +146,7 @@ def test_every_status_has_an_end(credential: str, anthropic: bool) -> None:
             )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.sampled_from(["status", "event", "connect", "timeout", "reset", "local"]),
     st.sampled_from([0, 200, 400, 401, 429, 503]),

@@ -223,7 +223,10 @@ def test_views_chosen_for_other_flows() -> None:
         assert view.prettify(b'{"messages":[]}', Metadata()).startswith("?\n")
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.binary() | st.recursive(st.none() | st.text(), lambda x: st.lists(x)).map(json.dumps))
 def test_never_raises(body: bytes | str) -> None:
     raw = body if isinstance(body, bytes) else body.encode("utf-8", "replace")
