@@ -16,22 +16,40 @@ from cryptography.hazmat.primitives.asymmetric import ec
 NAMES = ("localhost", "api.anthropic.com")
 ADDRESSES = ("127.0.0.1", "::1")
 
+SIGNS_CERTIFICATES = x509.KeyUsage(
+    key_cert_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 
 def context(folder: Path, protocols: Sequence[str]) -> ssl.SSLContext:
     """For a server that offers these ALPN protocols. Writes `folder`/ca.pem, for clients to trust."""
     authority, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     issuer = _name("simulator CA")
-    ca = _builder(issuer, issuer, authority.public_key()).add_extension(
-        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    # Python 3.13 trusts no chain without the extensions that RFC 5280 asks for.
+    ca = (
+        _builder(issuer, issuer, authority.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(SIGNS_CERTIFICATES, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority.public_key()), False)
     )
-    leaf = _builder(_name("simulator"), issuer, server.public_key()).add_extension(
-        x509.SubjectAlternativeName(
-            [
-                *(x509.DNSName(name) for name in NAMES),
-                *(x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES),
-            ]
-        ),
-        critical=False,
+    alternatives = [
+        *(x509.DNSName(name) for name in NAMES),
+        *(x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES),
+    ]
+    leaf = (
+        _builder(_name("simulator"), issuer, server.public_key())
+        .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False
+        )
     )
     _write(folder / "ca.pem", ca.sign(authority, hashes.SHA256()))
     _write(folder / "server.pem", leaf.sign(authority, hashes.SHA256()))
