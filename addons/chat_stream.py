@@ -68,6 +68,8 @@ class Stream:
         self._finish: str | None = None
         self._matched: Any = None
         self._usage: dict[str, int] | None = None
+        self._summed = False
+        """Whether there was a chunk with nothing but the usage, which is the last."""
 
     def feed(self, event: sse.Event) -> bytes:
         """Whole events for the client, or nothing yet."""
@@ -96,14 +98,19 @@ class Stream:
             self._matched = choice.stop_reason or self._matched
         if counted := chat_completion.usage(completion):
             self._usage = counted
-            # The chunk with nothing but the usage is the last; not all send [DONE] after it.
+            self._summed = not completion.choices
+            # Not all send [DONE] after it.
             if had_finished and not self._out:
                 return self._finished()
         return self._flush()
 
     def end(self) -> bytes:
         """What is missing where the provider's stream has ended."""
-        return b"" if self._ended else self._finished()
+        if self._ended:
+            return b""
+        if not self._finish and not self._summed and (self._index >= 0 or self._line):
+            return self._fail("api_error", "The answer broke off: the provider ended it too early")
+        return self._finished()
 
     def _add(self, delta: chat_completion.Delta) -> None:
         details = chat_completion.details(delta)

@@ -135,11 +135,15 @@ USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
 
 
 def streamed(
-    *chunks: Any, to: profiles.Target | None = None, body: dict[str, Any] | None = None
+    *chunks: Any,
+    to: profiles.Target | None = None,
+    body: dict[str, Any] | None = None,
+    done: bool = True,
 ) -> dict[str, Any]:
-    """The message that a client makes of a stream of chunks."""
+    """The message that a client makes of a stream of chunks, which [DONE] ends unless told otherwise."""
     stream = call(body or {}, to).stream()
-    return fold([stream.feed(event(each)) for each in chunks] + [stream.end()])
+    wire = [*chunks, DONE] if done else chunks
+    return fold([stream.feed(event(each)) for each in wire] + [stream.end()])
 
 
 def answered(

@@ -143,7 +143,7 @@ def test_fold_is_whole(answer: Any, responses: str, done: bool) -> None:
     to = chat_wire.target(responses=responses)
     end = [chunk("stop"), USAGE, DONE][: 3 if done else 2]
     whole = chat_wire.answered(message, to, usage=USAGE["usage"])
-    assert streamed(*chunks, *end, to=to) == whole
+    assert streamed(*chunks, *end, to=to, done=False) == whole
 
 
 @settings(max_examples=80)

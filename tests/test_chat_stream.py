@@ -240,11 +240,12 @@ def test_usage_with_each_of_several_finished_chunks() -> None:
 
 
 @pytest.mark.parametrize(
-    "end", [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], [b"[DONE] "], []]
+    "end",
+    [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], [b"[DONE] "], [chunk("stop")]],
 )
 @pytest.mark.parametrize("chunks, content", CONTENT)
 def test_content(chunks: list[Any], content: list[Any], end: list[Any]) -> None:
-    message = streamed(*chunks, *end)
+    message = streamed(*chunks, *end, done=False)
     assert message["content"] == content
     called = any(block["type"] == "tool_use" for block in content)
     assert message["stop_reason"] == ("tool_use" if called else "end_turn")
@@ -417,6 +418,34 @@ def test_nothing_said(chunks: list[Any]) -> None:
         stream.feed(chat_wire.event(part))
     stream.end()
     assert stream.failed == ("api_error", "the provider ended the stream without an answer")
+
+
+BROKEN = ("api_error", "The answer broke off: the provider ended it too early")
+
+
+@pytest.mark.parametrize(
+    "chunks, failed",
+    [
+        ([chunk(content="Hi")], BROKEN),
+        ([chunk(content="Hi") | {"usage": USAGE["usage"]}], BROKEN),
+        ([chunk(reasoning_content="Hm")], BROKEN),
+        ([each(tool(0, "a", "Read", "{}"))], BROKEN),
+        ([each(tool(0, None, "Read", ""))], BROKEN),
+        ([chunk("stop", content="Hi")], None),
+        ([chunk(content="Hi"), USAGE], None),
+        ([chunk(content="Hi"), DONE], None),
+    ],
+)
+def test_end(chunks: list[Any], failed: tuple[str, str] | None) -> None:
+    """Neither a reason nor [DONE]: the provider, or someone before it, has died in good order."""
+    stream = chat_wire.call({}).stream()
+    out = [stream.feed(chat_wire.event(data)) for data in chunks]
+    out.append(stream.end())
+    assert stream.failed == failed
+    if failed:
+        assert out[-1] == sse.encode("error", errors.body(*failed))
+    else:
+        assert chat_wire.fold(out)["stop_reason"] == "end_turn"
 
 
 def test_strip() -> None:
