@@ -69,10 +69,14 @@ class Completion(msgspec.Struct):
     x_groq: Any = None
     error: Any = None
     object: Any = None
+    message: Any = None
+    detail: Any = None
 
     def failed(self) -> bool:
         """Whether it is an error, which comes with status 200 too once the answer has begun."""
         if self.error or self.object == "error":
+            return True
+        if self.choices is None and (self.message or self.detail):
             return True
         first = self.choices[0] if self.choices else None
         return first is not None and bool(first.error or first.finish_reason == "error")
@@ -84,7 +88,14 @@ def read(data: bytes) -> Completion:
     Raises:
         ValueError: it is no JSON object, or not of this form.
     """
-    return rawjson.decode_mended(data, Completion)
+    try:
+        return rawjson.decode_mended(data, Completion)
+    except ValueError:
+        # Text is decoded so, says the standard for events; a whole answer may begin with a mark, too.
+        text = data.decode("utf-8-sig", "replace").encode()
+        if text == data:
+            raise
+    return rawjson.decode_mended(text, Completion)
 
 
 def read_chunk(data: bytes) -> Completion:

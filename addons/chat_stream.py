@@ -91,16 +91,22 @@ class Stream:
             return self._fail(kind, message)
         self._start()
         had_finished = self._finish is not None
+        had_calls = len(self._calls.all)
+        is_silent = self._index < 0 and not had_calls
         for choice in completion.choices or ():
-            if choice.delta is not None:
-                self._add(choice.delta)
+            delta = choice.delta
+            if delta is None and is_silent:
+                # A whole answer; where something was said before, it says that once more.
+                delta = choice.message
+            if delta is not None:
+                self._add(delta)
             self._finish = choice.finish_reason or self._finish
             self._matched = choice.stop_reason or self._matched
         if counted := chat_completion.usage(completion):
             self._usage = counted
             self._summed = not completion.choices
             # Not all send [DONE] after it.
-            if had_finished and not self._out:
+            if had_finished and not self._out and len(self._calls.all) == had_calls:
                 return self._finished()
         return self._flush()
 

@@ -13,7 +13,7 @@ def completion(**fields: Any) -> chat_completion.Completion:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"[1]", b"<html>", b'{"choices":3}', b"[" * 100_000, b'"\xff"']
+    "data", [b"", b"[1]", b"<html>", b'{"choices":3}', b"[" * 100_000, b'"\xff"', b"\xff"]
 )
 def test_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"[Ee]xpected "):
@@ -27,6 +27,10 @@ def test_refused(data: bytes) -> None:
         ({}, False),
         ({"error": {"message": "a"}}, True),
         ({"object": "error", "message": "a"}, True),
+        ({"code": 1, "message": "a"}, True),
+        ({"detail": [{"msg": "a"}]}, True),
+        ({"type": "ping"}, False),
+        ({"choices": [], "message": "a"}, False),
         ({"choices": [{"finish_reason": "error"}]}, True),
         ({"choices": [{"error": {"code": 502}}]}, True),
     ],

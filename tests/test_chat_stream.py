@@ -286,6 +286,28 @@ def test_deltas_are_immediate() -> None:
         assert expected in stream.feed(chat_wire.event(data)), data
 
 
+def test_a_whole_answer_in_an_event() -> None:
+    """From gateways whose provider doesn't stream; MiniMax says all of it once more at the end."""
+    message = {
+        "role": "assistant",
+        "content": "Hello",
+        "tool_calls": [tool(None, "a", "Read", "{}")],
+    }
+    whole = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    said = [TEXT, *calls("a", a={})]
+    assert streamed(whole)["content"] == said
+    chunks = [chunk(content="Hel"), chunk(content="lo"), each(tool(0, "a", "Read", "{}"))]
+    assert streamed(*chunks, whole | USAGE | {"choices": whole["choices"]})["content"] == said
+
+
+def test_usage_with_a_call_that_waits() -> None:
+    """It ends nothing, though nothing goes out for it."""
+    pieces = [tool(0, None, name, "") for name in ("Read", "Grep", "Glob")]
+    chunks = [USAGE | each(piece, finish="tool_calls") for piece in pieces]
+    names = [block["name"] for block in streamed(*chunks)["content"]]
+    assert names == ["Read", "Grep", "Glob"]
+
+
 @pytest.mark.parametrize(
     "finish, reason",
     [
@@ -396,6 +418,12 @@ def test_comments_keep_the_client_awake() -> None:
             ("invalid_request_error", "Bad"),
             id="vLLM, the older form",
         ),
+        pytest.param(
+            {"code": 50505, "message": "Model service overloaded. Please try again later.", "data": None},
+            ("api_error", "Model service overloaded. Please try again later."),
+            id="SiliconFlow",
+        ),
+        pytest.param({"detail": "Gone"}, ("api_error", "Gone"), id="FastAPI"),
         pytest.param({"error": "model runner stopped"}, ("api_error", "model runner stopped"), id="Ollama"),
         pytest.param(b"<html>", ("api_error", "the provider sent an event that is no completion"), id="HTML"),
     ],
@@ -521,6 +549,12 @@ def test_half_an_emoji_elsewhere() -> None:
     block = streamed(*(chunk(reasoning_details=[detail]) for detail in details))["content"][0]
     assert block == streamed(chunk(reasoning_details=whole))["content"][0]
     assert block["thinking"] == "🦊"
+
+
+def test_not_utf_8() -> None:
+    """As whoever reads server-sent events decodes them."""
+    data = b'{"choices":[{"delta":{"content":"a\xf0\x9f"}}]}'
+    assert streamed(data)["content"] == [{"type": "text", "text": "a" + LOST}]
 
 
 def test_an_id_that_the_conversation_has() -> None:
