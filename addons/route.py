@@ -89,7 +89,8 @@ class Route:
         try:
             presented, error = clients.presented(key, mode), ""
         except ValueError as e:
-            presented, error = clients.presented(key, None), str(e)
+            # A mode that says nothing, so that the one beside the key is not read again.
+            presented, error = clients.presented(key, ""), str(e)
         known = presented.key
         if reverse and status_pages.is_page(request):
             known = known or status_pages.presented_key(request, secrets)

@@ -334,8 +334,17 @@ def test_a_compressed_body_that_is_no_gzip(shared: live.Proxy) -> None:
     assert error(response)[:2] == (400, "invalid_request_error")
 
 
-def test_an_unknown_token_mode(shared: live.Proxy, seen: simulator.Simulator) -> None:
-    with shared.client(headers={"x-claude-token-mode": "both"}) as client:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-claude-token-mode": "both"},
+        {"x-litellm-api-key": "any, x-claude-token-mode: both"},
+    ],
+)
+def test_an_unknown_token_mode(
+    shared: live.Proxy, seen: simulator.Simulator, headers: dict[str, str]
+) -> None:
+    with shared.client(headers=headers) as client:
         status, kind, text = error(client.post("/v1/messages", json=live.message()))
     assert (status, kind) == (400, "invalid_request_error")
     assert "rotate" in text
@@ -514,6 +523,8 @@ def test_the_static_token_is_asked_for_before_the_body_is_read(
     with proxy.client() as client:
         assert error(post(client))[:2] == (401, "authentication_error")
         assert error(post(client, **{"x-litellm-api-key": "wrong"}))[0] == 401
+        unknown_mode = {"x-litellm-api-key": "wrong, x-claude-token-mode: both"}
+        assert error(post(client, **unknown_mode))[0] == 401
         assert client.get("/v1/models").status_code == 401
         assert client.get("/health").status_code == 200
         assert client.post("/v1/files").status_code == 401
