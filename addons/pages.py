@@ -23,7 +23,7 @@ def answer(request: http.Request, profile: profiles.Profile) -> http.Response | 
 
 def is_public(request: http.Request) -> bool:
     """Whether a page is for everyone: whoever supervises the proxy needs no key."""
-    return request.path.partition("?")[0] == "/health"
+    return request.method in ("GET", "HEAD") and request.path.partition("?")[0] == "/health"
 
 
 def models(profile: profiles.Profile) -> http.Response:

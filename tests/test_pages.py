@@ -48,7 +48,13 @@ def test_models_in_anthropics_list_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "public"), [("/health", True), ("/health?x=1", True), ("/v1/models", False)]
+    ("method", "path", "public"),
+    [
+        ("GET", "/health", True),
+        ("HEAD", "/health?x=1", True),
+        ("POST", "/health", False),
+        ("GET", "/v1/models", False),
+    ],
 )
-def test_is_public(path: str, public: bool) -> None:
-    assert pages.is_public(http.Request.make("GET", f"http://127.0.0.1{path}")) is public
+def test_is_public(method: str, path: str, public: bool) -> None:
+    assert pages.is_public(http.Request.make(method, f"http://127.0.0.1{path}")) is public
