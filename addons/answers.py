@@ -29,3 +29,9 @@ def error(status: int, message: str, *, code: str | None = None) -> http.Respons
 def too_large() -> http.Response:
     megabytes = MAX_BODY // 1024 // 1024
     return error(413, f"Request exceeds the maximum size of {megabytes} MB")
+
+
+def fit(answer: http.Response, request: http.Request) -> None:
+    """HEAD is answered without a body: its client would take one for the start of the next answer."""
+    if request.method == "HEAD":
+        answer.raw_content = b""  # content-length still tells what GET would get

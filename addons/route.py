@@ -73,6 +73,7 @@ class Route:
         admission = self.admissions.get(flow)
         if flow.response:
             headers.pop("expect", None)
+            answers.fit(flow.response, flow.request)
         elif admission and not admission.ours and "upgrade" not in headers:
             # Neither read nor kept: a body that passes through may hold credentials.
             flow.request.stream = True
@@ -116,6 +117,8 @@ class Route:
                 flow.response = status_pages.answer(flow.request, self.in_force.report)
             else:
                 flow.response = pages.answer(flow.request, self.in_force.state.profile)
+            if flow.response:
+                answers.fit(flow.response, flow.request)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)

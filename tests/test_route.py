@@ -170,6 +170,16 @@ def test_pages(shared: live.Proxy) -> None:
     assert health.status_code == 200
 
 
+def test_an_answer_to_head_has_no_body(start: Start, sim: simulator.Simulator) -> None:
+    proxy = start(live.profile(sim.url), behind=sim.url, environ={"PROXY_STATIC_TOKEN": STATIC})
+    with proxy.client() as client:
+        for path, status in (("/health", 200), ("/v1/models", 401), ("/api/hello", 401)):
+            like = client.get(path).headers["content-length"]
+            head = client.head(path)
+            assert (head.status_code, head.headers["content-length"]) == (status, like)
+        assert client.get("/health").json() == {"status": "ok"}
+
+
 @pytest.mark.parametrize("text", ["hi", "word " * 4000])
 def test_tokens_are_estimated_for_providers_that_cannot_count(
     shared: live.Proxy, seen: simulator.Simulator, text: str
@@ -528,6 +538,7 @@ def test_the_static_token_is_asked_for_before_the_body_is_read(
         assert client.get("/v1/models").status_code == 401
         assert client.get("/health").status_code == 200
         assert client.post("/v1/files").status_code == 401
+        assert client.post("/health").status_code == 401
         assert not sim.requests
         assert post(client, **{"x-litellm-api-key": STATIC}).status_code == 200
         assert post(client, **{"x-litellm-api-key": f"Bearer {STATIC}"}).status_code == 200
