@@ -63,13 +63,14 @@ class Route:
         flow.metadata.pop("proxyauth", None)
         headers = flow.request.headers
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
+        password = clients.proxy_password(headers.pop("proxy-authorization", None))
         secrets = credentials.hide(headers)
         if flow.is_replay:
             # Who may replay a flow may look at all of them. Its headers hold placeholders since it
             # was first seen; what they stood for is known only if that was in this process.
             logger.info(f"{flow.request.method} {flow.request.path} is replayed by a user")
         if flow not in self.admissions:
-            flow.response = self.admit(flow, key, mode, secrets)
+            flow.response = self.admit(flow, key, mode, password, secrets)
         admission = self.admissions.get(flow)
         if flow.response:
             headers.pop("expect", None)
@@ -79,7 +80,12 @@ class Route:
             flow.request.stream = True
 
     def admit(
-        self, flow: http.HTTPFlow, key: str | None, mode: str | None, secrets: credentials.Secrets
+        self,
+        flow: http.HTTPFlow,
+        key: str | None,
+        mode: str | None,
+        password: str | None,
+        secrets: credentials.Secrets,
     ) -> http.Response | None:
         """Takes a request in, or says why not."""
         assert self.in_force.state
@@ -92,7 +98,7 @@ class Route:
         except ValueError as e:
             # A mode that says nothing, so that the one beside the key is not read again.
             presented, error = clients.presented(key, ""), str(e)
-        known = presented.key
+        known = presented.key or password
         if reverse and status_pages.is_page(request):
             known = known or status_pages.presented_key(request, secrets)
         is_public = reverse and pages.is_public(request)

@@ -557,6 +557,11 @@ def test_the_static_token_as_proxy_password(start: Start, sim: simulator.Simulat
         assert client.post(url, json=live.message()).status_code == 401
         headers = {"x-litellm-api-key": STATIC, "x-api-key": live.API_KEY, **version}
         assert client.post(url, json=live.message(), headers=headers).status_code == 200
+    with httpx.Client(proxy=with_password, trust_env=False) as client:
+        # Without TLS there is no tunnel: the password comes with the request.
+        headers = {"x-api-key": live.API_KEY, **version}
+        plain = url.replace("https", "http")
+        assert client.post(plain, json=live.message(), headers=headers).status_code == 200
     wrong = f"http://anyone:wrong@127.0.0.1:{proxy.proxy_port}"
     with proxy.tunnel_client(proxy=wrong) as client, pytest.raises(httpx.ProxyError, match="407"):
         client.post(url, json=live.message())
