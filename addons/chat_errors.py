@@ -41,11 +41,8 @@ def translate(status: int, body: bytes) -> tuple[int, str, str]:
     """Status, error type and message for the client; `status` is below 400 for an error amid an answer."""
     error = _error(body)
     code, message = _explained(error, body)
+    message = faults.clean(message) or _wordless(status)
     status = status if status >= 400 else _status(error, code)
-    message = faults.clean(message)
-    if not message:
-        phrase = http.HTTPStatus(status).phrase if status in http.HTTPStatus else "an error"
-        message = f"the provider answered {status}: {phrase}"
     if status == 401 or (status in (400, 403) and _KEY.search(message)):
         return 500, "api_error", "the provider refuses the key that the profile has for it"
     if status != 429 and (reworded := chat_overflow.reworded(code, message)):
@@ -55,6 +52,13 @@ def translate(status: int, body: bytes) -> tuple[int, str, str]:
     if status == 404 or (status < 500 and status not in errors.KINDS):
         status = 400
     return status, errors.kind(status), message
+
+
+def _wordless(status: int) -> str:
+    if status < 400:
+        return "the provider says nothing of what went wrong"
+    phrase = http.HTTPStatus(status).phrase if status in http.HTTPStatus else "an error"
+    return f"the provider answered {status}: {phrase}"
 
 
 def _error(body: bytes) -> dict[str, Any]:

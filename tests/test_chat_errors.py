@@ -165,6 +165,11 @@ def test_body(status: int, body: Any, expected: tuple[int, str, str]) -> None:
         (error("No", code=401), KEY),
         ({"choices": [{"error": {"code": 502, "message": "Gone"}}]}, (502, "api_error", "Gone")),
         (b"nonsense", (500, "api_error", "nonsense")),
+        (b"", (500, "api_error", "the provider says nothing of what went wrong")),
+        (
+            {"choices": [{"delta": {}, "finish_reason": "error"}]},
+            (500, "api_error", "the provider says nothing of what went wrong"),
+        ),
     ],
 )
 def test_error_in_an_answer(body: Any, expected: tuple[int, str, str]) -> None:
