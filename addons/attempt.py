@@ -21,6 +21,9 @@ import scrub
 
 type Credential = Literal["pool", "provider", "client"]
 
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
+
 
 class Attempt:
     """Implements `contract.Attempt`.
@@ -38,6 +41,12 @@ class Attempt:
         *,
         learn: Callable[[http.Response], None],
     ) -> None:
+        """Raises:
+        ValueError: no such request is sent with a credential that isn't the client's.
+        """
+        # People may have changed it since it was admitted.
+        if not is_wanted(client_request):
+            raise ValueError(f"this proxy routes POST {MESSAGES} and POST {COUNT_TOKENS} alone")
         provider = step.target.provider
         self.step = step
         self.provider = provider
@@ -147,6 +156,15 @@ class Attempt:
     def reply(self, response: http.Response) -> contract.Reply:
         self.learn(response)
         return reply.judge(response, self.translator)
+
+
+def is_wanted(request: http.Request) -> bool:
+    """Whether a request asks for what we answer or route."""
+    return request.method == "POST" and path(request) in (MESSAGES, COUNT_TOKENS)
+
+
+def path(request: http.Request) -> str:
+    return request.path.partition("?")[0]
 
 
 def limits(provider: profiles.Provider, *, stream: bool) -> contract.Limits:

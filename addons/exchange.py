@@ -32,9 +32,6 @@ import verdict
 
 logger = logging.getLogger(__name__)
 
-MESSAGES = "/v1/messages"
-COUNT_TOKENS = "/v1/messages/count_tokens"
-
 REDACTED = b"[redacted]"
 
 
@@ -70,7 +67,7 @@ class Exchange:
         self.secrets = secrets
         self.rotates = rotates
         self.to_anthropic = to_anthropic
-        self.counts_tokens = path(flow.request) == COUNT_TOKENS
+        self.counts_tokens = attempt.path(flow.request) == attempt.COUNT_TOKENS
         self.outcomes: list[verdict.Outcome] = []
         self.request: messages.Request
         self.plan: plan.Plan
@@ -333,15 +330,6 @@ def _name_of(following: contract.Attempt | http.Response | None) -> str:
     if isinstance(following, attempt.Attempt):
         return name(following.step)
     return "answered here" if following else ""
-
-
-def is_wanted(request: http.Request) -> bool:
-    """Whether a request asks for what we answer or route."""
-    return request.method == "POST" and path(request) in (MESSAGES, COUNT_TOKENS)
-
-
-def path(request: http.Request) -> str:
-    return request.path.partition("?")[0]
 
 
 def declared_size(request: http.Request) -> int:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from mitmproxy import http
 
 import answers
+import attempt
 import capture
 import clients
 import coalesce
@@ -92,7 +93,7 @@ class Route:
         request, profile = flow.request, self.in_force.state.profile
         reverse = doors.is_reverse(flow.client_conn)
         came_to_us = reverse or request.host.lower() in profile.intercept
-        ours = came_to_us and exchange.is_wanted(request)
+        ours = came_to_us and attempt.is_wanted(request)
         try:
             presented, error = clients.presented(key, mode), ""
         except ValueError as e:

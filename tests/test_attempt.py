@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from mitmproxy import http
 
@@ -52,3 +54,46 @@ def test_a_credential_goes_to_its_own_address_only() -> None:
     assert client.headers["x-api-key"] == "{{client}}"
     with pytest.raises(ValueError, match="not for example"):
         made.request(("example.com", 1))
+
+
+def made(path: str = "/v1/messages", **changes: Any) -> attempt.Attempt:
+    """An attempt at a request that was changed after it was admitted."""
+    profile = profiles.parse(str(live.profile("http://127.0.0.1:1")), {}, "p.yaml")
+    target = profile.target("glm")
+    assert target
+    body = b'{"model":"glm","messages":[]}'
+    client = http.Request.make("POST", "https://api.anthropic.com/", body)
+    client.path = path
+    for name, value in changes.items():
+        setattr(client, name, value)
+    return attempt.Attempt(
+        plan.Step(target), client, messages.read(body), {}, learn=lambda response: None
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "changes", "wanted"),
+    [
+        ("/v1/messages", {}, True),
+        ("/v1/messages?beta=true&x=/v1/files", {}, True),
+        ("/v1/messages/count_tokens", {}, True),
+        ("/v1/messages", {"method": "GET"}, False),
+        ("/v1/messages", {"method": "DELETE"}, False),
+        ("/v1/files", {}, False),
+        ("/v1/messages/", {}, False),
+        ("/v1/messages/../files", {}, False),
+        ("//v1/messages", {}, False),
+        ("/v1/messages%2f", {}, False),
+        ("/v1/messages;x", {}, False),
+        ("/v1/messages#x", {}, False),
+        ("/V1/messages", {}, False),
+    ],
+)
+def test_no_credential_goes_to_another_path(
+    path: str, changes: dict[str, Any], wanted: bool
+) -> None:
+    if wanted:
+        assert made(path, **changes).shown.path.endswith(path)
+    else:
+        with pytest.raises(ValueError, match="POST /v1/messages"):
+            made(path, **changes)

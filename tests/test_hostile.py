@@ -1,0 +1,74 @@
+"""Clients, web pages and edits that mean harm, over the wire."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import live
+import mitmweb
+import simulator
+
+Start = Callable[..., live.Proxy]
+
+POOL = {"tokens": list(live.POOL[:2])}
+
+
+# Edits
+
+
+@pytest.fixture
+def web(sim: simulator.Simulator, start: Start) -> mitmweb.Web:
+    starting = functools.partial(start, behind=sim.url)
+    return mitmweb.Web(starting, live.profile(sim.url, pool=POOL), show_all="true")
+
+
+def statuses(web: mitmweb.Web) -> list[int]:
+    """Of the answers that are there."""
+    return [(flow.get("response") or {}).get("status_code") for flow in web.flows()]
+
+
+@pytest.mark.parametrize("edit", [{"path": "/v1/files"}, {"method": "DELETE"}])
+def test_no_token_follows_an_edit(
+    sim: simulator.Simulator, web: mitmweb.Web, edit: dict[str, Any]
+) -> None:
+    """Of a request that waits, of one that is sent again, and of its copy."""
+    with web.proxy.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
+        web.api.put("/options", json={"intercept": "~q"})
+        waiting = pool.submit(client.post, "/v1/messages", json=live.message())
+        live.wait_until(lambda: any(flow["intercepted"] for flow in web.flows()))
+        web.api.put("/options", json={"intercept": ""})
+        (flow,) = web.flows()
+        path = f"/flows/{flow['id']}"
+        web.api.put(path, json={"request": edit})
+        web.api.post(f"{path}/resume")
+        assert waiting.result().status_code == 400
+    web.api.post(f"{path}/replay")
+    copy = web.api.post(f"{path}/duplicate").text
+    web.api.put(f"/flows/{copy}", json={"request": {"path": "/v1/messages", "method": "POST"}})
+    web.api.post(f"/flows/{copy}/replay")
+    live.wait_until(lambda: statuses(web) == [400, 200])
+    web.api.put(f"/flows/{copy}", json={"request": edit})
+    web.api.post(f"/flows/{copy}/replay")
+    live.wait_until(lambda: statuses(web) == [400, 400])
+    assert [(r.method, r.path) for r in sim.requests] == [("POST", "/v1/messages")]
+
+
+def test_no_token_follows_a_host(sim: simulator.Simulator, web: mitmweb.Web) -> None:
+    with simulator.Simulator() as other, web.proxy.client() as client:
+        client.post("/v1/messages", json=live.message())
+        (flow,) = web.flows()
+        path = f"/flows/{flow['id']}"
+        for edited in ("/v1/messages", "/v1/files"):
+            edit = {"host": "127.0.0.1", "port": other.port, "path": edited}
+            web.api.put(path, json={"request": edit})
+            web.api.post(f"{path}/replay")
+            web.proxy.wait_for_log(f"{edited} is replayed")
+            live.wait_until(lambda: all(statuses(web)))
+        live.wait_until(lambda: statuses(web) == [400])
+        assert not other.requests
+    assert [request.path for request in sim.requests] == ["/v1/messages"] * 2
