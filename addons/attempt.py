@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -23,6 +24,10 @@ type Credential = Literal["pool", "provider", "client"]
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
+
+NOT_IN_PATHS = re.compile(rb"[\x00-\x20\x7f]")
+NOT_IN_HEADERS = re.compile(rb"[\r\n\x00]")
+"""Some servers take a bare CR for the end of a line, and what follows for another request."""
 
 
 class Attempt:
@@ -97,13 +102,18 @@ class Attempt:
         headers = heads.changed(fields, changes)
         # A profile's headers may hold keys, too.
         self.secrets |= credentials.hide(headers, provider.name)
+        target = (provider.path + path + question + query).encode("utf-8", "surrogateescape")
+        if NOT_IN_PATHS.search(target):
+            raise ValueError("path: expected no spaces and no control characters")
+        if NOT_IN_HEADERS.search(b"".join(value for _, value in headers.fields)):
+            raise ValueError("headers: expected each in one line")
         return heads.like(
             client,
             host=provider.host,
             port=provider.port,
             scheme=provider.scheme.encode(),
             authority=authority if client.is_http2 else b"",
-            path=(provider.path + path + question + query).encode("utf-8", "surrogateescape"),
+            path=target,
             headers=headers,
             content=body,
             trailers=None,

@@ -97,3 +97,26 @@ def test_no_credential_goes_to_another_path(
     else:
         with pytest.raises(ValueError, match="POST /v1/messages"):
             made(path, **changes)
+
+
+@pytest.mark.parametrize(
+    ("path", "header", "refused"),
+    [
+        ("/v1/messages?beta=true", b"a\tb \xff", ""),
+        ("/v1/messages?a b", b"", "path"),
+        ("/v1/messages?a HTTP/1.1\r\nx-b: c", b"", "path"),
+        ("/v1/messages?\0", b"", "path"),
+        ("/v1/messages", b"a\rauthorization: b", "headers"),
+        ("/v1/messages", b"a\r\n b", "headers"),
+        ("/v1/messages", b"a\nb", "headers"),
+        ("/v1/messages", b"a\0b", "headers"),
+    ],
+)
+def test_nothing_of_a_client_ends_a_line(path: str, header: bytes, refused: str) -> None:
+    """What follows could be read as a request of its own, with our credential in its head."""
+    headers = http.Headers([(b"user-agent", header)])
+    if refused:
+        with pytest.raises(ValueError, match=refused):
+            made(path, headers=headers)
+    else:
+        assert made(path, headers=headers).shown.headers.fields[0] == (b"user-agent", header)

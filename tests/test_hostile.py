@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import concurrent.futures
 import functools
+import json
+import socket
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +19,76 @@ import simulator
 Start = Callable[..., live.Proxy]
 
 POOL = {"tokens": list(live.POOL[:2])}
+
+
+def exchange(port: int, wire: bytes) -> bytes:
+    """What a door says to these bytes until it hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        raw.sendall(wire)
+        return raw.makefile("rb").read()
+
+
+def post(*fields: bytes, path: bytes = b"/v1/messages", model: str = "claude-opus-5-5") -> bytes:
+    body = json.dumps(live.message(model)).encode()
+    head = (
+        b"POST %s HTTP/1.1" % path,
+        b"host: x",
+        b"connection: close",
+        b"anthropic-version: 2023-06-01",
+        *fields,
+        b"content-length: %d" % len(body),
+    )
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+# Requests within requests
+
+
+@pytest.fixture(scope="module")
+def module_sim() -> Iterator[simulator.Simulator]:
+    with simulator.Simulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def module_proxy(
+    module_sim: simulator.Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[live.Proxy]:
+    proxy = live.Proxy(
+        tmp_path_factory.mktemp("hostile"),
+        live.profile(module_sim.url, pool=POOL),
+        behind=module_sim.url,
+    )
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def seen(module_sim: simulator.Simulator) -> simulator.Simulator:
+    module_sim.clear()
+    return module_sim
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"content-length: 0",
+        b"content-length: +1",
+        b"transfer-encoding: chunked",
+        b"transfer-encoding: xchunked",
+        b"transfer-encoding : chunked",
+        b"x-a: b\rx-b: c",
+        b"x-a: b\r\rPOST /v1/files HTTP/1.1\rx-b: c",
+        b"x-a: b\r\n c: d",
+        b"x-a: b\0c",
+    ],
+)
+def test_a_head_with_two_meanings_goes_nowhere(
+    module_proxy: live.Proxy, seen: simulator.Simulator, field: bytes
+) -> None:
+    answer = exchange(module_proxy.reverse_port, post(field))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert not seen.requests
 
 
 # Edits
