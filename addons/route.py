@@ -32,6 +32,7 @@ import rows
 import settings
 import startup
 import status_pages
+import unquoted
 import views
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Route:
             weakref.WeakKeyDictionary()
         )
         failover.install(self)
+        unquoted.install()
         self.undo = coalesce.install()
 
     def done(self) -> None:

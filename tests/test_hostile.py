@@ -91,6 +91,28 @@ def test_a_head_with_two_meanings_goes_nowhere(
     assert not seen.requests
 
 
+SECRET = b"MARKED-0123456789-mrkd"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        pytest.param(b"POST / HTTP/1.1\r\nx-api-key: %s\r\n" % SECRET, id="no end"),
+        pytest.param(b"POST / HTTP/1.1\r\nx-api-key: %s" % SECRET[:-4], id="half a line"),
+        pytest.param(b"POST / HTTP/1.1\r\nx-api-key %s\r\n\r\n" % SECRET, id="no colon"),
+        pytest.param(b"x-api-key: %s\r\n\r\n" % SECRET, id="no request line"),
+        pytest.param(b"GET http://a:%s@x/ HTTP/1.1\r\n\r\n" % SECRET, id="password in a URL"),
+    ],
+)
+def test_a_head_that_is_none_is_not_logged(module_proxy: live.Proxy, wire: bytes) -> None:
+    for port in (module_proxy.reverse_port, module_proxy.proxy_port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+            raw.sendall(wire)
+            raw.shutdown(socket.SHUT_WR)
+            raw.makefile("rb").read()
+    assert "MARKED" not in module_proxy.log
+
+
 # Edits
 
 

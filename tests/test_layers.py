@@ -43,6 +43,7 @@ GLUE = {
     "settings",
     "startup",
     "status_pages",
+    "unquoted",
     "views",
 }
 """They know mitmproxy or the event loop. All others are pure: what they give depends on what they
