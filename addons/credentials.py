@@ -22,12 +22,15 @@ type Secrets = Mapping[bytes, bytes]
 """Placeholder -> the header value that it stands for."""
 
 
-def hide(headers: http.Headers, whose: str = "client") -> dict[bytes, bytes]:
-    """Put placeholders where credentials are, and return what they stand for."""
+def hide(
+    headers: http.Headers, whose: str = "client", *, is_new: bool = False
+) -> dict[bytes, bytes]:
+    """Put placeholders where credentials are, and return what they stand for. In a head that is new
+    there can be none yet: what looks like one is what the client sent."""
     secrets: dict[bytes, bytes] = {}
     fields = []
     for name, value in headers.fields:
-        if is_secret(name) and not is_placeholder(value):
+        if is_secret(name) and (is_new or not is_placeholder(value)):
             value = _placeholder(value, whose, secrets)
         fields.append((name, value))
     if secrets:

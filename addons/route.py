@@ -67,7 +67,7 @@ class Route:
         headers = flow.request.headers
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
         password = clients.proxy_password(headers.pop("proxy-authorization", None))
-        secrets = credentials.hide(headers)
+        secrets = credentials.hide(headers, is_new=not flow.is_replay)
         if flow.is_replay:
             # Who may replay a flow may look at all of them. Its headers hold placeholders since it
             # was first seen; what they stood for is known only if that was in this process.

@@ -59,6 +59,17 @@ def test_hiding_twice_keeps_the_first() -> None:
     assert credentials.hide(headers) == {}
 
 
+@pytest.mark.parametrize("value", ["{{client …mnop}}", "Bearer {{pool #1 …wxyz}}", "{{}}"])
+def test_what_looks_like_a_placeholder_is_hidden_where_none_can_be(value: str) -> None:
+    fields = ((b"x-api-key", SECRET), (b"x-other-key", value.encode()))
+    headers = http.Headers(fields)
+    secrets = credentials.hide(headers, is_new=True)
+    assert len(secrets) == 2
+    assert headers["x-other-key"] != value
+    credentials.reveal(headers, secrets)
+    assert headers.fields == fields
+
+
 def test_a_placeholder_without_its_secret_is_not_sent() -> None:
     headers = http.Headers(((b"x-api-key", "{{client …mnop}}".encode()), (b"accept", b"*/*")))
     credentials.reveal(headers, {})

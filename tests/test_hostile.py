@@ -113,6 +113,32 @@ def test_a_head_that_is_none_is_not_logged(module_proxy: live.Proxy, wire: bytes
     assert "MARKED" not in module_proxy.log
 
 
+# Placeholders
+
+
+def test_a_clients_placeholder_stands_for_itself(
+    module_proxy: live.Proxy, seen: simulator.Simulator
+) -> None:
+    """Not for the token, nor the credential, that the same words stand for elsewhere."""
+    token, own = "Bearer {{pool #1 …pol1}}".encode(), "{{client …cLnt}}".encode()
+    fields = (
+        b"x-api-key: " + live.API_KEY.encode(),
+        b"cookie: " + token,
+        b"x-one-token: " + token,
+        b"x-two-token: " + own,
+    )
+    for _ in POOL["tokens"]:
+        exchange(module_proxy.reverse_port, post(*fields))
+    exchange(module_proxy.reverse_port, post(*fields, path=b"/v1/files"))
+    first, second, passed = seen.requests
+    for request in (first, second):
+        assert str(request.headers).count("sk-ant-oat01-pool") == 1
+        assert live.API_KEY not in str(request.headers)
+    assert str(passed.headers).count(live.API_KEY) == 1
+    assert passed.header("x-one-token") == token.decode("latin-1")
+    assert passed.header("x-two-token") == own.decode("latin-1")
+
+
 # Edits
 
 
