@@ -6,12 +6,15 @@ import base64
 import binascii
 import hmac
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Literal
 from typing import NamedTuple
 
 KEY_HEADER = "x-litellm-api-key"
 MODE_HEADER = "x-claude-token-mode"
+
+HOST_HEADER = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
 type TokenMode = Literal["rotate", "passthrough"]
 
@@ -81,6 +84,22 @@ def is_loopback(host: str) -> bool:
         return True
     address = parse_address(host)
     return address is not None and address.is_loopback
+
+
+def names_address(host_header: str | None) -> bool:
+    """Whether a Host header names an IP address, or `localhost`: the only names that are not for
+    whoever owns a domain to point at this machine."""
+    match = HOST_HEADER.fullmatch(host_header or "")
+    if match is None:
+        return False
+    name, address = match["name"], match["address"]
+    if name and name.lower() == "localhost":
+        return True
+    try:
+        ipaddress.IPv6Address(address) if address else ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_public(host: str) -> bool:

@@ -66,6 +66,11 @@ class Doors:
             return True
         return not ours and not is_reverse(client) and not _is_outside(client)
 
+    def answers_to(self, client: connection.Client, host: str | None) -> bool:
+        """Whether a client may see our own pages under this name. A web page can have its own name
+        point to this machine, and its reader's browser then shows it ours (DNS rebinding)."""
+        return bool(self.key) or _is_outside(client) or clients.names_address(host)
+
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients of other machines out of this machine and its network."""
         address = data.server.address

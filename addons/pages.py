@@ -8,22 +8,20 @@ import answers
 import profiles
 
 
+def is_page(request: http.Request) -> bool:
+    return request.method in ("GET", "HEAD") and _path(request) in ("/health", "/v1/models")
+
+
 def answer(request: http.Request, profile: profiles.Profile) -> http.Response | None:
     """The page that a request at the reverse door asks for, if it is one of ours."""
-    if request.method not in ("GET", "HEAD"):
+    if not is_page(request):
         return None
-    match request.path.partition("?")[0]:
-        case "/health":
-            return answers.json({"status": "ok"})
-        case "/v1/models":
-            return models(profile)
-        case _:
-            return None
+    return answers.json({"status": "ok"}) if is_public(request) else models(profile)
 
 
 def is_public(request: http.Request) -> bool:
     """Whether a page is for everyone: whoever supervises the proxy needs no key."""
-    return request.method in ("GET", "HEAD") and request.path.partition("?")[0] == "/health"
+    return is_page(request) and _path(request) == "/health"
 
 
 def models(profile: profiles.Profile) -> http.Response:
@@ -46,6 +44,10 @@ def models(profile: profiles.Profile) -> http.Response:
             "last_id": names[-1] if names else None,
         }
     )
+
+
+def _path(request: http.Request) -> str:
+    return request.path.partition("?")[0]
 
 
 def display_name(name: str, profile: profiles.Profile) -> str:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from mitmproxy import http
 
 import answers
+import asked
 import attempt
 import capture
 import clients
@@ -52,12 +53,13 @@ class Route:
         )
         failover.install(self)
         unquoted.install()
-        self.undo = coalesce.install()
+        self.undo = [asked.install(), coalesce.install()]
 
     def done(self) -> None:
         # The layer stays until another takes its place: if this script was changed and can't be
         # loaded again, what no hook admits must not go through mitmproxy as it comes.
-        self.undo()
+        for undo in self.undo:
+            undo()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flow.live:  # it comes from a file
@@ -111,6 +113,15 @@ class Route:
             return answers.error(400, error)
         if ours and doors.is_from_browser(request):
             return answers.error(403, "This proxy takes no requests from web pages")
+        is_page = reverse and (status_pages.is_page(request) or pages.is_page(request))
+        if is_page and not (
+            is_public
+            or flow.is_replay
+            or self.entry.answers_to(flow.client_conn, asked.host(request))
+        ):
+            return answers.error(
+                403, "Without PROXY_STATIC_TOKEN, pages are shown under an IP address or localhost"
+            )
         if ours and exchange.declared_size(request) > answers.MAX_BODY:
             return answers.too_large()
         rotates = (presented.mode or profile.pool.mode) == "rotate"

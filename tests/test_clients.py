@@ -121,3 +121,49 @@ def test_check_listeners(hosts: list[str], has_key: bool, is_open: bool, ok: boo
     else:
         with pytest.raises(ValueError, match="PROXY_STATIC_TOKEN"):
             clients.check_listeners(hosts, has_key=has_key, is_open=is_open)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.1:4000", True),
+        ("[::1]", True),
+        ("[::1]:4000", True),
+        ("[fe80::1%eth0]:4000", True),
+        ("192.168.1.2:4000", True),
+        ("localhost", True),
+        ("LocalHost:4000", True),
+        ("localhost:", True),
+        (None, False),
+        ("", False),
+        (":4000", False),
+        ("example.com", False),
+        ("example.com:4000", False),
+        ("localhost.example.com:4000", False),
+        ("127.0.0.1.example.com", False),
+        ("example.com:127.0.0.1", False),
+        ("example.com, 127.0.0.1", False),
+        ("127.0.0.1, example.com", False),
+        ("127.0.0.1@example.com", False),
+        ("user@127.0.0.1", False),
+        ("[::1]example.com", False),
+        ("[127.0.0.1]", False),
+        ("[localhost]", False),
+        ("::1", False),
+        ("[::1", False),
+        ("127.0.0.1:4000:80", False),
+        ("127.0.0.1:x", False),
+        ("127.0.0.1:٤", False),
+        ("١٢٧.0.0.1", False),
+        ("2130706433", False),
+        ("127.1", False),
+        ("0x7f000001", False),
+        ("127.0.0.1\n", False),
+        (" localhost", False),
+        ("localhost.", False),
+        ("\udcff", False),
+    ],
+)
+def test_names_address(host: str | None, expected: bool) -> None:
+    assert clients.names_address(host) is expected

@@ -109,6 +109,22 @@ def test_a_tunnels_password_counts_for_its_requests() -> None:
 
 
 @pytest.mark.parametrize(
+    ("came_in_on", "key", "host", "expected"),
+    [
+        (INSIDE, None, "127.0.0.1:4000", True),
+        (INSIDE, None, "rebound.example:4000", False),
+        (INSIDE, None, None, False),
+        (INSIDE, KEY, "rebound.example:4000", True),
+        (OUTSIDE, None, "server.example:4000", True),
+    ],
+)
+def test_names(came_in_on: str, key: str | None, host: str | None, expected: bool) -> None:
+    entry = doors.Doors()
+    entry.key = key
+    assert entry.answers_to(client(came_in_on, "reverse:http://x"), host) is expected
+
+
+@pytest.mark.parametrize(
     ("came_in_on", "mode", "address", "allowed"),
     [
         (INSIDE, "regular", ("127.0.0.1", 80), True),

@@ -113,6 +113,66 @@ def test_a_head_that_is_none_is_not_logged(module_proxy: live.Proxy, wire: bytes
     assert "MARKED" not in module_proxy.log
 
 
+# A name that somebody has pointed to this machine
+
+
+def get(path: bytes, host: bytes, *fields: bytes, method: bytes = b"GET") -> bytes:
+    head = (b"%s %s HTTP/1.1" % (method, path), b"connection: close", b"host: " + host, *fields)
+    return b"\r\n".join(head) + b"\r\n\r\n"
+
+
+REBOUND = b"rebound.example:4000"
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        *((path, REBOUND, 403) for path in (b"/status", b"/status.js", b"/v1/models", b"/status?")),
+        *((b"/status", host, 200) for host in (b"127.0.0.1", b"[::1]:4000", b"localhost:4000")),
+        (b"/v1/models", b"localhost", 200),
+        (b"/status", b"127.0.0.1\r\nhost: " + REBOUND, 403),
+        (b"http://127.0.0.1/status", REBOUND, 403),
+        (b"/health", REBOUND, 200),
+    ],
+)
+def test_our_pages_under_other_names(
+    module_proxy: live.Proxy, seen: simulator.Simulator, path: bytes, host: bytes, status: int
+) -> None:
+    for method in (b"GET", b"HEAD"):
+        answer = exchange(module_proxy.reverse_port, get(path, host, method=method))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+    if status == 403:
+        answer = exchange(module_proxy.reverse_port, get(path, host))
+        assert b'"permission_error"' in answer
+    assert not seen.requests
+
+
+def test_a_page_under_its_own_name_may_not_post(
+    module_proxy: live.Proxy, seen: simulator.Simulator
+) -> None:
+    """A browser tells the origin of each POST, to the page's own host too."""
+    for path in (b"/v1/messages", b"/v1/messages/count_tokens"):
+        for origin in (b"http://" + REBOUND, b"null"):
+            wire = post(b"origin: " + origin, path=path)
+            answer = exchange(
+                module_proxy.reverse_port, wire.replace(b"host: x", b"host: " + REBOUND)
+            )
+            assert answer.startswith(b"HTTP/1.1 403 ")
+    assert not seen.requests
+
+
+def test_with_a_key_names_do_not_matter(start: Start, sim: simulator.Simulator) -> None:
+    proxy = start(live.profile(sim.url), environ={"PROXY_STATIC_TOKEN": "static-0123456789"})
+    for path, fields, status in (
+        (b"/status", (b"x-litellm-api-key: static-0123456789",), 200),
+        (b"/v1/models", (b"x-litellm-api-key: static-0123456789",), 200),
+        (b"/status", (), 401),
+        (b"/health", (), 200),
+    ):
+        answer = exchange(proxy.reverse_port, get(path, REBOUND, *fields))
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
 # Placeholders
 
 

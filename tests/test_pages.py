@@ -31,6 +31,7 @@ def ask(method: str, path: str) -> http.Response | None:
 def test_pages(method: str, path: str, is_page: bool) -> None:
     page = ask(method, path)
     assert bool(page) is is_page
+    assert pages.is_page(http.Request.make(method, f"http://127.0.0.1{path}")) is is_page
     assert page is None or page.status_code == 200
 
 
