@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from dataclasses import dataclass
@@ -153,6 +154,8 @@ class Exchange:
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         if failure.response:
             self._redact(failure.response)
+        detail = self._redacted(failure.detail.encode("utf-8", "replace"))
+        failure = dataclasses.replace(failure, detail=detail.decode())
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
@@ -251,10 +254,22 @@ class Exchange:
     def _redact(self, response: http.Response) -> None:
         """`Incorrect API key provided: …`: people will see this body, and perhaps the client."""
         content = response.raw_content or b""
+        redacted = self._redacted(content)
+        if redacted != content:
+            response.content = redacted
+        self._redact_head(response)
+
+    def _redact_head(self, response: http.Response) -> None:
+        fields = response.headers.fields
+        head = b"".join((response.data.reason, *(value for _, value in fields)))
+        if self._redacted(head) != head:
+            response.data.reason = self._redacted(response.data.reason)
+            response.headers.fields = tuple((name, self._redacted(value)) for name, value in fields)
+
+    def _redacted(self, said: bytes) -> bytes:
         for secret in self._all_secrets():
-            if secret.encode("utf-8", "replace") in content:
-                content = content.replace(secret.encode("utf-8", "replace"), REDACTED)
-                response.content = content
+            said = said.replace(secret.encode("utf-8", "replace"), REDACTED)
+        return said
 
     def _all_secrets(self) -> list[str]:
         """What a provider might echo in an error. A key of a few characters would be found in any
@@ -268,6 +283,7 @@ class Exchange:
         return [secret for secret in secrets if len(secret) >= 8]
 
     def committed(self, response: http.Response) -> None:
+        self._redact_head(response)
         self._sign(response, len(self.outcomes) + 1)
         target = str(self.attempt.step.target)
         self.state.breaker.succeeded(target)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import json
 import socket
+import socketserver
+import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -197,6 +201,60 @@ def test_a_clients_placeholder_stands_for_itself(
     assert str(passed.headers).count(live.API_KEY) == 1
     assert passed.header("x-one-token") == token.decode("latin-1")
     assert passed.header("x-two-token") == own.decode("latin-1")
+
+
+# An upstream that repeats what it got
+
+
+@pytest.fixture
+def echo() -> Iterator[Callable[[bytes], str]]:
+    """Starts upstreams that answer each request with these bytes."""
+    with contextlib.ExitStack() as stack:
+
+        def upstream(wire: bytes) -> str:
+            class Handler(socketserver.StreamRequestHandler):
+                def handle(self) -> None:
+                    while self.rfile.readline() not in (b"\r\n", b""):
+                        pass
+                    self.wfile.write(wire)
+
+            server = stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_address[1]}"
+
+        yield upstream
+
+
+TOKEN = POOL["tokens"][0].encode()
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"HTTP/1.1 400 Bad\r\nwww-authenticate: Bearer t=%s\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 400 %s\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 401 No\r\nx-a: %s\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 302 There\r\nlocation: http://x/?%s\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-a: %s\r\ncontent-length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nno header %s\r\n\r\n",
+        b"%s\r\n\r\n",
+    ],
+)
+def test_a_token_that_is_repeated_in_a_head_is_taken_out(
+    start: Start, echo: Callable[[bytes], str], tmp_path: Path, wire: bytes
+) -> None:
+    saved = tmp_path / "saved.flows"
+    proxy = start(
+        live.profile(echo(wire % TOKEN), pool=POOL),
+        arguments=["-w", str(saved), "--set", "flow_detail=4"],
+    )
+    answer = exchange(proxy.reverse_port, post())
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert TOKEN not in answer
+    assert TOKEN.decode() not in proxy.close()
+    assert TOKEN not in saved.read_bytes()
+    assert b"[redacted]" in saved.read_bytes()
 
 
 # Edits
