@@ -129,7 +129,12 @@ class Route:
         return None
 
     def request(self, flow: http.HTTPFlow) -> None:
-        if flow.response or flow.error or not flow.live or not self.in_force.state:
+        if not flow.live:
+            return
+        # They may be left out, and mitmproxy can't pass them on to HTTP/1; a credential in them
+        # would be seen.
+        flow.request.trailers = None
+        if flow.response or flow.error or not self.in_force.state:
             return
         admission = self.admissions.get(flow)
         if admission and admission.reverse:

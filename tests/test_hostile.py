@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import concurrent.futures
-import contextlib
 import functools
+import itertools
 import json
 import socket
-import socketserver
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import failing
 import live
 import mitmweb
 import simulator
@@ -177,6 +176,26 @@ def test_with_a_key_names_do_not_matter(start: Start, sim: simulator.Simulator) 
         assert answer.startswith(b"HTTP/1.1 %d " % status)
 
 
+def test_no_credential_stays_in_a_trailer(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.flows"
+    proxy = start(live.profile(sim.url), arguments=["-w", str(saved), "--set", "flow_detail=4"])
+    with failing.Streams(failing.Pair(sim, proxy, itertools.count())) as client:
+        pseudo = (":method", "POST"), (":scheme", "https"), (":path", "/v1/messages")
+        fields = (":authority", "api.anthropic.com"), ("anthropic-version", "2023-06-01")
+        client.h2.send_headers(1, [*pseudo, *fields, ("x-api-key", live.API_KEY)])
+        client.h2.send_data(1, json.dumps(live.message()).encode())
+        client.h2.send_headers(1, [("authorization", SECRET)], end_stream=True)
+        client.socket.sendall(client.h2.data_to_send())
+        client.received[1] = b""
+        assert b"You said" in client.read(1)
+    assert len(sim.requests) == 1
+    assert "MARKED" not in proxy.close()
+    assert b"/v1/messages" in saved.read_bytes()
+    assert SECRET not in saved.read_bytes()
+
+
 # Placeholders
 
 
@@ -206,26 +225,6 @@ def test_a_clients_placeholder_stands_for_itself(
 # An upstream that repeats what it got
 
 
-@pytest.fixture
-def echo() -> Iterator[Callable[[bytes], str]]:
-    """Starts upstreams that answer each request with these bytes."""
-    with contextlib.ExitStack() as stack:
-
-        def upstream(wire: bytes) -> str:
-            class Handler(socketserver.StreamRequestHandler):
-                def handle(self) -> None:
-                    while self.rfile.readline() not in (b"\r\n", b""):
-                        pass
-                    self.wfile.write(wire)
-
-            server = stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler))
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            stack.callback(server.shutdown)
-            return f"http://127.0.0.1:{server.server_address[1]}"
-
-        yield upstream
-
-
 TOKEN = POOL["tokens"][0].encode()
 
 
@@ -242,14 +241,16 @@ TOKEN = POOL["tokens"][0].encode()
     ],
 )
 def test_a_token_that_is_repeated_in_a_head_is_taken_out(
-    start: Start, echo: Callable[[bytes], str], tmp_path: Path, wire: bytes
+    start: Start, tmp_path: Path, wire: bytes
 ) -> None:
     saved = tmp_path / "saved.flows"
-    proxy = start(
-        live.profile(echo(wire % TOKEN), pool=POOL),
-        arguments=["-w", str(saved), "--set", "flow_detail=4"],
-    )
-    answer = exchange(proxy.reverse_port, post())
+    wire %= TOKEN
+    with failing.Odd([wire, wire], [wire, wire]) as upstream:
+        proxy = start(
+            live.profile(upstream.url, pool=POOL),
+            arguments=["-w", str(saved), "--set", "flow_detail=4"],
+        )
+        answer = exchange(proxy.reverse_port, post())
     assert answer.startswith(b"HTTP/1.1 ")
     assert TOKEN not in answer
     assert TOKEN.decode() not in proxy.close()
