@@ -45,11 +45,11 @@ MODELS = {
 
 def providers(url: str, far: int = 9) -> dict[str, Any]:
     keyed = {"auth": "bearer", "api_key": "provider-key-0123456789"}
-    hasty = {"connect_timeout": 1, "first_byte_timeout": 0.4, "idle_timeout": 0.4}
+    hasty = {"connect_timeout": 1, "first_byte_timeout": 1, "idle_timeout": 1}
     named = live.profile(url)["providers"]
     named["hasty"] = {"base_url": f"{url}/provider/hasty", **keyed, **hasty}
     named["refused"] = {"base_url": f"http://127.0.0.1:{live.free_port()}", **keyed}
-    named["far"] = {"base_url": f"http://127.0.0.1:{far}", **keyed, "connect_timeout": 0.3}
+    named["far"] = {"base_url": f"http://127.0.0.1:{far}", **keyed, "connect_timeout": 1}
     return dict(named)
 
 

@@ -21,10 +21,10 @@ FAILURES = [
     pytest.param("claude", {"status": 503}, "503", id="503"),
     pytest.param("claude", {"status": 529}, "529", id="529"),
     pytest.param("refused", {}, "Connect call failed", id="refused"),
-    pytest.param("far", {}, "no connection within 0.3 s", id="not connected in time"),
+    pytest.param("far", {}, "no connection within 1 s", id="not connected in time"),
     pytest.param("claude", {"before_head": "reset"}, "server closed connection", id="reset"),
     pytest.param("claude", {"before_head": "close"}, "server closed connection", id="closed"),
-    pytest.param("hasty", {"before_head": "silence"}, "silent for 0.4 s", id="silent"),
+    pytest.param("hasty", {"before_head": "silence"}, "silent for 1 s", id="silent"),
     pytest.param("claude", {"error_at": 0}, "first event overloaded_error", id="first event"),
     pytest.param(
         "claude",
@@ -33,7 +33,7 @@ FAILURES = [
         id="first event after a comment",
     ),
     pytest.param(
-        "hasty", {"cut_events": 0, "end": "hang"}, "silent for 0.4 s", id="silent after the head"
+        "hasty", {"cut_events": 0, "end": "hang"}, "silent for 1 s", id="silent after the head"
     ),
     pytest.param("claude", {"cut_events": 0}, "ended before its first event", id="no event"),
     pytest.param("claude", {"cut_events": 0, "end": "reset"}, "peer closed", id="no event, reset"),
@@ -53,7 +53,7 @@ def test_a_failure_is_replaced_by_the_fallbacks_stream(
 ) -> None:
     model = pair.model(kind)
     pair.when(model, **failure)
-    pair.when("glm-5", content=(answers.Text("from the fallback"),), event_delay=0.02)
+    pair.when("glm-5", content=(answers.Text("from the fallback"),), event_delay=0.06)
     answer = failing.ask(client, model)
     assert (answer.status, answer.broken) == (200, "")
     assert answer.names[0] == "message_start"
@@ -63,7 +63,7 @@ def test_a_failure_is_replaced_by_the_fallbacks_stream(
     assert answer.headers["x-route-attempts"] == "2"
     used = pair.sim.wait_done(len(pair.sim.requests))[-1]
     assert used.path == "/provider/zai/v1/messages"
-    assert answer.first - used.time < 0.5
+    assert answer.first - used.time < 1
     assert used.ended and answer.first < used.time + used.ended, "it came as a stream"
     (line,) = pair.log_of(model)
     assert line.startswith(f"{model}: {failing.MODELS[f'{kind}-*'].partition('/')[0]}/{model} ")

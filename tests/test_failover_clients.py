@@ -42,7 +42,7 @@ def test_a_client_that_leaves_cancels_the_upstream(
     left = time.monotonic()
     (request,) = pair.sim.wait_done(1)
     assert request.cancelled is not None
-    assert request.time + request.cancelled < left + 0.3
+    assert request.time + request.cancelled < left + 1
 
 
 @pytest.mark.parametrize("far_end", ["pair", "secure"])
@@ -63,7 +63,7 @@ def test_a_stream_that_is_reset_cancels_its_own_attempt_alone(
         assert b"message_stop" in streams.read(second)
         seen = {each.model: each for each in pair.sim.wait_done(2)}
         assert seen[left].cancelled is not None
-        assert seen[left].time + seen[left].cancelled < gone + 0.3
+        assert seen[left].time + seen[left].cancelled < gone + 1
         assert seen[stays].cancelled is None
         assert b"message_stop" in streams.read(streams.ask(stays))
 
@@ -74,7 +74,7 @@ def test_a_client_that_leaves_while_a_connection_is_made(pair: failing.Pair) -> 
         stream = streams.ask(pair.model("far"))
         time.sleep(0.1)
         streams.reset(stream)
-        time.sleep(0.5)
+        time.sleep(1.5)
         assert not pair.sim.requests, "the fallback isn't asked for nobody"
         assert b"message_stop" in streams.read(streams.ask(pair.model("far")))
 
@@ -91,7 +91,7 @@ def test_a_client_that_leaves_during_the_second_attempt(pair: failing.Pair) -> N
 def test_many_streams_of_an_http2_client(pair: failing.Pair) -> None:
     """Mitmproxy has five connections to an address; who waits for one is not given up."""
     model = pair.model("hasty")
-    pair.when(model, event_delay=0.06)
+    pair.when(model, event_delay=0.08)
     with failing.Streams(pair) as streams:
         answered = [streams.ask(model) for _ in range(12)]
         pair.sim.wait_for(5)

@@ -92,7 +92,7 @@ def test_a_flow_that_is_killed_is_over(watched: failing.Pair, tmp_path: Path) ->
     models += ["alone-hanging"]
 
     def ask(model: str) -> None:
-        with watched.proxy.client(headers={"x-kill": "0.2"}) as client:
+        with watched.proxy.client(headers={"x-kill": "0.5"}) as client:
             with pytest.raises(httpx.TransportError):
                 failing.post(client, model=model)
             outcomes.append(model)

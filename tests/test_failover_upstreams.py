@@ -122,7 +122,7 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
         assert attempts("closing") == "1 odd/odd-closing"
         started = time.monotonic()
         assert attempts("endless") == "2 zai/glm-5"
-        assert 1.5 < time.monotonic() - started < 4, "an error's body is waited for, not for long"
+        assert 1.5 < time.monotonic() - started < 6, "an error's body is waited for, not for long"
         assert attempts("pings") == "2 zai/glm-5"
         assert attempts("error") == "2 zai/glm-5"
         assert attempts("unfinished") == "1 odd/odd-unfinished"
@@ -204,5 +204,5 @@ def test_a_proxy_of_ones_own_that_does_not_answer(start: Start, sim: simulator.S
             )
     assert (response.status_code, response.json()["error"]["message"]) == (
         502,
-        "far/far-1: no connection within 0.3 s",
+        "far/far-1: no connection within 1 s",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import socket
 import time
@@ -630,7 +631,9 @@ def test_what_is_wrong_is_refused_at_start(
 
 
 def test_a_door_that_is_taken_ends_the_start(start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 4000)):
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 4000)))
         proxy = start(live.profile("http://127.0.0.1:1"), wait=False, modes=())
         assert proxy.process.wait(live.PATIENCE) == 1
     assert "failed to listen on 127.0.0.1:4000" in proxy.log

@@ -56,7 +56,7 @@ class TestFaults:
         sim.wait_idle()
 
     def test_client_that_leaves_mid_stream(self, sim: Simulator) -> None:
-        sim.script(Answer(event_delay=0.02, delta_size=1))
+        sim.script(Answer(event_delay=0.1, delta_size=1))
         connection = http.client.HTTPConnection(sim.host, sim.port, timeout=live.PATIENCE)
         connection.request("POST", "/v1/messages", json.dumps(self.BODY), KEY)
         response = connection.getresponse()
@@ -66,7 +66,7 @@ class TestFaults:
         (request,) = sim.wait_done(1)
         assert request.status == 200
         assert request.cancelled is not None
-        assert request.cancelled < 0.2
+        assert request.cancelled < 1
         assert 0 < request.sent < 10
 
     @pytest.mark.parametrize("end", ["clean", "close", "reset", "hang"])
@@ -310,6 +310,7 @@ def secure() -> Iterator[Simulator]:
 @pytest.fixture(params=[True, False], ids=["http2", "http1"])
 def client(secure: Simulator, request: pytest.FixtureRequest) -> Iterator[httpx.Client]:
     context = ssl.create_default_context(cafile=secure.ca)
+    context.verify_flags |= ssl.VERIFY_X509_STRICT  # as from Python 3.13 on
     with httpx.Client(
         base_url=secure.url, verify=context, http2=request.param, headers=KEY, timeout=live.PATIENCE
     ) as client:
