@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from mitmproxy import http
 
+import heads
 import rotation
 
 SECRET_NAME = re.compile(rb"auth|cookie|key|password|secret|token", re.IGNORECASE)
@@ -49,6 +50,35 @@ def reveal(headers: http.Headers, secrets: Secrets) -> None:
             value = secrets[value]
         fields.append((name, value))
     headers.fields = tuple(fields)
+
+
+def hide_cookies(headers: http.Headers) -> dict[bytes, bytes]:
+    """The same for those that an answer sets."""
+    secrets: dict[bytes, bytes] = {}
+    if "set-cookie" in headers:
+        headers.fields = tuple(
+            (name, _placeholder(value, "server", secrets) if _sets_cookie(name) else value)
+            for name, value in headers.fields
+        )
+    return secrets
+
+
+def with_cookies(response: http.Response, secrets: Secrets) -> http.Response:
+    """The answer as the client gets it."""
+    if not secrets:
+        return response
+    fields = response.headers.fields
+    return heads.like(
+        response,
+        headers=http.Headers(
+            (name, secrets.get(value, value) if _sets_cookie(name) else value)
+            for name, value in fields
+        ),
+    )
+
+
+def _sets_cookie(name: bytes) -> bool:
+    return name.lower() == b"set-cookie"
 
 
 @functools.lru_cache(1024)

@@ -12,6 +12,7 @@ from mitmproxy import flow
 from mitmproxy import http
 
 import contract
+import credentials
 
 MARKER = ":x:"
 
@@ -35,6 +36,7 @@ def failed_attempt(
         failed.server_conn = connection.Server(address=(request.host, request.port))
     if failure.response:
         failed.response = failure.response.copy()
+        credentials.hide_cookies(failed.response.headers)
         failed.response.timestamp_end = time.time()
     else:
         failed.error = flow.Error(failure.detail)

@@ -80,3 +80,26 @@ def test_only_credential_headers_are_filled_in() -> None:
     headers = http.Headers(((b"x-note", b"{{pool #1}}"),))
     credentials.reveal(headers, {b"{{pool #1}}": SECRET})
     assert headers.fields == ((b"x-note", b"{{pool #1}}"),)
+
+
+def test_cookies_that_an_answer_sets() -> None:
+    fields = (
+        (b"Set-Cookie", b"a=0123456789; HttpOnly"),
+        (b"anthropic-ratelimit-tokens-limit", b"1000"),
+        (b"set-cookie", b"b=9876543210; HttpOnly"),
+        (b"x-note", "{{server …Only}}".encode()),
+    )
+    answer = http.Response.make(200, b"", http.Headers(fields))
+    answer.headers.fields = fields
+    secrets = credentials.hide_cookies(answer.headers)
+    assert b"0123456789" not in bytes(answer.headers)
+    assert answer.headers["anthropic-ratelimit-tokens-limit"] == "1000"
+    assert credentials.with_cookies(answer, secrets).headers.fields == fields
+    assert b"0123456789" not in bytes(answer.headers)
+    assert credentials.with_cookies(answer, {}) is answer
+
+
+def test_an_answer_without_cookies_stays_as_it_is() -> None:
+    headers = http.Headers(((b"x-token", b"a"),))
+    assert credentials.hide_cookies(headers) == {}
+    assert headers.fields == ((b"x-token", b"a"),)

@@ -52,6 +52,15 @@ def test_it_is_marked_and_says_why(failure: contract.Failure) -> None:
     assert shown.request.timestamp_start == 1000.0
 
 
+def test_cookies_are_hidden() -> None:
+    headers = http.Headers(((b"set-cookie", b"session=0123456789"), (b"retry-after", b"7")))
+    limited = contract.Failure("status", "HTTP 429", tutils.tresp(headers=headers))
+    shown = failed(limited)
+    assert shown.response
+    assert shown.response.headers.fields[0] == (b"set-cookie", "{{server …6789}}".encode())
+    assert headers["set-cookie"] == "session=0123456789"
+
+
 def test_it_has_the_answer_that_was_none() -> None:
     shown = failed(LIMITED)
     assert shown.response and shown.response.status_code == 429
