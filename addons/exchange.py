@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +155,7 @@ class Exchange:
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         if failure.response:
             self._redact(failure.response)
-        detail = self._redacted(failure.detail.encode("utf-8", "replace"))
+        detail = _redacted(failure.detail.encode("utf-8", "replace"), self._all_secrets())
         failure = dataclasses.replace(failure, detail=detail.decode())
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
@@ -254,33 +255,33 @@ class Exchange:
     def _redact(self, response: http.Response) -> None:
         """`Incorrect API key provided: …`: people will see this body, and perhaps the client."""
         content = response.raw_content or b""
-        redacted = self._redacted(content)
+        redacted = _redacted(content, self._all_secrets())
         if redacted != content:
             response.content = redacted
         self._redact_head(response)
 
     def _redact_head(self, response: http.Response) -> None:
-        fields = response.headers.fields
+        """Of our own keys. What a client brings along may come back to it, as a cookie that is set
+        anew, or be anything, where no credential is asked of it."""
+        keys, fields = self._keys(), response.headers.fields
         head = b"".join((response.data.reason, *(value for _, value in fields)))
-        if self._redacted(head) != head:
-            response.data.reason = self._redacted(response.data.reason)
-            response.headers.fields = tuple((name, self._redacted(value)) for name, value in fields)
-
-    def _redacted(self, said: bytes) -> bytes:
-        for secret in self._all_secrets():
-            said = said.replace(secret.encode("utf-8", "replace"), REDACTED)
-        return said
+        if _redacted(head, keys) != head:
+            response.data.reason = _redacted(response.data.reason, keys)
+            response.headers.fields = tuple(
+                (name, _redacted(value, keys)) for name, value in fields
+            )
 
     def _all_secrets(self) -> list[str]:
-        """What a provider might echo in an error. A key of a few characters would be found in any
-        text, and is none worth hiding."""
-        keys = (provider.api_key or "" for provider in self.state.profile.providers.values())
-        secrets = [
-            *(token.secret for token in self.state.pool.tokens),
-            *(value.decode("utf-8", "replace").split(" ")[-1] for value in self.secrets.values()),
-            *keys,
-        ]
-        return [secret for secret in secrets if len(secret) >= 8]
+        """What a provider might echo in an error."""
+        own = (value.decode("utf-8", "replace").split(" ")[-1] for value in self.secrets.values())
+        return [*self._keys(), *_worth_hiding(own)]
+
+    def _keys(self) -> list[str]:
+        """Of the pool and of providers."""
+        profile = self.state.profile
+        tokens = (token.secret for token in self.state.pool.tokens)
+        keys = (provider.api_key or "" for provider in profile.providers.values())
+        return _worth_hiding([*tokens, *keys])
 
     def committed(self, response: http.Response) -> None:
         self._redact_head(response)
@@ -326,6 +327,17 @@ class Exchange:
                 cached=used.get("route_tokens_cached", 0),
             )
         self.tally.closed()
+
+
+def _worth_hiding(secrets: Iterable[str]) -> list[str]:
+    """A key of a few characters would be found in any text."""
+    return [secret for secret in secrets if len(secret) >= 8]
+
+
+def _redacted(said: bytes, secrets: Iterable[str]) -> bytes:
+    for secret in secrets:
+        said = said.replace(secret.encode("utf-8", "replace"), REDACTED)
+    return said
 
 
 def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:

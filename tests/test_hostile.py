@@ -258,6 +258,18 @@ def test_a_token_that_is_repeated_in_a_head_is_taken_out(
     assert b"[redacted]" in saved.read_bytes()
 
 
+def test_a_cookie_comes_back_to_the_client_that_sent_it(
+    start: Start, sim: simulator.Simulator
+) -> None:
+    cookie = "session=0123456789; Secure"
+    sim.script(*[simulator.Answer(headers=(("set-cookie", cookie),))] * 2)
+    proxy = start(live.profile(sim.url))
+    with proxy.client(headers={"cookie": "session=0123456789"}) as client:
+        for stream in (False, True):
+            answer = client.post("/v1/messages", json=live.message(stream=stream))
+            assert answer.headers["set-cookie"] == cookie
+
+
 # Edits
 
 
