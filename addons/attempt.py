@@ -18,6 +18,7 @@ import plan
 import profiles
 import providers
 import reply
+import rotation
 import scrub
 
 type Credential = Literal["pool", "provider", "client"]
@@ -130,11 +131,20 @@ class Attempt:
         changes[b"content-length"] = b"%d" % length
         if self.rewritten:
             changes[b"content-encoding"] = None
-        token = self.step.token
-        if token:
-            beta = scrub.beta(client.get("anthropic-beta"), token.kind)
+        if kind := self._key_kind():
+            beta = scrub.beta(client.get("anthropic-beta"), kind)
             changes[b"anthropic-beta"] = beta.encode() or None
         return changes
+
+    def _key_kind(self) -> Literal["oauth", "api"] | None:
+        """Of the credential that is ours; None where Anthropic takes it from somebody else."""
+        provider = self.provider
+        if self.step.token:
+            return self.step.token.kind
+        if self.credential == "provider" and provider.is_anthropic and provider.api_key:
+            kind = rotation.kind(provider.api_key)
+            return kind if kind == "oauth" or provider.auth == "x-api-key" else None
+        return None
 
     def _credentials(self, client_secrets: credentials.Secrets) -> heads.Changes:
         """The placeholders; what they stand for goes to `secrets`."""

@@ -14,6 +14,9 @@ from typing import NamedTuple
 KEY_HEADER = "x-litellm-api-key"
 MODE_HEADER = "x-claude-token-mode"
 
+KEY_AND_HEADER = re.compile(r"(.*?),\s*([\w-]+)\s*:(.*)", re.DOTALL)
+"""What Claude Code sends for `x-litellm-api-key: TOKEN, name: value`. A token may hold a comma."""
+
 HOST_HEADER = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
 type TokenMode = Literal["rotate", "passthrough"]
@@ -34,10 +37,10 @@ def presented(key: str | None, mode: str | None) -> Presented:
         ValueError: the mode is neither of the two.
     """
     if key is not None:
-        key, separator, inline = key.partition(",")
-        name, _, value = inline.partition(":")
-        if separator and name.strip().lower() == MODE_HEADER:
-            mode = value if mode is None else mode
+        if both := KEY_AND_HEADER.fullmatch(key):
+            key, name, value = both.groups()
+            if name.lower() == MODE_HEADER and mode is None:
+                mode = value
         key = key.strip()
         if key[:7].lower() == "bearer ":
             key = key[7:].strip()

@@ -187,7 +187,12 @@ def _profile(root: documents.Value, path: Path, warnings: Iterable[str]) -> Prof
         intercept=tuple(_host(item) for item in intercept.items("a list of host names")),
         max_attempts=root["max_attempts"].integer(4, expected="a whole number above 0", least=1),
         open=root["open"].boolean(False),
-        warnings=(*warnings, *_doubts(known.values()), *_unused(fallbacks, models)),
+        warnings=(
+            *warnings,
+            *_doubts(known.values()),
+            *(f"pool.tokens: ${{{name}}} is not set." for name in root["pool"]["tokens"].unset()),
+            *_unused(fallbacks, models),
+        ),
     )
 
 

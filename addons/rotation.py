@@ -31,6 +31,11 @@ def ending(secret: str) -> str:
     return f"…{secret[-4:]}" if len(secret) >= 12 else ""
 
 
+def kind(secret: str) -> Literal["oauth", "api"]:
+    """Anthropic takes the two in headers of their own."""
+    return "oauth" if secret.startswith("sk-ant-oat") else "api"
+
+
 @dataclass(frozen=True)
 class Token:
     """A credential of the pool. The same secret is the same token, whatever its place."""
@@ -41,7 +46,7 @@ class Token:
 
     @property
     def kind(self) -> Literal["oauth", "api"]:
-        return "oauth" if self.secret.startswith("sk-ant-oat") else "api"
+        return kind(self.secret)
 
     @property
     def tail(self) -> str:

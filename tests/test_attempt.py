@@ -56,6 +56,33 @@ def test_a_credential_goes_to_its_own_address_only() -> None:
         made.request(("example.com", 1))
 
 
+@pytest.mark.parametrize(
+    ("auth", "key", "sent", "beta"),
+    [
+        ("bearer", "sk-ant-oat01-x", "a,b", "a,b,oauth-2025-04-20"),
+        ("bearer", "sk-ant-oat01-x", None, "oauth-2025-04-20"),
+        ("x-api-key", "sk-ant-api03-x", "a,oauth-2025-04-20", "a"),
+        ("x-api-key", "sk-ant-api03-x", "oauth-2025-04-20", None),
+        ("bearer", "key-of-a-gateway", "a,oauth-2025-04-20", "a,oauth-2025-04-20"),
+        ("client", None, "a,oauth-2025-04-20", "a,oauth-2025-04-20"),
+    ],
+)
+def test_anthropic_is_told_the_kind_of_a_key(
+    auth: str, key: str | None, sent: str | None, beta: str | None
+) -> None:
+    provider = {"base_url": "http://127.0.0.1:1", "auth": auth, **({"api_key": key} if key else {})}
+    text = str({"providers": {"anthropic": provider}, "models": {"claude-*": "anthropic/claude-*"}})
+    target = profiles.parse(text, {}, "p.yaml").target("claude-x")
+    assert target
+    body = b'{"model":"claude-x","messages":[]}'
+    headers = {"anthropic-beta": sent} if sent else {}
+    client = http.Request.make("POST", "https://api.anthropic.com/v1/messages", body, headers)
+    shown = attempt.Attempt(
+        plan.Step(target), client, messages.read(body), {}, learn=lambda response: None
+    ).shown
+    assert shown.headers.get("anthropic-beta") == beta
+
+
 def made(path: str = "/v1/messages", **changes: Any) -> attempt.Attempt:
     """An attempt at a request that was changed after it was admitted."""
     profile = profiles.parse(str(live.profile("http://127.0.0.1:1")), {}, "p.yaml")

@@ -19,6 +19,8 @@ import clients
         ("Bearer tok,X-Claude-Token-Mode:Rotate", None, ("tok", "rotate")),
         ("tok, x-claude-token-mode: passthrough", "rotate", ("tok", "rotate")),
         ("tok, something: else", None, ("tok", None)),
+        ("a,b", None, ("a,b", None)),
+        ("a,b, x-claude-token-mode: rotate", None, ("a,b", "rotate")),
         ("", "", (None, None)),
     ],
 )

@@ -206,11 +206,13 @@ def test_warnings() -> None:
         "  anthropic: {base_url: 'https://x', api_key: sk-ant-1, auth: client}\n"
         "  kimi: {base_url: 'https://${H}', api_key: '${K}'}\n"
         "models: {claude-*: anthropic/*}\n"
+        "pool: {tokens: ['${MISSPELT}', '${LATER:-}']}\n"
         "fallbacks: {opus: [claude-3], claude-opus: [claude-3], 'x*': [claude-3]}\n"
     )
     assert profile.warnings == (
         "Provider anthropic has an api_key that auth: client does not use.",
         "Provider kimi cannot be used: H and K are not set.",
+        "pool.tokens: ${MISSPELT} is not set.",
         "fallbacks.opus is never used: no model has this name.",
     )
 
