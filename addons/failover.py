@@ -25,6 +25,7 @@ from __future__ import annotations
 import itertools
 import logging
 import time
+import weakref
 from collections.abc import Callable
 from collections.abc import Generator
 from typing import Any
@@ -52,6 +53,10 @@ ERROR_BODY_TIMEOUT = 2.0
 LINGER = 2.0
 """Seconds that the end of a stream is waited for when its answer is complete."""
 
+IDLE = 1.0
+"""Seconds without use after which an upstream may close a kept connection for that alone, just as
+the next request is on its way."""
+
 TICK = 5.0
 """Seconds: a wakeup can't be taken back, so none is longer."""
 
@@ -60,6 +65,10 @@ FIRST_ATTEMPT_ID = 1 << 40
 _attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
 """Each attempt has a stream id of its own, out of the clients' range: what an abandoned attempt
 still says is dropped by its id, and the same host can be asked again."""
+
+
+_last_used = weakref.WeakKeyDictionary[connection.Connection, float]()
+"""Unix seconds at which an attempt last had to do with a connection."""
 
 
 class FailoverStream(layers.HttpStream):
@@ -95,8 +104,8 @@ class FailoverStream(layers.HttpStream):
         self.wanted: layers.GetHttpConnection | None = None
         self.asked = 0.0
         self.shared = False
-        """The connection is not this attempt's own: kept from an earlier one, or being made for
-        another stream. That it fails says nothing about the upstream."""
+        """The connection is not this attempt's own: kept, idle, from an earlier one, or being made
+        for another stream. That it fails says nothing about the upstream."""
         self.insisted = False
         self.upstream_done = False
         self.held = b""
@@ -213,7 +222,8 @@ class FailoverStream(layers.HttpStream):
             return
         assert isinstance(upstream, connection.Server)
         self.context.server = self.flow.server_conn = upstream
-        self.shared = bool(upstream.timestamp_start and upstream.timestamp_start < self.asked)
+        is_kept = bool(upstream.timestamp_start and upstream.timestamp_start < self.asked)
+        self.shared = is_kept and self.asked - _last_used.get(upstream, 0) >= IDLE
         yield from self.send(upstream)
 
     def send(self, upstream: connection.Server) -> Commands[None]:
@@ -368,6 +378,7 @@ class FailoverStream(layers.HttpStream):
 
     def abandon(self) -> Commands[None]:
         """Give up the current attempt: whatever it still says is dropped by its id."""
+        self.note_use()
         was, self.phase = self.phase, self.ready
         if self.wanted:
             self.wanted.blocking, self.wanted = False, None  # what give_up_connecting() goes by
@@ -469,7 +480,12 @@ class FailoverStream(layers.HttpStream):
         self.client_state = self.server_state = self.state_errored
         yield layers.DropStream(self.stream_id)
 
+    def note_use(self) -> None:
+        if self.phase not in (self.ready, self.over):
+            _last_used[self.context.server] = time.time()
+
     def finish(self, why: str | None) -> None:
+        self.note_use()
         self.phase = self.over
         self.alarm.clear()
         for wakeup in self.alarm.wakeups & self.parent.command_sources.keys():

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import failing
+import failover
 import live
 import simulator
 
@@ -94,7 +95,8 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
     unfinished = HEAD + b"\r\n" + STREAM[:-2]
     with (
         failing.Odd(
-            [SIZED, None],  # closes the connection that it seemed to keep
+            [SIZED, b""],  # closes the connection that it seemed to keep
+            [SIZED, b""],
             [SIZED, early, SIZED],
             [old],
             [closing],
@@ -115,8 +117,12 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
             return f"{response.headers['x-route-attempts']} {response.headers['x-route-target']}"
 
         assert attempts("sized") == "1 odd/odd-sized"
-        assert attempts("kept") == "1 odd/odd-kept", "closed as we wrote: asked again, at once"
-        assert odd.connections == 2
+        assert attempts("lost") == "2 zai/glm-5", "not closed for having been idle"
+        assert odd.connections == 1
+        assert attempts("sized") == "1 odd/odd-sized"
+        time.sleep(failover.IDLE)
+        assert attempts("kept") == "1 odd/odd-kept", "it may have been: asked again, at once"
+        assert odd.connections == 3
         assert attempts("early") == "2 zai/glm-5"
         assert attempts("old") == "1 odd/odd-old"
         assert attempts("closing") == "1 odd/odd-closing"
