@@ -294,10 +294,10 @@ class Odd:
     """An upstream that says what it is told to, connection by connection, request by request.
 
     `answers` are those of one connection after the other, each a list of what it answers to one
-    request after the other; None closes the connection instead.
+    request after the other; nothing more to say closes it.
     """
 
-    def __init__(self, *answers: list[bytes | None]) -> None:
+    def __init__(self, *answers: list[bytes]) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.connections = 0
@@ -319,7 +319,7 @@ class Odd:
                 with client, contextlib.suppress(OSError):
                     client.settimeout(live.PATIENCE)
                     for answer in next(self._answers, []):
-                        if answer is None or not self._read(client):
+                        if not self._read(client):
                             break
                         client.sendall(answer)
                     client.shutdown(socket.SHUT_WR)
