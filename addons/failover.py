@@ -40,6 +40,7 @@ from mitmproxy.proxy.layers import http as layers
 
 import answers
 import contract
+import credentials
 import errors
 import sse
 
@@ -109,6 +110,8 @@ class FailoverStream(layers.HttpStream):
         self.insisted = False
         self.upstream_done = False
         self.held = b""
+        self.cookies: credentials.Secrets = {}
+        """Those that the answer sets, by the placeholders that stand for them in the flow."""
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
         try:
@@ -505,7 +508,10 @@ class FailoverStream(layers.HttpStream):
 
     def stock(self, event: events.Event) -> Commands[None]:
         """Mitmproxy's own handling of an event. Towards an upstream, the request is replaced by a
-        copy that carries the client's own credential again."""
+        copy that carries the client's own credential again; towards the client, the answer by one
+        that carries its cookies again."""
+        if isinstance(event, layers.ResponseHeaders):
+            self.cookies = credentials.hide_cookies(event.response.headers)
         generator = super()._handle_event(event)
         reply = None
         while True:
@@ -518,6 +524,11 @@ class FailoverStream(layers.HttpStream):
                     command.event.stream_id = self.attempt_id
                 elif isinstance(command.event, layers.RequestHeaders):
                     command.event.request = self.policy.passthrough(self.flow)
+            elif isinstance(command, layers.SendHttp):
+                if isinstance(command.event, layers.ResponseHeaders):
+                    command.event.response = credentials.with_cookies(
+                        command.event.response, self.cookies
+                    )
             elif isinstance(command, commands.Log) and self.is_routed:
                 # "Streaming response from …" names the host that the client meant.
                 reply = None

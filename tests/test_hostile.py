@@ -18,6 +18,7 @@ import failing
 import live
 import mitmweb
 import simulator
+from simulator import answers
 
 Start = Callable[..., live.Proxy]
 
@@ -268,6 +269,34 @@ def test_a_cookie_comes_back_to_the_client_that_sent_it(
         for stream in (False, True):
             answer = client.post("/v1/messages", json=live.message(stream=stream))
             assert answer.headers["set-cookie"] == cookie
+
+
+def test_cookies_reach_the_client_and_no_one_else(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    saved = tmp_path / "saved.flows"
+    arguments = ["-w", str(saved), "--set", "flow_detail=4"]
+    proxy = start(live.profile(sim.url, pool=POOL), behind=sim.url, arguments=arguments)
+    cookies = (("set-cookie", "a=MARKED-0; HttpOnly"), ("set-cookie", "b=MARKED-1; HttpOnly"))
+    answer = simulator.Answer(headers=cookies)
+    with proxy.client() as client:
+        for scripted, stream in (
+            ([answer], False),
+            ([answer], True),
+            ([answers.failure(529, headers=cookies), answer], True),
+            ([answers.failure(400, headers=cookies)], True),
+        ):
+            sim.script(*scripted)
+            got = client.post("/v1/messages", json=live.message(stream=stream))
+            assert got.headers.get_list("set-cookie") == [value for _, value in cookies]
+        sim.when(
+            lambda request: request.path == "/other", simulator.Answer(body=b"x", headers=cookies)
+        )
+        got = client.post("/other")
+        assert got.headers.get_list("set-cookie") == [value for _, value in cookies]
+    assert "MARKED" not in proxy.close()
+    assert saved.read_bytes().count("{{server …Only}}".encode()) == 6
+    assert b"MARKED" not in saved.read_bytes()
 
 
 # Edits
