@@ -86,6 +86,10 @@ class Exchange(Protocol):
 class Policy(Protocol):
     """What the addon tells the layer. Called synchronously."""
 
+    def arrives(self, request: http.Request) -> None:
+        """A head as the client sent it, before a hook sees it. At a reverse door mitmproxy writes
+        the upstream's name over its Host first."""
+
     def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
         """None for a request that passes through as it is. The response is a refusal: whatever was
         not admitted goes nowhere."""

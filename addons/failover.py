@@ -145,6 +145,7 @@ class FailoverStream(layers.HttpStream):
     # What the client sends
 
     def state_wait_for_request_headers(self, event: layers.RequestHeaders) -> Commands[None]:
+        self.policy.arrives(event.request)
         yield from super().state_wait_for_request_headers(event)
         if self.client_state == self.state_consume_request_body and self.flow.response:
             yield from self.refuse()

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from mitmproxy import http
 
 import answers
-import asked
 import attempt
 import capture
 import clients
@@ -51,9 +50,13 @@ class Route:
         self.admissions: weakref.WeakKeyDictionary[http.HTTPFlow, Admission] = (
             weakref.WeakKeyDictionary()
         )
+        self.hosts: weakref.WeakKeyDictionary[http.Request, str | None] = (
+            weakref.WeakKeyDictionary()
+        )
+        """What clients came to, by their own words."""
         failover.install(self)
         unquoted.install()
-        self.undo = [asked.install(), coalesce.install()]
+        self.undo = [coalesce.install()]
 
     def done(self) -> None:
         # The layer stays until another takes its place: if this script was changed and can't be
@@ -117,7 +120,7 @@ class Route:
         if is_page and not (
             is_public
             or flow.is_replay
-            or self.entry.answers_to(flow.client_conn, asked.host(request))
+            or self.entry.answers_to(flow.client_conn, self.hosts.get(request))
         ):
             return answers.error(
                 403, "Without PROXY_STATIC_TOKEN, pages are shown under an IP address or localhost"
@@ -151,6 +154,9 @@ class Route:
             flow.response.stream = True
 
     # What the layer asks
+
+    def arrives(self, request: http.Request) -> None:
+        self.hosts[request] = request.host_header
 
     def exchange(self, flow: http.HTTPFlow) -> contract.Exchange | http.Response | None:
         admission = self.admissions.get(flow)

@@ -88,6 +88,9 @@ class Exchange:
 
 
 class Policy:
+    def arrives(self, request):
+        pass
+
     def exchange(self, flow):
         return Exchange(flow) if flow.request.method == "POST" else None
 

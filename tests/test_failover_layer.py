@@ -153,6 +153,10 @@ class Policy:
         self.raises: dict[str, Exception] = {}
         self.calls: list[str] = []
         self.exchanges: list[Exchange] = []
+        self.hosts: list[str | None] = []
+
+    def arrives(self, request: http.Request) -> None:
+        self.hosts.append(request.host_header)
 
     def exchange(self, flow: http.HTTPFlow) -> contract.Exchange:
         if raised := self.raises.get("exchange"):
@@ -248,6 +252,7 @@ async def test_what_it_asks_in_turn(running: Running) -> None:
         ["begin", "request", "reply", "feed", "committed", "feed late", "end", "closed"]
     )
     assert running.policy.exchanges[0].ends == [None]
+    assert running.policy.hosts == ["x"], "not the upstream's, which mitmproxy writes there"
 
 
 async def test_what_it_asks_when_an_attempt_fails(running: Running) -> None:

@@ -20,7 +20,6 @@ TREES = {name: ast.parse(path.read_bytes(), str(path)) for name, path in FILES.i
 GLUE = {
     "announcement",
     "answers",
-    "asked",
     "attempt",
     "capture",
     "coalesce",
