@@ -32,6 +32,7 @@ import rows
 import settings
 import startup
 import status_pages
+import unclosed
 import unquoted
 import views
 
@@ -56,7 +57,7 @@ class Route:
         """What clients came to, by their own words."""
         failover.install(self)
         unquoted.install()
-        self.undo = [coalesce.install()]
+        self.undo = [coalesce.install(), unclosed.install()]
 
     def done(self) -> None:
         # The layer stays until another takes its place: if this script was changed and can't be

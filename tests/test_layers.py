@@ -43,6 +43,7 @@ GLUE = {
     "settings",
     "startup",
     "status_pages",
+    "unclosed",
     "unquoted",
     "views",
 }

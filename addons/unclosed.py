@@ -1,0 +1,55 @@
+"""Closes the connections that mitmproxy forgets.
+
+A connection belongs to a task, which closes it at its end. Where the task is cancelled while it
+waits for a hook, or for its turn to tell the layers what came, it ends without, and the connection
+stays open until Python happens on it: an upstream goes on with an answer that nobody wants, a
+client waits. Leans on `ConnectionHandler.handle_connection`, `.open_connection`, `.transports`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mitmproxy import connection
+from mitmproxy.proxy import commands
+from mitmproxy.proxy import server
+
+
+def install() -> Callable[[], None]:
+    """For every connection from now on; the callable undoes it."""
+    handle, dial = (
+        server.ConnectionHandler.handle_connection,
+        server.ConnectionHandler.open_connection,
+    )
+
+    async def handle_connection(
+        self: server.ConnectionHandler, connection: connection.Connection
+    ) -> None:
+        try:
+            await handle(self, connection)
+        finally:
+            close(self, connection)
+
+    async def open_connection(
+        self: server.ConnectionHandler, command: commands.OpenConnection
+    ) -> None:
+        try:
+            await dial(self, command)
+        finally:
+            close(self, command.connection)
+
+    def uninstall() -> None:
+        server.ConnectionHandler.handle_connection = handle  # type: ignore[method-assign]
+        server.ConnectionHandler.open_connection = dial  # type: ignore[method-assign]
+
+    server.ConnectionHandler.handle_connection = handle_connection  # type: ignore[method-assign]
+    server.ConnectionHandler.open_connection = open_connection  # type: ignore[method-assign]
+    return uninstall
+
+
+def close(handler: server.ConnectionHandler, connection: connection.Connection) -> None:
+    """If it was left: one that was closed is no longer among the handler's."""
+    left = handler.transports.get(connection)
+    if left and left.writer:
+        del handler.transports[connection]
+        left.writer.close()
