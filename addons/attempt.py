@@ -46,6 +46,7 @@ class Attempt:
         client_secrets: credentials.Secrets,
         *,
         learn: Callable[[http.Response], None],
+        redact: Callable[[bytes], bytes] = reply.unchanged,
     ) -> None:
         """Raises:
         ValueError: no such request is sent with a credential that isn't the client's.
@@ -57,6 +58,7 @@ class Attempt:
         self.step = step
         self.provider = provider
         self.learn = learn
+        self.redact = redact
         self.address = (provider.host, provider.port)
         self.tls = provider.scheme == "https"
         self.limits = limits(provider, stream=request.stream)
@@ -175,7 +177,7 @@ class Attempt:
 
     def reply(self, response: http.Response) -> contract.Reply:
         self.learn(response)
-        return reply.judge(response, self.translator)
+        return reply.judge(response, self.translator, self.redact)
 
 
 def is_wanted(request: http.Request) -> bool:

@@ -141,7 +141,12 @@ class Exchange:
             ):
                 return answers.json({"input_tokens": messages.estimate(self.request)})
             self.attempt = attempt.Attempt(
-                step, self.flow.request, self.request, self.secrets, learn=self._learn
+                step,
+                self.flow.request,
+                self.request,
+                self.secrets,
+                learn=self._learn,
+                redact=lambda said: _redacted(said, self._all_secrets()),
             )
         except ValueError as e:
             self._count_refusal()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -60,8 +61,17 @@ class Translator(Protocol):
         """Raises ValueError when the body is no answer."""
 
 
-def judge(response: http.Response, translator: Translator) -> contract.Reply:
-    """What is to be made of an answer with this head."""
+def unchanged(data: bytes) -> bytes:
+    return data
+
+
+def judge(
+    response: http.Response,
+    translator: Translator,
+    redact: Callable[[bytes], bytes] = unchanged,
+) -> contract.Reply:
+    """What is to be made of an answer with this head; `redact` takes secrets out of an error that
+    ends a stream."""
     if not 200 <= response.status_code < 300:
         return Refusal(response)
     try:
@@ -70,7 +80,7 @@ def judge(response: http.Response, translator: Translator) -> contract.Reply:
         return Refusal(response, str(e))
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        return Stream(decoded_head(response), body, translator.stream())
+        return Stream(decoded_head(response), body, translator.stream(), redact)
     return Whole(decoded_head(response), body, translator)
 
 
@@ -200,13 +210,20 @@ class Whole:
 class Stream:
     """Server-sent events, passed on whole event by whole event, as they come."""
 
-    def __init__(self, response: http.Response, body: Body, rewriter: Rewriter) -> None:
+    def __init__(
+        self,
+        response: http.Response,
+        body: Body,
+        rewriter: Rewriter,
+        redact: Callable[[bytes], bytes],
+    ) -> None:
         self.response = response
         self.good = self.complete = False
         self.failure: contract.Failure | None = None
         self._body = body
         self._decoder = sse.Decoder()
         self._rewriter = rewriter
+        self._redact = redact
         self._prologue = 0
         self._last = ""
         self._is_over = False
@@ -234,7 +251,7 @@ class Stream:
                 # Chat Completions has no names for events: those that we made of them tell.
                 self._last = last_name(rewritten) or self._last
             self.complete = self.complete or self._last in LAST_EVENTS
-            out.append(rewritten)
+            out.append(self._redact(rewritten) if self._last == "error" else rewritten)
         return b"".join(out)
 
     def _begin(self, event: sse.Event, rewritten: bytes) -> None:

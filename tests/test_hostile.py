@@ -259,6 +259,17 @@ def test_a_token_that_is_repeated_in_a_head_is_taken_out(
     assert b"[redacted]" in saved.read_bytes()
 
 
+def test_a_token_that_is_repeated_in_the_middle_of_an_answer_is_taken_out(start: Start) -> None:
+    error = b'{"type":"error","error":{"type":"api_error","message":"no %s"}}' % TOKEN
+    begun = b'event: message_start\ndata: {"type":"message_start","message":{}}\n\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+    with failing.Odd([head + begun + b"event: error\ndata: %s\n\n" % error]) as upstream:
+        proxy = start(live.profile(upstream.url, pool=POOL))
+        answer = exchange(proxy.reverse_port, post())
+    assert b'"message":"no [redacted]"' in answer
+    assert TOKEN not in answer
+
+
 def test_a_cookie_comes_back_to_the_client_that_sent_it(
     start: Start, sim: simulator.Simulator
 ) -> None:

@@ -38,6 +38,7 @@ COMMENT = b": OPENROUTER PROCESSING\n\n"
 OVERLOADED = b'{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}'
 ERROR = sse.encode("error", OVERLOADED)
 STOP = sse.encode("message_stop", b'{"type":"message_stop"}')
+REPEATED = b'{"type":"error","error":{"type":"api_error","message":"no a-key"}}'
 MESSAGE = b'{"type":"message","content":[{"type":"text","text":"an \\"error\\": none"}]}'
 
 
@@ -330,6 +331,27 @@ def test_text_is_no_end_of_completions() -> None:
     text = chunk(delta={"content": "x\nevent: message_stop\ndata: {}\n\nevent: error\n"})
     told = Told(head(), [text], None, translator=completions)
     assert told.reply.good and not told.reply.complete
+
+
+@pytest.mark.parametrize(
+    ("translator", "before", "error"),
+    [
+        pytest.param(anthropics, WIRES[0], sse.encode("error", REPEATED), id="messages"),
+        pytest.param(completions, BEGIN, b"data: " + REPEATED + b"\n\n", id="completions"),
+    ],
+)
+def test_a_key_that_an_error_repeats_is_taken_out_of_it(
+    translator: Callable[[], reply.Translator], before: bytes, error: bytes
+) -> None:
+    for pieces in cuts(before + error):
+        judged = reply.judge(
+            head(), translator(), lambda said: said.replace(b"a-key", "…".encode())
+        )
+        out = b"".join(map(judged.feed, pieces)) + judged.end()
+        *_, last = sse.Decoder().feed(out)
+        assert last.name == "error"
+        assert json.loads(last.data)["error"]["message"].endswith("no …")
+        assert b"a-key" not in out
 
 
 @pytest.mark.parametrize(
