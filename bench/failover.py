@@ -38,6 +38,7 @@ sys.path.insert(0, {addons!r})
 import answers
 import contract
 import failover
+import heads
 import reply
 
 
@@ -64,7 +65,7 @@ class Attempt:
         self.address = (flow.request.host, flow.request.port)
 
     def request(self, address):
-        return self.flow.request.copy()
+        return heads.like(self.flow.request)
 
     def reply(self, response):
         return reply.judge(response, Untouched())
@@ -164,12 +165,16 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def in_turn(calls: Sequence[Callable[[], float]], times: int) -> list[list[float]]:
-    """What each of them returns, time after time, after a few to get warm."""
-    for call in calls:
-        for _ in range(WARM):
-            call()
-    rounds = [[call() for call in calls] for _ in range(times)]
-    return [list(column) for column in zip(*rounds, strict=True)]
+    """What each of them returns, time after time, after a few to get warm. Another begins each round:
+    whoever comes after a pause, or after a busy one, is slower for that alone."""
+    returned: list[list[float]] = [[] for _ in calls]
+    for number in range(WARM + times):
+        for place in range(len(calls)):
+            which = (number + place) % len(calls)
+            value = calls[which]()
+            if number >= WARM:
+                returned[which].append(value)
+    return returned
 
 
 def overhead(behind: int) -> None:

@@ -83,7 +83,7 @@ def test_each_failed_attempt_is_a_flow(watched: failing.Pair, tmp_path: Path) ->
 
 
 def test_a_flow_that_is_killed_is_over(watched: failing.Pair, tmp_path: Path) -> None:
-    """Within five seconds, where nothing happens that it could be noticed by."""
+    """Within two seconds, where nothing happens that it could be noticed by."""
     watched.when("alone-waiting", before_head="silence")
     watched.when("alone-judged", cut_events=0, end="hang")
     watched.when("alone-streaming", event_delay=0.1)
