@@ -25,6 +25,20 @@ def sim() -> Iterator[simulator.Simulator]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def shared_sim() -> Iterator[simulator.Simulator]:
+    """For a proxy that a whole file shares."""
+    with simulator.Simulator() as running:
+        yield running
+
+
+@pytest.fixture
+def seen(shared_sim: simulator.Simulator) -> simulator.Simulator:
+    """The same, which has seen nothing yet."""
+    shared_sim.clear()
+    return shared_sim
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., live.Proxy]]:
     """Starts proxies that end with the test."""

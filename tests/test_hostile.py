@@ -27,7 +27,7 @@ POOL = {"tokens": list(live.POOL[:2])}
 
 def exchange(port: int, wire: bytes) -> bytes:
     """What a door says to these bytes until it hangs up."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+    with socket.create_connection(("127.0.0.1", port), timeout=live.PATIENCE) as raw:
         raw.sendall(wire)
         return raw.makefile("rb").read()
 
@@ -49,28 +49,16 @@ def post(*fields: bytes, path: bytes = b"/v1/messages", model: str = "claude-opu
 
 
 @pytest.fixture(scope="module")
-def module_sim() -> Iterator[simulator.Simulator]:
-    with simulator.Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def module_proxy(
-    module_sim: simulator.Simulator, tmp_path_factory: pytest.TempPathFactory
+    shared_sim: simulator.Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[live.Proxy]:
     proxy = live.Proxy(
         tmp_path_factory.mktemp("hostile"),
-        live.profile(module_sim.url, pool=POOL),
-        behind=module_sim.url,
+        live.profile(shared_sim.url, pool=POOL),
+        behind=shared_sim.url,
     )
     yield proxy
     proxy.close()
-
-
-@pytest.fixture
-def seen(module_sim: simulator.Simulator) -> simulator.Simulator:
-    module_sim.clear()
-    return module_sim
 
 
 @pytest.mark.parametrize(
@@ -110,7 +98,7 @@ SECRET = b"MARKED-0123456789-mrkd"
 )
 def test_a_head_that_is_none_is_not_logged(module_proxy: live.Proxy, wire: bytes) -> None:
     for port in (module_proxy.reverse_port, module_proxy.proxy_port):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        with socket.create_connection(("127.0.0.1", port), timeout=live.PATIENCE) as raw:
             raw.sendall(wire)
             raw.shutdown(socket.SHUT_WR)
             raw.makefile("rb").read()

@@ -29,12 +29,6 @@ POOL = {"tokens": list(live.POOL[:3])}
 
 
 @pytest.fixture(scope="module")
-def shared_sim() -> Iterator[simulator.Simulator]:
-    with simulator.Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def shared(
     shared_sim: simulator.Simulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[live.Proxy]:
@@ -47,12 +41,6 @@ def shared(
     )
     yield proxy
     proxy.close()
-
-
-@pytest.fixture
-def seen(shared_sim: simulator.Simulator) -> simulator.Simulator:
-    shared_sim.clear()
-    return shared_sim
 
 
 def providers(url: str) -> dict[str, Any]:
