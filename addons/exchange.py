@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ import plan
 import profiles
 import quota
 import record
+import redaction
 import rotation
 import sent
 import stats
@@ -33,8 +34,6 @@ import status
 import verdict
 
 logger = logging.getLogger(__name__)
-
-REDACTED = b"[redacted]"
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ class Exchange:
                 self.request,
                 self.secrets,
                 learn=self._learn,
-                redact=lambda said: _redacted(said, self._all_secrets()),
+                redact=self._redaction.text,
             )
         except ValueError as e:
             self._count_refusal()
@@ -159,8 +158,8 @@ class Exchange:
 
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         if failure.response:
-            self._redact(failure.response)
-        detail = _redacted(failure.detail.encode("utf-8", "replace"), self._all_secrets())
+            self._redaction.error(failure.response)
+        detail = self._redaction.text(failure.detail.encode("utf-8", "replace"))
         failure = dataclasses.replace(failure, detail=detail.decode())
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
@@ -243,7 +242,7 @@ class Exchange:
             self.outcomes,
             now=time.time(),
             wait=self.state.pool.wait(self.request.model) if self.plan.pool else None,
-            secrets=self._all_secrets(),
+            secrets=self._redaction.secrets,
         )
         if answer:
             response = http.Response.make(answer.status, answer.body, answer.headers)
@@ -257,39 +256,18 @@ class Exchange:
         if self.tally:
             self.tally.refused()
 
-    def _redact(self, response: http.Response) -> None:
-        """`Incorrect API key provided: …`: people will see this body, and perhaps the client."""
-        content = response.raw_content or b""
-        redacted = _redacted(content, self._all_secrets())
-        if redacted != content:
-            response.content = redacted
-        self._redact_head(response)
-
-    def _redact_head(self, response: http.Response) -> None:
-        """Of our own keys. What a client brings along may come back to it, as a cookie that is set
-        anew, or be anything, where no credential is asked of it."""
-        keys, fields = self._keys(), response.headers.fields
-        head = b"".join((response.data.reason, *(value for _, value in fields)))
-        if _redacted(head, keys) != head:
-            response.data.reason = _redacted(response.data.reason, keys)
-            response.headers.fields = tuple(
-                (name, _redacted(value, keys)) for name, value in fields
-            )
-
-    def _all_secrets(self) -> list[str]:
-        """What a provider might echo in an error."""
-        own = (value.decode("utf-8", "replace").split(" ")[-1] for value in self.secrets.values())
-        return [*self._keys(), *_worth_hiding(own)]
-
-    def _keys(self) -> list[str]:
-        """Of the pool and of providers."""
-        profile = self.state.profile
+    @functools.cached_property
+    def _redaction(self) -> redaction.Redaction:
+        """Of what an upstream might repeat."""
         tokens = (token.secret for token in self.state.pool.tokens)
-        keys = (provider.api_key or "" for provider in profile.providers.values())
-        return _worth_hiding([*tokens, *keys])
+        keys = (provider.api_key or "" for provider in self.state.profile.providers.values())
+        brought = (value.decode("utf-8", "replace") for value in self.secrets.values())
+        return redaction.Redaction(
+            [*tokens, *keys], [value.rpartition(" ")[2] for value in brought]
+        )
 
     def committed(self, response: http.Response) -> None:
-        self._redact_head(response)
+        self._redaction.head(response)
         self._sign(response, len(self.outcomes) + 1)
         target = str(self.attempt.step.target)
         self.state.breaker.succeeded(target)
@@ -332,17 +310,6 @@ class Exchange:
                 cached=used.get("route_tokens_cached", 0),
             )
         self.tally.closed()
-
-
-def _worth_hiding(secrets: Iterable[str]) -> list[str]:
-    """A key of a few characters would be found in any text."""
-    return [secret for secret in secrets if len(secret) >= 8]
-
-
-def _redacted(said: bytes, secrets: Iterable[str]) -> bytes:
-    for secret in secrets:
-        said = said.replace(secret.encode("utf-8", "replace"), REDACTED)
-    return said
 
 
 def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:

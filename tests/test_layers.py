@@ -35,6 +35,7 @@ GLUE = {
     "pages",
     "readonly",
     "record",
+    "redaction",
     "reload",
     "reply",
     "route",
