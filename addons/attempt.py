@@ -182,11 +182,7 @@ class Attempt:
 
 def is_wanted(request: http.Request) -> bool:
     """Whether a request asks for what we answer or route."""
-    return request.method == "POST" and path(request) in (MESSAGES, COUNT_TOKENS)
-
-
-def path(request: http.Request) -> str:
-    return request.path.partition("?")[0]
+    return request.method == "POST" and heads.path(request) in (MESSAGES, COUNT_TOKENS)
 
 
 def limits(provider: profiles.Provider, *, stream: bool) -> contract.Limits:

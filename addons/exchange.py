@@ -21,6 +21,7 @@ import credentials
 import decompress
 import errors
 import faults
+import heads
 import messages
 import plan
 import profiles
@@ -68,7 +69,7 @@ class Exchange:
         self.secrets = secrets
         self.rotates = rotates
         self.to_anthropic = to_anthropic
-        self.counts_tokens = attempt.path(flow.request) == attempt.COUNT_TOKENS
+        self.counts_tokens = heads.path(flow.request) == attempt.COUNT_TOKENS
         self.outcomes: list[verdict.Outcome] = []
         self.request: messages.Request
         self.plan: plan.Plan

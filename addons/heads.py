@@ -1,4 +1,4 @@
-"""Requests and answers with another head."""
+"""Heads of requests and answers: what they ask for, and others in their place."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ type Fields = Iterable[tuple[bytes, bytes]]
 
 type Changes = Mapping[bytes, bytes | None]
 """Header name, in lower case -> its new value; None: it goes."""
+
+
+def path(request: http.Request) -> str:
+    """What is asked for, without the query."""
+    return request.path.partition("?")[0]
 
 
 def like[M: (http.Request, http.Response)](message: M, **data: Any) -> M:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from mitmproxy import http
 
 import answers
+import heads
 import profiles
 
 
 def is_page(request: http.Request) -> bool:
-    return request.method in ("GET", "HEAD") and _path(request) in ("/health", "/v1/models")
+    return request.method in ("GET", "HEAD") and heads.path(request) in ("/health", "/v1/models")
 
 
 def answer(request: http.Request, profile: profiles.Profile) -> http.Response | None:
@@ -21,7 +22,7 @@ def answer(request: http.Request, profile: profiles.Profile) -> http.Response | 
 
 def is_public(request: http.Request) -> bool:
     """Whether a page is for everyone: whoever supervises the proxy needs no key."""
-    return is_page(request) and _path(request) == "/health"
+    return is_page(request) and heads.path(request) == "/health"
 
 
 def models(profile: profiles.Profile) -> http.Response:
@@ -44,10 +45,6 @@ def models(profile: profiles.Profile) -> http.Response:
             "last_id": names[-1] if names else None,
         }
     )
-
-
-def _path(request: http.Request) -> str:
-    return request.path.partition("?")[0]
 
 
 def display_name(name: str, profile: profiles.Profile) -> str:

@@ -12,6 +12,7 @@ from mitmproxy import http
 
 import comments
 import faults
+import heads
 import layout
 import settings
 import usage
@@ -99,7 +100,7 @@ def ended(flow: http.HTTPFlow, meter: usage.Meter | None) -> None:
         flow.metadata["route_tokens_out"] = used.output
     if why:
         write(flow, comments.failed(*who(flow), why))
-    elif used and flow.request.path.partition("?")[0].endswith("/count_tokens"):
+    elif used and heads.path(flow.request).endswith("/count_tokens"):
         model, target, _ = who(flow)
         write(flow, comments.counted(model, target, used.prompt, seconds(flow)))
     else:

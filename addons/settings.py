@@ -147,7 +147,7 @@ class Settings:
             logger.warning(f"--set {name}: no such option")
         assert self.state
         for line in announcement.lines(
-            ctx.options.mode if ctx.options.server else [],
+            startup.modes(),
             ctx.options.listen_host,
             ctx.options.confdir,
             self.state.profile,

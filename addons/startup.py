@@ -35,12 +35,16 @@ def refuse(why: str) -> NoReturn:
     sys.exit(_status(why))
 
 
+def modes() -> list[str]:
+    """The doors that mitmproxy opens."""
+    return ctx.options.mode if ctx.options.server else []
+
+
 async def closed_doors() -> list[str]:
     """Why doors are not open, once mitmproxy has tried to open them all."""
-    modes = ctx.options.mode if ctx.options.server else []
     servers = ctx.master.addons.get("proxyserver").servers
     # This waits for an update that is under way, and has nothing to do itself.
-    await servers.update([mode_specs.ProxyMode.parse(mode) for mode in modes])
+    await servers.update([mode_specs.ProxyMode.parse(mode) for mode in modes()])
     return [str(server.last_exception) for server in servers if not server.is_running]
 
 

@@ -13,6 +13,7 @@ from mitmproxy.tools.web import app
 import clients
 import credentials
 import doors
+import heads
 import pages
 import status
 import status_html
@@ -41,12 +42,12 @@ HEADERS = {
 
 
 def is_page(request: http.Request) -> bool:
-    return request.method in ("GET", "HEAD") and _path(request) in PATHS
+    return request.method in ("GET", "HEAD") and heads.path(request) in PATHS
 
 
 def answer(request: http.Request, report: Callable[[], status.Status | None]) -> http.Response:
     """What a request for which `is_page` holds gets at the reverse door."""
-    kind, body = ASSETS.get(_path(request).lstrip("/")) or _content(
+    kind, body = ASSETS.get(heads.path(request).lstrip("/")) or _content(
         request.headers.get("accept", ""), report()
     )
     return http.Response.make(200, body, {"content-type": kind, "vary": "accept", **HEADERS})
@@ -65,10 +66,6 @@ def challenge(request: http.Request, refusal: http.Response) -> http.Response:
     if is_page(request) and _wants_html(request.headers.get("accept", "")):
         refusal.headers["www-authenticate"] = 'Basic realm="claude-route", charset="UTF-8"'
     return refusal
-
-
-def _path(request: http.Request) -> str:
-    return request.path.partition("?")[0]
 
 
 def _wants_html(accept: str) -> bool:

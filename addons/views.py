@@ -16,6 +16,7 @@ from mitmproxy import http
 import answer_view
 import conversation
 import fold
+import heads
 import layout
 import prices
 import rawjson
@@ -108,7 +109,7 @@ class Views:
 
 
 def is_ours(flow: Any) -> bool:
-    return isinstance(flow, http.HTTPFlow) and flow.request.path.partition("?")[0].endswith(PATHS)
+    return isinstance(flow, http.HTTPFlow) and heads.path(flow.request).endswith(PATHS)
 
 
 def routing(flow: Any) -> str:

@@ -33,6 +33,11 @@ def test_limits(named: dict[str, float], stream: bool, first_byte: float) -> Non
     assert found.connect == 10
 
 
+def attempt_at(target: profiles.Target, client: http.Request) -> attempt.Attempt:
+    request = messages.read(client.content or b"")
+    return attempt.Attempt(plan.Step(target), client, request, {}, learn=lambda response: None)
+
+
 def test_a_credential_goes_to_its_own_address_only() -> None:
     profile = profiles.parse(str(live.profile("http://127.0.0.1:1")), {}, "p.yaml")
     target = profile.target("glm")
@@ -41,9 +46,7 @@ def test_a_credential_goes_to_its_own_address_only() -> None:
     client = http.Request.make(
         "POST", "https://api.anthropic.com/v1/messages?beta=true", body, {"x-api-key": "{{client}}"}
     )
-    made = attempt.Attempt(
-        plan.Step(target), client, messages.read(body), {}, learn=lambda response: None
-    )
+    made = attempt_at(target, client)
     assert made.shown.headers["authorization"] == "Bearer {{zai}}"
     assert made.shown.pretty_url == "http://127.0.0.1:1/provider/zai/v1/messages?beta=true"
     sent = made.request(("127.0.0.1", 1))
@@ -77,9 +80,7 @@ def test_anthropic_is_told_the_kind_of_a_key(
     body = b'{"model":"claude-x","messages":[]}'
     headers = {"anthropic-beta": sent} if sent else {}
     client = http.Request.make("POST", "https://api.anthropic.com/v1/messages", body, headers)
-    shown = attempt.Attempt(
-        plan.Step(target), client, messages.read(body), {}, learn=lambda response: None
-    ).shown
+    shown = attempt_at(target, client).shown
     assert shown.headers.get("anthropic-beta") == beta
 
 
@@ -93,9 +94,7 @@ def made(path: str = "/v1/messages", **changes: Any) -> attempt.Attempt:
     client.path = path
     for name, value in changes.items():
         setattr(client, name, value)
-    return attempt.Attempt(
-        plan.Step(target), client, messages.read(body), {}, learn=lambda response: None
-    )
+    return attempt_at(target, client)
 
 
 @pytest.mark.parametrize(

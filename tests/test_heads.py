@@ -23,6 +23,13 @@ def test_changed(changes: heads.Changes, expected: heads.Fields) -> None:
     assert heads.changed(FIELDS, changes).fields == expected
 
 
+@pytest.mark.parametrize(
+    ("asked", "path"), [("/a?b=c", "/a"), ("/a", "/a"), ("/a?", "/a"), ("/a?b?c", "/a")]
+)
+def test_path(asked: str, path: str) -> None:
+    assert heads.path(tutils.treq(path=asked.encode())) == path
+
+
 def test_like_leaves_the_first_as_it_was() -> None:
     request = tutils.treq(path=b"/one", content=b"body")
     other = heads.like(request, path=b"/two", headers=http.Headers())
