@@ -15,10 +15,10 @@ import measure
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 
-import chat
-import messages
-import profiles
-import sse
+from claude_route.dialects.chat import dialect
+from claude_route.dialects.messages import requests
+from claude_route.profile import profiles
+from claude_route.wire import sse
 
 PROFILE = """
 providers:
@@ -64,16 +64,16 @@ def request_times(body: bytes, target: profiles.Target) -> list[float]:
     """Seconds of processor time, which other processes change little."""
     times = []
     for _ in range(RUNS):
-        request = messages.read(body)
+        request = requests.read(body)
         start = time.process_time()
-        chat.request(request, target)
+        dialect.request(request, target)
         times.append(time.process_time() - start)
     return times
 
 
 def delta_times(body: bytes, target: profiles.Target) -> list[float]:
     """Seconds, of a stream's words one by one."""
-    stream = chat.request(messages.read(body), target).stream()
+    stream = dialect.request(requests.read(body), target).stream()
     chunk = (
         '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"some",'
         '"system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" word%d"},'

@@ -30,11 +30,11 @@ import tornado.websocket
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 
-import answer_view
-import conversation
-import fold
-import sse
-import usage
+from claude_route.dialects import fold
+from claude_route.dialects import usage
+from claude_route.watch.views import answers
+from claude_route.watch.views import conversation
+from claude_route.wire import sse
 
 STREAMS = 100
 ROUNDS = 5
@@ -62,13 +62,13 @@ def pages() -> None:
     print(f"ms for a page of {len(request):,} bytes, or of {len(wire):,} for an answer")
     print(f"  request         {timed(lambda: conversation.render(request)):7.1f}")
     print(f"  request, full   {timed(lambda: conversation.render(request, full=True)):7.1f}")
-    print(f"  answer          {timed(lambda: answer_view.render(fold.stream(wire), ABOUT)):7.1f}")
+    print(f"  answer          {timed(lambda: answers.render(fold.stream(wire), ABOUT)):7.1f}")
     meter = timed(lambda: usage.Meter().feed(wire))
     events = wire.count(b"\n\n")
     print(f"  counting the answer's {events:,} events as they pass {meter:.1f}")
 
 
-ABOUT = answer_view.About()
+ABOUT = answers.About()
 
 
 def timed(call: Callable[[], object], rounds: int = 15) -> float:

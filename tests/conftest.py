@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings
 
-import failing
-import live
 import simulator
+from tests.wire import pairs
+from tests.wire import proxies
 
 # How long an example takes is up to the machine.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -40,14 +40,14 @@ def seen(shared_sim: simulator.Simulator) -> simulator.Simulator:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., live.Proxy]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., proxies.Proxy]]:
     """Starts proxies that end with the test."""
-    started: list[live.Proxy] = []
+    started: list[proxies.Proxy] = []
 
-    def start(profile: Any, **arguments: Any) -> live.Proxy:
+    def start(profile: Any, **arguments: Any) -> proxies.Proxy:
         folder = tmp_path / f"proxy{len(started)}"
         folder.mkdir()
-        started.append(live.Proxy(folder, profile, **arguments))
+        started.append(proxies.Proxy(folder, profile, **arguments))
         return started[-1]
 
     yield start
@@ -56,32 +56,32 @@ def start(tmp_path: Path) -> Iterator[Callable[..., live.Proxy]]:
 
 
 @pytest.fixture(scope="module")
-def module_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
-    with failing.running(tmp_path_factory.mktemp("proxy")) as pair:
+def module_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pairs.Pair]:
+    with pairs.running(tmp_path_factory.mktemp("proxy")) as pair:
         yield pair
 
 
 @pytest.fixture
-def pair(module_pair: failing.Pair) -> failing.Pair:
+def pair(module_pair: pairs.Pair) -> pairs.Pair:
     module_pair.sim.clear()
     return module_pair
 
 
 @pytest.fixture(scope="module")
-def module_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[failing.Pair]:
-    with failing.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
+def module_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pairs.Pair]:
+    with pairs.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
         yield pair
 
 
 @pytest.fixture
-def secure(module_secure: failing.Pair) -> failing.Pair:
+def secure(module_secure: pairs.Pair) -> pairs.Pair:
     """A pair whose upstreams speak HTTP/2 with those who offer it."""
     module_secure.sim.clear()
     return module_secure
 
 
-@pytest.fixture(params=[failing.reverse, failing.http2])
-def client(request: pytest.FixtureRequest, pair: failing.Pair) -> Iterator[httpx.Client]:
+@pytest.fixture(params=[pairs.reverse, pairs.http2])
+def client(request: pytest.FixtureRequest, pair: pairs.Pair) -> Iterator[httpx.Client]:
     """Through each of the pair's doors; HTTP/1.1 at one, HTTP/2 at the other."""
     with request.param(pair) as made:
         yield made

@@ -1,0 +1,37 @@
+"""Builds the addons, in the order in which mitmproxy calls their hooks.
+
+The way of a request: `access` admits it, `proxy.exchange` reads it and plans who is asked,
+`proxy.layer` sends the attempts, and `proxy.reply` brings the answer back.
+"""
+
+from __future__ import annotations
+
+from claude_route import admission
+from claude_route import commands
+from claude_route import settings
+from claude_route import startup
+from claude_route.access import listeners
+from claude_route.pages import status_pages
+from claude_route.watch import capture
+from claude_route.watch import memory
+from claude_route.watch import readonly
+from claude_route.watch import rows
+from claude_route.watch.views import claude
+
+
+def addons() -> list[object]:
+    entry = listeners.Doors()
+    in_force = settings.Settings(entry)
+    return [
+        in_force,
+        entry,
+        admission.Route(in_force, entry),
+        rows.Rows(),
+        capture.Capture(),
+        claude.Views(),
+        memory.Memory(),
+        commands.Commands(lambda: in_force.state),
+        status_pages.StatusPage(in_force.report),
+        readonly.Readonly(),
+        startup.Values(),
+    ]

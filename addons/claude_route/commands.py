@@ -1,0 +1,60 @@
+"""Commands for mitmweb's command bar, the console and mitmproxy's API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from mitmproxy import command
+from mitmproxy import exceptions
+
+from claude_route import announcement
+from claude_route import explain
+from claude_route.proxy import exchange
+from claude_route.routing import rotation
+
+logger = logging.getLogger(__name__)
+
+
+class Commands:
+    def __init__(self, state: Callable[[], exchange.State | None]) -> None:
+        self.state = state
+
+    @command.command("pool.status")  # type: ignore[untyped-decorator]
+    def pool_status(self) -> str:
+        """The Claude tokens: state, wait, utilisation and sessions of each."""
+        return announcement.pool_table(self.pool())
+
+    @command.command("pool.rest")  # type: ignore[untyped-decorator]
+    def pool_rest(self, place: int, seconds: int) -> str:
+        """Let the token at a place rest for some seconds. A longer rest stays as it is."""
+        return self.by_hand(lambda pool: pool.rest(place, seconds), f"rests {seconds} s")
+
+    @command.command("pool.wake")  # type: ignore[untyped-decorator]
+    def pool_wake(self, place: int) -> str:
+        """Make the token at a place available again, whatever was the matter with it."""
+        return self.by_hand(lambda pool: pool.wake(place), "is available again")
+
+    @command.command("route.explain")  # type: ignore[untyped-decorator]
+    def route_explain(self, model: str) -> str:
+        """What would become of a request for a model right now."""
+        state = self.in_force()
+        return explain.route(state.profile, state.pool, state.breaker, model)
+
+    def pool(self) -> rotation.Pool:
+        return self.in_force().pool
+
+    def by_hand(self, change: Callable[[rotation.Pool], rotation.Token], what: str) -> str:
+        """The line of `pool.status` of the token that was changed."""
+        pool = self.pool()
+        try:
+            token = change(pool)
+        except ValueError as e:
+            raise exceptions.CommandError(str(e)) from e
+        logger.info(f"{token.label} {what}, by hand")
+        return announcement.pool_table(pool).splitlines()[pool.tokens.index(token)]
+
+    def in_force(self) -> exchange.State:
+        if state := self.state():
+            return state
+        raise exceptions.CommandError("no profile is in force")

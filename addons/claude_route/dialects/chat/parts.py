@@ -1,0 +1,174 @@
+"""Content blocks of Messages as parts of a Chat Completions message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from claude_route.dialects.chat import tool_names
+from claude_route.dialects.messages import requests
+from claude_route.wire import rawjson
+
+Part = str | dict[str, Any]
+"""A part of a user's message: text, or a part of another kind."""
+
+
+class Block(msgspec.Struct, gc=False):
+    """A content block of any kind: `type` says which of the fields it has."""
+
+    type: str
+    text: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: msgspec.Raw = msgspec.Raw()
+    tool_use_id: str | None = None
+    content: msgspec.Raw = msgspec.Raw()
+    is_error: bool | None = None
+    source: msgspec.Raw = msgspec.Raw()
+    title: str | None = None
+    context: str | None = None
+    tool_name: str | None = None
+    tool: msgspec.Raw = msgspec.Raw()
+    cache_control: Any = None
+    citations: Any = None
+    caller: Any = None
+
+
+class Source(msgspec.Struct):
+    type: str
+    media_type: str = ""
+    data: str = ""
+    url: str = ""
+    content: str | list[Block] = ""
+
+
+_blocks = msgspec.json.Decoder(str | list[Block] | None)
+_source = msgspec.json.Decoder(Source)
+
+
+class Parts:
+    """Makes the parts; names with `drop` what has none."""
+
+    def __init__(self, names: tool_names.Names, drop: Callable[[str], None]) -> None:
+        self._names = names
+        self._drop = drop
+
+    def result(self, block: Block) -> tuple[str, list[Part]]:
+        """A result as text, and what of it isn't text for the user's message after it."""
+        texts: list[str] = []
+        media: list[Part] = []
+        for part in self._nested(block.content):
+            if isinstance(part, str):
+                texts.append(part)
+            else:
+                kind = "image" if part["type"] == "image_url" else "document"
+                texts.append(f"[The {kind} is in the next message]")
+                media.append(part)
+        text = "\n".join(filter(None, texts)) or "[No output]"
+        return (f"Error: {text}" if block.is_error else text), media
+
+    def _nested(self, content: msgspec.Raw) -> list[Part]:
+        """The content of a tool result or a document: text, or blocks."""
+        inner = _blocks.decode(content) if content else None
+        if isinstance(inner, str):
+            return [inner]
+        parts: list[Part] = []
+        for block in inner or ():
+            self.note(block)
+            parts += self.of(block)
+        return parts
+
+    def of(self, block: Block) -> list[Part]:
+        match block.type:
+            case "text":
+                return [block.text or ""]
+            case "image":
+                return [self._image(_source.decode(block.source))]
+            case "document":
+                return self._document(block)
+            case "search_result":
+                source = msgspec.json.decode(block.source, type=str)
+                found = [part for part in self._nested(block.content) if isinstance(part, str)]
+                return ["\n".join([f"[Search result: {block.title}, {source}]", *found])]
+            case "tool_reference":
+                return [f"[The tool {self._names.sent(block.tool_name or '')} can be called now]"]
+            case "tool_addition" | "tool_removal":
+                # The tools that are sent are as these left them.
+                return []
+            case _:
+                return [self.other(block)]
+
+    def _image(self, source: Source) -> Part:
+        if source.type == "base64":
+            url = f"data:{source.media_type};base64,{source.data}"
+        elif source.type == "url":
+            url = source.url
+        else:
+            self._drop(f"messages[].content[].source.{source.type}")
+            return "[An image that cannot be shown here]"
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    def _document(self, block: Block) -> list[Part]:
+        source = _source.decode(block.source)
+        title = block.title or "document"
+        head = f"[Document: {title}]"
+        if block.context:
+            head += f"\n{block.context}"
+        if source.type == "base64":
+            data = f"data:{source.media_type};base64,{source.data}"
+            return [head, {"type": "file", "file": {"filename": title, "file_data": data}}]
+        if source.type == "text":
+            return [f"{head}\n{source.data}"]
+        if source.type == "content":
+            inner = source.content
+            if isinstance(inner, str):
+                return [f"{head}\n{inner}"]
+            return [head, *(part for block in inner for part in self.of(block))]
+        if source.type == "url":
+            return [f"{head}\n{source.url}"]
+        self._drop(f"messages[].content[].source.{source.type}")
+        return [f"{head}\n[It cannot be shown here]"]
+
+    def other(self, block: Block) -> str:
+        """A block that has no equal here: what can be read of it, as text."""
+        if not block.content or block.content == rawjson.NULL:
+            self._drop(f"messages[].content[].{block.type}")
+            return ""
+        content = _readable(msgspec.json.decode(block.content))
+        if not isinstance(content, str):
+            content = msgspec.json.encode(content).decode()
+        return f"[{block.type}: {content}]"
+
+    def note(self, block: Block) -> None:
+        if block.cache_control is not None:
+            self._drop("messages[].content[].cache_control")
+        if block.citations is not None:
+            self._drop("messages[].content[].citations")
+        if block.caller is not None:
+            self._drop("messages[].content[].caller")
+
+
+def content(parts: list[Part]) -> str | list[dict[str, Any]]:
+    """A message's content: a plain string where it can be, which every server takes."""
+    texts = [part for part in parts if isinstance(part, str)]
+    if len(texts) == len(parts):
+        return "\n\n".join(texts) or requests.EMPTY
+    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+
+
+def _readable(value: Any) -> Any:
+    """A server tool's result without what is encrypted or not text."""
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
+    if isinstance(value, dict):
+        unread = {"data"} if value.get("type") == "base64" else set()
+        return {
+            key: _readable(item)
+            for key, item in value.items()
+            if not key.startswith("encrypted") and key not in unread
+        }
+    return value

@@ -1,0 +1,147 @@
+"""Reasoning of Chat Completions as thinking blocks, and back to the provider that made it.
+
+Providers name it variously, and want it back under the name that they gave it: what is needed for that
+stands in the block's signature, after the tag that names the provider.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable
+from typing import Any
+from typing import Literal
+
+import msgspec
+
+from claude_route.wire import rawjson
+
+Form = Literal["reasoning_content", "reasoning", "parts"]
+"""Where plain reasoning stood: in a field of that name, or (Mistral) among the parts of the content."""
+
+_FORMS: tuple[Form, ...] = ("reasoning", "parts")
+"""The forms that a signature names; it says nothing of the commonest."""
+
+# The kind of a reasoning detail of our own, for what Gemini wants back with a tool call.
+_CALL = "tool_call.extra_content"
+
+
+def payload(form: Form, details: list[dict[str, Any]]) -> str:
+    """What a signature says after the tag.
+
+    OpenRouter's reasoning_details are kept whole where they are signed or encrypted: a provider behind
+    it refuses them altered. Where they only repeat the text, the text is enough.
+    """
+    if sealed(details):
+        return base64.b64encode(_encoded(details)).decode()
+    if details:
+        return "reasoning"
+    return "" if form == "reasoning_content" else form
+
+
+def _encoded(details: list[dict[str, Any]]) -> bytes:
+    try:
+        return msgspec.json.encode(details, order="sorted")
+    except UnicodeEncodeError:
+        # There are halves of surrogate pairs in it: as escapes, those that have met are one.
+        details = msgspec.json.decode(rawjson.mend(json.dumps(details).encode()))
+        return msgspec.json.encode(details, order="sorted")
+
+
+def sealed(details: Iterable[Any]) -> bool:
+    """Whether there is something signed or encrypted among reasoning_details."""
+    return any(
+        isinstance(detail, dict) and (detail.get("data") or detail.get("signature"))
+        for detail in details
+    )
+
+
+def call_payload(id: str, extra_content: Any) -> str:
+    """The same for a block that carries a tool call's extra_content, Gemini's thought signature."""
+    detail = {"type": _CALL, "id": id, "extra_content": extra_content}
+    return base64.b64encode(msgspec.json.encode([detail])).decode()
+
+
+def merge(details: list[dict[str, Any]], more: Iterable[Any]) -> None:
+    """Add the reasoning_details of a chunk to those before: the pieces of one have the same index."""
+    for piece in more:
+        if not isinstance(piece, dict):
+            continue
+        whole = details[-1] if details else {}
+        index = piece.get("index")
+        if index is not None:
+            whole = next((detail for detail in details if detail.get("index") == index), {})
+        if (
+            not whole
+            or whole.get("type") != piece.get("type")
+            or (index is None and "data" in piece)
+        ):
+            details.append(dict(piece))
+            continue
+        for key, value in piece.items():
+            if key in ("text", "summary", "data") and isinstance(value, str):
+                whole[key] = (whole.get(key) or "") + value
+            elif value is not None:
+                whole[key] = value
+
+
+def detailed_text(details: Iterable[Any]) -> str:
+    """The readable text in reasoning_details."""
+    texts = (
+        detail.get("text") or detail.get("summary")
+        for detail in details
+        if isinstance(detail, dict)
+    )
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+class Thoughts:
+    """The reasoning of one assistant message, on its way back to its provider."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, Any] = {}
+        """extra_content by the id of its tool call."""
+        self._texts: list[str] = []
+        self._form: Form = "reasoning_content"
+        self._details: list[dict[str, Any]] = []
+
+    def add(self, text: str, payload: str) -> None:
+        """A thinking block whose signature said `payload` after the tag; \"\" where it had no tag."""
+        for form in _FORMS:
+            if payload == form:
+                self._form = form
+        details = _details(payload)
+        for detail in details:
+            if detail.get("type") == _CALL:
+                self.calls[str(detail.get("id"))] = detail.get("extra_content")
+            else:
+                self._details.append(detail)
+        if text and not details:
+            self._texts.append(text)
+
+    def put(self, message: dict[str, Any]) -> None:
+        """Put the reasoning into the assistant message, where its provider had it."""
+        text = "".join(self._texts)
+        if self._details:
+            unsigned = [{"type": "reasoning.text", "text": text}] if text else []
+            message["reasoning_details"] = unsigned + self._details
+        elif text and self._form == "parts":
+            parts: list[dict[str, Any]] = [
+                {"type": "thinking", "thinking": [{"type": "text", "text": text}]}
+            ]
+            if message["content"]:
+                parts.append({"type": "text", "text": message["content"]})
+            message["content"] = parts
+        elif text:
+            message[self._form] = text
+
+
+def _details(payload: str) -> list[dict[str, Any]]:
+    if payload in ("", *_FORMS):
+        return []
+    try:
+        return msgspec.json.decode(base64.b64decode(payload), type=list[dict[str, Any]])
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        # Not one of ours: a Messages provider of the same name signed it.
+        return []

@@ -1,0 +1,280 @@
+"""A streamed Chat Completions answer as a streamed Messages answer.
+
+Chat Completions mixes what it streams at will; the blocks of Messages come one after the other. So text,
+thinking and each tool call become a block when their first bytes are there, and what arrives while a tool
+call isn't finished waits in line until it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from claude_route.dialects import envelope
+from claude_route.dialects.chat import answers
+from claude_route.dialects.chat import calls
+from claude_route.dialects.chat import completions
+from claude_route.dialects.chat import errors
+from claude_route.dialects.chat import reasoning
+from claude_route.dialects.messages import requests
+from claude_route.wire import sse
+
+_encode = msgspec.json.encode
+
+_DELTAS = {
+    "text": (b"text_delta", b"text"),
+    "thinking": (b"thinking_delta", b"thinking"),
+    "tool_use": (b"input_json_delta", b"partial_json"),
+}
+"""A block's type: its deltas' type, and the field that holds what they add."""
+
+_SIGNATURE = {"text": {}, "thinking": {"signature": ""}}
+
+DONE = b"[DONE]"
+PING = sse.encode("ping", b'{"type":"ping"}')
+
+
+class Stream:
+    """Feed it the provider's events; it never raises.
+
+    An error that the provider sends ends it, with an `error` event.
+    """
+
+    def __init__(self, asked: answers.Asked) -> None:
+        self.failed: tuple[str, str] | None = None
+        """Type and message of the error that ended it."""
+        self._asked = asked
+        self._out: list[bytes] = []
+        self._started = False
+        self._ended = False
+        self._index = -1
+        """Of the block that is open, or was last."""
+        self._open: str | calls.Call = ""
+        """`text`, `thinking` or a call; empty where no block is open."""
+        self._delta = b""
+        """How a delta's event begins in the open block."""
+        self._half = ""
+        """The first half of a surrogate pair, whose second the open block's next delta may bring."""
+        self._line: list[completions.Piece | calls.Call] = []
+        """What has come while the open call wasn't complete."""
+        self._blank = {"text": "", "thinking": ""}
+        """White space that has come where no block was open: it opens none."""
+        self._form: reasoning.Form = "reasoning_content"
+        self._details: list[dict[str, Any]] = []
+        """The reasoning_details of the open thinking block, or the next one."""
+        self._calls = calls.Calls()
+        self._used: set[str] = set()
+        self._finish: str | None = None
+        self._matched: Any = None
+        self._usage: dict[str, int] | None = None
+        self._summed = False
+        """Whether there was a chunk with nothing but the usage, which is the last."""
+
+    def feed(self, event: sse.Event) -> bytes:
+        """Whole events for the client, or nothing yet."""
+        data = event.data
+        if self._ended:
+            return b""
+        if not data:
+            # What comments such as OpenRouter's say while it waits, a ping says here.
+            return PING if self._started and not event.name else b""
+        if data.strip() == DONE:
+            return self._finished()
+        try:
+            completion = completions.read_chunk(data)
+        except ValueError:
+            if event.name != "error":
+                return self._fail("api_error", "the provider sent an event that is no completion")
+        if event.name == "error" or completion.failed():
+            _, kind, message = errors.translate(200, data)
+            return self._fail(kind, message)
+        self._start()
+        had_finished = self._finish is not None
+        had_calls = len(self._calls.all)
+        is_silent = self._index < 0 and not had_calls
+        for choice in completion.choices or ():
+            delta = choice.delta
+            if delta is None and is_silent:
+                # A whole answer; where something was said before, it says that once more.
+                delta = choice.message
+            if delta is not None:
+                self._add(delta)
+            self._finish = choice.finish_reason or self._finish
+            self._matched = choice.stop_reason or self._matched
+        if counted := completions.usage(completion):
+            self._usage = counted
+            self._summed = not completion.choices
+            # Not all send [DONE] after it.
+            if had_finished and not self._out and len(self._calls.all) == had_calls:
+                return self._finished()
+        return self._flush()
+
+    def end(self) -> bytes:
+        """What is missing where the provider's stream has ended."""
+        if self._ended:
+            return b""
+        if not self._finish and not self._summed and (self._index >= 0 or self._line):
+            return self._fail("api_error", "The answer broke off: the provider ended it too early")
+        return self._finished()
+
+    def _add(self, delta: completions.Delta) -> None:
+        details = completions.details(delta)
+        if details and self._asked.tags:
+            reasoning.merge(self._details, details)
+            if not isinstance(self._open, calls.Call):
+                self._seal()
+        for piece in completions.pieces(delta):
+            if piece.kind == "thinking":
+                if self._asked.strips:
+                    continue
+                self._form = completions.form(delta)
+            if self._line or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
+                self._line.append(piece)
+            else:
+                self._write(piece)
+        for call in completions.tool_calls(delta):
+            self._add_call(call)
+        if self._line:
+            self._advance()
+
+    def _write(self, piece: completions.Piece) -> None:
+        kind, text = piece
+        if self._open != kind:
+            text = self._blank[kind] + text
+            self._blank[kind] = "" if text.strip() else text
+            if self._blank[kind]:
+                return
+            self._begin(kind, {"type": kind, kind: ""} | _SIGNATURE[kind])
+        self._send(text)
+
+    def _seal(self) -> None:
+        """A thinking block for what is signed or encrypted without a text of its own."""
+        if self._open != "thinking" and reasoning.sealed(self._details):
+            self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+            self._send(self._blank["thinking"])
+            self._blank["thinking"] = ""
+
+    def _add_call(self, piece: completions.ToolCall) -> None:
+        call, text = self._calls.add(piece)
+        if call.state == "new":
+            call.state = "waiting"
+            self._line.append(call)
+        elif call.state == "live" and text:
+            self._send(text)
+        elif call.state == "held":
+            self._enliven(call)
+
+    def _advance(self, *, force: bool = False) -> None:
+        """Let those in line go out, up to the first call that still needs something."""
+        while self._line:
+            if isinstance(self._open, calls.Call) and not force and not self._open.is_complete():
+                return
+            first = self._line[0]
+            if isinstance(first, calls.Call) and not force and not first.can_start():
+                return
+            del self._line[0]
+            if not isinstance(first, calls.Call):
+                self._write(first)
+            elif first.name:
+                self._begin_call(first)
+
+    def _begin_call(self, call: calls.Call) -> None:
+        function = completions.Function(call.name)
+        block = self._asked.call_block(
+            completions.ToolCall(id=call.id, function=function), self._used
+        )
+        if call.extra_content and self._asked.tags:
+            payload = reasoning.call_payload(block["id"], call.extra_content)
+            self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
+            self._close(payload)
+        self._begin(call, block)
+        call.state = "held"
+        self._enliven(call)
+
+    def _enliven(self, call: calls.Call) -> None:
+        # As they came: the next piece may begin with the other half of what this ends with.
+        text = "".join(call.arguments)
+        if text.lstrip().startswith("{") and text != calls.EMPTY:
+            call.state = "live"
+            self._send(text)
+
+    def _begin(self, what: str | calls.Call, block: dict[str, Any]) -> None:
+        self._close()
+        self._index += 1
+        self._open = what
+        self._emit("content_block_start", index=self._index, content_block=block)
+        kind, key = _DELTAS[block["type"]]
+        start = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
+        self._delta = (start + b'"delta":{"type":"%s","%s":') % (self._index, kind, key)
+
+    def _send(self, text: str) -> None:
+        # The hot path: an event for each token.
+        if not text:
+            return
+        try:
+            encoded = _encode(self._half + text)
+        except UnicodeEncodeError:
+            text = self._half + text
+            self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
+            text = completions.joined(text.removesuffix(self._half))
+            if not text:
+                return
+            encoded = _encode(text)
+        self._out.append(self._delta + encoded + b"}}\n\n")
+
+    def _close(self, payload: str | None = None) -> None:
+        """Close the open block; `payload` is what a thinking block's signature says of it."""
+        if not self._open:
+            return
+        if self._half:
+            self._half = ""
+            self._send("\ufffd")
+        if isinstance(self._open, calls.Call):
+            if self._open.state == "held":
+                self._send(answers.arguments(self._open.text()).decode())
+            self._open.state = "closed"
+        elif self._open == "thinking":
+            if payload is None:
+                payload = reasoning.payload(self._form, self._details)
+                self._details = []
+            if signature := self._asked.signature(payload):
+                delta = {"type": "signature_delta", "signature": signature}
+                self._emit("content_block_delta", index=self._index, delta=delta)
+        self._emit("content_block_stop", index=self._index)
+        self._open = ""
+
+    def _start(self) -> None:
+        if not self._started:
+            self._started = True
+            rest = {"stop_reason": None, "stop_sequence": None, "usage": completions.NO_USAGE}
+            self._emit("message_start", message=self._asked.head() | {"content": []} | rest)
+
+    def _finished(self) -> bytes:
+        if self._finish is None and self._index < 0 and not self._line:
+            return self._fail("api_error", "the provider ended the stream without an answer")
+        self._ended = True
+        self._advance(force=True)
+        self._seal()
+        if self._index < 0:
+            self._blank["text"] = ""
+            self._write(completions.Piece("text", requests.EMPTY))
+        self._close()
+        arguments = [call.text() for call in self._calls.all if call.name]
+        ending = answers.stop(self._finish, self._matched, arguments, self._asked)
+        self._emit("message_delta", delta=ending, usage=self._usage or completions.NO_USAGE)
+        self._emit("message_stop")
+        return self._flush()
+
+    def _fail(self, kind: str, message: str) -> bytes:
+        self._ended = True
+        self.failed = (kind, message)
+        return sse.encode("error", envelope.body(kind, message))
+
+    def _emit(self, name: str, **fields: Any) -> None:
+        self._out.append(sse.encode(name, _encode({"type": name} | fields)))
+
+    def _flush(self) -> bytes:
+        out = b"".join(self._out)
+        self._out.clear()
+        return out

@@ -1,0 +1,231 @@
+"""A Messages request as a Chat Completions request.
+
+https://platform.claude.com/docs/en/api/messages and https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+import msgspec
+
+from claude_route.dialects.chat import fields
+from claude_route.dialects.chat import parts
+from claude_route.dialects.chat import quirks
+from claude_route.dialects.chat import tool_names
+from claude_route.dialects.chat import tools
+from claude_route.dialects.chat import turns
+from claude_route.dialects.messages import foreign
+from claude_route.dialects.messages import foreign_blocks
+from claude_route.dialects.messages import requests
+from claude_route.profile import profiles
+from claude_route.wire import rawjson
+
+_ROLES = {"user", "assistant", "system"}
+
+_STOPS = 4
+"""Stop sequences that OpenAI takes."""
+
+_LIMITS = ("max_tokens", "max_completion_tokens")
+
+_EFFORTS = {"max": "high", "xhigh": "high"}
+"""Efforts that few providers know; for those that do, the profile's `set` can name one."""
+
+
+class _Thinking(msgspec.Struct):
+    type: str
+    budget_tokens: int = 0
+
+
+class _Format(msgspec.Struct):
+    type: str
+    schema: msgspec.Raw = msgspec.Raw()
+
+
+class _OutputConfig(msgspec.Struct):
+    effort: str | None = None
+    format: _Format | None = None
+
+
+class _Metadata(msgspec.Struct):
+    user_id: str | None = None
+
+
+class Translation(NamedTuple):
+    """A request for one target, and what its answer's translation needs to know of it."""
+
+    body: bytes
+    dropped: tuple[str, ...]
+    """The paths of what has no equal in Chat Completions, without content."""
+    names: tool_names.Names
+    stops: tuple[str, ...]
+    ids: set[str]
+    """The ids of the calls that the conversation holds."""
+
+
+def translate(request: requests.Request, target: profiles.Target) -> Translation:
+    """The request that a target gets.
+
+    Raises:
+        ValueError: the body is no Messages request; says where, in plain words.
+    """
+    target_quirks = quirks.of(target)
+    request_fields = fields.Fields(request.fields)
+    request_fields.take("model", str)
+    conversation = request_fields.take("messages", list[turns.Message], [])
+    request_tools = tools.read(request_fields, request.messages)
+    names = tool_names.Names(tool.name for tool in request_tools)
+    chat_turns_ = turns.Turns(names, target_quirks, target.provider, request_fields.drop)
+    _converse(conversation, chat_turns_)
+    if any(message.output_config is not None for message in conversation):
+        request_fields.drop("messages[].output_config")
+    sampling = _sampling(request_fields, target_quirks)
+    chat = {
+        "model": target.model,
+        "messages": _system(request_fields, target_quirks) + chat_turns_.sent,
+        **tools.functions(request_fields, request_tools, names),
+        **sampling,
+        **_thinking(request_fields, target_quirks),
+        **_limit(request_fields, target_quirks, target.provider),
+        **_user(request_fields),
+    }
+    if request_fields.take("stream", bool):
+        chat |= {"stream": True, "stream_options": {"include_usage": True}}
+    provider = target.provider
+    unwanted = {*provider.drop, *target_quirks.refused}
+    for field in sorted(chat.keys() & unwanted - provider.set.keys()):
+        request_fields.drop(field)
+        del chat[field]
+    chat |= {field: value for field, value in provider.set.items() if field not in _LIMITS}
+    return Translation(
+        msgspec.json.encode(chat),
+        request_fields.dropped(),
+        names,
+        tuple(sampling.get("stop", ())),
+        chat_turns_.ids,
+    )
+
+
+def _converse(conversation: list[turns.Message], turns: turns.Turns) -> None:
+    """Give the messages to `turns`, neighbours of one role as one, as Anthropic does with them."""
+    for n, message in enumerate(conversation):
+        if message.role not in _ROLES:
+            expected = "user, assistant or system"
+            raise ValueError(f"messages[{n}].role: expected {expected}, got something else")
+    sides = itertools.groupby(conversation, key=lambda message: message.role == "assistant")
+    for assistant, side in sides:
+        blocks = itertools.chain.from_iterable(map(_blocks, side))
+        try:
+            (turns.assistant if assistant else turns.user)(blocks)
+        except rawjson.REFUSALS as e:
+            raise ValueError(rawjson.explain(e, "messages[].content[]")) from e
+    turns.end()
+
+
+def _blocks(message: turns.Message) -> Iterable[parts.Block]:
+    blocks = message.content
+    if isinstance(blocks, str):
+        blocks = [parts.Block("text", text=blocks)]
+    return map(_reminder, blocks) if message.role == "system" else blocks
+
+
+def _reminder(block: parts.Block) -> parts.Block:
+    """A block of a `system` message amid the conversation: strict templates take one at the start."""
+    if block.type != "text" or not block.text:
+        return block
+    text = foreign_blocks.reminder(block.text)
+    return parts.Block("text", text=text, cache_control=block.cache_control)
+
+
+def _system(fields: fields.Fields, quirks: quirks.Quirks) -> list[dict[str, Any]]:
+    system = fields.take("system", str | list[dict[str, Any]], "")
+    if isinstance(system, str):
+        system = [{"type": "text", "text": foreign.unbilled(system)}]
+    texts = []
+    for block in system:
+        text = block.get("text")
+        if not isinstance(text, str):
+            fields.drop(f"system[].{block.get('type')}")
+        elif text.startswith(foreign.BILLING):
+            fields.drop(f"system[].{foreign.BILLING}")
+        elif text:
+            texts.append(text)
+        for field in sorted(block.keys() - {"type", "text"}):
+            fields.drop(f"system[].{field}")
+    role = "developer" if quirks.reasons else "system"
+    return [{"role": role, "content": "\n\n".join(texts)}] if texts else []
+
+
+def _sampling(fields: fields.Fields, quirks: quirks.Quirks) -> dict[str, Any]:
+    stops = fields.take("stop_sequences", list[str], [])
+    sampling = {
+        "temperature": fields.take("temperature", float),
+        "top_p": fields.take("top_p", float),
+        "stop": stops[:_STOPS] or None,
+    }
+    given = {field: value for field, value in sampling.items() if value is not None}
+    if quirks.reasons:
+        for field in given:
+            fields.drop("stop_sequences" if field == "stop" else field)
+        return {}
+    if len(stops) > _STOPS:
+        fields.drop(f"stop_sequences[{_STOPS}:]")
+    return given
+
+
+def _thinking(fields: fields.Fields, quirks: quirks.Quirks) -> dict[str, Any]:
+    thinking = fields.take("thinking", _Thinking)
+    config = fields.take("output_config", _OutputConfig, _OutputConfig())
+    shape = fields.take("output_format", _Format) or config.format
+    sent: dict[str, Any] = {}
+    if shape is not None and not (shape.type == "json_schema" and shape.schema):
+        fields.drop("output_config.format")
+    elif shape is not None:
+        schema = {"name": "output", "schema": shape.schema}
+        sent["response_format"] = {"type": "json_schema", "json_schema": schema}
+    effort = None if thinking is None else _effort(thinking, config.effort, quirks)
+    if effort is not None and quirks.effort:
+        sent["reasoning_effort"] = effort
+    elif thinking is not None and thinking.type != "disabled":
+        fields.drop("thinking")
+    elif config.effort:
+        fields.drop("output_config.effort")
+    return sent
+
+
+def _effort(thinking: _Thinking, effort: str | None, quirks: quirks.Quirks) -> str | None:
+    if thinking.type == "disabled":
+        # Elsewhere nothing says "none" that all would take, so the model thinks as it likes.
+        return quirks.least if quirks.least != "low" else None
+    if effort is not None:
+        return _EFFORTS.get(effort, effort)
+    if thinking.type != "enabled":
+        return None
+    if thinking.budget_tokens >= 10000:
+        return "high"
+    if thinking.budget_tokens >= 5000:
+        return "medium"
+    if thinking.budget_tokens >= 2000 or quirks.least == "none":
+        return "low"
+    return quirks.least
+
+
+def _limit(
+    fields: fields.Fields, quirks: quirks.Quirks, provider: profiles.Provider
+) -> dict[str, Any]:
+    """The most tokens to answer with, by the name that the target takes: what is `set` caps it."""
+    caps = [provider.set[field] for field in _LIMITS if field in provider.set]
+    asked = fields.take("max_tokens", int)
+    limits = [limit for limit in (asked, *caps) if limit is not None]
+    completion = quirks.reasons or "max_completion_tokens" in provider.set
+    return {_LIMITS[completion]: min(limits)} if limits else {}
+
+
+def _user(fields: fields.Fields) -> dict[str, Any]:
+    # OpenAI takes 64 characters; Claude Code's has more, and says more than a provider need know.
+    user = fields.take("metadata", _Metadata, _Metadata()).user_id
+    return {"user": hashlib.sha256(user.encode()).hexdigest()} if user else {}

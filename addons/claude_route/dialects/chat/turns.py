@@ -1,0 +1,180 @@
+"""The messages of a Messages request as those of Chat Completions.
+
+Strict servers want users and assistants in turn, and after an assistant's tool calls a result for each, in
+their order, before anything else: so messages of one role are merged, results sorted and completed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+from typing import NamedTuple
+
+import msgspec
+
+from claude_route.dialects.chat import parts
+from claude_route.dialects.chat import quirks
+from claude_route.dialects.chat import reasoning
+from claude_route.dialects.chat import tool_names
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import thinking
+from claude_route.profile import profiles
+
+# What Google documents for calls in a history that another model made.
+_FOREIGN_CALL = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+
+
+_BETWEEN = "I have the results."
+"""The assistant's word for servers that let no user speak right after a tool."""
+
+
+class Message(msgspec.Struct):
+    role: str
+    content: str | list[parts.Block] = ""
+    output_config: Any = None
+
+
+class _Call(NamedTuple):
+    id: str
+    """The client's id of the call."""
+    sent: str
+    name: str
+
+
+class Turns:
+    """Takes the messages one after the other; `sent` is what the provider gets."""
+
+    def __init__(
+        self,
+        names: tool_names.Names,
+        quirks: quirks.Quirks,
+        provider: profiles.Provider,
+        drop: Callable[[str], None],
+    ) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.ids: set[str] = set()
+        """The client's ids of all calls."""
+        self._names = names
+        self._parts = parts.Parts(names, drop)
+        self._quirks = quirks
+        self._provider = provider
+        self._tag = thinking.tag(provider.name)
+        self._drop = drop
+        self._waiting: list[_Call] = []
+        """The calls of the last message, whose results must come next."""
+
+    def assistant(self, blocks: Iterable[parts.Block]) -> None:
+        texts: list[str] = []
+        calls: list[dict[str, Any]] = []
+        thoughts = reasoning.Thoughts()
+        for block in blocks:
+            self._parts.note(block)
+            match block.type:
+                case "text":
+                    texts.append(block.text or "")
+                case "tool_use":
+                    calls.append(self._call(block))
+                case "thinking":
+                    self._thought(block, thoughts)
+                case "redacted_thinking":
+                    self._drop("messages[].content[].redacted_thinking")
+                case "server_tool_use" | "mcp_tool_use":
+                    texts.append(f"[Called {block.name}: {_text(block.input)}]")
+                case _:
+                    texts.append(self._parts.other(block))
+        content = "\n\n".join(text for text in texts if text)
+        # Some servers refuse a null content, some an empty one: OpenAI's own answers have the null.
+        message: dict[str, Any] = {"role": "assistant", "content": content or None}
+        if calls:
+            message["tool_calls"] = calls
+            self._sign(calls, thoughts)
+        elif not content:
+            message["content"] = requests.EMPTY
+        thoughts.put(message)
+        if calls and self._provider.reasoning == "required":
+            message.setdefault("reasoning_content", "")
+        self.sent.append(message)
+
+    def user(self, blocks: Iterable[parts.Block]) -> None:
+        """A user's turn: the results of the calls before it, then all the rest as one message."""
+        waiting, self._waiting = self._waiting, []
+        results: dict[str, list[parts.Block]] = {call.id: [] for call in waiting}
+        room = [call.id for call in waiting]
+        rest: list[parts.Part] = []
+        for block in blocks:
+            self._parts.note(block)
+            if block.type != "tool_result":
+                rest += self._parts.of(block)
+            elif block.tool_use_id in room:
+                room.remove(block.tool_use_id)
+                results[block.tool_use_id].append(block)
+            else:
+                text, media = self._parts.result(block)
+                rest += [f"[Result of another tool call, {block.tool_use_id}]\n{text}", *media]
+        shown: list[parts.Part] = []
+        for call in waiting:
+            content: str | msgspec.Raw = "[The call has no result]"
+            if results[call.id]:
+                block = results[call.id].pop(0)
+                if raw := _raw_text(block):
+                    content = raw
+                else:
+                    content, media = self._parts.result(block)
+                    if media:
+                        shown += [f"[From the result of {call.name}, {call.sent}]", *media]
+            told = {"role": "tool", "tool_call_id": call.sent, "content": content}
+            self.sent.append(told | {"name": call.name} if self._quirks.gemini else told)
+        all_parts = [part for part in shown + rest if part]
+        if all_parts and waiting and self._quirks.in_turn:
+            self.sent.append({"role": "assistant", "content": _BETWEEN})
+        if all_parts or not waiting:
+            self.sent.append({"role": "user", "content": parts.content(all_parts)})
+
+    def end(self) -> None:
+        """After the last message: calls that wait for results get them here."""
+        if self._waiting:
+            self.user([])
+
+    def _call(self, block: parts.Block) -> dict[str, Any]:
+        id = block.id or ""
+        sent = self._quirks.call_id(id)
+        if self._waiting and any(call.sent == sent for call in self._waiting):
+            sent = tool_names.hashed(f"{sent} {len(self._waiting)}", 9)
+        name = self._names.sent(block.name or "")
+        self._waiting.append(_Call(id, sent, name))
+        self.ids.add(id)
+        arguments = _text(block.input)
+        if not arguments.startswith("{"):
+            arguments = "{}"
+        return {"id": sent, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+    def _sign(self, calls: list[dict[str, Any]], thoughts: reasoning.Thoughts) -> None:
+        for call, waiting in zip(calls, self._waiting, strict=True):
+            if extra := thoughts.calls.get(waiting.id):
+                call["extra_content"] = extra
+        # Of several calls in one message only the first has to be signed.
+        if self._quirks.gemini:
+            calls[0].setdefault("extra_content", _FOREIGN_CALL)
+
+    def _thought(self, block: parts.Block, thoughts: reasoning.Thoughts) -> None:
+        policy = self._provider.thinking.requests
+        signature = block.signature or ""
+        if policy != "all" and signature.startswith(self._tag):
+            thoughts.add(block.thinking or "", signature[len(self._tag) :])
+        elif policy == "none":
+            thoughts.add(block.thinking or "", "")
+        else:
+            self._drop("messages[].content[].thinking")
+
+
+def _raw_text(result: parts.Block) -> msgspec.Raw | None:
+    """A result that is a string, as JSON: files make most of a conversation, and decoding them takes long."""
+    text = bytes(result.content)
+    if not text.startswith(b'"') or text == b'""':
+        return None
+    return msgspec.Raw(b'"Error: ' + text[1:]) if result.is_error else result.content
+
+
+def _text(raw: msgspec.Raw) -> str:
+    return bytes(raw).decode().strip()

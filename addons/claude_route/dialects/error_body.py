@@ -1,0 +1,143 @@
+"""Error bodies as providers write them -> what they say, and a text of it that is fit to be shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from typing import Any
+from typing import NamedTuple
+
+from claude_route.wire import rawjson
+
+MAX_BODY = 64 * 1024
+"""Bytes of an error body that are read; the longest seen are pages of a few KB."""
+
+MAX_TEXT = 500
+"""Characters of a provider's own text that are shown."""
+
+TEXT_KEYS = ("message", "msg", "detail", "error", "errors", "error_msg")
+
+TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
+
+REDACTED = "[redacted]"
+
+# Better a request id too many than a key too few. Model names stay: they are lower case, and their
+# runs of letters and digits are short.
+CREDENTIALS = (
+    (re.compile(r"\bsk-[\w.-]{4,}"), REDACTED),
+    (re.compile(r"\b(bearer|basic)\s+(?!auth)[^\s\"',;]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
+    (
+        re.compile(
+            r"\b(api[-_ ]?key|token|secret|password|authorization)([\"' ]{0,2}[:=][\"' ]{0,2})"
+            r"[^\s\"',;]{8,}",
+            re.IGNORECASE,
+        ),
+        rf"\1\2{REDACTED}",
+    ),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), REDACTED),
+    (
+        re.compile(r"(?<![\w-])(?=[\w-]*[a-z])(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{32,}", re.ASCII),
+        REDACTED,
+    ),
+    (re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)[A-Za-z0-9]{20,}"), REDACTED),
+)
+
+
+class Fault(NamedTuple):
+    """What an error body says; what it does not say is empty."""
+
+    kind: str = ""
+    """`error.type`, such as `rate_limit_error`."""
+    message: str = ""
+    """The provider's own words, as they came: `clean` them before anyone sees them."""
+    code: str = ""
+    """Anthropic's `error.details.error_code`, or the `error.code` of others."""
+
+
+NONE = Fault()
+
+
+def read(body: bytes) -> Fault:
+    """An error body in any form: Anthropic's, OpenAI's, FastAPI's, a web page, plain text."""
+    try:
+        return of(loads(body))
+    except ValueError:
+        return Fault(message=_page(_decoded(body)))
+
+
+def loads(body: bytes) -> Any:
+    """The JSON of an error body.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return json.loads(_decoded(body))
+    except RecursionError as e:
+        raise ValueError(rawjson.explain(e)) from e
+
+
+def _decoded(body: bytes) -> str:
+    # Half a surrogate pair could neither be shown nor sent.
+    return rawjson.mend(body[:MAX_BODY]).decode("utf-8", "replace")
+
+
+def of(value: Any) -> Fault:
+    """The same of a body that is decoded already."""
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
+        return Fault(message=_text(value))
+    error = value.get("error")
+    if not isinstance(error, dict):
+        error = value
+    details = error.get("details")
+    code = details.get("error_code") if isinstance(details, dict) else None
+    kind = error.get("type")
+    return Fault(
+        kind=kind if isinstance(kind, str) and kind != "error" else "",
+        message=_text(error),
+        code=str(code or error.get("code") or ""),
+    )
+
+
+def clean(text: str, secrets: Collection[str] = ()) -> str:
+    """The text on one line, cut, without the given secrets and all that looks like a credential."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, REDACTED)
+    if len(text) > 8 * MAX_TEXT:
+        # A cut through a credential would leave a piece that no pattern knows: the last word goes.
+        text = text[: 8 * MAX_TEXT].rpartition(" ")[0]
+    # A lone surrogate could not be encoded.
+    text = text.encode("utf-8", "replace").decode()
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    for pattern, replacement in CREDENTIALS:
+        text = pattern.sub(replacement, text)
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 1] + "…"
+
+
+def _text(value: Any, depth: int = 4) -> str:
+    """The first text to be found where error bodies have theirs."""
+    if isinstance(value, str):
+        return value
+    found: list[Any] = []
+    if isinstance(value, dict):
+        found = [value[key] for key in TEXT_KEYS if key in value]
+    elif isinstance(value, list):
+        found = value[:3]
+    if depth:
+        for item in found:
+            if text := _text(item, depth - 1):
+                return text
+    return ""
+
+
+def _page(text: str) -> str:
+    """Of a web page only its title, such as `502 Bad Gateway`."""
+    head = text[:8192].lstrip()
+    if not head.startswith("<"):
+        return text
+    title = TITLE.search(head)
+    return title[1].strip() if title else ""

@@ -1,0 +1,78 @@
+"""A request for a provider other than Anthropic, without what only Anthropic understands."""
+
+from __future__ import annotations
+
+import msgspec
+
+from claude_route.dialects.messages import foreign_blocks
+from claude_route.dialects.messages import foreign_tools
+from claude_route.dialects.messages import requests
+from claude_route.wire import rawjson
+
+# What stands for something on Anthropic's servers, or takes a beta header, which is not sent on.
+_FIELDS = {
+    "container",
+    "context_management",
+    "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
+    "inference_geo",
+    "mcp_servers",
+    "resumption",
+    "service_tier",
+    "speed",
+    "thread",
+    "user_profile_id",
+}
+
+BILLING = "x-anthropic-billing-header"
+"""How Claude Code's first system block begins. Anthropic's servers take it off; elsewhere it would
+be part of the prompt."""
+
+
+class _Block(msgspec.Struct):
+    text: str = ""
+
+
+def edits(request: requests.Request, history: list[requests.Message]) -> requests.Edits:
+    """What changes in a request; `history` is what of its messages the provider may see.
+
+    Raises:
+        ValueError: a part is not in Anthropic's form.
+    """
+    fields = request.fields
+    changed: dict[str, msgspec.Raw | None] = dict.fromkeys(fields.keys() & _FIELDS)
+    if "cache_control" in fields:
+        changed["cache_control"] = foreign_blocks.unscoped(fields["cache_control"])
+    if "system" in fields:
+        changed["system"] = _system(fields["system"])
+    changed |= foreign_tools.edits(fields, history)
+    turns = foreign_blocks.turns(history)
+    if turns != request.messages or any(message.is_marked for message in turns):
+        plain = [{"role": turn.role, "content": turn.content} for turn in turns]
+        changed["messages"] = rawjson.encode(plain)
+    return {name: raw for name, raw in changed.items() if raw is not fields.get(name)}
+
+
+def unbilled(system: str) -> str:
+    """A system prompt in one string without the billing line; the same object if it has none."""
+    return system.partition("\n")[2].strip("\n") if system.startswith(BILLING) else system
+
+
+def _system(system: msgspec.Raw) -> msgspec.Raw | None:
+    """The system prompt without the billing block; the same object if it stays as it is."""
+    if memoryview(system)[0] == ord('"'):
+        text = rawjson.decode(system, str, "system")
+        rest = unbilled(text)
+        if rest is text:
+            return system
+        return rawjson.encode(rest) if rest else None
+    if system == rawjson.NULL:
+        return system
+    cleaned = foreign_blocks.clean(system, "system")
+    blocks = rawjson.decode(cleaned, list[_Block], "system")
+    if not any(block.text.startswith(BILLING) for block in blocks):
+        return cleaned
+    raws = zip(rawjson.decode(cleaned, list[msgspec.Raw]), blocks, strict=True)
+    kept = [raw for raw, block in raws if not block.text.startswith(BILLING)]
+    return rawjson.encode(kept) if kept else None

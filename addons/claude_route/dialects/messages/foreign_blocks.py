@@ -1,0 +1,165 @@
+"""Messages and their blocks as any provider knows them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+import msgspec
+
+from claude_route.dialects.messages import requests
+from claude_route.wire import rawjson
+
+# What Anthropic's servers did, or keep: beside these, each `…_tool_result` of a server's tool.
+_SERVER_BLOCKS = {
+    "container_upload",
+    "fallback",
+    "mcp_tool_listing",
+    "mcp_tool_use",
+    "server_tool_use",
+}
+
+
+class _Block(msgspec.Struct, gc=False):
+    type: str = ""
+    cache_control: msgspec.Raw = rawjson.NULL
+    content: msgspec.Raw = rawjson.NULL
+    tool_name: str = ""
+
+    @property
+    def is_servers(self) -> bool:
+        # A compaction that failed says nothing.
+        return (
+            self.type in _SERVER_BLOCKS
+            or self.type.endswith("_tool_result")
+            or (self.type == "compaction" and self.content == rawjson.NULL)
+        )
+
+    @property
+    def has_scope(self) -> bool:
+        return self.cache_control is not rawjson.NULL and b'"scope"' in bytes(self.cache_control)
+
+    @property
+    def has_blocks(self) -> bool:
+        return self.type == "tool_result" and rawjson.is_array(self.content)
+
+
+class _Item(msgspec.Struct):
+    """A part of a `system` message amid the conversation."""
+
+    text: msgspec.Raw = rawjson.NULL
+    cache_control: msgspec.Raw = rawjson.NULL
+
+
+_BLOCKS = list[_Block]
+
+
+def turns(history: list[requests.Message]) -> list[requests.Message]:
+    """The conversation with `system` messages as reminders in the user's; what stays the same is
+    the same object.
+
+    Raises:
+        ValueError: a message is not in Anthropic's form.
+    """
+    taken: list[requests.Message] = []
+    sides = itertools.groupby(enumerate(history), key=lambda item: item[1].role == "assistant")
+    for _, side in sides:
+        spoken = []
+        reminders: list[msgspec.Raw] = []
+        for n, message in side:
+            place = f"messages[{n}].content"
+            if message.role == "system":
+                reminders += _reminders(message, place)
+            else:
+                spoken.append(_cleaned(message, place))
+        taken += [_reminded(spoken, reminders)] if reminders else spoken
+    return taken
+
+
+def reminder(text: str) -> str:
+    """What Anthropic's models know as the client's word, among the user's."""
+    if text.startswith("<system-reminder>"):
+        return text
+    return f"<system-reminder>\n{text}\n</system-reminder>"
+
+
+def _reminded(spoken: list[requests.Message], reminders: list[msgspec.Raw]) -> requests.Message:
+    """Tool results have to come before all else, so the reminders come last."""
+    blocks = itertools.chain.from_iterable(map(_blocks, spoken))
+    return requests.Message("user").with_blocks([*blocks, *reminders])
+
+
+def _blocks(message: requests.Message) -> Iterable[msgspec.Raw]:
+    if message.has_blocks:
+        return rawjson.decode(message.content, list[msgspec.Raw])
+    if message.content in (rawjson.NULL, msgspec.Raw(b'""')):
+        return []
+    return [rawjson.encode({"type": "text", "text": message.content})]
+
+
+def _reminders(message: requests.Message, place: str) -> Iterator[msgspec.Raw]:
+    """The texts of a `system` message; what else it says is of tools, or for Anthropic."""
+    items = [_Item(message.content)]
+    if message.has_blocks:
+        items = rawjson.decode(message.content, list[_Item], place)
+    for item in items:
+        text = "" if item.text == rawjson.NULL else rawjson.decode(item.text, str, place)
+        if not text.strip():
+            continue
+        block: dict[str, object] = {"type": "text", "text": reminder(text)}
+        if item.cache_control != rawjson.NULL:
+            block["cache_control"] = unscoped(item.cache_control)
+        yield rawjson.encode(block)
+
+
+def _cleaned(message: requests.Message, place: str) -> requests.Message:
+    if not message.has_blocks:
+        return message
+    content = clean(message.content, place)
+    if content is message.content:
+        return message
+    return message.with_blocks(rawjson.decode(content, list[msgspec.Raw]))
+
+
+def clean(content: msgspec.Raw, place: str) -> msgspec.Raw:
+    """An array of blocks without those of Anthropic's servers; the same object if it has none."""
+    blocks = rawjson.decode(content, _BLOCKS, place)
+    if not any(map(_is_foreign, blocks)):
+        return content
+    raws = rawjson.decode(content, list[msgspec.Raw], place)
+    pairs = zip(raws, blocks, strict=True)
+    return rawjson.encode([_clean(raw, block) for raw, block in pairs if not block.is_servers])
+
+
+def _is_foreign(block: _Block) -> bool:
+    if block.is_servers or block.has_scope or block.type in ("tool_reference", "compaction"):
+        return True
+    return block.has_blocks and any(
+        map(_is_foreign, rawjson.decode(block.content, _BLOCKS, "tool_result.content"))
+    )
+
+
+def _clean(raw: msgspec.Raw, block: _Block) -> msgspec.Raw:
+    if block.type == "tool_reference":
+        text = f"[The tool {block.tool_name} can be called now]"
+        return rawjson.encode({"type": "text", "text": text})
+    if block.type == "compaction":
+        return rawjson.encode({"type": "text", "text": block.content})
+    if not _is_foreign(block):
+        return raw
+    fields = rawjson.decode(raw, dict[str, msgspec.Raw])
+    if block.has_scope:
+        fields["cache_control"] = unscoped(block.cache_control)
+    if block.has_blocks:
+        fields["content"] = clean(block.content, "tool_result.content")
+    return rawjson.encode(fields)
+
+
+def unscoped(cache_control: msgspec.Raw) -> msgspec.Raw:
+    """The same cache point without its scope; the same object where it has none."""
+    if b'"scope"' not in bytes(cache_control):
+        return cache_control
+    fields = rawjson.decode(cache_control, dict[str, msgspec.Raw], "cache_control")
+    fields.pop("scope", None)
+    return rawjson.encode(fields)

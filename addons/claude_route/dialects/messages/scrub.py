@@ -1,0 +1,159 @@
+"""What must not cross: others' thinking, credentials, fields that only Anthropic understands."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from claude_route.dialects.messages import foreign
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import schemas
+from claude_route.dialects.messages import thinking_answer
+from claude_route.dialects.messages import thinking_request
+from claude_route.profile import profiles
+from claude_route.wire import rawjson
+from claude_route.wire import sse
+
+type Headers = tuple[tuple[bytes, bytes], ...]
+
+_OAUTH_BETA = "oauth-2025-04-20"
+
+_NOT_FOR_ANTHROPIC = {b"proxy-authorization", b"x-claude-token-mode", b"x-litellm-api-key"}
+
+# All that others get of a client's headers: one that we do not know might be a credential. Kimi
+# serves only the clients that it knows by their user-agent.
+_FOR_OTHERS = {
+    b"accept",
+    b"accept-encoding",
+    b"accept-language",
+    b"anthropic-version",
+    b"connection",
+    b"content-encoding",
+    b"content-length",
+    b"content-type",
+    b"host",
+    b"transfer-encoding",
+    b"user-agent",
+    b"x-app",
+}
+_FOR_OTHERS_TOO = b"x-stainless-"
+
+# Anthropic's count_tokens refuses these, so a profile's `set` does not put them there.
+_NOT_COUNTED = {
+    "max_tokens",
+    "metadata",
+    "service_tier",
+    "stop_sequences",
+    "stream",
+    "temperature",
+    "top_k",
+    "top_p",
+}
+
+
+def headers(fields: Headers, provider: profiles.Provider) -> Headers:
+    """Those of a client's headers that a provider may get.
+
+    They still hold the client's credential where the provider is Anthropic.
+    """
+    if provider.is_anthropic:
+        return tuple(field for field in fields if field[0].lower() not in _NOT_FOR_ANTHROPIC)
+    return tuple(
+        field
+        for field in fields
+        if field[0].lower() in _FOR_OTHERS or field[0].lower().startswith(_FOR_OTHERS_TOO)
+    )
+
+
+def beta(value: str | None, kind: Literal["oauth", "api"]) -> str:
+    """An anthropic-beta header for a pooled token: OAuth tokens need one that API keys refuse."""
+    betas = dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip())
+    if kind == "oauth":
+        betas[_OAUTH_BETA] = None
+    else:
+        betas.pop(_OAUTH_BETA, None)
+    return ",".join(betas)
+
+
+def request(request: requests.Request, target: profiles.Target) -> bytes:
+    """The body for a target: the request's own where nothing has to change.
+
+    Raises:
+        ValueError: a part that has to be looked into is not in Anthropic's form.
+    """
+    provider = target.provider
+    edits: dict[str, msgspec.Raw | None] = {}
+    if provider.is_anthropic:
+        edits |= _for_anthropic(request, provider)
+    else:
+        history = thinking_request.keep(request.messages, provider)
+        edits |= thinking_request.switch_off(request, history)
+        edits |= foreign.edits(request, history)
+    if provider.drop or provider.set:
+        edits |= _custom({**request.fields, **edits}, provider)
+    if edits:
+        return request.with_fields({"model": rawjson.encode(target.model), **edits})
+    return request.body if request.model == target.model else request.with_model(target.model)
+
+
+def _for_anthropic(request: requests.Request, provider: profiles.Provider) -> requests.Edits:
+    edits: dict[str, msgspec.Raw | None] = {}
+    # In a thread, older thinking is with Anthropic. Too deeply nested a request can still pass on
+    # without being looked into if there is no thinking in it.
+    is_bare = request.opaque and b"thinking" not in bytes(request.fields.get("messages", b""))
+    if request.thread != "continue" and not is_bare:
+        history = thinking_request.keep(request.messages, provider)
+        edits |= thinking_request.switch_off(request, history)
+        edits |= thinking_request.merge(request, history)
+    if flat := schemas.flatten_tools(request.tools):
+        edits["tools"] = flat
+    return edits
+
+
+def _custom(fields: requests.Edits, provider: profiles.Provider) -> requests.Edits:
+    """The profile's `drop` and `set`, where they make a difference."""
+    edits: dict[str, msgspec.Raw | None] = {name: None for name in provider.drop if name in fields}
+    counts_only = "max_tokens" not in fields
+    for name, value in provider.set.items():
+        wanted = rawjson.encode(value)
+        if counts_only and name in _NOT_COUNTED:
+            continue
+        if edits.get(name, fields.get(name)) != wanted:
+            edits[name] = wanted
+    return edits
+
+
+class Translator:
+    """Makes the client's answer out of a provider's."""
+
+    def __init__(self, target: profiles.Target) -> None:
+        self._provider = target.provider
+
+    def stream(self) -> thinking_answer.Tagger | thinking_answer.Stripper | _Keeper:
+        """For an answer that is an event stream."""
+        match self._provider.thinking.responses:
+            case "tag":
+                return thinking_answer.Tagger(self._provider.name)
+            case "strip":
+                return thinking_answer.Stripper()
+            case "keep":
+                return _Keeper()
+
+    def answer(self, body: bytes) -> bytes:
+        """A whole answer. What is none goes on as it is."""
+        match self._provider.thinking.responses:
+            case "tag":
+                return thinking_answer.tag(body, self._provider.name)
+            case "strip":
+                return thinking_answer.strip(body)
+            case "keep":
+                return body
+
+
+class _Keeper:
+    def feed(self, event: sse.Event) -> bytes:
+        return event.raw
+
+    def end(self) -> bytes:
+        return b""

@@ -1,0 +1,205 @@
+"""The thinking in a provider's answer, on its way to the client: tagged, or taken out.
+
+What cannot be parsed goes on as it came, and so do events and blocks that need not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from claude_route.dialects.messages import thinking
+from claude_route.wire import rawjson
+from claude_route.wire import sse
+
+_NOTHING_LEFT = "[No visible output]"
+
+_Fields = dict[str, msgspec.Raw]
+
+
+class _Event(msgspec.Struct):
+    """An event about a content block."""
+
+    index: int
+    content_block: _Fields = {}
+    delta: _Fields = {}
+
+
+class Tagger:
+    """Puts the provider's tag in front of each signature, or where there is none.
+
+    Claude Code keeps the last signature_delta of a block, so all of them are tagged.
+    """
+
+    def __init__(self, provider: str) -> None:
+        self._tag = thinking.tag(provider)
+        self._unsigned: set[int] = set()
+
+    def feed(self, event: sse.Event) -> bytes:
+        """The event as it goes on. Never raises."""
+        try:
+            match event.name:
+                case "content_block_start" if b"thinking" in event.data:
+                    return self._start(event)
+                case "content_block_delta" if b"signature_delta" in event.data:
+                    return self._sign(event)
+                case "content_block_stop" if self._unsigned:
+                    return self._stop(event)
+        except ValueError:
+            pass
+        return event.raw
+
+    def end(self) -> bytes:
+        """What comes after the last event."""
+        return b""
+
+    def _start(self, event: sse.Event) -> bytes:
+        started = _event(event)
+        kind = rawjson.text(started.content_block, "type")
+        if kind == "thinking" and not rawjson.text(started.content_block, "signature"):
+            self._unsigned.add(started.index)
+        elif kind in thinking.KINDS:
+            return _changed(event, content_block=_tagged(started.content_block, self._tag))
+        return event.raw
+
+    def _sign(self, event: sse.Event) -> bytes:
+        signed = _event(event)
+        if rawjson.text(signed.delta, "type") != "signature_delta":
+            return event.raw
+        self._unsigned.discard(signed.index)
+        signature = self._tag + rawjson.text(signed.delta, "signature")
+        return _changed(event, delta=signed.delta | {"signature": rawjson.encode(signature)})
+
+    def _stop(self, event: sse.Event) -> bytes:
+        index = _event(event).index
+        if index not in self._unsigned:
+            return event.raw
+        self._unsigned.remove(index)
+        delta = {"type": "signature_delta", "signature": self._tag}
+        return _encode("content_block_delta", index=index, delta=delta) + event.raw
+
+
+class Stripper:
+    """Takes thinking blocks out, and numbers the others from 0."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, int | None] = {}
+        """The provider's index of a block -> the client's, None for one that is taken out."""
+        self._kept = 0
+        self._moves = False
+
+    def feed(self, event: sse.Event) -> bytes:
+        """The event as it goes on, nothing if it is taken out. Never raises."""
+        try:
+            match event.name:
+                case "content_block_start":
+                    self._start(_event(event))
+                    return self._move(event)
+                case "content_block_delta" | "content_block_stop" if self._moves:
+                    return self._move(event)
+                case "message_delta" | "message_stop":
+                    return self._fill() + event.raw
+        except ValueError:
+            pass
+        return event.raw
+
+    def end(self) -> bytes:
+        """What comes after the last event."""
+        return b""
+
+    def _start(self, started: _Event) -> None:
+        place = None
+        if rawjson.text(started.content_block, "type") not in thinking.KINDS:
+            place = self._kept
+            self._kept += 1
+        self._places[started.index] = place
+        self._moves = self._moves or place != started.index
+
+    def _move(self, event: sse.Event) -> bytes:
+        index = _event(event).index
+        place = self._places.get(index, index)
+        if place is None:
+            return b""
+        return event.raw if place == index else _moved(event, place)
+
+    def _fill(self) -> bytes:
+        """A block for an answer that was nothing but thinking: Claude Code asks again for one."""
+        if self._kept or not self._places:
+            return b""
+        self._kept = 1
+        block = {"type": "text", "text": ""}
+        delta = {"type": "text_delta", "text": _NOTHING_LEFT}
+        return (
+            _encode("content_block_start", index=0, content_block=block)
+            + _encode("content_block_delta", index=0, delta=delta)
+            + _encode("content_block_stop", index=0)
+        )
+
+
+def tag(answer: bytes, provider: str) -> bytes:
+    """An answer that is not streamed, as Tagger makes it of one that is."""
+    prefix = thinking.tag(provider)
+
+    def tagged(blocks: list[_Fields]) -> list[_Fields]:
+        return [
+            _tagged(block, prefix) if rawjson.text(block, "type") in thinking.KINDS else block
+            for block in blocks
+        ]
+
+    return _edited(answer, tagged)
+
+
+def strip(answer: bytes) -> bytes:
+    """An answer that is not streamed, as Stripper makes it of one that is."""
+    nothing_left = {"type": rawjson.encode("text"), "text": rawjson.encode(_NOTHING_LEFT)}
+
+    def stripped(blocks: list[_Fields]) -> list[_Fields]:
+        kept = [block for block in blocks if rawjson.text(block, "type") not in thinking.KINDS]
+        return kept if kept or not blocks else [nothing_left]
+
+    return _edited(answer, stripped)
+
+
+def _edited(answer: bytes, edit: Callable[[list[_Fields]], list[_Fields]]) -> bytes:
+    if b"thinking" not in answer:
+        return answer
+    try:
+        fields = rawjson.decode_mended(answer, _Fields)
+        blocks = rawjson.decode(fields.get("content", rawjson.NULL), list[_Fields])
+    except ValueError:
+        return answer
+    edited = edit(blocks)
+    if edited == blocks:
+        return answer
+    return msgspec.json.encode(fields | {"content": rawjson.encode(edited)})
+
+
+def _tagged(block: _Fields, prefix: str) -> _Fields:
+    key = thinking.mark(rawjson.text(block, "type"))
+    return block | {key: rawjson.encode(prefix + rawjson.text(block, key))}
+
+
+def _event(event: sse.Event) -> _Event:
+    return rawjson.decode_mended(event.data, _Event)
+
+
+def _changed(event: sse.Event, **changes: object) -> bytes:
+    fields = rawjson.decode_mended(event.data, _Fields)
+    fields |= {key: rawjson.encode(value) for key, value in changes.items()}
+    return sse.encode(event.name, msgspec.json.encode(fields))
+
+
+def _moved(event: sse.Event, index: int) -> bytes:
+    """The event with another index."""
+    if event.data.find(b"\\u") >= 0:
+        # It may end with half an emoji, whose other half is in the next one: no byte may change.
+        text = rawjson.mend(event.data)
+        if place := rawjson.span(text, rawjson.decode(text, _Fields), "index"):
+            start, end = place
+            return sse.encode(event.name, b"%b%d%b" % (event.data[:start], index, event.data[end:]))
+    return _changed(event, index=index)
+
+
+def _encode(name: str, **fields: object) -> bytes:
+    return sse.encode(name, msgspec.json.encode({"type": name, **fields}))

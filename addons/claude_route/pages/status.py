@@ -1,0 +1,161 @@
+"""How the proxy does, for its status page: the pool, the targets and the models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from typing import Literal
+
+import msgspec
+
+from claude_route.profile import patterns
+from claude_route.profile import profiles
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+from claude_route.routing import stats
+
+type State = Literal["up", "failing", "skipped", "unusable", "not asked"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target, in the table that people see."""
+
+    name: str
+    """`zai/glm-5`, or `anthropic/claude-*` while no model of the pattern was asked for."""
+    state: State
+    """`failing`: the last attempt failed; `skipped`: so many did that others are tried first;
+    `unusable`: it needs environment variables that are not set."""
+    missing: tuple[str, ...]
+    attempts: int
+    failures: int
+    last_error: str
+    last_error_at: float | None
+    """Unix seconds."""
+    wait: float = 0.0
+    """Seconds for which it is still skipped."""
+
+
+@dataclass(frozen=True)
+class Status:
+    now: float
+    """Unix seconds."""
+    started_at: float
+    profile: str
+    in_flight: int
+    """Requests that are being answered."""
+    mode: Literal["rotate", "passthrough"]
+    strategy: rotation.Strategy
+    tokens: tuple[rotation.Row, ...]
+    targets: tuple[Target, ...]
+    models: tuple[stats.Model, ...]
+
+
+def status(
+    profile: profiles.Profile,
+    pool: rotation.Pool,
+    breakers: breaker.Breaker,
+    counts: stats.Stats,
+) -> Status:
+    return Status(
+        now=counts.clock(),
+        started_at=counts.started,
+        profile=profile.name,
+        in_flight=counts.in_flight,
+        mode=profile.pool.mode,
+        strategy=pool.strategy,
+        tokens=tuple(pool.status()),
+        targets=tuple(_targets(profile, breakers, counts.targets())),
+        models=tuple(counts.models()),
+    )
+
+
+def to_json(status: Status) -> bytes:
+    """What programs get. Keys are only ever added."""
+    value: dict[str, Any] = {
+        "now": status.now,
+        "started_at": status.started_at,
+        "profile": status.profile,
+        "in_flight": status.in_flight,
+        "pool": {
+            "mode": status.mode,
+            "strategy": status.strategy,
+            "tokens": [
+                {
+                    "place": row.place,
+                    "label": row.label,
+                    "kind": row.kind,
+                    "state": row.state,
+                    "wait": row.left,
+                    "families": row.families,
+                    "five_hour": row.five_hour,
+                    "seven_day": row.seven_day,
+                    "sessions": row.sessions,
+                    "requests": row.requests,
+                    "reason": row.reason,
+                }
+                for row in status.tokens
+            ],
+        },
+        "targets": status.targets,
+        "models": [
+            {
+                "name": row.name,
+                "requests": row.requests,
+                "errors": row.errors,
+                "per_minute": row.per_minute,
+                "first_byte": row.first_byte
+                and {
+                    "p50": row.first_byte.half,
+                    "p95": row.first_byte.most,
+                    "of": row.first_byte.of,
+                },
+                "tokens": {"in": row.tokens_in, "cached": row.tokens_cached, "out": row.tokens_out},
+            }
+            for row in status.models
+        ],
+    }
+    return msgspec.json.encode(value)
+
+
+def _targets(
+    profile: profiles.Profile, breakers: breaker.Breaker, rows: list[stats.Target]
+) -> list[Target]:
+    """Those of the profile and those that were asked, each once, by name."""
+    known = {row.name: row for row in rows}
+    configured = {str(target): target for target in map(profile.target, profile.models) if target}
+    names = set(known) | {name for name in configured if not _is_seen(name, known)}
+    missing = {name: provider.missing for name, provider in profile.providers.items()}
+    found = []
+    for name in sorted(names):
+        row = known.get(name) or stats.Target(name)
+        lacks = missing.get(name.partition("/")[0], ())
+        found.append(
+            Target(
+                name=name,
+                state=_state(row, lacks, is_skipped=breakers.is_open(name)),
+                missing=lacks,
+                attempts=row.attempts,
+                failures=row.failures,
+                last_error=row.last_error,
+                last_error_at=row.last_error_at or None,
+                wait=breakers.left(name),
+            )
+        )
+    return found
+
+
+def _is_seen(configured: str, known: dict[str, stats.Target]) -> bool:
+    """Whether a target with `*` in its name need not be listed, for one that it stands for is."""
+    literals = configured.split("*")
+    return len(literals) > 1 and any(patterns.match(literals, name) is not None for name in known)
+
+
+def _state(row: stats.Target, missing: tuple[str, ...], *, is_skipped: bool) -> State:
+    if missing:
+        return "unusable"
+    if is_skipped:
+        return "skipped"
+    if not row.attempts:
+        return "not asked"
+    return "failing" if row.last_error_at > row.answered_at else "up"

@@ -1,0 +1,35 @@
+"""A status -> the page that people see. What clients and providers say is escaped by the template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tornado import template
+
+from claude_route.pages import status
+from claude_route.text import quantities
+
+TEMPLATE = template.Template(
+    (Path(__file__).parent / "static" / "status.html").read_text(encoding="utf-8")
+)
+
+STRATEGIES = {
+    "session": "A new session takes the next one and keeps it",
+    "round-robin": "Each request takes the next one",
+    "least-used": "Each request takes the least used one",
+}
+
+
+def page(shown: status.Status) -> bytes:
+    html: bytes = TEMPLATE.generate(
+        status=shown,
+        available=sum(row.state == "available" for row in shown.tokens),
+        failing=sum(row.state in ("skipped", "failing") for row in shown.targets),
+        strategies=STRATEGIES,
+        duration=quantities.duration,
+        seconds=quantities.seconds,
+        percent=quantities.percent,
+        count=quantities.short,
+        rate=quantities.rate,
+    )
+    return html

@@ -1,0 +1,1 @@
+"""YAML and environment -> a frozen Profile, with every check."""

@@ -1,0 +1,299 @@
+"""A LiteLLM proxy's `config.yaml`, told as a profile: https://docs.litellm.ai/docs/proxy/configs
+
+The mapping that comes out is a profile's; what is in it keeps the key path of the LiteLLM file, so
+that the profile's own checks speak of the file that the user has.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Container
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from claude_route.profile import patterns
+from claude_route.profile import values
+
+
+class Api(NamedTuple):
+    """What a prefix of `litellm_params.model` stands for."""
+
+    dialect: str
+    base_url: str | None
+    variable: str | None = None
+    """It holds the key where an entry names neither key nor base."""
+
+
+PREFIXES = {
+    "anthropic": Api("anthropic", "https://api.anthropic.com"),
+    "openai": Api("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "openrouter": Api("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "cerebras": Api("openai", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    "dashscope": Api(
+        "openai", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
+    ),
+    "deepseek": Api("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "fireworks_ai": Api("openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    "gemini": Api(
+        "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
+    ),
+    "groq": Api("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "minimax": Api("openai", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
+    "mistral": Api("openai", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    "moonshot": Api("openai", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    "nvidia_nim": Api("openai", "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
+    "together_ai": Api("openai", "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
+    "xai": Api("openai", "https://api.x.ai/v1", "XAI_API_KEY"),
+    "zai": Api("openai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+    "hosted_vllm": Api("openai", None),
+    "lm_studio": Api("openai", None),
+    # LiteLLM calls Ollama's own API; the Messages API is at the same base.
+    "ollama": Api("anthropic", "http://localhost:11434"),
+    "ollama_chat": Api("anthropic", "http://localhost:11434"),
+}
+
+ENDS = {"anthropic": ("/messages", "/v1"), "openai": ("/chat/completions",)}
+"""What an api_base may end with and a profile's base_url does not."""
+
+USED = {
+    "": ("model_list", "router_settings", "litellm_settings"),
+    "router_settings": ("fallbacks",),
+    "litellm_settings": ("fallbacks",),
+    "model_list[]": ("model_name", "litellm_params"),
+    "model_list[].litellm_params": (
+        *("model", "custom_llm_provider", "api_base", "base_url", "api_key", "extra_headers"),
+    ),
+}
+
+
+class Deployment(NamedTuple):
+    """An entry of `model_list`, in LiteLLM's word."""
+
+    name: str
+    prefix: str
+    model: str
+    """As the provider knows it."""
+    base_url: values.Value
+    """Without what ENDS names; as the file has it where it names an unset variable."""
+    api_key: values.Value
+    params: values.Value
+
+    @property
+    def dialect(self) -> str:
+        return PREFIXES[self.prefix].dialect
+
+    @property
+    def host(self) -> str:
+        return _host(self.base_url.raw)
+
+    @property
+    def is_anthropic(self) -> bool:
+        """Whether it calls Anthropic itself."""
+        return self.prefix == "anthropic" and self.host == "api.anthropic.com"
+
+    @property
+    def headers(self) -> values.Value:
+        return self.params["extra_headers"]
+
+    @property
+    def account(self) -> tuple[str, ...]:
+        """What makes it a provider of its own."""
+        parts = (self.base_url, self.api_key, self.headers)
+        return (self.dialect, *(repr(part.raw) for part in parts))
+
+
+def is_config(raw: Any) -> bool:
+    """Whether a YAML document is a LiteLLM config."""
+    return isinstance(raw, dict) and "model_list" in raw
+
+
+def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
+    """The profile that a config amounts to, and warnings.
+
+    Of several entries with one `model_name` the first is the route, and the others are its first
+    fallbacks. As in LiteLLM, a model of `anthropic/*` is found without its prefix too.
+
+    Raises:
+        ValueError: `<key path>: expected <what>, got <repr>`.
+    """
+    config = replace(config, raw=_with_references(config.raw))
+    deployments = [_deployment(entry) for entry in config["model_list"].items()]
+    if not deployments:
+        raise config["model_list"].error("a list of at least one model")
+    profile, warnings = _anthropic([each for each in deployments if each.is_anthropic])
+    names: dict[tuple[str, ...], str] = {}
+    routes: dict[str, list[values.Value]] = {}
+    for each in deployments:
+        name = "anthropic" if each.is_anthropic else names.get(each.account)
+        if name is None:
+            name = names[each.account] = _provider_name(each, profile["providers"])
+            profile["providers"][name] = _provider(each)
+        target = replace(each.params["model"], raw=f"{name}/{each.model}")
+        routes.setdefault(each.name, []).append(target)
+
+    routes = _unprefixed(routes)
+    fallbacks = _unprefixed(_fallbacks(config))
+    rules = patterns.Table(fallbacks)
+    models = {name: targets[0] for name, targets in routes.items()}
+    for name, (first, *others) in routes.items():
+        found = rules.find(name)
+        if others := [target for target in others if target.raw != first.raw]:
+            fallbacks[name] = others + (_filled(*found) if found else [])
+        for target in others:  # fallbacks are named as models are
+            models.setdefault(target.raw, target)
+    profile |= {"models": models, "fallbacks": fallbacks}
+    return profile, [*warnings, *_ignored(config)]
+
+
+def _with_references(raw: Any) -> Any:
+    """The same with `os.environ/NAME` as `${NAME}`."""
+    if isinstance(raw, dict):
+        return {key: _with_references(value) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_with_references(item) for item in raw]
+    if isinstance(raw, str) and raw.startswith("os.environ/"):
+        return f"${{{raw.removeprefix('os.environ/')}}}"
+    return raw
+
+
+def _deployment(entry: values.Value) -> Deployment:
+    params = entry["litellm_params"]
+    text = params["model"].text(expected="the name of a model")
+    prefix, slash, model = text.partition("/")
+    if named := params["custom_llm_provider"].text(""):
+        prefix, model = named, text.removeprefix(f"{named}/")
+    elif not slash:
+        # LiteLLM has a list of all models' names; Claude's are those that clients ask for.
+        prefix, model = "anthropic" if text.startswith(("claude", "*")) else "openai", text
+    if prefix not in PREFIXES:
+        known = ", ".join(f"{prefix}/" for prefix in PREFIXES)
+        raise params["model"].error(f"a model without a prefix or with one of {known}")
+    api = PREFIXES[prefix]
+    base_url = params["api_base"] if params["base_url"].raw is None else params["base_url"]
+    api_key = params["api_key"]
+    if base_url.raw is None and api.variable:
+        api_key = api_key.otherwise(f"${{{api.variable}}}")
+    base_url = base_url.otherwise(api.base_url)
+    url = base_url.text(expected="an http(s) URL", unset_is_empty=True).rstrip("/")
+    for end in ENDS[api.dialect]:
+        url = url.removesuffix(end).rstrip("/")
+    return Deployment(
+        name=entry["model_name"].text(expected="the name of a model"),
+        prefix=prefix,
+        model=model,
+        base_url=replace(base_url, raw=url or base_url.raw),
+        api_key=api_key,
+        params=params,
+    )
+
+
+def _host(url: str | None) -> str:
+    try:
+        return urlsplit(url or "").netloc.rpartition("@")[2].lower()
+    except ValueError:
+        return ""
+
+
+def _anthropic(deployments: Sequence[Deployment]) -> tuple[dict[str, Any], list[str]]:
+    """What a profile says of Anthropic itself: one provider for all these entries.
+
+    A single key is that provider's; several are its pool. Where the environment has tokens or their
+    mode, these count: such files hold a key because LiteLLM wants one.
+    """
+    if not deployments:
+        return {"providers": {}}, []
+    first = deployments[0]
+    warnings = [
+        f"{each.headers.path} is not sent: all of Anthropic's models have those of the first."
+        for each in deployments
+        if each.headers.raw != first.headers.raw
+    ]
+    keys = {each.api_key.raw: each.api_key for each in deployments}
+    environ = first.params.environ
+    in_environment = environ.get("CLAUDE_OAUTH_TOKENS") or environ.get("CLAUDE_TOKEN_MODE")
+    if len(keys) == 1 and not in_environment:
+        return {"providers": {"anthropic": _provider(first)}}, warnings
+    keyless = first._replace(api_key=replace(first.api_key, raw=None))
+    profile: dict[str, Any] = {"providers": {"anthropic": _provider(keyless)}}
+    given = [key for key in keys.values() if key.raw is not None]
+    if environ.get("CLAUDE_OAUTH_TOKENS"):
+        warnings += [f"{key.path} is not used: CLAUDE_OAUTH_TOKENS is set." for key in given]
+    elif given:
+        profile["pool"] = {"tokens": given}
+    return profile, warnings
+
+
+def _provider(deployment: Deployment) -> values.Value:
+    raw = {
+        "base_url": deployment.base_url,
+        "api": deployment.dialect,
+        "api_key": deployment.api_key,
+        "headers": deployment.headers,
+    }
+    # LiteLLM sends a key so to whatever speaks the Messages API; Anthropic's kinds we tell apart.
+    is_keyed = deployment.dialect == "anthropic" and deployment.api_key.raw is not None
+    if is_keyed and not deployment.is_anthropic:
+        raw["auth"] = "x-api-key"
+    return replace(deployment.params, raw=raw)
+
+
+def _provider_name(deployment: Deployment, taken: Container[str]) -> str:
+    """`z.ai` for https://api.z.ai/api/anthropic; the prefix where the host is the prefix's own."""
+    name = deployment.prefix
+    if deployment.host not in ("", _host(PREFIXES[name].base_url)):
+        words = re.findall(r"[a-z0-9.]+", deployment.host.removeprefix("api."))
+        name = "-".join(words).strip(".") or name
+    names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
+    # Our `anthropic` is Anthropic itself, and this one is not.
+    return next(each for each in names if each not in taken and each != "anthropic")
+
+
+def _fallbacks(config: values.Value) -> dict[str, list[values.Value]]:
+    fallbacks: dict[str, list[values.Value]] = {}
+    for section in ("router_settings", "litellm_settings"):
+        for rule in config[section]["fallbacks"].items("a list of {model: [models]}"):
+            for name, models in rule.mapping().items():
+                fallbacks.setdefault(name, models.items("a list of models"))
+    return fallbacks
+
+
+def _filled(values: Iterable[values.Value], kept: tuple[str, ...]) -> list[values.Value]:
+    texts = ((value, value.text(expected="the name of a model")) for value in values)
+    return [
+        replace(value, raw=patterns.fill(text, kept) if kept else text) for value, text in texts
+    ]
+
+
+def _unprefixed(entries: Mapping[str, list[values.Value]]) -> dict[str, list[values.Value]]:
+    """The same, and `claude-*` where there is `anthropic/*` or `anthropic/claude-*` alone.
+
+    LiteLLM looks up a model that it knows with its provider's name before it, if need be.
+    """
+    more = {}
+    for name, group in entries.items():
+        rest = name.removeprefix("anthropic/")
+        if name == "anthropic/*":
+            more["claude-*"] = _filled(group, ("claude-*",))
+        elif rest != name and rest.startswith("claude"):
+            more[rest] = group
+    return {**entries, **{name: more[name] for name in more if name not in entries}}
+
+
+def _ignored(config: values.Value) -> list[str]:
+    """One warning about all the keys that mean nothing here."""
+    found = [("", key) for key in config.mapping()]
+    for section in ("router_settings", "litellm_settings"):
+        found += [(section, key) for key in config[section].mapping()]
+    for entry in config["model_list"].items():
+        found += [("model_list[]", key) for key in entry.mapping()]
+        found += [("model_list[].litellm_params", key) for key in entry["litellm_params"].mapping()]
+    names = dict.fromkeys(
+        f"{place}.{key}".removeprefix(".") for place, key in found if key not in USED[place]
+    )
+    return [f"LiteLLM's settings that mean nothing here: {', '.join(names)}."] if names else []

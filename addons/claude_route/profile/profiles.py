@@ -1,0 +1,274 @@
+"""YAML text and environment variables -> a frozen Profile: which provider answers which model."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from io import StringIO
+from pathlib import Path
+from typing import Literal
+from typing import NamedTuple
+
+import dotenv
+
+from claude_route.profile import litellm
+from claude_route.profile import patterns
+from claude_route.profile import providers
+from claude_route.profile import values
+
+logger = logging.getLogger(__name__)
+
+Provider = providers.Provider
+
+
+class Target(NamedTuple):
+    """One provider with the model name that it knows."""
+
+    provider: Provider
+    model: str
+
+    def __str__(self) -> str:
+        return f"{self.provider.name}/{self.model}"
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The Claude tokens that we rotate over, and how."""
+
+    tokens: tuple[str, ...] = field(repr=False)
+    mode: Literal["rotate", "passthrough"]
+    strategy: Literal["session", "round-robin", "least-used"]
+    cooldown: float
+    """Seconds that a token rests where the provider names no time."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    name: str
+    """The file's name without its suffix."""
+    path: Path
+    providers: Mapping[str, Provider] = field(hash=False)
+    models: patterns.Table[Target] = field(hash=False)
+    """Model name or pattern -> target, whose model may hold `*`."""
+    fallbacks: patterns.Table[tuple[str, ...]] = field(hash=False)
+    """Model name or pattern -> models to try next, named as in `models`, which may hold `*`."""
+    pool: Pool
+    intercept: tuple[str, ...]
+    """Hosts whose TLS we open; lower case."""
+    max_attempts: int
+    open: bool
+    """Listening beyond loopback without a password is intended."""
+    warnings: tuple[str, ...]
+    """For the log at start: what the user should know and may act on."""
+
+    def target(self, model: str) -> Target | None:
+        """The target that a client's model name stands for; it may be unusable (`missing`)."""
+        found = self.models.find(model)
+        if found is None:
+            return None
+        target, kept = found
+        if not kept:
+            return target
+        name = patterns.fill(target.model, kept)
+        return target._replace(model=name) if name else None
+
+    def fallback_targets(self, model: str) -> tuple[Target, ...]:
+        """The usable targets to try after target(model), in order, each once."""
+        found = self.fallbacks.find(model)
+        if found is None:
+            return ()
+        names, kept = found
+        targets = [self.target(model)]
+        for name in names:
+            target = self.target(patterns.fill(name, kept))
+            if target and not target.provider.missing and target not in targets:
+                targets.append(target)
+        return tuple(filter(None, targets[1:]))
+
+    def listed_models(self) -> list[str]:
+        """The model names of the file, in its order, for `GET /v1/models`.
+
+        A pattern stands for no one name, so those with `*` are left out.
+        """
+        return [name for name in self.models if "*" not in name]
+
+
+def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
+    """The profile in a file's text, or in a LiteLLM config's; `source` is the file's path.
+
+    Raises:
+        ValueError: `<source>: <key path>: expected <what>, got <repr>`, on one line.
+    """
+    try:
+        root = values.Value(values.load(text), environ)
+        if litellm.is_config(root.raw):
+            raw, warnings = litellm.translate(root)
+            return _profile(values.Value(raw, environ), Path(source), warnings)
+        return _profile(root, Path(source), ())
+    except RecursionError as e:
+        raise ValueError(f"{source}: expected less deep nesting, got too many levels") from e
+    except ValueError as e:
+        raise ValueError(f"{source}: {e}") from e
+
+
+def read(path: Path, environ: Mapping[str, str]) -> Profile:
+    """The profile, or LiteLLM config, in a file.
+
+    Raises:
+        ValueError: as parse(), and when the file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise ValueError(f"{path}: expected UTF-8, got byte 0x{e.object[e.start]:02x}") from e
+    except OSError as e:
+        raise ValueError(f"{path}: expected a readable file, got {e.strerror}") from e
+    return parse(text, environ, str(path))
+
+
+def locate(name: str, folder: Path) -> Path:
+    """The file of a profile given by its name in `folder` or by its path.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    path = Path(os.path.expanduser(name))  # noqa: PTH111 - Path's own raises for an unknown user
+    candidates = [path]
+    if path.name == name:
+        candidates = [folder / f"{name}.yaml", folder / f"{name}.yml", folder / name, path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    names = ", ".join(sorted(file.stem for file in folder.glob("*.y*ml")))
+    raise ValueError(f"profile: expected one of {names}, or a file's path, got {name!r}")
+
+
+def environment(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` over the variables in the directory's `.env`, where there is one."""
+    path = directory / ".env"
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        text = ""
+    except OSError as e:
+        logger.warning(f"{path} is not used: {e.strerror}")
+        text = ""
+    # Without interpolation: it would ask os.environ, and a key may hold a `$`.
+    values = dotenv.dotenv_values(stream=StringIO(text), interpolate=False)
+    return {**{name: value for name, value in values.items() if value is not None}, **environ}
+
+
+def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
+    root.only("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open")
+    known = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
+    if not known:
+        raise root["providers"].error("at least one provider")
+    models = patterns.Table(
+        {pattern: _target(pattern, at, known) for pattern, at in root["models"].mapping().items()}
+    )
+    if not list(models):
+        raise root["models"].error("at least one model")
+    fallbacks = {
+        pattern: tuple(_fallback(pattern, item, models) for item in at.items("a list of models"))
+        for pattern, at in root["fallbacks"].mapping().items()
+    }
+    intercept = root["intercept"].otherwise(["api.anthropic.com"])
+    return Profile(
+        name=path.stem,
+        path=path,
+        providers=known,
+        models=models,
+        fallbacks=patterns.Table(fallbacks),
+        pool=_pool(root["pool"]),
+        intercept=tuple(_host(item) for item in intercept.items("a list of host names")),
+        max_attempts=root["max_attempts"].integer(4, expected="a whole number above 0", least=1),
+        open=root["open"].boolean(False),
+        warnings=(
+            *warnings,
+            *_doubts(known.values()),
+            *(f"pool.tokens: ${{{name}}} is not set." for name in root["pool"]["tokens"].unset()),
+            *_unused(fallbacks, models),
+        ),
+    )
+
+
+def _target(pattern: str, at: values.Value, known: Mapping[str, Provider]) -> Target:
+    name, _, model = at.text(expected="provider/model").partition("/")
+    if name not in known:
+        raise at.error(f"one of the providers {_list(known)}")
+    if not model:
+        raise at.error(f"{name}/ and a model's name after it")
+    if model.count("*") > pattern.count("*"):
+        raise at.error(f"no more `*` than in {pattern!r}")
+    return Target(known[name], model)
+
+
+def _fallback(pattern: str, at: values.Value, models: patterns.Table[Target]) -> str:
+    name = at.text(expected="a model's name")
+    if name.count("*") > pattern.count("*"):
+        raise at.error(f"no more `*` than in {pattern!r}")
+    # A `*` in the name is matched by a pattern's `*` alone, so whatever it will stand for is.
+    if models.find(name) is None:
+        raise at.error(f"one of the models {_list(models)}")
+    return name
+
+
+def _pool(value: values.Value) -> Pool:
+    value.only("tokens", "mode", "strategy", "cooldown")
+    mode = value["mode"].otherwise("${CLAUDE_TOKEN_MODE:-rotate}")
+    return Pool(
+        tokens=_tokens(value["tokens"].otherwise("${CLAUDE_OAUTH_TOKENS:-}")),
+        mode=mode.choice("rotate", "passthrough", default="rotate", any_case=True),
+        strategy=value["strategy"].choice(
+            "session", "round-robin", "least-used", default="session"
+        ),
+        cooldown=value["cooldown"].seconds(60, may_be_zero=True),
+    )
+
+
+def _tokens(value: values.Value) -> tuple[str, ...]:
+    tokens = []
+    for item in value.items() if isinstance(value.raw, list) else [value]:
+        text = item.text(expected="tokens with commas between", secret=True, unset_is_empty=True)
+        for token in filter(None, map(str.strip, text.split(","))):
+            if not providers.VISIBLE.fullmatch(token):
+                raise item.error("tokens of visible ASCII characters", secret=True)
+            tokens.append(token)
+    return tuple(dict.fromkeys(tokens))
+
+
+def _host(at: values.Value) -> str:
+    expected = "a host's name without scheme, port or path"
+    host = at.text(expected=expected).lower()
+    if not providers.is_host(host):
+        raise at.error(expected)
+    return host
+
+
+def _doubts(known: Iterable[Provider]) -> list[str]:
+    doubts = []
+    for provider in known:
+        if provider.missing:
+            doubts.append(f"Provider {provider.name} cannot be used: {provider.unset}.")
+        if provider.api_key and provider.auth not in ("bearer", "x-api-key"):
+            doubts.append(
+                f"Provider {provider.name} has an api_key that auth: {provider.auth} does not use."
+            )
+    return doubts
+
+
+def _unused(fallbacks: Iterable[str], models: patterns.Table[Target]) -> list[str]:
+    return [
+        f"fallbacks.{name} is never used: no model has this name."
+        for name in fallbacks
+        if "*" not in name and models.find(name) is None
+    ]
+
+
+def _list(names: Iterable[str]) -> str:
+    first, others = list(names)[:12], list(names)[12:]
+    return ", ".join(first) + (" …" if others else "")

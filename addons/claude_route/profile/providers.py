@@ -1,0 +1,281 @@
+"""A provider: an API that we can call, and what a profile may say of one."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+from typing import Literal
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from claude_route.profile import values
+
+KEYS = (
+    "base_url",
+    "api",
+    "auth",
+    "api_key",
+    "thinking",
+    "reasoning",
+    "headers",
+    "drop",
+    "set",
+    "count_tokens",
+    "connect_timeout",
+    "first_byte_timeout",
+    "idle_timeout",
+)
+
+FIRST_BYTE_TIMEOUT = 120.0
+"""Seconds, where a profile names none."""
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What may stand before the `/` of a target and the `:` of a tagged signature."""
+
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+DECIDED_HEADERS = (
+    "authorization",
+    "proxy-authorization",
+    "x-api-key",
+    "x-litellm-api-key",
+    "x-claude-token-mode",
+    "cookie",
+    "host",
+    "connection",
+    "content-length",
+    "transfer-encoding",
+)
+"""Headers that the credential, the client or the connection decides."""
+
+DECIDED_FIELDS = ("model", "messages", "stream")
+"""Fields of a request that are not for `set` and `drop`."""
+
+VISIBLE = re.compile(r"[\x21-\x7e]+")
+VISIBLE_OR_SPACE = re.compile(r"[\x20-\x7e]*")
+HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
+
+
+type Auth = Literal["pool", "bearer", "x-api-key", "client", "none"]
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """What happens to thinking blocks on their way to a provider and back."""
+
+    requests: Literal["own", "all", "none"]
+    """Dropped from requests: all but the provider's own, all, or none."""
+    responses: Literal["tag", "strip", "keep"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """An API that we can call."""
+
+    name: str
+    base_url: str
+    """Without a trailing slash; `/v1/messages` or `/chat/completions` comes after it."""
+    scheme: str
+    host: str
+    """Lower case, an IPv6 address without its brackets."""
+    port: int
+    path: str
+    """The path of base_url without a trailing slash: `` or `/api/anthropic`."""
+    api: Literal["anthropic", "openai"]
+    auth: Auth
+    api_key: str | None = field(repr=False)
+    """Sent where auth is `bearer` or `x-api-key`; None where it is missing."""
+    missing: tuple[str, ...]
+    """The unset environment variables that it names: it cannot be used until they are set."""
+    thinking: Thinking
+    reasoning: Literal["required"] | None
+    """Chat Completions: `required` sends an empty reasoning_content where there is none."""
+    headers: Mapping[str, str] = field(repr=False, hash=False)
+    """Sent with each request; names in lower case."""
+    drop: tuple[str, ...]
+    set: Mapping[str, Any] = field(hash=False)
+    count_tokens: Literal["forward", "estimate"]
+    connect_timeout: float
+    first_byte_timeout: float
+    idle_timeout: float
+
+    @property
+    def is_anthropic(self) -> bool:
+        """Whether this is Anthropic itself, wherever base_url points."""
+        return self.name == "anthropic"
+
+    @property
+    def unset(self) -> str:
+        """`ZAI_API_KEY is not set`, in words, where something is missing."""
+        return f"{' and '.join(self.missing)} {'is' if len(self.missing) == 1 else 'are'} not set"
+
+
+class Address(NamedTuple):
+    base_url: str
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+
+def read(name: str, value: values.Value) -> Provider:
+    """The provider that a profile describes under a name.
+
+    Raises:
+        ValueError: `<key path>: expected <what>, got <repr>`.
+    """
+    if not NAME.fullmatch(name):
+        expected = "a provider's name of letters, digits, `.`, `-` and `_`"
+        raise ValueError(f"{value.path}: expected {expected}, got {name!r}")
+    value.only(*KEYS)
+    if value["base_url"].raw is None:
+        raise value["base_url"].error("an http(s) URL")
+    missing = value.unset()
+    value = value.without_unset()
+    is_anthropic = name == "anthropic"
+    api: Literal["anthropic", "openai"] = "anthropic"
+    if is_anthropic:
+        value["api"].choice("anthropic", default="anthropic")
+    else:
+        api = value["api"].choice("anthropic", "openai", default="anthropic")
+    required: Literal["required"] = value["reasoning"].choice("required", default="required")
+    thinking = value["thinking"].only("requests", "responses")
+    address = _address(value["base_url"], api)
+    api_key = _api_key(value["api_key"])
+    auth = _auth(value["auth"], api_key, is_anthropic=is_anthropic)
+    if auth in ("bearer", "x-api-key") and not api_key and not missing:
+        raise value["api_key"].error(f"a key, as auth is {auth}", secret=True)
+    return Provider(
+        name=name,
+        base_url=address.base_url,
+        scheme=address.scheme,
+        host=address.host,
+        port=address.port,
+        path=address.path,
+        api=api,
+        auth=auth,
+        api_key=api_key,
+        missing=missing,
+        thinking=Thinking(
+            requests=thinking["requests"].choice("own", "all", "none", default="own"),
+            responses=thinking["responses"].choice(
+                "tag", "strip", "keep", default="keep" if is_anthropic else "tag"
+            ),
+        ),
+        reasoning=None if value["reasoning"].raw is None else required,
+        headers=_headers(value["headers"]),
+        drop=_drop(value["drop"]),
+        set=_set(value["set"]),
+        count_tokens=value["count_tokens"].choice(
+            "forward", "estimate", default="forward" if is_anthropic else "estimate"
+        ),
+        connect_timeout=value["connect_timeout"].seconds(10),
+        first_byte_timeout=value["first_byte_timeout"].seconds(FIRST_BYTE_TIMEOUT),
+        idle_timeout=value["idle_timeout"].seconds(300),
+    )
+
+
+def is_host(text: str) -> bool:
+    """Whether a text in lower case is a host's name or address, an IPv6 one without brackets."""
+    if HOST.fullmatch(text):
+        return True
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _address(at: values.Value, api: str) -> Address:
+    if at.raw is None:  # it names an unset variable
+        return Address("", "", "", 0, "")
+    expected = "an http(s) URL of host, port and path alone"
+    text = at.text(expected=expected)
+    # What stands before an `@` may be a password, and after a space the next line's key.
+    error = at.error(expected, secret="@" in text or not VISIBLE.fullmatch(text))
+    try:
+        url = urlsplit(text)
+        host, port = url.hostname or "", url.port
+    except ValueError as e:
+        raise error from e
+    if (
+        url.scheme not in ("http", "https")
+        or not VISIBLE.fullmatch(text)
+        or any(mark in text for mark in "@?#")
+        or not is_host(host)
+        or port == 0
+    ):
+        raise error
+    path = url.path.rstrip("/")
+    end = "/v1/messages" if api == "anthropic" else "/chat/completions"
+    if path.endswith(end):
+        raise at.error(f"the URL that stands before {end}")
+    return Address(
+        base_url=f"{url.scheme}://{url.netloc}{path}",
+        scheme=url.scheme,
+        host=host,
+        port=port or (443 if url.scheme == "https" else 80),
+        path=path,
+    )
+
+
+def _api_key(at: values.Value) -> str | None:
+    key = at.text("", secret=True).strip()
+    if key and not VISIBLE.fullmatch(key):
+        raise at.error("a key of visible ASCII characters", secret=True)
+    return key or None
+
+
+def _auth(at: values.Value, api_key: str | None, *, is_anthropic: bool) -> Auth:
+    if not is_anthropic:  # Claude's tokens and a client's own are for Anthropic alone
+        default: Auth = "bearer" if api_key else "none"
+        return at.choice("bearer", "x-api-key", "none", default=default)
+    if api_key is None:
+        default = "pool"
+    else:
+        default = "bearer" if api_key.startswith("sk-ant-oat") else "x-api-key"
+    return at.choice("pool", "bearer", "x-api-key", "client", "none", default=default)
+
+
+def _headers(value: values.Value) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, at in value.mapping().items():
+        header = name.lower()
+        if not HEADER_NAME.fullmatch(header):
+            raise ValueError(f"{at.path}: expected a header's name, got {name!r}")
+        if header in DECIDED_HEADERS:
+            expected = f"a header other than {', '.join(DECIDED_HEADERS)}"
+            raise ValueError(f"{at.path}: expected {expected}, got {name!r}")
+        if header in headers:
+            raise ValueError(f"{at.path}: expected each header once, got {name!r} again")
+        if at.raw is None:
+            continue
+        text = at.text(secret=True).strip()
+        if not VISIBLE_OR_SPACE.fullmatch(text):
+            raise at.error("text of visible ASCII characters", secret=True)
+        headers[header] = text
+    return headers
+
+
+def _drop(value: values.Value) -> tuple[str, ...]:
+    names = []
+    for item in value.items("a list of a request's fields"):
+        name = item.text(expected="a field's name")
+        if name in DECIDED_FIELDS:
+            raise item.error(f"a field other than {', '.join(DECIDED_FIELDS)}")
+        names.append(name)
+    return tuple(names)
+
+
+def _set(value: values.Value) -> dict[str, Any]:
+    fields = value.mapping()
+    for name, at in fields.items():
+        if name in DECIDED_FIELDS:
+            raise ValueError(
+                f"{at.path}: expected a field other than {', '.join(DECIDED_FIELDS)}, got {name!r}"
+            )
+    return {name: at.json() for name, at in fields.items()}

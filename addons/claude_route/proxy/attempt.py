@@ -1,0 +1,194 @@
+"""One try at answering a request: a target with a credential, and what goes to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Literal
+
+from mitmproxy import http
+from mitmproxy.net.http import url
+
+from claude_route.access import credentials
+from claude_route.dialects.chat import dialect
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import scrub
+from claude_route.profile import profiles
+from claude_route.profile import providers
+from claude_route.proxy import contract
+from claude_route.proxy import reply
+from claude_route.routing import plan
+from claude_route.routing import rotation
+from claude_route.wire import http_message
+
+type Credential = Literal["pool", "provider", "client"]
+
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
+
+NOT_IN_PATHS = re.compile(rb"[\x00-\x20\x7f]")
+NOT_IN_HEADERS = re.compile(rb"[\r\n\x00]")
+"""Some servers take a bare CR for the end of a line, and what follows for another request."""
+
+
+class Attempt:
+    """Implements `contract.Attempt`.
+
+    `shown` is the request with placeholders for the credentials, as people see it; `request()` is
+    the copy with the real ones, made only for the address and the path that they are for.
+    """
+
+    def __init__(
+        self,
+        step: plan.Step,
+        client_request: http.Request,
+        request: requests.Request,
+        client_secrets: credentials.Secrets,
+        *,
+        learn: Callable[[http.Response], None],
+        redact: Callable[[bytes], bytes] = reply.unchanged,
+    ) -> None:
+        """Raises:
+        ValueError: no such request is sent with a credential that isn't the client's.
+        """
+        # People may have changed it since it was admitted.
+        if not is_wanted(client_request):
+            raise ValueError(f"this proxy routes POST {MESSAGES} and POST {COUNT_TOKENS} alone")
+        provider = step.target.provider
+        self.step = step
+        self.provider = provider
+        self.learn = learn
+        self.redact = redact
+        self.address = (provider.host, provider.port)
+        self.tls = provider.scheme == "https"
+        self.limits = limits(provider, stream=request.stream)
+        self.dropped: tuple[str, ...] = ()
+        self.translator: reply.Translator
+        body = self._translate(request)
+        self.rewritten = body is not request.body
+        """What goes upstream is not the client's own body."""
+        self.secrets: dict[bytes, bytes] = {}
+        self.shown = self._address(client_request, body, client_secrets)
+
+    @property
+    def credential(self) -> Credential:
+        if self.step.token:
+            return "pool"
+        return "client" if self.provider.auth in ("pool", "client") else "provider"
+
+    def _translate(self, request: requests.Request) -> bytes:
+        target = self.step.target
+        if target.provider.api == "openai":
+            call = dialect.request(request, target)
+            self.translator, self.dropped = call, call.dropped
+            return call.body
+        self.translator = scrub.Translator(target)
+        return scrub.request(request, target)
+
+    def _address(
+        self, client: http.Request, body: bytes, client_secrets: credentials.Secrets
+    ) -> http.Request:
+        provider = self.provider
+        path, question, query = client.path.partition("?")
+        if provider.api == "openai":
+            path, question, query = "/chat/completions", "", ""
+        if not self.rewritten:
+            body = client.raw_content or b""
+        authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
+        fields = scrub.headers(client.headers.fields, provider)
+        changes = {
+            **self._changes(client.headers, len(body)),
+            **self._credentials(client_secrets),
+        }
+        if not client.is_http2:
+            changes[b"host"] = authority
+        headers = http.Headers(http_message.changed(fields, changes))
+        # A profile's headers may hold keys, too.
+        self.secrets |= credentials.hide(headers, provider.name)
+        target = (provider.path + path + question + query).encode("utf-8", "surrogateescape")
+        if NOT_IN_PATHS.search(target):
+            raise ValueError("path: expected no spaces and no control characters")
+        if NOT_IN_HEADERS.search(b"".join(value for _, value in headers.fields)):
+            raise ValueError("headers: expected each in one line")
+        return http_message.like(
+            client,
+            host=provider.host,
+            port=provider.port,
+            scheme=provider.scheme.encode(),
+            authority=authority if client.is_http2 else b"",
+            path=target,
+            headers=headers,
+            content=body,
+            trailers=None,
+        )
+
+    def _changes(self, client: http.Headers, length: int) -> http_message.Changes:
+        """Of the headers that have nothing to do with credentials."""
+        changes: dict[bytes, bytes | None] = {
+            name.encode(): value.encode() for name, value in self.provider.headers.items()
+        }
+        # What comes compressed is decoded all the same, but most of it need not come so.
+        changes[b"accept-encoding"] = b"identity"
+        changes[b"transfer-encoding"] = None
+        changes[b"content-length"] = b"%d" % length
+        if self.rewritten:
+            changes[b"content-encoding"] = None
+        if kind := self._key_kind():
+            beta = scrub.beta(client.get("anthropic-beta"), kind)
+            changes[b"anthropic-beta"] = beta.encode() or None
+        return changes
+
+    def _key_kind(self) -> Literal["oauth", "api"] | None:
+        """Of the credential that is ours; None where Anthropic takes it from somebody else."""
+        provider = self.provider
+        if self.step.token:
+            return self.step.token.kind
+        if self.credential == "provider" and provider.is_anthropic and provider.api_key:
+            kind = rotation.kind(provider.api_key)
+            return kind if kind == "oauth" or provider.auth == "x-api-key" else None
+        return None
+
+    def _credentials(self, client_secrets: credentials.Secrets) -> http_message.Changes:
+        """The placeholders; what they stand for goes to `secrets`."""
+        if self.credential == "client":
+            self.secrets.update(client_secrets)
+            return {}
+        changes: dict[bytes, bytes | None] = {b"authorization": None, b"x-api-key": None}
+        token, provider = self.step.token, self.provider
+        if token:
+            is_bearer, secret = token.kind == "oauth", token.secret
+            words = f"pool #{token.place} {token.tail}".strip()
+        elif provider.auth == "none" or not provider.api_key:
+            return changes
+        else:
+            is_bearer, secret, words = provider.auth == "bearer", provider.api_key, provider.name
+        scheme = "Bearer" if is_bearer else ""
+        shown = credentials.placeholder(scheme, words)
+        self.secrets[shown] = f"{scheme} {secret}".strip().encode()
+        changes[b"authorization" if is_bearer else b"x-api-key"] = shown
+        return changes
+
+    def request(self, address: tuple[str, int]) -> http.Request:
+        if address != self.address:
+            raise ValueError(f"a credential of {self.provider.name} is not for {address[0]}")
+        headers = http.Headers(self.shown.headers.fields)
+        credentials.reveal(headers, self.secrets)
+        return http_message.like(self.shown, headers=headers)
+
+    def reply(self, response: http.Response) -> contract.Reply:
+        self.learn(response)
+        return reply.judge(response, self.translator, self.redact)
+
+
+def is_wanted(request: http.Request) -> bool:
+    """Whether a request asks for what we answer or route."""
+    return request.method == "POST" and http_message.path(request) in (MESSAGES, COUNT_TOKENS)
+
+
+def limits(provider: profiles.Provider, *, stream: bool) -> contract.Limits:
+    first_byte = provider.first_byte_timeout
+    if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
+        # Of an answer that isn't streamed nothing comes until all of it is made: unless the profile
+        # has a time of its own for that, it may take as long as a stream may pause.
+        first_byte = max(first_byte, provider.idle_timeout)
+    return contract.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)

@@ -1,0 +1,37 @@
+"""Answers of our own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from mitmproxy import http
+
+from claude_route.dialects import envelope
+
+MAX_BODY = 32 * 1024 * 1024
+"""Anthropic's own limit for a request; what is larger is refused before it fills our memory."""
+
+JSON = {"content-type": "application/json"}
+
+
+def json(value: Any) -> http.Response:
+    return http.Response.make(200, msgspec.json.encode(value), JSON)
+
+
+def error(status: int, message: str, *, code: str | None = None) -> http.Response:
+    """In Anthropic's form; `code` is what Claude Code goes by where the message won't do."""
+    details = {"error_code": code} if code else None
+    body = envelope.body(envelope.kind(status), message, details=details)
+    return http.Response.make(status, body, JSON)
+
+
+def too_large() -> http.Response:
+    megabytes = MAX_BODY // 1024 // 1024
+    return error(413, f"Request exceeds the maximum size of {megabytes} MB")
+
+
+def fit(answer: http.Response, request: http.Request) -> None:
+    """HEAD is answered without a body: its client would take one for the start of the next answer."""
+    if request.method == "HEAD":
+        answer.raw_content = b""  # content-length still tells what GET would get

@@ -1,0 +1,90 @@
+"""The attempts that a request may take, in order: a route's target, its pool tokens, its fallbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from claude_route.profile import profiles
+from claude_route.routing import rotation
+
+
+class Step(NamedTuple):
+    """One attempt: whom to ask, with which credential."""
+
+    target: profiles.Target
+    token: rotation.Token | None = None
+    """Of the pool; without one, the provider's own key or the client's credential."""
+
+
+class Plan:
+    """Hands out the steps one by one, since which comes next depends on how the last one failed.
+
+    - The tokens of the pool come in turn, each once for a target, then the fallbacks in order.
+    - When all tokens rest, the one due soonest is asked, and no other, only if no fallback stands.
+    - An upstream that can't be reached, or is silent, is so for every token: a fallback that stands
+      is asked before the next token.
+    - The last of `max_attempts` is kept for a fallback that stands.
+    - A target whose upstream failed again and again (`is_down`) is passed over while another
+      attempt stands behind it.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[profiles.Target],
+        *,
+        pool: rotation.Pool | None,
+        is_down: Callable[[profiles.Target], bool],
+        session: str | None,
+        max_attempts: int,
+    ) -> None:
+        self.targets = targets
+        self.pool = pool
+        """None where the client's own credential goes on."""
+        self.is_down = is_down
+        self.session = session
+        self.left = max_attempts
+        self.place = 0
+        self.tried: list[rotation.Token] = []
+        """Of the pool, for the target at `place`."""
+        self.asked_resting = False
+
+    def next(self, *, upstream_failed: bool = False) -> Step | None:
+        """The next attempt; `upstream_failed` when the last one found nobody there."""
+        if upstream_failed and self.tried and self._stands_behind():
+            self._move_on()
+        while self.left > 0 and self.place < len(self.targets):
+            target = self.targets[self.place]
+            step = None
+            if self._stands_behind() and (self.is_down(target) or (self.tried and self.left == 1)):
+                pass
+            elif self.pool and target.provider.auth == "pool":
+                step = self._pooled(self.pool, target)
+            else:
+                step = Step(target)
+            if step is None or step.token is None:
+                self._move_on()
+            if step:
+                self.left -= 1
+                return step
+        return None
+
+    def _pooled(self, pool: rotation.Pool, target: profiles.Target) -> Step | None:
+        token = pool.pick(self.session, self.tried, target.model)
+        if token is None and not self.asked_resting and not self._stands_behind():
+            token = pool.soonest(self.tried, target.model)
+            self.asked_resting = True
+        if token is None:
+            return None
+        self.tried.append(token)
+        return Step(target, token)
+
+    def _stands_behind(self) -> bool:
+        return self.left > 0 and any(
+            not self.is_down(target) for target in self.targets[self.place + 1 :]
+        )
+
+    def _move_on(self) -> None:
+        self.place += 1
+        self.tried = []

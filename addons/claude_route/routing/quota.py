@@ -1,0 +1,257 @@
+"""What an answer says about the credential that it was given for: rest, out of use, utilisation.
+
+The headers are those of Anthropic: https://platform.claude.com/docs/en/api/rate-limits for API
+keys; the `anthropic-ratelimit-unified-*` of subscriptions are known from what Claude Code reads.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from datetime import UTC
+from datetime import datetime
+from typing import NamedTuple
+
+from claude_route.dialects import error_body
+
+LONGEST = 8 * 86400.0
+"""Seconds: the longest window is seven days, so a rest beyond that is a reset we misread."""
+
+CREDIT_REST = 1800.0
+"""Seconds that a token rests when its account has no credit left; no answer says until when."""
+
+UNIFIED = "anthropic-ratelimit-unified-"
+
+ACCOUNT_WINDOWS = ("5h", "7d")
+
+# 5h, 7d, 7d_oi. `overage` and `grace` are no windows: overage is `rejected` on every answer of an
+# account that has it switched off.
+WINDOW_STATUS = re.compile(re.escape(UNIFIED) + r"(\d+[a-z]+(_\w+)?)-status")
+
+KEY_REMAINING = re.compile(r"(anthropic-ratelimit-.+)-remaining")
+
+# The answers that mean the credential itself, not the request, in lower case. What Claude Code
+# matches, and no wider: "web search is disabled for this organization" is not about the credential.
+REFUSALS = (
+    "token has been revoked",
+    "token has expired",
+    "organization has been disabled",
+    "account has been disabled",
+    "oauth authentication is currently not allowed for this organization",
+    "api key authentication is disabled",
+    "invalid x-api-key",
+)
+
+REFUSAL_CODES = ("token_expired", "token_revoked", "invalid_grant")
+
+
+class Rest(NamedTuple):
+    """A token is not to be used for a while."""
+
+    until: float
+    """Unix seconds."""
+    family: str | None
+    """The family of models that it rests for, such as `opus`; None: all."""
+    reason: str
+
+    def text(self, now: float) -> str:
+        models = f" for {self.family}" if self.family else ""
+        return f"rests {self.until - now:.0f} s{models}"
+
+
+class Disable(NamedTuple):
+    """A token is out of use until the profile is reloaded."""
+
+    reason: str
+
+    def text(self, now: float) -> str:
+        return f"is out of use until the profile is reloaded ({self.reason})"
+
+
+class Window(NamedTuple):
+    """How much of a window is used."""
+
+    utilisation: float
+    """A fraction, which may exceed 1."""
+    reset: float
+    """Unix seconds; infinite where the answer does not say."""
+
+
+def effects(
+    status: int,
+    headers: Mapping[str, str],
+    fault: error_body.Fault,
+    *,
+    now: float,
+    cooldown: float,
+    model: str | None = None,
+) -> list[Rest | Disable]:
+    """What becomes of the token that got this answer; nothing, most of the time.
+
+    402, or no credit      half an hour
+    revoked, expired, …    out of use, whatever the status (400, 401, 403)
+    401                    out of use when Anthropic said it, the cooldown when a page did
+    429                    until the latest reset of the rejected windows, else the unified reset,
+                           else retry-after, else the reset of an API key's spent limit, else the
+                           cooldown; model-scoped windows for that family of models only
+    429, entitlement       nothing: the account is not allowed this request (extra usage, 1M context)
+    429, nothing named     nothing when it says x-should-retry: true, which is no quota
+    all others             nothing: the request's or the provider's fault
+    """
+    if refusal := _refusal(status, fault):
+        return [Disable(f"{status}, {refusal}")]
+    if status == 401:
+        return [Rest(now + cooldown, None, "401, no reason given")]
+    if _no_credit(status, fault):
+        return [Rest(now + CREDIT_REST, None, f"{status}, no credit")]
+    if status == 429:
+        lower = {name.lower(): value for name, value in headers.items()}
+        return _limited(lower, fault, now, cooldown, model)
+    return []
+
+
+def windows(headers: Mapping[str, str], now: float) -> dict[str, Window]:
+    """Utilisation by account window (5h, 7d): on every answer to a subscription's token."""
+    known = {}
+    for name in ACCOUNT_WINDOWS:
+        used = _number(headers.get(f"{UNIFIED}{name}-utilization", ""))
+        if used is not None:
+            reset = _future(_moment(headers.get(f"{UNIFIED}{name}-reset", "")), now)
+            known[name] = Window(used, reset or float("inf"))
+    return known
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds from now, more than 0, or None where there is nothing usable."""
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    due = _future(_moment(value) if seconds is None else now + seconds, now)
+    return None if due is None else due - now
+
+
+def family(model: str) -> str:
+    """`opus` of `claude-opus-5-5`: what a model-scoped window goes by."""
+    words = re.findall(r"[a-z]{3,}", model.lower())
+    return next((word for word in words if word not in ("anthropic", "claude")), model)
+
+
+def _refusal(status: int, fault: error_body.Fault) -> str | None:
+    """Why this credential will not be accepted again, in words that are ours."""
+    if status not in (400, 401, 403):
+        return None
+    message = fault.message.lower()
+    for words in REFUSALS:
+        if words in message:
+            return words
+    if fault.code in REFUSAL_CODES:
+        return fault.code
+    if status != 400 and fault.kind == "authentication_error":
+        return fault.kind
+    return None
+
+
+def _no_credit(status: int, fault: error_body.Fault) -> bool:
+    return status == 402 or (
+        status in (400, 403, 429)
+        and (fault.kind == "billing_error" or "credit balance is too low" in fault.message.lower())
+    )
+
+
+def _entitlement(fault: error_body.Fault) -> bool:
+    message = fault.message.lower()
+    return (
+        fault.code == "credits_required" or "extra usage" in message or "usage credits" in message
+    )
+
+
+def _limited(
+    headers: Mapping[str, str],
+    fault: error_body.Fault,
+    now: float,
+    cooldown: float,
+    model: str | None,
+) -> list[Rest | Disable]:
+    """The effects of a 429; the headers' names are in lower case."""
+    rejected: dict[str | None, dict[str, float | None]] = {}
+    for name, value in headers.items():
+        if (window := WINDOW_STATUS.fullmatch(name)) and value == "rejected":
+            scope = _family(model) if window[2] else None
+            reset = _future(_moment(headers.get(f"{UNIFIED}{window[1]}-reset", "")), now)
+            rejected.setdefault(scope, {})[window[1]] = reset
+    if not rejected:
+        if _entitlement(fault):
+            return []
+        named = any(n.startswith("anthropic-ratelimit-") or n == "retry-after" for n in headers)
+        if not named and headers.get("x-should-retry") == "true":
+            return []
+        rejected[_claimed_family(headers, model)] = {}
+    otherwise, source = _named_time(headers, now) or (now + cooldown, "no time named")
+    return [
+        Rest(
+            max(_present(resets.values()), default=otherwise),
+            scope,
+            f"429, {' '.join(resets) or source}",
+        )
+        for scope, resets in rejected.items()
+    ]
+
+
+def _named_time(headers: Mapping[str, str], now: float) -> tuple[float, str] | None:
+    """Until when, and which header says so, where no rejected window does."""
+    if headers.get(f"{UNIFIED}status") == "rejected":
+        reset = _future(_moment(headers.get(f"{UNIFIED}reset", "")), now)
+        if reset is not None:
+            return reset, "unified reset"
+    if (seconds := retry_after(headers, now)) is not None:
+        return now + seconds, "retry-after"
+    spent = {}
+    for name, value in headers.items():
+        if (limit := KEY_REMAINING.fullmatch(name)) and _number(value) == 0:
+            spent[limit[1]] = _future(_moment(headers.get(f"{limit[1]}-reset", "")), now)
+    if resets := _present(spent.values()):
+        return max(resets), "spent limit"
+    return None
+
+
+def _claimed_family(headers: Mapping[str, str], model: str | None) -> str | None:
+    """`seven_day_opus` is about opus, `seven_day_overage_included` about the model asked for."""
+    claim = headers.get(f"{UNIFIED}representative-claim", "").removeprefix("seven_day_")
+    if claim == "overage_included":
+        return _family(model)
+    return claim if claim in ("opus", "sonnet") else None
+
+
+def _family(model: str | None) -> str | None:
+    return family(model) if model else None
+
+
+def _present(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _future(moment: float | None, now: float) -> float | None:
+    if moment is None or moment <= now:
+        return None
+    return min(moment, now + LONGEST)
+
+
+def _moment(text: str) -> float | None:
+    """Unix seconds of a number of them, an RFC 3339 time or an HTTP date; None if it is neither."""
+    if (number := _number(text)) is not None:
+        return number
+    for parse in (datetime.fromisoformat, email.utils.parsedate_to_datetime):
+        try:
+            moment = parse(text.strip())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def _number(text: str) -> float | None:
+    # float() would take "nan", "inf", "1_000" and a thousand digits
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,20})?", text.strip()):
+        return float(text)
+    return None

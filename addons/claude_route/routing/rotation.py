@@ -1,0 +1,310 @@
+"""The pool of Claude tokens: which one a request gets, which ones rest, which are out of use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections import OrderedDict
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Literal
+from typing import NamedTuple
+
+from claude_route.dialects import error_body
+from claude_route.routing import quota
+
+type Strategy = Literal["session", "round-robin", "least-used"]
+
+MAX_SESSIONS = 10_000
+"""Sessions that keep their token. A team opens some hundreds a day; one that is forgotten loses
+its prompt cache once. With MAX_SESSION_NAME this is at most about 2 MB, whatever clients send."""
+
+MAX_SESSION_NAME = 64
+"""Characters: ids are UUIDs of 36. Two that are the same up to here share a token."""
+
+
+def ending(secret: str) -> str:
+    """The most of a secret that may be shown: its last four characters, none of a short one."""
+    return f"…{secret[-4:]}" if len(secret) >= 12 else ""
+
+
+def kind(secret: str) -> Literal["oauth", "api"]:
+    """Anthropic takes the two in headers of their own."""
+    return "oauth" if secret.startswith("sk-ant-oat") else "api"
+
+
+@dataclass(frozen=True)
+class Token:
+    """A credential of the pool. The same secret is the same token, whatever its place."""
+
+    place: int = field(compare=False)
+    """From 1, as listed in the profile."""
+    secret: str = field(repr=False)
+
+    @property
+    def kind(self) -> Literal["oauth", "api"]:
+        return kind(self.secret)
+
+    @property
+    def tail(self) -> str:
+        return ending(self.secret)
+
+    @property
+    def label(self) -> str:
+        """The name in logs and pages: `token 2 …wxyz`."""
+        return f"token {self.place} {self.tail}".rstrip()
+
+
+class Row(NamedTuple):
+    """One token in the table that people see."""
+
+    place: int
+    label: str
+    kind: Literal["oauth", "api"]
+    state: Literal["available", "resting", "disabled"]
+    left: float
+    """Seconds that it still rests, 0 if it does not."""
+    families: Mapping[str, float]
+    """Seconds that it still rests for some models only: `opus` -> 3600."""
+    five_hour: float | None
+    """Utilisation, a fraction; None where no answer has said."""
+    seven_day: float | None
+    sessions: int
+    requests: int
+    reason: str
+    """Of the last rest or of being out of use."""
+
+
+@dataclass
+class _Memory:
+    """What we have learnt about a token."""
+
+    requests: int = 0
+    disabled: str | None = None
+    rests: dict[str | None, quota.Rest] = field(default_factory=dict)
+    """By family of models; None: all."""
+    windows: dict[str, quota.Window] = field(default_factory=dict)
+    reason: str = ""
+
+    def due(self, model: str | None) -> float:
+        """Unix seconds from when it may be used for a model."""
+        if not self.rests:
+            return 0.0
+        families = {None, quota.family(model) if model else None}
+        return max((self.rests[name].until for name in families if name in self.rests), default=0.0)
+
+    def rest(self, rest: quota.Rest) -> quota.Rest:
+        """Never shortens a rest; returns the one that holds now."""
+        held = self.rests.get(rest.family)
+        if held is None or held.until < rest.until:
+            held = self.rests[rest.family] = rest
+            self.reason = rest.reason
+        return held
+
+    def used(self, now: float) -> float:
+        """Utilisation of the fuller window; what nobody has told us is 0, so that we find out."""
+        return max((w.utilisation for w in self.windows.values() if w.reset > now), default=0.0)
+
+    def utilisation(self, window: str, now: float) -> float | None:
+        known = self.windows.get(window)
+        if known is None:
+            return None
+        return known.utilisation if known.reset > now else 0.0
+
+
+class Pool:
+    """Chooses a token for each request, and learns from the answers.
+
+    session      a new session takes the next token and keeps it while it is available, for each
+                 account has a prompt cache of its own; it stays with the one it had to move to
+    round-robin  every request takes the next
+    least-used   the lowest known utilisation, the next among equals
+
+    A request without a session takes the next token, in a turn of its own: sessions that start
+    between other requests would else fall on the same few tokens.
+    """
+
+    def __init__(
+        self,
+        tokens: Iterable[str] = (),
+        *,
+        strategy: Strategy = "session",
+        cooldown: float = 60.0,
+        clock: Callable[[], float],
+    ) -> None:
+        """The clock tells unix seconds; cooldown is the rest where a 429 names no time."""
+        secrets: dict[str, int] = {}
+        for place, secret in enumerate(tokens, 1):
+            secrets.setdefault(secret, place)
+        self.tokens = tuple(Token(place, secret) for secret, place in secrets.items())
+        self.strategy: Strategy = strategy
+        self.cooldown = cooldown
+        self._clock = clock
+        self._memory = {token: _Memory() for token in self.tokens}
+        self._sessions: OrderedDict[str, Token] = OrderedDict()
+        self._turns = {"requests": 0, "sessions": 0}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def __repr__(self) -> str:
+        states = ", ".join(f"{row.label}: {row.state}" for row in self.status())
+        return f"Pool({self.strategy}: {states})"
+
+    def pick(
+        self, session: str | None = None, tried: Collection[Token] = (), model: str | None = None
+    ) -> Token | None:
+        """The available token to try next; None: all that were not tried rest or are disabled."""
+        now = self._clock()
+        available = [t for t in self.tokens if self._available(t, model, now)]
+        free = [token for token in available if token not in tried]
+        if not free:
+            return None
+        if self.strategy == "least-used":
+            least = min(self._memory[token].used(now) for token in free)
+            return self._next("requests", [t for t in free if self._memory[t].used(now) == least])
+        if self.strategy == "round-robin" or not session:
+            return self._next("requests", free)
+        session = session[:MAX_SESSION_NAME]
+        own = self._sessions.get(session)
+        if own in free:
+            self._sessions.move_to_end(session)
+            return own
+        token = self._next("sessions", free)
+        # A token that only failed this request, by a broken connection perhaps, keeps the session.
+        if own not in available:
+            self._sessions[session] = token
+            self._sessions.move_to_end(session)
+            if len(self._sessions) > MAX_SESSIONS:
+                self._sessions.popitem(last=False)
+        return token
+
+    def soonest(self, tried: Collection[Token] = (), model: str | None = None) -> Token | None:
+        """Of those that rest, the one due first: for when nothing else is left to try."""
+        now = self._clock()
+        resting = [
+            token
+            for token, memory in self._memory.items()
+            if token not in tried and memory.disabled is None and memory.due(model) > now
+        ]
+        return min(resting, key=lambda token: self._memory[token].due(model), default=None)
+
+    def wait(self, model: str | None = None) -> float | None:
+        """Seconds until a token is available, 0 if one is; None: there is nothing to wait for."""
+        enabled = [m.due(model) for m in self._memory.values() if m.disabled is None]
+        return max(0.0, min(enabled) - self._clock()) if enabled else None
+
+    def learn(
+        self,
+        token: Token,
+        status: int,
+        headers: Mapping[str, str],
+        fault: error_body.Fault = error_body.NONE,
+        *,
+        model: str | None = None,
+        count_tokens: bool = False,
+    ) -> list[quota.Rest | quota.Disable]:
+        """Take in an answer; every one, good or bad. Returns what it did to the token, for the log.
+
+        A rest comes back as it holds now, which may be longer than this answer's; being taken out
+        of use comes back once. A failed count_tokens does neither. The headers' names are in lower
+        case, or the mapping does not care. A token of before a reload is found by its secret, one
+        that is gone is ignored.
+        """
+        memory = self._memory.get(token)
+        if memory is None:
+            return []
+        now = self._clock()
+        memory.requests += 1
+        memory.windows |= quota.windows(headers, now)
+        if status < 400 or count_tokens:
+            return []
+        done: list[quota.Rest | quota.Disable] = []
+        for effect in quota.effects(
+            status, headers, fault, now=now, cooldown=self.cooldown, model=model
+        ):
+            if isinstance(effect, quota.Rest):
+                done.append(memory.rest(effect))
+            elif memory.disabled is None:
+                memory.disabled = memory.reason = effect.reason
+                done.append(effect)
+        return done
+
+    def rest(self, place: int, seconds: float) -> Token:
+        """By hand; raises ValueError for a place that is not in the pool."""
+        token = self._at(place)
+        seconds = min(max(0.0, seconds), quota.LONGEST)
+        self._memory[token].rest(quota.Rest(self._clock() + seconds, None, "by hand"))
+        return token
+
+    def wake(self, place: int) -> Token:
+        """By hand: available again, whatever was the matter; raises ValueError."""
+        token = self._at(place)
+        self._memory[token].rests.clear()
+        self._memory[token].disabled = None
+        return token
+
+    def reloaded(self, tokens: Iterable[str], *, strategy: Strategy, cooldown: float) -> Pool:
+        """The pool of a changed profile: what we know of tokens that are in both goes over, except
+        that what was out of use is given another chance.
+
+        The two share what they know from then on, so that what requests under way still learn
+        with this one is not lost."""
+        pool = Pool(tokens, strategy=strategy, cooldown=cooldown, clock=self._clock)
+        own = {token: token for token in pool.tokens}
+        for token in pool.tokens:
+            if known := self._memory.get(token):
+                known.disabled = None
+                pool._memory[token] = known
+        for session, token in self._sessions.items():
+            if token in own:
+                pool._sessions[session] = own[token]
+        pool._turns = dict(self._turns)
+        return pool
+
+    def status(self) -> list[Row]:
+        now = self._clock()
+        sessions = Counter(self._sessions.values())
+        return [self._row(token, sessions[token], now) for token in self.tokens]
+
+    def _row(self, token: Token, sessions: int, now: float) -> Row:
+        memory = self._memory[token]
+        left = {name: r.until - now for name, r in memory.rests.items() if r.until > now}
+        whole = left.pop(None, 0.0)
+        return Row(
+            place=token.place,
+            label=token.label,
+            kind=token.kind,
+            state="disabled" if memory.disabled else "resting" if whole else "available",
+            left=whole,
+            families={name: seconds for name, seconds in left.items() if name},
+            five_hour=memory.utilisation("5h", now),
+            seven_day=memory.utilisation("7d", now),
+            sessions=sessions,
+            requests=memory.requests,
+            reason=memory.reason,
+        )
+
+    def _available(self, token: Token, model: str | None, now: float) -> bool:
+        memory = self._memory[token]
+        return memory.disabled is None and memory.due(model) <= now
+
+    def _next(self, turn: str, free: Collection[Token]) -> Token:
+        """The first of them after the one that this turn gave last."""
+        count = len(self.tokens)
+        start = self._turns[turn] % count
+        place = next(
+            i % count for i in range(start, start + count) if self.tokens[i % count] in free
+        )
+        self._turns[turn] = place + 1
+        return self.tokens[place]
+
+    def _at(self, place: int) -> Token:
+        for token in self.tokens:
+            if token.place == place:
+                return token
+        places = ", ".join(str(token.place) for token in self.tokens) or "none, the pool is empty"
+        raise ValueError(f"place: expected one of {places}, got {place}")

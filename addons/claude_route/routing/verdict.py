@@ -1,0 +1,232 @@
+"""What came of an attempt -> the next attempt or not, and what the client gets when all have failed."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Collection
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import UTC
+from datetime import datetime
+from typing import Literal
+from typing import NamedTuple
+
+from claude_route.dialects import envelope
+from claude_route.dialects import error_body
+from claude_route.routing import quota
+
+type Kind = Literal["status", "event", "connect", "timeout", "reset", "local"]
+type Credential = Literal["pool", "provider", "client"]
+type Decision = Literal["good", "next", "back"]
+type Cause = Literal["request", "credential", "target", "outage"]
+
+MAX_RETRY_AFTER = 60
+"""Seconds: for any longer Claude Code gives up at once instead of waiting."""
+
+STATUSES = {kind: status for status, kind in envelope.KINDS.items()}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is known of an attempt before the client has seen anything of its answer."""
+
+    target: str
+    """`zai/glm-5`."""
+    credential: Credential
+    """A token of the pool, the provider's own key (or none at all), or what the client sent."""
+    anthropic: bool
+    """Whether the provider is Anthropic itself."""
+    kind: Kind
+    """A head came (`status`); it was a 200 whose first event is `error` (`event`); no connection;
+    silence for too long; the connection broke off before an answer; or nothing could be sent, for
+    a reason of ours (`local`)."""
+    detail: str = ""
+    """In words, where no head came."""
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Names in lower case, or a mapping that does not care."""
+    body: bytes = field(default=b"", repr=False)
+    """Of an error, decompressed; of an `event`, that event's data."""
+    token: int | None = None
+    """The place of the pool's token."""
+    count_tokens: bool = False
+
+    @functools.cached_property
+    def fault(self) -> error_body.Fault:
+        return error_body.read(self.body)
+
+    @property
+    def error_status(self) -> int:
+        """The status, or the one that the error of a first event would have had."""
+        return STATUSES.get(self.fault.kind, 500) if self.kind == "event" else self.status
+
+    @property
+    def why(self) -> str:
+        """What went wrong, in short: `429`, `first event overloaded_error`, `silent for 120 s`."""
+        match self.kind:
+            case "status":
+                return str(self.status)
+            case "event":
+                return f"first event {error_body.clean(self.fault.kind or 'error')}"
+        return error_body.clean(self.detail) or self.kind
+
+
+class Rule(NamedTuple):
+    seen: Collection[int | str]
+    """Statuses, and what is no status."""
+    credentials: Collection[Credential]
+    decision: Decision
+    cause: Cause | None
+    """Who is to blame: the request; the credential, so another one may do; the target, which has
+    no other; or an outage of it, which the breaker counts."""
+    told: int | None = None
+    """The status that the client gets if this is the end; None: the same."""
+    retry: bool = True
+    """Whether it is any use that the client tries again by itself."""
+
+
+ANY: tuple[Credential, ...] = ("pool", "provider", "client")
+
+# The first that fits. A 401 or 403 for a credential of ours must not reach the client, who would
+# refresh or throw away its own; a provider's 404 would make it switch to another model.
+RULES = (
+    Rule({"connect"}, ANY, "next", "outage", told=502),
+    Rule({"reset"}, ANY, "next", "outage", told=502),
+    Rule({"timeout"}, ANY, "next", "outage", told=504),
+    Rule({"local"}, ANY, "next", "target", told=500, retry=False),
+    Rule(range(200, 300), ANY, "good", None),
+    Rule({401, 403, "refused"}, {"pool"}, "next", "credential", told=500, retry=False),
+    Rule({401, 403, "refused"}, {"provider"}, "next", "target", told=500, retry=False),
+    Rule({402, 429}, {"pool"}, "next", "credential"),
+    Rule({402}, {"provider"}, "next", "target"),
+    Rule({401, 402, 403}, {"client"}, "back", "credential"),
+    Rule({429}, {"provider", "client"}, "next", "target"),
+    Rule({408}, ANY, "next", "target", told=504),
+    Rule({"uncounted"}, ANY, "back", "request", told=404),
+    Rule({413}, ANY, "back", "request"),
+    Rule(range(400, 500), ANY, "back", "request", told=400),
+    Rule(range(500, 600), ANY, "next", "outage"),
+    Rule(range(300, 400), {"provider"}, "next", "target", told=502, retry=False),
+    Rule(range(300, 400), {"pool", "client"}, "back", "request", told=502, retry=False),
+    Rule(range(1000), ANY, "next", "target", told=502),
+)
+
+
+class Verdict(NamedTuple):
+    decision: Decision
+    cause: Cause | None
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def judge(outcome: Outcome) -> Verdict:
+    rule = _rule(outcome)
+    decision, cause = rule.decision, rule.cause
+    if outcome.kind == "event":
+        decision = "next"
+    if cause == "outage" and outcome.count_tokens and outcome.kind in ("status", "event"):
+        # A provider may fail at counting only because it cannot count.
+        cause = "target"
+    return Verdict(decision, cause)
+
+
+def final(
+    outcomes: Sequence[Outcome],
+    *,
+    now: float,
+    wait: float | None = None,
+    secrets: Collection[str] = (),
+) -> Answer | None:
+    """What the client gets, none of these having been good; None: the last answer as it came.
+
+    `wait` is the seconds until a token of the pool is available, None without a pool; `now` is unix
+    seconds. `secrets` are what a provider might echo.
+    """
+    if not outcomes:
+        return _no_attempt(now, wait)
+    last, rule = outcomes[-1], _rule(outcomes[-1])
+    if last.anthropic and last.kind == "status":
+        # Claude Code knows best what to do with Anthropic's own answer.
+        alone = len(outcomes) == 1 and rule.retry
+        if rule.decision == "back" or (alone and not _sooner(last, now, wait)):
+            return None
+    status = rule.told or last.error_status
+    text = error_body.clean(last.fault.message, secrets)
+    if (
+        last.kind == "status"
+        and last.status in (400, 413, 422)
+        and rule.cause == "request"
+        and text
+    ):
+        # Claude Code reads these texts, some to the letter, to mend its request.
+        message = text
+    else:
+        message = _tried(outcomes, text, secrets)
+    seconds = quota.retry_after(last.headers, now)
+    if wait and any(o.credential == "pool" and o.error_status == 429 for o in outcomes):
+        message += f". {_due(now, wait)}"
+        seconds = wait
+    headers = {"content-type": "application/json"}
+    if not rule.retry:
+        headers["x-should-retry"] = "false"
+    elif seconds and (status == 429 or status >= 500):
+        headers["retry-after"] = str(min(math.ceil(seconds), MAX_RETRY_AFTER))
+    return Answer(status, headers, envelope.body(envelope.kind(status), message))
+
+
+def _rule(outcome: Outcome) -> Rule:
+    seen = _seen(outcome)
+    return next(r for r in RULES if seen in r.seen and outcome.credential in r.credentials)
+
+
+def _seen(outcome: Outcome) -> int | str:
+    if outcome.kind not in ("status", "event"):
+        return outcome.kind
+    status = outcome.error_status
+    if outcome.count_tokens and status in (404, 405):
+        return "uncounted"
+    # "This organization has been disabled", "Your credit balance is too low"
+    ours = outcome.credential != "client"
+    if status == 400 and ours and quota.effects(400, {}, outcome.fault, now=0, cooldown=0):
+        return "refused"
+    return min(max(status, 0), 999)
+
+
+def _sooner(last: Outcome, now: float, wait: float | None) -> bool:
+    """Whether another token is available well before the one whose limit the last answer tells."""
+    if last.credential != "pool" or last.status != 429 or wait is None:
+        return False
+    limits = quota.effects(429, last.headers, last.fault, now=now, cooldown=0)
+    return any(isinstance(e, quota.Rest) and wait + 1 < e.until - now for e in limits)
+
+
+def _tried(outcomes: Sequence[Outcome], text: str, secrets: Collection[str]) -> str:
+    """`anthropic/claude-opus-5-5 (token 2): 429; zai/glm-5: 503, No capacity`."""
+    parts = []
+    for outcome in outcomes:
+        token = f" (token {outcome.token})" if outcome.token else ""
+        why = error_body.clean(outcome.why, secrets)
+        parts.append(f"{error_body.clean(outcome.target, secrets)}{token}: {why}")
+    return "; ".join(parts) + (f", {text}" if text else "")
+
+
+def _due(now: float, wait: float) -> str:
+    moment = datetime.fromtimestamp(now + wait, UTC).isoformat(timespec="seconds")
+    return f"All Claude tokens rest, the first is due in {math.ceil(wait)} s, at {moment}"
+
+
+def _no_attempt(now: float, wait: float | None) -> Answer:
+    """Nothing could be tried: every token of the pool rests or is out of use."""
+    headers = {"content-type": "application/json"}
+    if wait is None:
+        headers["x-should-retry"] = "false"
+        return Answer(500, headers, envelope.body("api_error", "No Claude token is usable"))
+    headers["retry-after"] = str(min(math.ceil(wait), MAX_RETRY_AFTER))
+    return Answer(429, headers, envelope.body("rate_limit_error", _due(now, wait)))

@@ -1,0 +1,1 @@
+"""Numbers and lines as people read them."""

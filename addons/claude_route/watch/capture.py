@@ -1,0 +1,168 @@
+"""Answers that can be watched while they stream, and stay when they have ended.
+
+mitmproxy passes a streamed answer on and keeps none of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import weakref
+from collections.abc import Callable
+from typing import Protocol
+
+from mitmproxy import addonmanager
+from mitmproxy import ctx
+from mitmproxy import http
+
+from claude_route.dialects import usage
+from claude_route.watch import rows
+
+logger = logging.getLogger(__name__)
+
+INTERVAL = 0.5
+"""Seconds between two looks at an answer that grows."""
+
+SHARE = 0.005
+"""Of a processor, for all looks at all answers: where it would be more, they come less often.
+mitmweb makes a hash of both bodies at each, and what it sends to browsers later costs twice that."""
+
+LIMIT = 32 * 1024 * 1024
+"""Bytes kept of an answer. The longest that a model gives take some megabytes as events."""
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+type Later = Callable[[float, Callable[[], None]], Timer]
+
+
+class Pace:
+    """How often answers that stream are looked at."""
+
+    def __init__(self, later: Later, clock: Callable[[], float]) -> None:
+        self.later = later
+        self.clock = clock
+        self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
+        """Of the answers that stream now."""
+
+    def wait(self, call: Callable[[], None], took: float) -> Timer:
+        """Have an answer looked at again in a while; the last look at it `took` so many seconds."""
+        return self.later(max(INTERVAL, took * len(self.taps) / SHARE), call)
+
+
+class Tap:
+    """In the place of `flow.response.stream`: what comes goes on unchanged, and is seen."""
+
+    def __init__(self, flow: http.HTTPFlow, *, keeps: bool, pace: Pace | None) -> None:
+        """`pace` is None where nobody watches."""
+        self.flow = flow
+        self.meter = usage.Meter()
+        self._content: bytearray | None = bytearray() if keeps else None
+        self._pace = pace
+        self._timer: Timer | None = None
+        self._took = 0.0
+        if pace:
+            pace.taps.add(self)
+
+    def __call__(self, data: bytes) -> bytes | list[bytes]:
+        if not data:
+            # Also an empty frame in the midst of an answer, where b"" would end it (HTTP/1).
+            return []
+        try:
+            self._take(data)
+        except Exception:
+            # mitmproxy would lose these bytes.
+            logger.exception("Cannot keep an answer")
+        return data
+
+    def _take(self, data: bytes) -> None:
+        self.meter.feed(data)
+        if self._content is not None and len(self._content) < LIMIT:
+            self._content += data
+        if self._pace and self._timer is None:
+            self._timer = self._pace.wait(self._look, self._took)
+
+    def _look(self) -> None:
+        assert self._pace
+        began = self._pace.clock()
+        self._timer = None
+        self._store()
+        rows.running(self.flow, self.meter)
+        show(self.flow)
+        self._took = self._pace.clock() - began
+
+    def _store(self) -> None:
+        if self._content is not None and self.flow.response:
+            self.flow.response.raw_content = bytes(self._content)
+
+    def finish(self) -> None:
+        """All that is to come has come."""
+        if self._timer:
+            self._timer.cancel()
+        self._store()
+        if self._pace:
+            self._pace.taps.discard(self)
+        self._content = self._pace = self._timer = None
+        if self.flow.response:
+            # Each would keep the other in memory.
+            self.flow.response.stream = True
+
+
+class Capture:
+    """Taps the answers to routed requests."""
+
+    def __init__(
+        self, later: Later | None = None, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.pace = Pace(later or _later, clock)
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response and flow.response.stream is True and flow.metadata.get("route_target"):
+            pace = self.pace if has_view() else None
+            flow.response.stream = Tap(flow, keeps=is_kept(), pace=pace)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        rows.ended(flow, finished(flow))
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        rows.ended(flow, finished(flow))
+
+
+def finished(flow: http.HTTPFlow) -> usage.Meter | None:
+    """What a stream that was tapped took."""
+    tap = flow.response and flow.response.stream
+    if not isinstance(tap, Tap):
+        return None
+    tap.finish()
+    return tap.meter
+
+
+def show(flow: http.HTTPFlow) -> None:
+    """Tell that a flow has changed, as an update hook does, in half the time: nearly none of some
+    fifty addons want to know."""
+    for addon in addonmanager.traverse(ctx.master.addons.chain):
+        if update := getattr(addon, "update", None):
+            with addonmanager.safecall():
+                update([flow])
+
+
+def has_view() -> bool:
+    """Whether this is mitmweb or mitmproxy's console, which keep flows for people to see."""
+    return ctx.master.addons.get("view") is not None
+
+
+def is_kept() -> bool:
+    """Whether anybody will see an answer: on a server without, memory is better used."""
+    options = ctx.options
+    return (
+        has_view()
+        or bool(options.save_stream_file or options.hardump)
+        or ("flow_detail" in options and options.flow_detail >= 3)
+    )
+
+
+def _later(seconds: float, call: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, call)

@@ -1,0 +1,148 @@
+"""Keeps the flows that mitmweb and the console hold from filling the memory.
+
+Both keep every flow for good. Here bodies go before flows, the oldest first; what is under way,
+intercepted or marked by the user stays. mitmdump keeps no flows, so nothing happens there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+from mitmproxy import addonmanager
+from mitmproxy import ctx
+from mitmproxy import flow
+from mitmproxy import http
+from mitmproxy import tcp
+from mitmproxy import udp
+
+from claude_route import startup
+from claude_route.watch import failed_attempts
+from claude_route.watch import upstream_requests
+
+MEGABYTE = 1024 * 1024
+
+BATCH = 20
+"""A full limit lets go of this part of it at once, so that all flows are looked through once in
+hundreds of requests, not with each."""
+
+
+class Memory:
+    """Lets go of the oldest bodies and flows. Both limits are upper ones."""
+
+    def __init__(self) -> None:
+        self.max_flows = self.max_bytes = 0
+        self.held = 0
+        """Bytes of bodies, about: what came since they were measured is added once each."""
+        self.flows_to_look_at = self.bytes_to_look_at = 0
+        """Looking through all flows again is of use only from here on."""
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        loader.add_option(
+            "keep_flows",
+            int,
+            2000,
+            "Keep at most this many flows in mitmweb and the console; 0: no limit. "
+            "Those under way, intercepted or marked by you stay.",
+        )
+        loader.add_option(
+            "keep_megabytes",
+            int,
+            100,
+            "Keep at most this many megabytes of bodies in mitmweb and the console; 0: no limit. "
+            "The oldest flows lose theirs first, and stay in the list without.",
+        )
+
+    def configure(self, updated: set[str]) -> None:
+        for name in ("keep_flows", "keep_megabytes"):
+            if getattr(ctx.options, name) < 0:
+                startup.refuse(f"{name}: expected a number from 0 on")
+        if updated & {"keep_flows", "keep_megabytes"}:
+            self.max_flows = ctx.options.keep_flows
+            self.max_bytes = ctx.options.keep_megabytes * MEGABYTE
+            self.let_go()
+
+    def response(self, flow: flow.Flow) -> None:
+        view = ctx.master.addons.get("view")
+        if view is None:
+            return
+        self.held += size(flow)
+        if (self.max_flows and view.store_count() > self.flows_to_look_at) or (
+            self.max_bytes and self.held > self.bytes_to_look_at
+        ):
+            self.let_go()
+
+    error = response
+    tcp_end = tcp_error = udp_end = udp_error = response
+    dns_response = dns_error = websocket_end = response
+
+    def let_go(self) -> None:
+        """Look through all flows, and let go of what is too much."""
+        view = ctx.master.addons.get("view")
+        if view is None:
+            return
+        spare = self.max_flows // BATCH
+        excess = view.store_count() - self.max_flows
+        if self.max_flows and excess > 0:
+            flows = view.resolve("@all")
+            # One at a time: mitmproxy reports it to the log when it is told to remove several.
+            for each in itertools.islice(filter(may_go, flows), excess + spare):
+                view.remove([each])
+        self.flows_to_look_at = max(self.max_flows, view.store_count() + spare)
+        self.let_go_of_bodies(view)
+
+    def let_go_of_bodies(self, view: Any) -> None:
+        flows = view.resolve("@all")
+        self.held = sum(map(size, flows))
+        spare = self.max_bytes // BATCH
+        if self.max_bytes and self.held > self.max_bytes:
+            for each in filter(may_go, flows):
+                if self.held <= self.max_bytes - spare:
+                    break
+                if bytes_of_it := size(each):
+                    strip(each)
+                    self.held -= bytes_of_it
+                    view.update([each])
+        self.bytes_to_look_at = max(self.max_bytes, self.held + spare)
+
+
+def may_go(flow: flow.Flow) -> bool:
+    """Whether a flow is over, and of no special interest to anyone."""
+    if flow.live or flow.intercepted or flow.marked not in ("", failed_attempts.MARKER):
+        return False
+    # A replay that has not begun yet has neither.
+    return not isinstance(flow, http.HTTPFlow) or bool(flow.response or flow.error)
+
+
+def size(flow: flow.Flow) -> int:
+    """Bytes of its bodies."""
+    return sum(len(body) for body in bodies(flow) if body)
+
+
+def bodies(flow: flow.Flow) -> Iterable[bytes | None]:
+    if isinstance(flow, http.HTTPFlow):
+        yield flow.request.raw_content
+        if upstream := upstream_requests.of(flow):
+            yield upstream.raw_content
+        if flow.response:
+            yield flow.response.raw_content
+        if flow.websocket:
+            yield from (message.content for message in flow.websocket.messages)
+    elif isinstance(flow, tcp.TCPFlow | udp.UDPFlow):
+        yield from (message.content for message in flow.messages)
+
+
+def strip(flow: flow.Flow) -> None:
+    """Take its bodies away. mitmproxy shows such messages as `Content is missing`."""
+    if isinstance(flow, http.HTTPFlow):
+        flow.request.data.content = None
+        upstream_requests.forget(flow)
+        if flow.response:
+            flow.response.data.content = None
+        if flow.websocket:
+            flow.websocket.messages.clear()
+    elif isinstance(flow, tcp.TCPFlow | udp.UDPFlow):
+        flow.messages.clear()
+    # What it was before a user changed it, bodies included.
+    flow._backup = None

@@ -1,0 +1,92 @@
+"""An answer as a page of text: how it stands, what it took, what it says."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from claude_route.dialects import fold
+from claude_route.text import layout
+from claude_route.text import quantities
+from claude_route.watch.views import blocks
+
+
+class About(NamedTuple):
+    """What the answer itself does not tell."""
+
+    routing: str = ""
+    """Who was asked, who answered."""
+    running: bool = False
+    """More may come."""
+    cost: float | None = None
+    """Dollars."""
+    first_byte: float | None = None
+    duration: float | None = None
+    """Seconds; since the request."""
+
+
+def render(answer: fold.Answer, about: About, *, full: bool = False) -> str:
+    page = [about.routing or answer.model or "an answer", _state(answer, about)]
+    page += [line for line in (_usage(answer, about), _wire(answer)) if line]
+    head = len(page)
+    writer = blocks.Writer(full=True)
+    for index, block in enumerate(answer.blocks, 1):
+        page.append(layout.rule(f"{index}/{len(answer.blocks)} {block.get('type', '?')}"))
+        page += writer.lines(block)
+    if answer.error:
+        kind, message = answer.error
+        page += [layout.rule(f"error {kind}"), *layout.wrap(message, "  ")]
+    if full:
+        return "\n".join(page)
+    # Who watches an answer grow wants to see its end.
+    begin = head + (20 if about.running else layout.MAX_LINES // 2)
+    return "\n".join(layout.elide(page, layout.MAX_LINES, head=begin))
+
+
+def _state(answer: fold.Answer, about: About) -> str:
+    if answer.error:
+        told = [f"✗ {answer.error[0]}"]
+    elif answer.complete:
+        told = ["complete"]
+    elif about.running:
+        told = ["◌ STREAMING"]
+    else:
+        told = ["✗ INCOMPLETE: it broke off"]
+    if answer.stop:
+        sequence = f" {answer.stop_sequence!r}" if answer.stop_sequence else ""
+        told.append(f"stop reason {answer.stop}{sequence}")
+    if about.first_byte is not None:
+        told.append(f"first byte after {quantities.seconds(about.first_byte)}")
+    if about.duration is not None:
+        told.append(f"{quantities.seconds(about.duration)} in all")
+    return " · ".join(told)
+
+
+def _usage(answer: fold.Answer, about: About) -> str:
+    used = answer.usage
+    if used is None:
+        return ""
+    parts = [
+        (used.cache_read, "from cache"),
+        (used.cache_write, "to cache"),
+        (used.input, "not cached"),
+    ]
+    shares = [f"{quantities.count(tokens)} {what}" for tokens, what in parts if tokens]
+    told = f"in {quantities.count(used.prompt)}"
+    if len(shares) > 1:
+        told += f" ({', '.join(shares)})"
+    if about.running and not answer.stop:
+        # What a stream tells at its beginning is not what it comes to.
+        return told
+    told += f" · out {quantities.count(used.output)}"
+    return told if about.cost is None else f"{told} · ${about.cost:.4f} at list prices"
+
+
+def _wire(answer: fold.Answer) -> str:
+    told = [answer.id] if answer.id else []
+    if answer.events:
+        told.append(f"{quantities.count(answer.events)} events")
+    if answer.pings:
+        told.append(f"{answer.pings} of them {'a ping' if answer.pings == 1 else 'pings'}")
+    if answer.unread:
+        told.append(f"{answer.unread} not understood")
+    return " · ".join(told)

@@ -1,0 +1,296 @@
+"""Content blocks as lines of text. They come from anywhere: any field may be missing, or wrong."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import thinking
+from claude_route.text import layout
+from claude_route.text import quantities
+from claude_route.wire import rawjson
+
+type Block = dict[str, Any]
+
+TEXT_LINES = 40
+RESULT_LINES = 12
+"""What a view that isn't full shows of a text, and of a tool's result."""
+
+TELLING = ("command", "file_path", "notebook_path", "pattern", "query", "url", "skill", "prompt")
+"""Keys of a tool's input that tell most of it, for those tools that everybody has."""
+
+_RESULT = "tool_result"  # and those of the server's tools, `web_search_tool_result` and so on
+_USES = ("tool_use", "server_tool_use", "mcp_tool_use")
+
+
+def listed(content: Any) -> list[Block]:
+    """A message's content, or system: a string or an array of blocks."""
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    if not isinstance(content, list):
+        return []
+    return [block if isinstance(block, dict) else _string_block(block) for block in content]
+
+
+def _string_block(value: Any) -> Block:
+    return {"type": "text", "text": value if isinstance(value, str) else compact(value)}
+
+
+def of_chat(message: dict[str, Any]) -> list[Block]:
+    """The blocks that a message of Chat Completions would be in Messages."""
+    content = [of_part(part) for part in listed(message.get("content"))]
+    if message.get("role") == "tool":
+        id = message.get("tool_call_id")
+        return [{"type": "tool_result", "tool_use_id": id, "content": content}]
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    found: list[Block] = []
+    if isinstance(thought, str) and thought:
+        found.append({"type": "thinking", "thinking": thought})
+    found += content
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            found.append(_call(call))
+    return found
+
+
+def of_part(part: Block) -> Block:
+    """A part of a user's message that isn't text."""
+    kind = part.get("type")
+    if kind == "image_url":
+        image = part.get("image_url")
+        url = image.get("url") if isinstance(image, dict) else image
+        return {"type": "image", "source": _source(str(url))}
+    if kind == "file":
+        file = part.get("file")
+        data = file.get("file_data") if isinstance(file, dict) else ""
+        return {"type": "document", "source": _source(str(data))}
+    thinking = part.get("thinking")
+    if kind == "thinking" and isinstance(thinking, list):
+        texts = [piece.get("text") for piece in thinking if isinstance(piece, dict)]
+        return {**part, "thinking": "".join(text for text in texts if isinstance(text, str))}
+    return part
+
+
+def _source(url: str) -> Block:
+    if url.startswith("data:"):
+        kind, _, data = url[5:].partition(",")
+        return {"media_type": kind.partition(";")[0], "data": data}
+    return {"url": url}
+
+
+def _call(call: dict[str, Any]) -> Block:
+    function = call.get("function")
+    function = function if isinstance(function, dict) else {}
+    block: Block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name")}
+    arguments = function.get("arguments")
+    try:
+        block["input"] = msgspec.json.decode(arguments or "{}")
+    except (*rawjson.REFUSALS, TypeError):
+        block["partial_json"] = str(arguments)
+    return block
+
+
+class Writer:
+    """Blocks to lines. It knows the tool calls that it has seen, for their results."""
+
+    def __init__(self, *, full: bool) -> None:
+        self.full = full
+        self._tools: dict[str, str] = {}
+
+    def learn(self, blocks: Iterable[Block]) -> None:
+        """Takes note of tool calls that aren't to be shown."""
+        for block in blocks:
+            if block.get("type") in _USES:
+                self._learn(block)
+
+    def lines(self, block: Block, *, limit: int | None = TEXT_LINES) -> list[str]:
+        """A block in as many lines as it takes, or about `limit` of them."""
+        limit = None if self.full else limit
+        kind = str(block.get("type") or "?")
+        if kind == "text":
+            found = layout.wrap_some(_text(block.get("text")), "  ", limit)
+        elif kind in thinking.KINDS:
+            found = self._thinking(block, limit)
+        elif kind in _USES:
+            found = self._use(block, limit)
+        elif kind.endswith(_RESULT):
+            found = self._result(block, limit and min(limit, RESULT_LINES))
+        elif kind in ("image", "document"):
+            found = [f"  ▣ {_media(block)}"]
+        else:
+            found = [f"  ◇ {kind}", *self._values(block, limit, leave_out=("type",))]
+        if mark := cache_point(block):
+            found.append(f"  ◆ {mark}")
+        return found
+
+    def one_line(self, block: Block, width: int) -> str:
+        """What a block is, on one line."""
+        kind = str(block.get("type") or "?")
+        if kind == "text":
+            said = _text(block.get("text"))
+        elif kind in thinking.KINDS:
+            said = f"~ {_origin(block)}: {_text(block.get('thinking')) or '(not shown)'}"
+        elif kind in _USES:
+            said = f"→ {self._learn(block)} {_brief(block)}"
+        elif kind.endswith(_RESULT):
+            said = f"← {self._name(block)} {_failed(block)}{result_text(block)}"
+        elif kind in ("image", "document"):
+            said = f"▣ {_media(block)}"
+        else:
+            said = f"◇ {kind}"
+        mark = "  ◆" if block.get("cache_control") else ""
+        return layout.one_line(said, width - len(mark)) + mark
+
+    def _thinking(self, block: Block, limit: int | None) -> list[str]:
+        kind = str(block.get("type"))
+        said = _text(block.get("thinking"))
+        title = f"  ~ {kind.replace('_', ' ')} ({_origin(block)}"
+        if said:
+            return [title + ")", *layout.wrap_some(said, "    ", limit)]
+        length = quantities.count(len(_text(block.get(thinking.mark(kind)))))
+        return [f"{title}, not shown; its {thinking.mark(kind)} has {length} characters)"]
+
+    def _use(self, block: Block, limit: int | None) -> list[str]:
+        kind = block.get("type")
+        title = f"  → {self._learn(block)}  {_text(block.get('id'))}"
+        if kind != "tool_use":
+            title += f"  ({kind})"
+        if partial := _text(block.get("partial_json")):
+            value = completed(partial)
+            if not isinstance(value, dict):
+                return [title, *layout.wrap_some(partial, "      ", limit)]
+            return [title, *self._values(value, limit)]
+        value = block.get("input")
+        return [title, *self._values(value if isinstance(value, dict) else {"": value}, limit)]
+
+    def _result(self, block: Block, limit: int | None) -> list[str]:
+        said = result_text(block)
+        about = quantities.count(requests.tokens(len(said)))
+        title = (
+            f"  ← {self._name(block)}  {_text(block.get('tool_use_id'))}  {_failed(block)}~{about}"
+        )
+        return [title, *layout.wrap_some(said, "      ", limit)] if said else [title]
+
+    def _values(
+        self, values: dict[str, Any], limit: int | None, leave_out: tuple[str, ...] = ()
+    ) -> list[str]:
+        found: list[str] = []
+        for key, value in values.items():
+            if key in leave_out or key == "cache_control":
+                continue
+            said = value if isinstance(value, str) else compact(value)
+            if "\n" in said or len(said) + len(key) > layout.WIDTH - 8:
+                found.append(f"      {key}:")
+                found += layout.wrap_some(said, "        ", limit)
+            else:
+                found.append(f"      {key}: {said}")
+        return found
+
+    def _learn(self, block: Block) -> str:
+        name = _text(block.get("name")) or "?"
+        self._tools[_text(block.get("id"))] = name
+        return name
+
+    def _name(self, result: Block) -> str:
+        """The tool whose result it is."""
+        return self._tools.get(_text(result.get("tool_use_id")), "result of a call not shown here")
+
+
+def _origin(block: Block) -> str:
+    kind = str(block.get("type"))
+    return thinking.origin(kind, _text(block.get(thinking.mark(kind)))) or "no origin"
+
+
+def cache_point(block: Block) -> str:
+    """`cache point 5m`, empty for a block that is none."""
+    control = block.get("cache_control")
+    if not control:
+        return ""
+    ttl = control.get("ttl") if isinstance(control, dict) else None
+    return f"cache point {ttl or '5m'}"
+
+
+def result_text(block: Block) -> str:
+    """What a tool gave, its texts joined."""
+    said = []
+    for part in listed(block.get("content")):
+        kind = part.get("type")
+        if isinstance(part.get("text"), str):
+            said.append(part["text"])
+        elif kind in ("image", "document"):
+            said.append(f"▣ {_media(part)}")
+        else:
+            said.append(compact(part))
+    return "\n".join(said) or compact(block.get("content") or "", empty="")
+
+
+def compact(value: Any, empty: str | None = None) -> str:
+    if empty is not None and not value:
+        return empty
+    return json.dumps(value, ensure_ascii=False)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[][{}]', re.DOTALL)
+_CUT_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
+
+
+def completed(partial: str) -> Any:
+    """The value that the beginning of a JSON text is about to become, as far as it goes; None if
+    nobody can tell."""
+    open: list[str] = []
+    text = partial
+    for match in _TOKEN.finditer(partial):
+        if closing := {"[": "]", "{": "}"}.get(match[0]):
+            open.append(closing)
+        elif match[0] in ("]", "}"):
+            del open[-1:]
+        elif not match[1]:
+            if cut := _CUT_ESCAPE.search(text):
+                text = text[: cut.start(1)]
+            text += '"'
+    end = "".join(reversed(open))
+    without_comma = text.rstrip().removesuffix(",")
+    for attempt in (text, without_comma, text + ":null", text + "null", _cut_word(text)):
+        try:
+            return msgspec.json.decode(rawjson.mend((attempt + end).encode("utf-8", "replace")))
+        except rawjson.REFUSALS:
+            continue
+    return None
+
+
+def _cut_word(text: str) -> str:
+    """Without the beginning of a number or a literal that can't stand alone."""
+    return text.rstrip("-+.eEtrufalsn0123456789") + "null"
+
+
+def _brief(block: Block) -> str:
+    """What a tool was asked, in short: where it has one, the value that says most."""
+    value = block.get("input")
+    if isinstance(value, dict):
+        for key in TELLING:
+            if isinstance(value.get(key), str):
+                return str(value[key])
+    return compact(value) if value else _text(block.get("partial_json"))
+
+
+def _failed(block: Block) -> str:
+    return "ERROR  " if block.get("is_error") else ""
+
+
+def _media(block: Block) -> str:
+    source = block.get("source")
+    source = source if isinstance(source, dict) else {}
+    about = source.get("media_type") or source.get("url") or source.get("type") or ""
+    data = source.get("data")
+    held = quantities.size(len(data) * 3 // 4) if isinstance(data, str) else ""
+    return layout.clip(" ".join(x for x in (block.get("type"), str(about), held) if x), 80)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,194 @@
+"""How requests to models and their answers look in mitmweb and in mitmproxy's console.
+
+Three content views: `claude`, chosen by itself; `claude-full`, with nothing left out; and
+`claude-upstream`, with what was sent upstream where that isn't what the client sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from mitmproxy import addonmanager
+from mitmproxy import contentviews
+from mitmproxy import http
+
+from claude_route.dialects import fold
+from claude_route.text import layout
+from claude_route.watch import upstream_requests
+from claude_route.watch.views import answers
+from claude_route.watch.views import conversation
+from claude_route.watch.views import prices
+from claude_route.wire import http_message
+from claude_route.wire import rawjson
+
+PATHS = ("/v1/messages", "/v1/messages/count_tokens", "/chat/completions")
+"""How the paths of our flows end: those of clients, and those of failed attempts."""
+
+JSON = "application/json"
+STREAM = "text/event-stream"
+
+SHOWN_AS_TEXT = 1_000_000
+"""Bytes of a body that nobody can read which are shown as they are."""
+
+
+class Claude(contentviews.Contentview):
+    """mitmproxy asks it in its event loop, so all connections wait for it."""
+
+    syntax_highlight = "none"
+
+    def __init__(self, name: str = "claude", *, priority: float = 2, full: bool = False) -> None:
+        self._name = name
+        self.priority = priority
+        self.full = full
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    def render_priority(self, data: bytes, metadata: contentviews.Metadata) -> float:
+        if not data or metadata.content_type not in (JSON, STREAM):
+            return -1
+        return self.priority if is_ours(metadata.flow) else -1
+
+    def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        try:
+            return self.page(data, metadata)
+        except Exception:
+            # A body that is no message, in whatever way. mitmproxy would show its bytes as they
+            # are, which for JSON is one endless line.
+            return plain(data)
+
+    def page(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        """Raises ValueError, and whatever a body that is no request and no answer leads to."""
+        flow = metadata.flow
+        if isinstance(flow, http.HTTPFlow) and metadata.http_message is flow.response:
+            return answer_page(data, metadata, full=self.full)
+        return conversation.render(data, routing(flow), full=self.full)
+
+
+class Upstream(Claude):
+    def page(self, data: bytes, metadata: contentviews.Metadata) -> str:
+        flow = metadata.flow
+        if not isinstance(flow, http.HTTPFlow):
+            return super().page(data, metadata)
+        if metadata.http_message is flow.response:
+            said = "(The answer as the client got it; as the upstream sent it, it isn't kept.)"
+            return f"{said}\n\n{super().page(data, metadata)}"
+        request = upstream_requests.of(flow)
+        if request is not None:
+            return upstream_page(request, data)
+        if flow.metadata.get(upstream_requests.REWRITTEN):
+            said = (
+                "(What was sent upstream is no more known. It wasn't this, the client's request:)"
+            )
+        else:
+            said = "(The client's body went upstream as it came:)"
+        return f"{said}\n\n{super().page(data, metadata)}"
+
+
+class Views:
+    """Registers the content views."""
+
+    def __init__(self) -> None:
+        self.views = [
+            Claude(),
+            Claude("claude-full", priority=0.5, full=True),
+            Upstream("claude-upstream", priority=0.25, full=True),
+        ]
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        for view in self.views:
+            contentviews.add(view)
+
+    def done(self) -> None:
+        for view in self.views:
+            # There is no public way to take a view back.
+            if contentviews.registry.get(view.name) is view:
+                del contentviews.registry._by_name[view.name]
+
+
+def is_ours(flow: Any) -> bool:
+    return isinstance(flow, http.HTTPFlow) and http_message.path(flow.request).endswith(PATHS)
+
+
+def routing(flow: Any) -> str:
+    """`claude-opus-5-5 → zai/glm-5 · try 2 · token 2 …wxyz`, as far as it is known."""
+    told: dict[str, Any] = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
+    if not told.get("route_target"):
+        return ""
+    parts = [f"{told.get('route_model')} → {told['route_target']}"]
+    if told.get("route_attempts", 1) != 1:
+        parts.append(f"try {told['route_attempts']}")
+    if told.get("route_token"):
+        parts.append(str(told["route_token"]))
+    return " · ".join(parts)
+
+
+def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> str:
+    flow = metadata.flow
+    assert isinstance(flow, http.HTTPFlow)
+    assert flow.response
+    if metadata.content_type == STREAM:
+        answer = fold.stream(data)
+        if not answer.events:
+            raise ValueError("expected events, got none")
+    else:
+        answer = fold.body(data)
+    began = flow.request.timestamp_start
+    ended = flow.response.timestamp_end
+    first = flow.response.timestamp_start
+    about = answers.About(
+        routing=routing(flow),
+        running=flow.live and flow.error is None and ended is None,
+        cost=cost(flow, answer),
+        first_byte=first - began if first else None,
+        duration=ended - began if ended else None,
+    )
+    return answers.render(answer, about, full=full)
+
+
+def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
+    """Dollars, where there is a list price."""
+    provider, _, model = str(flow.metadata.get("route_target") or "").partition("/")
+    if answer.usage is None or provider not in ("", "anthropic"):
+        return None
+    return prices.cost(model or answer.model, answer.usage)
+
+
+def upstream_page(request: http.Request, client_body: bytes) -> str:
+    """What was sent, and in which fields it differs from what the client sent."""
+    body = request.content or b""
+    page = [f"{request.method} {request.url}"]
+    page += [f"{name}: {value}" for name, value in request.headers.items(multi=True)]
+    page += ["", *layout.wrap(differences(client_body, body)), ""]
+    try:
+        page.append(conversation.render(body, full=True))
+    except ValueError:
+        page.append(plain(body))
+    return "\n".join(page)
+
+
+def differences(before: bytes, after: bytes) -> str:
+    """`changed: model, messages · left out: thread · added: stream_options`"""
+    try:
+        old = rawjson.decode(rawjson.mend(before), dict[str, msgspec.Raw])
+        new = rawjson.decode(rawjson.mend(after), dict[str, msgspec.Raw])
+    except ValueError:
+        return ""
+    changed = [key for key in old if key in new and bytes(old[key]) != bytes(new[key])]
+    parts = {
+        "changed": changed,
+        "left out": [key for key in old if key not in new],
+        "added": [key for key in new if key not in old],
+    }
+    told = [f"{what}: {', '.join(keys)}" for what, keys in parts.items() if keys]
+    return "Against the client's request, " + (" · ".join(told) or "nothing differs")
+
+
+def plain(data: bytes) -> str:
+    """A body as JSON with its lines broken, else as text."""
+    try:
+        return msgspec.json.format(rawjson.mend(data), indent=2).decode()
+    except rawjson.REFUSALS:
+        return data[:SHOWN_AS_TEXT].decode("utf-8", "replace")

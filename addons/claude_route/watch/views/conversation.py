@@ -1,0 +1,257 @@
+"""A request as a page of text: who is asked what, how large its parts are, and the conversation.
+
+Messages and Chat Completions both. Bodies have megabytes, and the page is made anew each time that
+someone looks: so what isn't shown is decoded, but gone through no further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+
+import msgspec
+
+from claude_route.dialects.messages import requests
+from claude_route.text import layout
+from claude_route.text import quantities
+from claude_route.watch.views import blocks
+from claude_route.wire import rawjson
+
+LAST = 4
+"""Messages that are shown in full, unless all are."""
+
+SYSTEM_LINES = 3
+PART_LINES = 100
+"""Of the last messages, and of the options and tools."""
+
+_SHOWN_ABOVE = (
+    "model",
+    "stream",
+    "max_tokens",
+    "max_completion_tokens",
+    "thinking",
+    "output_config",
+    "temperature",
+)
+_SHOWN_BELOW = ("messages", "tools", "system")
+
+
+class Part(NamedTuple):
+    """A message, a tool, or a block of the system prompt."""
+
+    value: dict[str, Any]
+    blocks: list[blocks.Block]
+    tokens: int
+
+
+def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
+    """The page; `routing` says on its first line who answered.
+
+    Raises:
+        ValueError: the body is no request.
+    """
+    fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
+    system = _parts(fields.get("system"), _block)
+    tools = _parts(fields.get("tools"), _tool)
+    turns = _parts(fields.get("messages"), _message)
+    if "messages" not in fields:
+        raise ValueError("messages: expected an array, got nothing")
+    page = [
+        routing or _value(fields, "model", str) or "?",
+        *layout.wrap(_options(fields)),
+        *layout.wrap(_sizes(system, tools, turns)),
+        *layout.wrap(_cache_points(system, tools, turns)),
+        *_others(fields, full=full),
+        *_tools(tools, full=full),
+    ]
+    writer = blocks.Writer(full=full)
+    for index, part in enumerate(system):
+        page.append(
+            layout.rule(f"system {index + 1}/{len(system)}  ~{quantities.count(part.tokens)}")
+        )
+        for block in part.blocks:
+            page += writer.lines(block, limit=SYSTEM_LINES)
+    page += _conversation(turns, writer, room=layout.MAX_LINES - len(page))
+    return "\n".join(page if full else layout.elide(page, layout.MAX_LINES, head=100))
+
+
+def _conversation(turns: list[Part], writer: blocks.Writer, room: int) -> list[str]:
+    """At most `room` lines, or all there are."""
+    shown = turns if writer.full else turns[-LAST:]
+    old = turns[: len(turns) - len(shown)]
+    for part in old:
+        writer.learn(part.blocks)
+    last: list[str] = []
+    for number, part in enumerate(shown, len(old) + 1):
+        lines: list[str] = []
+        for block in part.blocks:
+            lines += writer.lines(block)
+        last.append(layout.rule(_title(number, len(turns), part)))
+        last += lines if writer.full else layout.elide(lines, PART_LINES, head=PART_LINES // 2)
+    return _earlier(old, writer, room - len(last)) + last
+
+
+def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
+    """The messages that are not shown in full, a line for each block: the first, and as many of the
+    latest as there is room for."""
+    if not old:
+        return []
+    left = room - 2 - len(old[0].blocks)
+    start = len(old)
+    while start > 1 and (left := left - len(old[start - 1].blocks)) >= 0:
+        start -= 1
+    lines = [layout.rule("conversation"), *_brief(1, old[0], writer)]
+    if start > 1:
+        between = quantities.count(start - 1)
+        lines.append(f"     … {between} messages left out (all of them: the view claude-full)")
+    for number, part in enumerate(old[start:], start + 1):
+        lines += _brief(number, part, writer)
+    return lines
+
+
+def _title(number: int, count: int, part: Part) -> str:
+    return f"{number}/{count} {part.value.get('role', '?')}  ~{quantities.count(part.tokens)}"
+
+
+def _brief(number: int, part: Part, writer: blocks.Writer) -> Iterable[str]:
+    margin = (
+        f"{number:>4} {part.value.get('role', '?')!s:9} {f'~{quantities.count(part.tokens)}':>8}  "
+    )
+    for block in part.blocks:
+        yield margin + writer.one_line(block, layout.WIDTH - len(margin))
+        margin = " " * len(margin)
+
+
+def _value[T](fields: Mapping[str, msgspec.Raw], key: str, type: type[T]) -> T | None:
+    """A field, if it is there and of that type."""
+    try:
+        return msgspec.json.decode(fields.get(key, rawjson.NULL), type=type)
+    except rawjson.REFUSALS:
+        return None
+
+
+def _parts(raw: msgspec.Raw | None, make: Any) -> list[Part]:
+    if raw is None:
+        return []
+    try:
+        items = msgspec.json.decode(raw, type=list[msgspec.Raw] | str | None)
+    except rawjson.REFUSALS:
+        return []
+    if isinstance(items, str):
+        items = [raw] if items else []
+    return [_part(item, make) for item in items or ()]
+
+
+def _part(raw: msgspec.Raw, make: Any) -> Part:
+    value = msgspec.json.decode(raw)
+    found: list[blocks.Block] = make(value)
+    return Part(value if isinstance(value, dict) else {}, found, requests.weigh(raw))
+
+
+def _block(value: Any) -> list[blocks.Block]:
+    return blocks.listed(value if isinstance(value, str) else [value])
+
+
+def _tool(value: Any) -> list[blocks.Block]:
+    return []
+
+
+def _message(value: Any) -> list[blocks.Block]:
+    if not isinstance(value, dict):
+        return _block(value)
+    if value.get("role") == "tool" or "tool_calls" in value or "reasoning_content" in value:
+        return blocks.of_chat(value)
+    return [blocks.of_part(block) for block in blocks.listed(value.get("content"))]
+
+
+def _options(fields: Mapping[str, msgspec.Raw]) -> str:
+    said = ["stream" if _value(fields, "stream", bool) else "no stream"]
+    for key in ("max_tokens", "max_completion_tokens"):
+        if number := _value(fields, key, int):
+            said.append(f"{key} {quantities.count(number)}")
+    said.append(f"thinking {_thinking(_value(fields, 'thinking', dict[str, Any]))}")
+    output = _value(fields, "output_config", dict[str, Any]) or {}
+    said += [f"{key} {_plain(value)}" for key, value in output.items()]
+    if "temperature" in fields:
+        said.append(f"temperature {_plain(_value(fields, 'temperature', float))}")
+    return " · ".join(said)
+
+
+def _thinking(thinking: dict[str, Any] | None) -> str:
+    if not thinking:
+        return "not set"
+    # `adaptive, omitted` says it all; a number would not.
+    said = [
+        _plain(value) if key in ("type", "display") else f"{key} {_plain(value)}"
+        for key, value in thinking.items()
+    ]
+    return ", ".join(said)
+
+
+def _plain(value: Any) -> str:
+    return layout.one_line(value if isinstance(value, str) else blocks.compact(value), 60)
+
+
+def _sizes(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
+    sums = [sum(part.tokens for part in parts) for parts in (system, tools, turns)]
+    return (
+        f"about {quantities.count(sum(sums))} tokens: system {quantities.count(sums[0])}"
+        f" · {len(tools)} tools {quantities.count(sums[1])}"
+        f" · {len(turns)} messages {quantities.count(sums[2])}"
+    )
+
+
+def _cache_points(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
+    found = []
+    for index, tool in enumerate(tools, 1):
+        if mark := blocks.cache_point(tool.value):
+            found.append(f"tool {index} {mark}")
+    for name, parts in (("system", system), ("message", turns)):
+        for index, part in enumerate(parts, 1):
+            marks = [mark for block in part.blocks if (mark := blocks.cache_point(block))]
+            found += [f"{name} {index} {mark}" for mark in marks]
+    # The words stand once, before all of them.
+    said = ", ".join(found).replace(" cache point ", " ")
+    return f"cache points {len(found)}: {said}" if found else "no cache points"
+
+
+def _others(fields: Mapping[str, msgspec.Raw], *, full: bool) -> list[str]:
+    """The fields that have no place of their own."""
+    names = [name for name in fields if name not in (*_SHOWN_ABOVE, *_SHOWN_BELOW)]
+    if not full:
+        return list(layout.wrap(f"also set: {', '.join(names)}")) if names else []
+    page: list[str] = []
+    for name in names:
+        value = bytes(fields[name]).decode("utf-8", "replace")
+        page += layout.wrap(f"{name}: {value}")
+    return page
+
+
+def _tools(tools: list[Part], *, full: bool) -> list[str]:
+    if not tools:
+        return []
+    if not full:
+        names = " ".join(_tool_name(tool.value) for tool in tools)
+        return layout.wrap_some(f"tools: {names}", "", PART_LINES)
+    page = []
+    for index, tool in enumerate(tools, 1):
+        name, about = _tool_name(tool.value), quantities.count(tool.tokens)
+        page.append(layout.rule(f"tool {index}/{len(tools)} {name}  ~{about}"))
+        for key, value in _tool_fields(tool.value).items():
+            said = value if isinstance(value, str) else blocks.compact(value)
+            page += layout.wrap(f"{key}: {said}", "  ")
+    return page
+
+
+def _tool_fields(tool: dict[str, Any]) -> dict[str, Any]:
+    function = tool.get("function")
+    fields = function if isinstance(function, dict) else tool
+    return {key: value for key, value in fields.items() if key != "name"}
+
+
+def _tool_name(tool: dict[str, Any]) -> str:
+    function = tool.get("function")
+    named = function if isinstance(function, dict) else tool
+    return str(named.get("name") or named.get("type") or "?")

@@ -1,0 +1,1 @@
+"""Bytes: events, raw JSON, content encodings, HTTP messages."""

@@ -1,0 +1,53 @@
+"""HTTP messages with other parts in place of their own, without knowing who made them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from collections.abc import Mapping
+from typing import Any
+from typing import Protocol
+
+type Fields = Iterable[tuple[bytes, bytes]]
+
+type Changes = Mapping[bytes, bytes | None]
+"""Header name, in lower case -> its new value; None: it goes."""
+
+
+class Message(Protocol):
+    """Of mitmproxy's requests and responses, what is copied here."""
+
+    data: Any
+
+
+class Request(Protocol):
+    path: str
+
+
+def path(request: Request) -> str:
+    """What is asked for, without the query."""
+    return request.path.partition("?")[0]
+
+
+def like[M: Message](message: M, **data: Any) -> M:
+    """The same message, but for this of its `data`. Mitmproxy's own copies check the type of each
+    field, which takes 40 µs, some three times a request."""
+    made = copy.copy(message)
+    made.data = copy.copy(message.data)
+    for name, value in data.items():
+        setattr(made.data, name, value)
+    return made
+
+
+def changed(fields: Fields, changes: Changes) -> Fields:
+    """Headers with the changes, each in its place, new ones at the end."""
+    left = dict(changes)
+    result = []
+    for name, value in fields:
+        key = name.lower()
+        if key not in changes:
+            result.append((name, value))
+        elif new := left.pop(key, None):
+            result.append((name, new))
+    result += [(name, new) for name, new in left.items() if new]
+    return tuple(result)

@@ -1,0 +1,227 @@
+"""The shape of the project: which module may know what, how files are named, what stands in none."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib.metadata
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests import paths
+
+ADDONS = paths.ROOT / "addons"
+PACKAGE = ADDONS / "claude_route"
+FILES = {
+    ".".join(path.relative_to(ADDONS).with_suffix("").parts): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py"
+}
+"""Module name -> file: `claude_route.wire.sse`."""
+
+TREES = {name: ast.parse(path.read_bytes(), str(path)) for name, path in FILES.items()}
+
+PURE = ("profile", "wire", "text", "dialects", "routing")
+"""Packages that know neither mitmproxy nor the event loop: what they give depends on what they are
+given."""
+
+IMPURE_MODULES = {
+    *("asyncio", "concurrent", "multiprocessing", "random", "secrets", "selectors", "signal"),
+    *("socket", "ssl", "subprocess", "tempfile", "threading", "time", "uuid"),
+}
+IMPURE_NAMES = {
+    *("os.environ", "os.getenv", "os.urandom", "datetime.now", "datetime.utcnow", "date.today"),
+    *("read_bytes", "read_text", "write_bytes", "write_text"),
+}
+"""Clocks, chance, the environment, the network, files."""
+
+ALLOWED = {
+    ("claude_route.dialects.chat.dialect", "secrets"): "makes ids for messages",
+    ("claude_route.profile.profiles", "read_text"): "reads the profile; parse() takes the text",
+}
+
+TESTED_ELSEWHERE = {
+    "claude_route.app": "the whole proxy, in tests/wire",
+    "claude_route.admission": "the whole proxy, in tests/wire/test_route.py",
+    "claude_route.proxy.contract": "it says what others must have, and does nothing",
+    "claude_route.proxy.exchange": "whole requests, in tests/wire/test_route.py and test_failover*",
+    "claude_route.settings": "options and profiles of the whole proxy, in tests/wire/test_route.py",
+    "claude_route.startup": "starts that are refused, in tests/wire/test_route.py",
+    "claude_route.pages.status_pages": "pages over the wire, in tests/wire/test_status_pages.py",
+    "claude_route.watch.memory": "a real mitmweb, in tests/wire/test_memory.py",
+    "claude_route.watch.readonly": "a real mitmweb, in tests/wire/test_readonly.py",
+}
+"""Modules without a unit test of their own, and what covers them."""
+
+SECRETS = re.compile(
+    r"sk-ant-[a-z]{3}\d\d-(?!demo|bench)\S{4,}"
+    r"|\bsk-(?!ant-)(?:or-|proj-)?[A-Za-z0-9_-]{20,}"
+    r"|\bgh[a-z]_[A-Za-z0-9]{20,}|\bgsk_[A-Za-z0-9]{20,}|\bAIza[A-Za-z0-9_-]{20,}"
+    r"|\bAKIA[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY"
+)
+"""What keys look like. Those of the demo and the benchmarks say so themselves."""
+
+ELSEWHERE = re.compile(
+    r"\bissues? #?\d+\b|(?<![\w.])/(?:home|Users)/(?!me\b)\w+|(?<![\w.])/(?:root|work|workspace|builds)\b(?!-)",
+    re.IGNORECASE,
+)
+"""Numbers of some tracker's, and places on the machine of whoever wrote a line."""
+
+
+def imports(name: str) -> set[str]:
+    """The modules that a module of ours imports, by their full names, wherever in the file."""
+    modules = set()
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def box(module: str) -> str:
+    """The folder of the package, or the module directly in it: `wire`, `settings`."""
+    return module.split(".")[1]
+
+
+def siblings(name: str) -> set[str]:
+    return imports(name) & FILES.keys()
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    """What is used: `read_text`, `datetime.now`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+            if isinstance(node.value, ast.Name):
+                yield f"{node.value.id}.{node.attr}"
+        elif isinstance(node, ast.Name):
+            yield node.id
+
+
+def impurities(name: str) -> set[str]:
+    modules = {module.partition(".")[0] for module in imports(name)}
+    return modules & IMPURE_MODULES | set(names(TREES[name])) & IMPURE_NAMES
+
+
+def test_addons_holds_three_files_and_the_package() -> None:
+    entries = {path.name for path in ADDONS.iterdir()} - {"__pycache__"}
+    assert entries == {"route.py", "rotation.py", "scrub.py", "claude_route"}
+
+
+def test_packages_have_no_cycles() -> None:
+    graph: dict[str, set[str]] = {box(name): set() for name in FILES}
+    for name in FILES:
+        graph[box(name)] |= {box(each) for each in siblings(name)} - {box(name)}
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(graph)
+
+
+def test_modules_have_no_cycles() -> None:
+    order = graphlib.TopologicalSorter({name: siblings(name) for name in FILES})
+    assert len(list(order.static_order())) == len(FILES)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if box(name) in PURE])
+def test_pure_packages_know_no_mitmproxy_and_no_clock(name: str) -> None:
+    libraries = {module.partition(".")[0] for module in imports(name)}
+    assert not libraries & {"mitmproxy", "mitmproxy_rs"}
+    assert {box(each) for each in siblings(name)} <= set(PURE)
+    assert {each for each in impurities(name) if (name, each) not in ALLOWED} == set()
+
+
+def test_what_is_allowed_is_needed() -> None:
+    assert {key for key in ALLOWED if key[1] not in impurities(key[0])} == set()
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_modules_are_imported_whole_absolutely_and_at_the_top(name: str) -> None:
+    """`from claude_route.wire import sse`, used as `sse.Decoder`."""
+    tree = TREES[name]
+    froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    ours = [node for node in froms if (node.module or "").partition(".")[0] == "claude_route"]
+    assert [node.lineno for node in froms if node.level] == []
+    assert [
+        f"{node.module}.{alias.name}"
+        for node in ours
+        for alias in node.names
+        if f"{node.module}.{alias.name}" not in FILES and alias.name not in packages()
+    ] == []
+    inner = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom | ast.Global)]
+    assert [node.lineno for node in inner if node not in tree.body] == []
+
+
+def packages() -> set[str]:
+    return {path.parent.name for path in PACKAGE.rglob("__init__.py")}
+
+
+def test_nobody_imports_app() -> None:
+    assert [name for name in FILES if "claude_route.app" in imports(name)] == []
+
+
+def test_no_file_hides_another_module() -> None:
+    """These folders come first on sys.path: a file named like a library would be taken for it."""
+    found = [path.stem for folder in (paths.ROOT, ADDONS) for path in folder.glob("*.py")]
+    taken = {*sys.stdlib_module_names, *importlib.metadata.packages_distributions()}
+    assert set(found) & taken == set()
+    assert sorted(found) == sorted(set(found))
+
+
+def test_each_module_has_its_tests() -> None:
+    """tests/unit mirrors the package."""
+    untested = {
+        name
+        for name, path in FILES.items()
+        if not (
+            paths.ROOT
+            / "tests"
+            / "unit"
+            / path.relative_to(PACKAGE).with_name(f"test_{path.stem}.py")
+        ).exists()
+    }
+    assert untested == TESTED_ELSEWHERE.keys()
+
+
+def tracked() -> Iterator[tuple[str, str]]:
+    """The path and text of each file in the repository."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z"], cwd=paths.ROOT, capture_output=True, check=True, text=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this is no git repository")
+    for name in filter(None, listed.split("\0")):
+        content = (paths.ROOT / name).read_bytes() if (paths.ROOT / name).is_file() else b"\0"
+        if b"\0" not in content:
+            yield name, content.decode()
+
+
+def test_no_file_holds_a_secret() -> None:
+    found = [
+        (name, match[0])
+        for name, text in tracked()
+        if not name.startswith(("tests/", "simulator/"))
+        for match in SECRETS.finditer(text)
+    ]
+    assert found == []
+
+
+def test_no_file_speaks_of_another_place() -> None:
+    found = [(name, match[0]) for name, text in tracked() for match in ELSEWHERE.finditer(text)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (SECRETS, "token: sk-ant-oat01-AbCd12345"),
+        (SECRETS, "OPENROUTER_API_KEY=sk-or-v1-0123456789abcdef0123"),
+        (ELSEWHERE, f"as in issue {7}"),
+        (ELSEWHERE, "see " + "/".join(["", "home", "someone", "notes"])),
+    ],
+)
+def test_the_patterns_find_something(pattern: re.Pattern[str], text: str) -> None:
+    assert pattern.search(text)

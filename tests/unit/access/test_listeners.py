@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from mitmproxy import connection
+from mitmproxy import http
+from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy import server_hooks
+from mitmproxy.test import tflow
+
+from claude_route.access import listeners
+
+KEY = "static-0123456789-tokn"
+
+INSIDE = "127.0.0.1"
+OUTSIDE = "203.0.113.5"
+
+
+def client(came_in_on: str = INSIDE, mode: str = "regular") -> connection.Client:
+    made = tflow.tclient_conn()
+    made.sockname = (came_in_on, 8080)
+    made.proxy_mode = mode_specs.ProxyMode.parse(mode)
+    return made
+
+
+def request_from(source: connection.Client, **headers: str) -> http.HTTPFlow:
+    flow = tflow.tflow()
+    flow.client_conn = source
+    for name, value in headers.items():
+        flow.request.headers[name.replace("_", "-")] = value
+    return flow
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"user:{password}".encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("came_in_on", "key", "is_open", "refused"),
+    [
+        (INSIDE, None, False, False),
+        ("::1", None, False, False),
+        (OUTSIDE, None, False, True),
+        ("::ffff:203.0.113.5", None, False, True),
+        (OUTSIDE, KEY, False, False),
+        (OUTSIDE, None, True, False),
+    ],
+)
+def test_connections(came_in_on: str, key: str | None, is_open: bool, refused: bool) -> None:
+    entry = listeners.Doors()
+    entry.key, entry.is_open = key, is_open
+    source = client(came_in_on)
+    entry.client_connected(source)
+    assert bool(source.error) is refused
+
+
+@pytest.mark.parametrize(
+    ("came_in_on", "password", "status"),
+    [
+        (INSIDE, None, None),
+        (INSIDE, KEY, None),
+        (INSIDE, "wrong", 407),
+        (OUTSIDE, None, 407),
+        (OUTSIDE, KEY, None),
+    ],
+)
+def test_tunnels(came_in_on: str, password: str | None, status: int | None) -> None:
+    entry = listeners.Doors()
+    entry.key = KEY
+    headers = {"proxy_authorization": basic(password)} if password else {}
+    flow = request_from(client(came_in_on), **headers)
+    entry.http_connect(flow)
+    assert (flow.response.status_code if flow.response else None) == status
+    assert "proxy-authorization" not in flow.request.headers
+
+
+@pytest.mark.parametrize(
+    ("came_in_on", "mode", "ours", "key", "password", "admitted"),
+    [
+        (INSIDE, "regular", True, None, None, False),
+        (INSIDE, "regular", True, KEY, None, True),
+        (INSIDE, "regular", True, "wrong", None, False),
+        (INSIDE, "regular", True, None, KEY, True),
+        (INSIDE, "regular", False, None, None, True),
+        (OUTSIDE, "regular", False, None, None, False),
+        (OUTSIDE, "regular", False, None, KEY, True),
+        (INSIDE, "reverse:http://x", False, None, None, False),
+        (INSIDE, "reverse:http://x", False, KEY, None, True),
+    ],
+)
+def test_requests(
+    came_in_on: str, mode: str, ours: bool, key: str | None, password: str | None, admitted: bool
+) -> None:
+    entry = listeners.Doors()
+    entry.key = KEY
+    headers = {"proxy_authorization": basic(password)} if password else {}
+    flow = request_from(client(came_in_on, mode), **headers)
+    assert entry.admits(flow, key, ours=ours) is admitted
+
+
+def test_a_tunnels_password_counts_for_its_requests() -> None:
+    entry = listeners.Doors()
+    entry.key = KEY
+    source = client()
+    entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
+    assert entry.admits(request_from(source), None, ours=True)
+    assert not entry.admits(request_from(client()), None, ours=True)
+
+
+@pytest.mark.parametrize(
+    ("came_in_on", "key", "host", "expected"),
+    [
+        (INSIDE, None, "127.0.0.1:4000", True),
+        (INSIDE, None, "rebound.example:4000", False),
+        (INSIDE, None, None, False),
+        (INSIDE, KEY, "rebound.example:4000", True),
+        (OUTSIDE, None, "server.example:4000", True),
+    ],
+)
+def test_names(came_in_on: str, key: str | None, host: str | None, expected: bool) -> None:
+    entry = listeners.Doors()
+    entry.key = key
+    assert entry.answers_to(client(came_in_on, "reverse:http://x"), host) is expected
+
+
+@pytest.mark.parametrize(
+    ("came_in_on", "mode", "address", "allowed"),
+    [
+        (INSIDE, "regular", ("127.0.0.1", 80), True),
+        (OUTSIDE, "regular", ("127.0.0.1", 80), False),
+        (OUTSIDE, "regular", ("localhost", 80), False),
+        (OUTSIDE, "regular", ("::1", 80), False),
+        (OUTSIDE, "regular", ("10.1.2.3", 443), False),
+        (OUTSIDE, "regular", ("169.254.169.254", 80), False),
+        (OUTSIDE, "regular", ("0.0.0.0", 80), False),
+        (OUTSIDE, "regular", ("::ffff:127.0.0.1", 80), False),
+        (OUTSIDE, "regular", ("2130706433", 80), False),
+        (OUTSIDE, "regular", ("8.8.8.8", 443), True),
+        (OUTSIDE, "regular", ("127.0.0.1", 11434), True),
+        (OUTSIDE, "reverse:http://127.0.0.1:9000", ("127.0.0.1", 9000), True),
+        (OUTSIDE, "reverse:http://127.0.0.1:9000", ("127.0.0.1", 9001), False),
+    ],
+)
+async def test_reach(came_in_on: str, mode: str, address: tuple[str, int], allowed: bool) -> None:
+    entry = listeners.Doors()
+    entry.provider_addresses = frozenset({("127.0.0.1", 11434)})
+    server = connection.Server(address=address)
+    data = server_hooks.ServerConnectionHookData(server, client(came_in_on, mode))
+    await entry.server_connect(data)
+    assert (server.error is None) is allowed
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "expected"),
+    [
+        ("", None, list(listeners.DEFAULT_MODES)),
+        (
+            "",
+            9999,
+            ["regular@127.0.0.1:9999", "reverse:https://api.anthropic.com@127.0.0.1:4000"],
+        ),
+        (
+            "0.0.0.0",
+            None,
+            ["regular@0.0.0.0:8080", "reverse:https://api.anthropic.com@0.0.0.0:4000"],
+        ),
+    ],
+)
+def test_default_modes(host: str, port: int | None, expected: list[str]) -> None:
+    assert listeners.default_modes(host, port) == expected
+
+
+def test_allow_hosts() -> None:
+    modes = ["regular", "reverse:http://[::1]:9000"]
+    assert listeners.allow_hosts(["api.anthropic.com"], modes) == [
+        r"^\[?api\.anthropic\.com\]?:\d+$",
+        r"^\[?::1\]?:\d+$",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [({}, False), ({"origin": "null"}, True), ({"sec-fetch-site": "cross-site"}, True)],
+)
+def test_is_from_browser(headers: dict[str, str], expected: bool) -> None:
+    request = http.Request.make("POST", "http://x/", headers=headers)
+    assert listeners.is_from_browser(request) is expected

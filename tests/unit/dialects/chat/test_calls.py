@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from claude_route.dialects.chat import calls
+from claude_route.dialects.chat import completions
+from tests.unit.chat_streams import tool
+
+
+def find(pieces: list[dict[str, Any]]) -> list[int]:
+    """The number of the call that each piece belongs to."""
+    assembled = calls.Calls()
+    found = []
+    for fields in pieces:
+        piece = msgspec.convert(fields, completions.ToolCall)
+        call, _ = assembled.add(piece)
+        found.append(assembled.all.index(call))
+    return found
+
+
+@pytest.mark.parametrize(
+    "pieces, expected",
+    [
+        ([tool(0, "a", "R", ""), tool(0, None, None, "{}"), tool(1, "b", "R", "")], [0, 0, 1]),
+        ([tool(1, "b", "R", ""), tool(0, "a", "R", ""), tool(1, None, None, "{}")], [0, 1, 0]),
+        # The same index
+        ([tool(0, "a", "R", "{}"), tool(0, "b", "R", "{}")], [0, 1]),
+        ([tool(0, "a", "R", "{}"), tool(0, "b", "R", ""), tool(0, None, None, "{}")], [0, 1, 1]),
+        ([tool(0, None, "R", "{}"), tool(0, None, "R", "{}")], [0, 1]),
+        ([tool(0, "a", "R", "{"), tool(0, "b", "R", "}")], [0, 0]),
+        ([tool(0, "a", "R", "{}"), tool(0, "a", "R", "{}")], [0, 0]),
+        ([tool(0, None, None, "{}"), tool(0, "a", "R", "")], [0, 0]),
+        ([tool(0, None, "R", "{}"), tool(0, "a", "R", "")], [0, 0]),
+        ([tool(0, "a", "R", "{}"), tool(0, None, "R", " ")], [0, 0]),
+        ([tool(0, "a", "R", ""), tool(0, "b", "S", "{}"), tool(0, "b", None, " ")], [0, 1, 1]),
+        ([tool(0, "a", "R", ""), tool(0, "b", "S", "")], [0, 1]),
+        ([tool(0, None, "R", ""), tool(0, None, "S", "")], [0, 1]),
+        ([tool(0, "a", "R", ""), tool(0, "b", "R", "{}")], [0, 0]),
+        # No index
+        ([tool(None, "a", "R", "{"), tool(None, None, None, "}"), tool(None, "b", "R", "")], [0, 0, 1]),
+        ([tool(None, "a", "R", "{"), tool(None, "b", "R", "{"), tool(None, "a", None, "}")], [0, 1, 0]),
+        ([tool(None, None, "R", "{}"), tool(None, None, "R", "{}")], [0, 1]),
+        ([tool(None, None, "R", ""), tool(None, None, "R", "{}")], [0, 0]),
+        ([tool(None, None, "R", ""), tool(None, None, "S", "{}")], [0, 1]),
+    ],
+)  # fmt: skip
+def test_find(pieces: list[dict[str, Any]], expected: list[int]) -> None:
+    assert find(pieces) == expected
+
+
+@pytest.mark.parametrize(
+    "arguments, complete",
+    [
+        ([], False),
+        ([""], False),
+        (['{"a": {}'], False),
+        (['{"a": {}', "}\n"], True),
+        (['{"a": "}'], False),
+        (["null"], False),
+        (["{}", " "], False),
+    ],
+)
+def test_is_complete(arguments: list[str], complete: bool) -> None:
+    call = calls.Call()
+    call.arguments = arguments
+    assert call.is_complete() is complete
+
+
+def test_can_start() -> None:
+    call = calls.Call()
+    assert not call.can_start()
+    call.name = "R"
+    assert not call.can_start()
+    call.arguments = ["{}"]
+    assert call.can_start(), "the id may never come"
+    call.arguments, call.id = [], "a"
+    assert call.can_start()

@@ -1,0 +1,566 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from claude_route.dialects import envelope
+from claude_route.wire import sse
+from tests.unit import chat_streams
+from tests.unit.chat_streams import DONE
+from tests.unit.chat_streams import USAGE
+from tests.unit.chat_streams import chunk
+from tests.unit.chat_streams import streamed
+from tests.unit.chat_streams import tool
+
+THOUGHT = {"type": "thinking", "thinking": "Hm", "signature": "route:acme:"}
+TEXT = {"type": "text", "text": "Hello"}
+
+
+def calls(*names: str, **inputs: Any) -> list[dict[str, Any]]:
+    return [
+        {"type": "tool_use", "id": name, "name": "Read", "input": inputs[name]} for name in names
+    ]
+
+
+def each(*pieces: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return chunk(finish, tool_calls=list(pieces))
+
+
+CONTENT = [
+    pytest.param([chunk(content="Hel"), chunk(content="lo")], [TEXT], id="text"),
+    pytest.param(
+        [chunk(role="assistant", content=""), chunk(content="Hello"), chunk("stop", content="")],
+        [TEXT],
+        id="no block for empty text",
+    ),
+    pytest.param(
+        [chunk(content="\n\n"), each(tool(0, "a", "Read", "{}"))],
+        calls("a", a={}),
+        id="no block for white space",
+    ),
+    pytest.param(
+        [chunk(content="\n"), chunk(content="Hello")],
+        [{"type": "text", "text": "\nHello"}],
+        id="white space before text is kept",
+    ),
+    pytest.param(
+        [chunk(content=[{"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}])],
+        [TEXT],
+        id="content in parts",
+    ),
+    pytest.param([chunk(refusal="Hello")], [TEXT], id="refusal"),
+    # LiteLLM: reasoning as thinking_delta inside text block 0 (#32357), a spurious empty text
+    # block 0 (#31561). CLIProxyAPI: no `signature` in a thinking block's start.
+    pytest.param(
+        [chunk(role="assistant", content="", reasoning_content="H"), chunk(content="", reasoning_content="m"), chunk(content="Hello")],
+        [THOUGHT, TEXT],
+        id="reasoning is a thinking block of its own, before the text",
+    ),
+    pytest.param(
+        [chunk(reasoning="Hm"), chunk(content="Hello")],
+        [THOUGHT | {"signature": "route:acme:reasoning"}, TEXT],
+        id="reasoning",
+    ),
+    pytest.param(
+        [chunk(reasoning="Hm", reasoning_details=[{"type": "reasoning.text", "text": "Hm"}]), chunk(content="Hello")],
+        [THOUGHT | {"signature": "route:acme:reasoning"}, TEXT],
+        id="reasoning and reasoning_details say it once",
+    ),
+    pytest.param(
+        [chunk(reasoning_details=[{"type": "reasoning.summary", "summary": "Hm"}])],
+        [THOUGHT | {"signature": "route:acme:reasoning"}],
+        id="reasoning_details alone",
+    ),
+    pytest.param(
+        [chunk(content=[{"type": "thinking", "thinking": [{"type": "text", "text": "Hm"}]}]), chunk(content="Hello")],
+        [THOUGHT | {"signature": "route:acme:parts"}, TEXT],
+        id="reasoning among the parts, Mistral's way",
+    ),
+    pytest.param(
+        [chunk(reasoning_content="\n"), chunk(content="Hello")], [TEXT], id="blank reasoning"
+    ),
+    # LiteLLM: the first delta after a change of block lost (#25321, #25561, #30014, #30765).
+    pytest.param(
+        [chunk(content="Hello"), each(tool(0, "a", "Read", '{"p": 1}'))],
+        [TEXT, *calls("a", a={"p": 1})],
+        id="a call whole in one chunk keeps its arguments",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p'), finish=""), each(tool(0, None, None, '": 1}'))],
+        calls("a", a={"p": 1}),
+        id="arguments in the first chunk",
+    ),
+    pytest.param(
+        [chunk(reasoning_content="Hm"), chunk(content="Hello"), chunk(reasoning_content="Hm")],
+        [THOUGHT, TEXT, THOUGHT],
+        id="the first delta after each change of block",
+    ),
+    # LiteLLM: the second of two calls in one chunk lost.
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p": 1}'), tool(1, "b", "Read", '{"p": 2}'))],
+        calls("a", "b", a={"p": 1}, b={"p": 2}),
+        id="two calls in one chunk",
+    ),
+    # LiteLLM: an empty tool_calls becomes an input_json_delta (#29286).
+    pytest.param(
+        [chunk(content="Hel", tool_calls=[]), chunk(content="lo", tool_calls=[])],
+        [TEXT],
+        id="an empty tool_calls is none",
+    ),
+    # LiteLLM: a wrong block start with gpt-5 (PR#13521).
+    pytest.param(
+        [chunk(role="assistant", content=None), each(tool(0, "a", "Read", "")), each(tool(0, None, None, '{"p"')), each(tool(0, None, None, ":1}")), chunk("tool_calls")],
+        calls("a", a={"p": 1}),
+        id="a call with the name first and arguments after, as OpenAI streams",
+    ),
+    pytest.param(
+        [each(tool(0, None, "Read", None)), each(tool(0, "a", None, '{"p"')), each(tool(0, "", "", ":1}"))],
+        calls("a", a={"p": 1}),
+        id="the id late, then empty",
+    ),
+    pytest.param(
+        [each(tool(0, "a", None, None)), each(tool(0, "a", None, '{"p":')), each(tool(0, "a", "Read", "1}"))],
+        calls("a", a={"p": 1}),
+        id="the name late, the id repeated",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p":')), each(tool(0, "b", None, "1}"))],
+        calls("a", a={"p": 1}),
+        id="another id for each piece",
+    ),
+    pytest.param([each(tool(0, "a", "Read", ""))], calls("a", a={}), id="arguments empty"),
+    pytest.param([each(tool(0, "a", "Read", None))], calls("a", a={}), id="arguments absent"),
+    pytest.param([each(tool(0, "a", "Read", "null"))], calls("a", a={}), id="arguments null"),
+    # Anthropic's own start of a block, passed on by Bedrock and LiteLLM (#4537).
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(0, None, None, '{"p"')), each(tool(0, None, None, ": 1}"))],
+        calls("a", a={"p": 1}),
+        id="an empty object before the arguments",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(0, None, None, "")), each(tool(1, "b", "Read", "{}"))],
+        calls("a", "b", a={}, b={}),
+        id="an empty object and no arguments",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", {"p": 1}))], calls("a", a={"p": 1}), id="arguments as an object"
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '"{\\"p\\"')), each(tool(0, "a", "Read", ': 1}"'))],
+        calls("a", a={"p": 1}),
+        id="arguments as JSON in a string",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p":'), tool(1, "b", "Read", '{"q"')), each(tool(1, None, None, ":2}"), tool(0, None, None, "1}"))],
+        calls("a", "b", a={"p": 1}, b={"q": 2}),
+        id="interleaved calls",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p":')), chunk(content="Hello"), each(tool(0, None, None, "1}"))],
+        [*calls("a", a={"p": 1}), TEXT],
+        id="text amid a call waits",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(0, "b", "Read", "{}"))],
+        calls("a", "b", a={}, b={}),
+        id="several calls with index 0, Gemini's way",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", ""), tool(0, "b", "Grep", '{"p": 1}'))],
+        [*calls("a", a={}), calls("b", b={"p": 1})[0] | {"name": "Grep"}],
+        id="several calls with index 0, the first without arguments",
+    ),
+    pytest.param(
+        [each(tool(0, None, "Read", "{}")), each(tool(0, None, "Read", "{}"))],
+        [{**call, "id": f"toolu_{n}"} for n, call in enumerate(calls("a", "b", a={}, b={}), 2)],
+        id="several calls with index 0 and no id",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", '{"p"')), each(tool(0, "a", "Read", ': 1}')), each(tool(0, "a", "Read", '{"p": 1}'))],
+        calls("a", a={"p": 1}),
+        id="a call said again when it is complete",
+    ),
+    pytest.param(
+        [each(tool(None, None, "Read", '{"p": 1}'), tool(None, None, "Read", '{"p": 2}'))],
+        [{**call, "id": f"toolu_{n}"} for n, call in enumerate(calls("a", "b", a={"p": 1}, b={"p": 2}), 2)],
+        id="no index and no id",
+    ),
+    pytest.param(
+        [each(tool(None, "a", "Read", '{"p"')), each(tool(None, None, None, ": 1}")), each(tool(None, "b", "Read", "{}")), each(tool(None, "a", None, " "))],
+        calls("a", "b", a={"p": 1}, b={}),
+        id="no index",
+    ),
+    pytest.param(
+        [each(tool(0, "a", "Read", "{}")), each(tool(1, "a", "Read", "{}"))],
+        [*calls("a", a={}), calls("a", a={})[0] | {"id": "toolu_2"}],
+        id="the same id twice",
+    ),
+    pytest.param(
+        [chunk(function_call={"name": "Read", "arguments": '{"p"'}), chunk("function_call", function_call={"arguments": ": 1}"})],
+        [calls("a", a={"p": 1})[0] | {"id": "toolu_2"}],
+        id="function_call, the older form",
+    ),
+    pytest.param([each(tool(0, "a", None, "{}")), chunk("stop")],
+        [{"type": "text", "text": "[No message content]"}],
+        id="a call without a name is none",
+    ),
+    pytest.param(
+        [chunk("stop")], [{"type": "text", "text": "[No message content]"}], id="no content at all"
+    ),
+    pytest.param(
+        [chunk("stop", content="  ")], [{"type": "text", "text": "[No message content]"}], id="blank"
+    ),
+]  # fmt: skip
+
+
+SEALED = {"type": "reasoning.encrypted", "data": "zzz"}
+
+
+def test_what_is_sealed_amid_a_call_waits() -> None:
+    chunks = [each(tool(0, "a", "Read", "{")), chunk(reasoning_details=[SEALED])]
+    message = streamed(*chunks, each(tool(0, None, None, "}")), chunk("stop"))
+    call, thought = message["content"]
+    assert call == calls("a", a={})[0]
+    assert thought["signature"].startswith("route:acme:")
+
+
+def test_text_behind_a_call_that_waits_keeps_its_order() -> None:
+    chunks = [each(tool(0, "a", "Read", "{"), tool(1, None, "Read", "{")), chunk(content="Hel")]
+    chunks += [each(tool(0, None, None, "}")), chunk(content="lo"), each(tool(1, "b", None, "}"))]
+    assert streamed(*chunks)["content"] == [*calls("a", "b", a={}, b={}), TEXT]
+
+
+def test_usage_with_each_of_several_finished_chunks() -> None:
+    """Gemini's way with calls that come one by one."""
+    pieces = [tool(0, id, "Read", "{}") for id in "abc"]
+    chunks = [USAGE | each(piece, finish="tool_calls") for piece in pieces]
+    assert streamed(*chunks)["content"] == calls("a", "b", "c", a={}, b={}, c={})
+
+
+@pytest.mark.parametrize(
+    "end",
+    [[chunk("stop"), USAGE, DONE], [chunk("stop"), DONE], [DONE], [b"[DONE] "], [chunk("stop")]],
+)
+@pytest.mark.parametrize("chunks, content", CONTENT)
+def test_content(chunks: list[Any], content: list[Any], end: list[Any]) -> None:
+    message = streamed(*chunks, *end, done=False)
+    assert message["content"] == content
+    called = any(block["type"] == "tool_use" for block in content)
+    assert message["stop_reason"] == ("tool_use" if called else "end_turn")
+
+
+def test_head() -> None:
+    message = streamed(chunk(content="Hi") | {"model": "acme-7b"}, DONE)
+    assert (message["id"], message["type"], message["role"]) == ("msg_1", "message", "assistant")
+    assert message["model"] == "claude-opus"
+
+
+def test_ids_are_unique() -> None:
+    call = chat_streams.call({})
+    ids = set()
+    for _ in range(3):
+        stream = call.stream()
+        parts = [
+            stream.feed(chat_streams.event(part)) for part in (chunk("stop", content="Hi"), DONE)
+        ]
+        ids.add(chat_streams.fold(parts)["id"])
+    assert len(ids) == 3
+
+
+def test_deltas_are_immediate() -> None:
+    """Each delta is in the bytes that its own chunk gives."""
+    stream = chat_streams.call({}).stream()
+    for data, expected in [
+        (chunk(role="assistant"), b"message_start"),
+        (chunk(reasoning_content="Hm"), b'"thinking":"Hm"'),
+        (chunk(content="Hel"), b'"text":"Hel"'),
+        (chunk(content="lo"), b'"text":"lo"'),
+        (each(tool(0, "a", "Read", "")), b'"tool_use"'),
+        (each(tool(0, None, None, '{"p"')), b'{\\"p\\"'),
+        (each(tool(0, None, None, ":1}")), b":1}"),
+        (each(tool(1, "b", "Read", '{"q"')), b'{\\"q\\"'),
+        (each(tool(1, None, None, ":1}")), b":1}"),
+        (chunk("tool_calls"), b""),
+        (USAGE, b"message_stop"),
+    ]:
+        assert expected in stream.feed(chat_streams.event(data)), data
+
+
+def test_a_whole_answer_in_an_event() -> None:
+    """From gateways whose provider doesn't stream; MiniMax says all of it once more at the end."""
+    message = {
+        "role": "assistant",
+        "content": "Hello",
+        "tool_calls": [tool(None, "a", "Read", "{}")],
+    }
+    whole = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
+    said = [TEXT, *calls("a", a={})]
+    assert streamed(whole)["content"] == said
+    chunks = [chunk(content="Hel"), chunk(content="lo"), each(tool(0, "a", "Read", "{}"))]
+    assert streamed(*chunks, whole | USAGE | {"choices": whole["choices"]})["content"] == said
+
+
+def test_usage_with_a_call_that_waits() -> None:
+    """It ends nothing, though nothing goes out for it."""
+    pieces = [tool(0, None, name, "") for name in ("Read", "Grep", "Glob")]
+    chunks = [USAGE | each(piece, finish="tool_calls") for piece in pieces]
+    names = [block["name"] for block in streamed(*chunks)["content"]]
+    assert names == ["Read", "Grep", "Glob"]
+
+
+@pytest.mark.parametrize(
+    "finish, reason",
+    [
+        ("stop", "end_turn"),
+        ("eos", "end_turn"),
+        ("tool_calls", "end_turn"),
+        ("length", "max_tokens"),
+        ("content_filter", "refusal"),
+        ("", "end_turn"),
+    ],
+)
+def test_stop_reason(finish: str, reason: str) -> None:
+    assert streamed(chunk(content="Hi"), chunk(finish), DONE)["stop_reason"] == reason
+
+
+@pytest.mark.parametrize(
+    "finish", ["stop", "length", "content_filter", "tool_calls", "function_call"]
+)
+def test_stop_reason_of_a_call(finish: str) -> None:
+    message = streamed(each(tool(0, "a", "Read", "{}")), chunk(finish), DONE)
+    assert message["stop_reason"] == "tool_use"
+
+
+def test_stop_reason_of_a_call_cut_off() -> None:
+    stream = chat_streams.call({}).stream()
+    parts = [stream.feed(chat_streams.event(part)) for part in (each(tool(0, "a", "Read", '{"p": "x')), chunk("length"), DONE)]  # fmt: skip
+    assert b'"stop_reason":"max_tokens"' in b"".join(parts)
+
+
+def test_stop_sequence() -> None:
+    end = {"choices": [{"delta": {}, "finish_reason": "stop", "stop_reason": "END"}]}
+    message = streamed(chunk(content="Hi"), end, DONE, body={"stop_sequences": ["END"]})
+    assert (message["stop_reason"], message["stop_sequence"]) == ("stop_sequence", "END")
+
+
+USED = {
+    "input_tokens": 6,
+    "cache_creation_input_tokens": 0,
+    "cache_read_input_tokens": 4,
+    "output_tokens": 3,
+}
+COUNTED = {
+    "prompt_tokens": 10,
+    "completion_tokens": 3,
+    "prompt_tokens_details": {"cached_tokens": 4},
+}
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        pytest.param([chunk("stop"), {"choices": [], "usage": COUNTED}], id="OpenAI"),
+        pytest.param([chunk("stop"), chunk() | {"usage": COUNTED}], id="OpenRouter"),
+        pytest.param([chunk("stop") | {"usage": COUNTED}, DONE], id="in the last chunk"),
+        pytest.param([chunk() | {"usage": {"prompt_tokens": 10}}, chunk("stop") | {"usage": COUNTED}], id="in each chunk"),
+        pytest.param([{"choices": [{"delta": {}, "finish_reason": "stop", "usage": COUNTED}]}], id="Kimi"),
+        pytest.param([chunk("stop") | {"x_groq": {"usage": COUNTED}}], id="Groq"),
+        pytest.param([chunk("stop"), {"usage": {"prompt_tokens": 10, "completion_tokens": 3, "prompt_cache_hit_tokens": 4}}], id="DeepSeek"),
+    ],
+)  # fmt: skip
+def test_usage(chunks: list[Any]) -> None:
+    assert streamed(chunk(content="Hi"), *chunks)["usage"] == USED
+
+
+def test_usage_absent() -> None:
+    assert set(streamed(chunk(content="Hi"), chunk("stop"), DONE)["usage"].values()) == {0}
+
+
+def test_ends_with_the_usage() -> None:
+    """A provider may leave the connection open, and send no [DONE]."""
+    stream = chat_streams.call({}).stream()
+    out = [stream.feed(chat_streams.event(data)) for data in (chunk("stop", content="Hi"), USAGE)]
+    assert chat_streams.fold(out)["usage"]["output_tokens"] == 3
+    assert stream.feed(chat_streams.event(DONE)) == b""
+    assert stream.end() == b""
+
+
+def test_comments_keep_the_client_awake() -> None:
+    comment = sse.Event("", b"", b": OPENROUTER PROCESSING\n\n")
+    stream = chat_streams.call({}).stream()
+    assert stream.feed(comment) == b"", "before the first chunk nothing is sent"
+    out = [stream.feed(chat_streams.event({"choices": [], "prompt_filter_results": []}))]
+    out += [stream.feed(comment), stream.feed(chat_streams.event(chunk("stop", content="Hi")))]
+    assert out[1] == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert chat_streams.fold([*out, stream.end()])["content"] == [{"type": "text", "text": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    "data, failed",
+    [
+        pytest.param(
+            {"error": {"message": "Overloaded", "type": "overloaded_error"}},
+            ("overloaded_error", "Overloaded"),
+            id="error",
+        ),
+        pytest.param(
+            chunk("error", content="") | {"error": {"code": "server_error", "message": "Gone"}},
+            ("api_error", "Gone"),
+            id="OpenRouter",
+        ),
+        pytest.param(
+            {"choices": [{"delta": {}, "error": {"code": 429, "message": "Slow"}}]},
+            ("rate_limit_error", "Slow"),
+            id="in a choice",
+        ),
+        pytest.param(
+            {"object": "error", "message": "Bad", "type": "BadRequestError", "code": 400},
+            ("invalid_request_error", "Bad"),
+            id="vLLM, the older form",
+        ),
+        pytest.param(
+            {"code": 50505, "message": "Model service overloaded. Please try again later.", "data": None},
+            ("api_error", "Model service overloaded. Please try again later."),
+            id="SiliconFlow",
+        ),
+        pytest.param({"detail": "Gone"}, ("api_error", "Gone"), id="FastAPI"),
+        pytest.param({"error": "model runner stopped"}, ("api_error", "model runner stopped"), id="Ollama"),
+        pytest.param(b"<html>", ("api_error", "the provider sent an event that is no completion"), id="HTML"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", [[], [chunk(content="Hi")], [each(tool(0, "a", "Read", "{"))]])
+def test_error(data: Any, failed: tuple[str, str], before: list[Any]) -> None:
+    stream = chat_streams.call({}).stream()
+    for part in before:
+        stream.feed(chat_streams.event(part))
+    assert stream.feed(chat_streams.event(data)) == sse.encode("error", envelope.body(*failed))
+    assert stream.failed == failed
+    assert stream.feed(chat_streams.event(chunk(content="more"))) == b""
+    assert stream.end() == b""
+
+
+@pytest.mark.parametrize("chunks", [[], [chunk(role="assistant")], [DONE]])
+def test_nothing_said(chunks: list[Any]) -> None:
+    stream = chat_streams.call({}).stream()
+    for part in chunks:
+        stream.feed(chat_streams.event(part))
+    stream.end()
+    assert stream.failed == ("api_error", "the provider ended the stream without an answer")
+
+
+BROKEN = ("api_error", "The answer broke off: the provider ended it too early")
+
+
+@pytest.mark.parametrize(
+    "chunks, failed",
+    [
+        ([chunk(content="Hi")], BROKEN),
+        ([chunk(content="Hi") | {"usage": USAGE["usage"]}], BROKEN),
+        ([chunk(reasoning_content="Hm")], BROKEN),
+        ([each(tool(0, "a", "Read", "{}"))], BROKEN),
+        ([each(tool(0, None, "Read", ""))], BROKEN),
+        ([chunk("stop", content="Hi")], None),
+        ([chunk(content="Hi"), USAGE], None),
+        ([chunk(content="Hi"), DONE], None),
+    ],
+)
+def test_end(chunks: list[Any], failed: tuple[str, str] | None) -> None:
+    """Neither a reason nor [DONE]: the provider, or someone before it, has died in good order."""
+    stream = chat_streams.call({}).stream()
+    out = [stream.feed(chat_streams.event(data)) for data in chunks]
+    out.append(stream.end())
+    assert stream.failed == failed
+    if failed:
+        assert out[-1] == sse.encode("error", envelope.body(*failed))
+    else:
+        assert chat_streams.fold(out)["stop_reason"] == "end_turn"
+
+
+def test_strip() -> None:
+    stripped = chat_streams.target(responses="strip")
+    sealed = [{"type": "reasoning.encrypted", "data": "xyz"}]
+    chunks = [chunk(reasoning_content="Hm", reasoning_details=sealed)]
+    assert streamed(*chunks, chunk(content="Hello"), DONE, to=stripped)["content"] == [TEXT]
+    nothing = streamed(*chunks, chunk("stop"), DONE, to=stripped)["content"]
+    assert nothing == [{"type": "text", "text": "[No message content]"}]
+
+
+def test_keep() -> None:
+    kept = chat_streams.target(responses="keep")
+    content = streamed(chunk(reasoning_content="Hm"), chunk(content="Hello"), to=kept)["content"]
+    assert content == [THOUGHT | {"signature": ""}, TEXT]
+
+
+FOX = ("\ud83e", "\udd8a")
+LOST = "\ufffd"
+
+
+@pytest.mark.parametrize(
+    "pieces, text",
+    [
+        (FOX, "🦊"),
+        (("a" + FOX[0], FOX[1] + "b"), "a🦊b"),
+        ((FOX[0], "", FOX[1]), "🦊"),
+        ((FOX[0], FOX[1] + FOX[0], FOX[1]), "🦊🦊"),
+        (("a" + FOX[0],), "a" + LOST),
+        ((FOX[0], "a", FOX[1]), LOST + "a" + LOST),
+        ((FOX[0], FOX[0], FOX[1]), LOST + "🦊"),
+        ((" ", FOX[0], FOX[1]), " 🦊"),
+    ],
+)
+@pytest.mark.parametrize("field", ["content", "refusal", "reasoning", "reasoning_content", "tool"])
+def test_halves_of_an_emoji(field: str, pieces: tuple[str, ...], text: str) -> None:
+    """Some providers count in UTF-16, and cut where an emoji has two units."""
+    if field == "tool":
+        chunks = [each(tool(0, "a", "Read", '{"p": "'))]
+        chunks += [each(tool(0, None, None, piece)) for piece in pieces]
+        chunks.append(each(tool(0, None, None, '"}')))
+        assert streamed(*chunks)["content"] == calls("a", a={"p": text})
+        return
+    block = streamed(*(chunk(**{field: piece}) for piece in pieces), DONE)["content"][0]
+    assert block.get("text", block.get("thinking")) == text
+
+
+def test_half_an_emoji_ends_with_its_block() -> None:
+    half = chunk(content="a" + FOX[0])
+    behind = [chunk(content="", reasoning_content="Hm"), chunk(content=FOX[1])]
+    text = {"type": "text", "text": "a" + LOST}
+    assert streamed(half, *behind)["content"] == [text, THOUGHT, {"type": "text", "text": LOST}]
+    call = each(tool(0, "a", "Read", "{}"))
+    assert streamed(half, call)["content"] == [text, *calls("a", a={})]
+
+
+@pytest.mark.parametrize("first", ['"', "{"])
+def test_half_an_emoji_in_arguments_that_wait(first: str) -> None:
+    """Until the name is known, or in JSON in a string."""
+    whole = '{"p": "' + "".join(FOX) + '"}' if first == "{" else json.dumps('{"p": "🦊"}', ensure_ascii=False).replace("🦊", "".join(FOX))  # fmt: skip
+    for cut in range(len(whole) + 1):
+        chunks = [each(tool(0, "a", None, whole[:cut])), each(tool(0, None, "Read", whole[cut:]))]
+        assert streamed(*chunks)["content"] == calls("a", a={"p": "🦊"}), cut
+
+
+def test_half_an_emoji_elsewhere() -> None:
+    odd = tool(0, "a" + FOX[0], "Read" + FOX[0], {"p": FOX[0]}) | {"extra_content": {"x": FOX[0]}}
+    block = streamed(each(odd))["content"][-1]
+    assert block["input"] == {"p": LOST}
+    details = [{"type": "reasoning.text", "text": half, "index": 0} for half in FOX]
+    details[1]["signature"] = "s"
+    whole = [details[0] | details[1] | {"text": "🦊"}]
+    block = streamed(*(chunk(reasoning_details=[detail]) for detail in details))["content"][0]
+    assert block == streamed(chunk(reasoning_details=whole))["content"][0]
+    assert block["thinking"] == "🦊"
+
+
+def test_not_utf_8() -> None:
+    """As whoever reads server-sent events decodes them."""
+    data = b'{"choices":[{"delta":{"content":"a\xf0\x9f"}}]}'
+    assert streamed(data)["content"] == [{"type": "text", "text": "a" + LOST}]
+
+
+def test_an_id_that_the_conversation_has() -> None:
+    used = {"type": "tool_use", "id": "call_0", "name": "Read", "input": {}}
+    body = {"messages": [{"role": "assistant", "content": [used]}]}
+    content = streamed(each(tool(0, "call_0", "Read", "{}")), DONE, body=body)["content"]
+    assert content == [used | {"id": "toolu_2"}]

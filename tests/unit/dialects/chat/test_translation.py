@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.unit import chat_streams
+from tests.unit.chat_streams import sent
+from tests.unit.chat_streams import target
+
+SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}}
+
+
+def fields(body: dict[str, Any], **quirks: Any) -> dict[str, Any]:
+    """What goes out besides model and messages."""
+    found = sent(body, target(**quirks))
+    return {key: value for key, value in found.items() if key not in ("model", "messages")}
+
+
+def test_model() -> None:
+    assert sent({}, target("vendor/some:free"))["model"] == "vendor/some:free"
+
+
+@pytest.mark.parametrize(
+    "system, expected",
+    [
+        ("Be brief", "Be brief"),
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}], "a\n\nb"),
+        (
+            [
+                {"type": "text", "text": "x-anthropic-billing-header: cc_version=2; cch=1;"},
+                {"type": "text", "text": "a", "cache_control": {"type": "ephemeral"}},
+            ],
+            "a",
+        ),
+        ("x-anthropic-billing-header: cc_version=2; cch=1;\n\nBe brief\n", "Be brief"),
+    ],
+)
+def test_system(system: Any, expected: str) -> None:
+    for model, role in (("some-model", "system"), ("gpt-5", "developer"), ("o3-mini", "developer")):
+        messages = sent({"system": system}, target(model))["messages"]
+        assert messages == [{"role": role, "content": expected}]
+
+
+@pytest.mark.parametrize("system", ["", [], None, [{"type": "text", "text": ""}]])
+def test_no_system(system: Any) -> None:
+    assert sent({"system": system})["messages"] == []
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        ({"stream": True}, {"stream": True, "stream_options": {"include_usage": True}}),
+        ({"stream": False}, {}),
+        ({"max_tokens": 10}, {"max_tokens": 10}),
+        ({"temperature": 0.5, "top_p": 1}, {"temperature": 0.5, "top_p": 1}),
+        ({"top_k": 5}, {}),
+        ({"stop_sequences": ["a", "b"]}, {"stop": ["a", "b"]}),
+        ({"stop_sequences": []}, {}),
+        ({"stop_sequences": list("abcde")}, {"stop": list("abcd")}),
+        ({"metadata": {}}, {}),
+        ({"tool_choice": {"type": "auto"}}, {}),
+        (
+            {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
+        ),
+        ({"output_config": {"format": {"type": "json_schema"}}}, {}),
+        (
+            {"output_format": {"type": "json_schema", "schema": SCHEMA}},
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "output", "schema": SCHEMA}}},
+        ),
+    ],
+)  # fmt: skip
+def test_fields(body: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert fields(body) == expected
+
+
+def test_user_is_hashed() -> None:
+    body = {"metadata": {"user_id": json.dumps({"device_id": "d" * 64, "session_id": "s"})}}
+    user = fields(body)["user"]
+    assert len(user) == 64
+    assert set(user) <= set("0123456789abcdef")
+    assert fields(body)["user"] == user
+
+
+@pytest.mark.parametrize(
+    "model, kept",
+    [
+        ("gpt-5", set()),
+        ("openai/o4-mini", set()),
+        ("gpt-4.1", {"temperature", "top_p", "stop"}),
+        ("gpt-oss-120b", {"temperature", "top_p", "stop"}),
+    ],
+)
+def test_sampling_that_openai_reasoning_models_refuse(model: str, kept: set[str]) -> None:
+    body = {"temperature": 1, "top_p": 0.9, "stop_sequences": ["a"]}
+    assert fields(body, model=model).keys() == kept
+    dropped = chat_streams.call(body, target(model)).dropped
+    assert set(dropped) == (set() if kept else {"temperature", "top_p", "stop_sequences"})
+
+
+ADAPTIVE = {"type": "adaptive", "display": "omitted"}
+
+
+@pytest.mark.parametrize(
+    "thinking, effort, expected",
+    [
+        (None, None, None),
+        (None, "high", None),
+        (ADAPTIVE, None, None),
+        (ADAPTIVE, "low", "low"),
+        (ADAPTIVE, "medium", "medium"),
+        (ADAPTIVE, "xhigh", "high"),
+        (ADAPTIVE, "max", "high"),
+        ({"type": "enabled", "budget_tokens": 31999}, None, "high"),
+        ({"type": "enabled", "budget_tokens": 10000}, None, "high"),
+        ({"type": "enabled", "budget_tokens": 9999}, None, "medium"),
+        ({"type": "enabled", "budget_tokens": 5000}, None, "medium"),
+        ({"type": "enabled", "budget_tokens": 4999}, None, "low"),
+        ({"type": "enabled", "budget_tokens": 1024}, None, "low"),
+        ({"type": "enabled", "budget_tokens": 1024}, "high", "high"),
+        ({"type": "disabled"}, None, None),
+        ({"type": "disabled"}, "high", None),
+    ],
+)
+def test_effort(thinking: Any, effort: str | None, expected: str | None) -> None:
+    body = {"thinking": thinking, "output_config": {"effort": effort}}
+    assert fields(body).get("reasoning_effort") == expected
+    lost = {"thinking", "output_config.effort"} & set(chat_streams.call(body).dropped)
+    off = thinking is None or thinking["type"] == "disabled"
+    assert bool(lost) == (expected is None and (not off or effort is not None))
+
+
+@pytest.mark.parametrize(
+    "model, least", [("gpt-5", "minimal"), ("gpt-5-mini-2025-08-07", "minimal"), ("gpt-5.1", "none"),
+                     ("gpt-5-codex", None), ("o3", None), ("gpt-4o", None), ("glm-5", None)]
+)  # fmt: skip
+def test_effort_when_thinking_is_off(model: str, least: str | None) -> None:
+    body = {"thinking": {"type": "disabled"}}
+    assert fields(body, model=model).get("reasoning_effort") == least
+
+
+def test_effort_is_refused_by_old_models() -> None:
+    body = {"thinking": ADAPTIVE, "output_config": {"effort": "high"}}
+    assert fields(body, model="gpt-4.1") == {}
+    assert "thinking" in chat_streams.call(body, target("gpt-4.1")).dropped
+
+
+@pytest.mark.parametrize(
+    "asked, model, set, expected",
+    [
+        (128000, "glm-5", {}, {"max_tokens": 128000}),
+        (128000, "glm-5", {"max_tokens": 32000}, {"max_tokens": 32000}),
+        (100, "glm-5", {"max_tokens": 32000}, {"max_tokens": 100}),
+        (None, "glm-5", {"max_tokens": 32000}, {"max_tokens": 32000}),
+        (128000, "gpt-5", {}, {"max_completion_tokens": 128000}),
+        (128000, "gpt-5", {"max_tokens": 32000}, {"max_completion_tokens": 32000}),
+        (128000, "mine", {"max_completion_tokens": 9}, {"max_completion_tokens": 9}),
+    ],
+)
+def test_limit(asked: int | None, model: str, set: Any, expected: dict[str, int]) -> None:
+    assert fields({"max_tokens": asked}, model=model, set=set) == expected
+
+
+def test_drop_and_set() -> None:
+    body = {"temperature": 1, "metadata": {"user_id": "u"}, "max_tokens": 9}
+    found = fields(
+        body, drop=("temperature", "user", "absent"), set={"provider": {"sort": "price"}}
+    )
+    assert found == {"max_tokens": 9, "provider": {"sort": "price"}}
+    assert fields(body, drop=("temperature",), set={"temperature": 0})["temperature"] == 0
+    assert "max_tokens" not in fields(body, drop=("max_tokens",))
+    assert fields(body, drop=("max_tokens",), set={"max_tokens": 5})["max_tokens"] == 5
+    assert chat_streams.call(body, target(drop=("user",))).dropped == ("user",)
+
+
+def test_what_mistrals_own_server_refuses() -> None:
+    """ "Extra inputs are not permitted"."""
+    body = {"stream": True, "metadata": {"user_id": "u"}, "thinking": {"type": "adaptive"}}
+    body["output_config"] = {"effort": "medium"}
+    there: dict[str, Any] = {"model": "devstral-latest", "host": "api.mistral.ai"}
+    assert fields(body, **there) == {"stream": True}
+    dropped = chat_streams.call(body, target(**there)).dropped
+    assert dropped == ("thinking", "stream_options", "user")
+    set_by_profile = fields(body, **there, set={"user": "u", "reasoning_effort": "high"})
+    assert set_by_profile == {"stream": True, "user": "u", "reasoning_effort": "high"}
+
+
+def test_dropped() -> None:
+    names = ["cache_control", "container", "context_management", "diagnostics", "mcp_servers"]
+    names += ["service_tier", "thread", "top_k", "what_comes_next"]
+    body = {"stop_sequences": list("abcde"), "thinking": {"type": "disabled", "display": "omitted"}}
+    call = chat_streams.call({name: {} for name in names} | body)
+    assert call.dropped == ("stop_sequences[4:]", "thinking.display", *names)
+    assert not json.loads(call.body).keys() & set(names)
+
+
+def test_dropped_of_a_format() -> None:
+    body = {"output_config": {"format": {"type": "json_schema"}}}
+    assert chat_streams.call(body).dropped == ("output_config.format",)
+
+
+def test_dropped_of_system_and_messages() -> None:
+    system = [{"type": "text", "text": "x-anthropic-billing-header: a"}]
+    system += [{"type": "text", "text": "a", "cache_control": {}}]
+    messages = [{"role": "system", "content": [], "output_config": {"effort": "low"}}]
+    dropped = chat_streams.call({"system": system, "messages": messages}).dropped
+    expected = {"system[].x-anthropic-billing-header", "system[].cache_control"}
+    assert set(dropped) == expected | {"messages[].output_config"}
+
+
+def test_half_an_emoji() -> None:
+    body = b'{"model":"m","messages":[{"role":"user","content":"a\\ud83e"}]}'
+    assert json.loads(chat_streams.call(body).body)["messages"][0]["content"] == "a\ufffd"
+
+
+@pytest.mark.parametrize(
+    "body, match",
+    [
+        ({"max_tokens": "9"}, "^max_tokens: expected an integer"),
+        ({"stop_sequences": "a"}, "^stop_sequences: expected an array"),
+        ({"system": 3}, "^system: expected a string or an array"),
+        ({"tools": [{}]}, r"^tools\[0\]\.name: expected a value"),
+        ({"tool_choice": {"type": "all"}}, "^tool_choice.type: expected one of auto, any, tool, none"),
+        ({"thinking": {"type": "enabled", "budget_tokens": "x"}}, "^thinking.budget_tokens: expected"),
+        ({"messages": [{"role": "tool"}]}, r"^messages\[0\]\.role: expected user, assistant or system"),
+    ],
+)  # fmt: skip
+def test_refused(body: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        sent(body)

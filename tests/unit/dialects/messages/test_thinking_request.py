@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import thinking_request
+from tests.unit import targets
+
+OWN = base64.b64encode(bytes(range(96))).decode()
+
+ANTHROPICS = {"type": "thinking", "thinking": "", "signature": OWN}
+REDACTED = {"type": "redacted_thinking", "data": "EnYx"}
+ZAIS = {"type": "thinking", "thinking": "hm", "signature": "route:zai:abc", "x": 1.0}
+ZAIS_BARE = {"type": "thinking", "thinking": "hm", "signature": "abc", "x": 1.0}
+ZAIS_UNSIGNED = {"type": "thinking", "thinking": "hm", "signature": "route:zai:"}
+UNSIGNED = {"type": "thinking", "thinking": "hm", "signature": ""}
+ORS_REDACTED = {"type": "redacted_thinking", "data": "route:openrouter:EnYx"}
+NOBODYS = {"type": "thinking", "thinking": "hm", "signature": "glm-sig-8c1f"}
+MISSING = {"type": "thinking", "thinking": "hm"}
+ODD = {"type": "thinking", "thinking": "hm", "signature": [7]}
+ALL = [ANTHROPICS, REDACTED, ZAIS, ZAIS_UNSIGNED, ORS_REDACTED, NOBODYS, MISSING, ODD]
+
+TEXT = {"type": "text", "text": "route:zai: thinking"}
+CALL = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"type": "thinking"}}
+EMPTY = {"type": "text", "text": "[No message content]"}
+
+
+def request(*history: tuple[str, Any], **fields: Any) -> requests.Request:
+    listed = [{"role": role, "content": content, "x": 1} for role, content in history]
+    return requests.read(json.dumps({"model": "m", "messages": listed, **fields}).encode())
+
+
+def contents(history: list[requests.Message]) -> list[Any]:
+    return [json.loads(bytes(message.content)) for message in history]
+
+
+@pytest.mark.parametrize(
+    "provider, policy, kept",
+    [
+        ("anthropic", "own", [ANTHROPICS, REDACTED]),
+        ("anthropic", "all", []),
+        ("anthropic", "none", ALL),
+        ("zai", "own", [ZAIS_BARE, UNSIGNED]),
+        ("zai", "all", []),
+        ("zai", "none", ALL),
+        ("openrouter", "own", [REDACTED]),
+        ("kimi", "own", []),
+        ("za", "own", []),
+    ],
+)
+def test_keep(provider: str, policy: str, kept: list[dict[str, Any]]) -> None:
+    history = request(
+        ("user", "thinking"),
+        ("assistant", [*ALL, TEXT, CALL]),
+        ("user", [{"type": "tool_result", "tool_use_id": "t1", "content": [TEXT]}]),
+        ("assistant", "thinking"),
+        ("assistant", [*ALL]),
+        ("assistant", []),
+        ("system", [TEXT]),
+    ).messages
+    after = thinking_request.keep(
+        history, targets.target(provider, thinking={"requests": policy}).provider
+    )
+    assert contents(after) == [
+        *contents(history[:1]),
+        [*kept, TEXT, CALL],
+        *contents(history[2:4]),
+        kept or [EMPTY],
+        *contents(history[5:]),
+    ]
+    unchanged = [n for n, (old, new) in enumerate(zip(history, after, strict=True)) if old is new]
+    assert unchanged == ([*range(7)] if policy == "none" else [0, 2, 3, 5, 6])
+
+
+@pytest.mark.parametrize("provider, blocks", [("anthropic", [ANTHROPICS, REDACTED]), ("zai", [])])
+def test_what_is_the_providers_own_stays_the_same_object(
+    provider: str, blocks: list[dict[str, Any]]
+) -> None:
+    history = request(("user", "hi"), ("assistant", [*blocks, TEXT, CALL])).messages
+    after = thinking_request.keep(history, targets.target(provider).provider)
+    assert all(old is new for old, new in zip(history, after, strict=True))
+
+
+def test_blocks_that_are_none() -> None:
+    history = request(("user", [3]), ("assistant", [TEXT, 3])).messages
+    with pytest.raises(ValueError) as e:
+        thinking_request.keep(history, targets.target("zai").provider)
+    assert str(e.value) == "messages[1].content[1]: expected an object, got an integer"
+
+
+def test_merge_leaves_all_else_verbatim() -> None:
+    body = (
+        b'{"model":"m","messages":[ {"role":"user","x":1.0,"content":"\xc3\xa9 \\u00e9 \\/"},'
+        b'{"x":1.0, "content":[{"type":"thinking","thinking":"","signature":"s"},'
+        b'{"type":"text","text":"\\u00e9\\/" , "n":1e2}],"role":"assistant"}]}'
+    )
+    before = requests.read(body)
+    after = thinking_request.keep(before.messages, targets.target("anthropic").provider)
+    merged = thinking_request.merge(before, after)["messages"]
+    assert merged is not None
+    assert bytes(merged) == (
+        b'[{"role":"user","x":1.0,"content":"\xc3\xa9 \\u00e9 \\/"},'
+        b'{"x":1.0,"content":[{"type":"text","text":"\\u00e9\\/" , "n":1e2}],"role":"assistant"}]'
+    )
+    assert thinking_request.merge(before, before.messages) == {}
+
+
+RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
+CLEAR = {"type": "clear_thinking_20251015", "keep": "all"}
+USES = {"type": "clear_tool_uses_20250919"}
+ENABLED = {"type": "enabled", "budget_tokens": 2048, "display": "omitted"}
+LOOP = [("user", "hi"), ("assistant", [NOBODYS, CALL]), ("user", [RESULT])]
+
+
+@pytest.mark.parametrize(
+    "history, fields, changed",
+    [
+        pytest.param(
+            LOOP,
+            {"thinking": ENABLED, "context_management": {"edits": [CLEAR]}},
+            {"thinking": {"type": "disabled"}, "context_management": None},
+            id="enabled",
+        ),
+        pytest.param(
+            LOOP,
+            {"thinking": ENABLED, "context_management": {"edits": [CLEAR, USES], "x": 1}},
+            {"thinking": {"type": "disabled"}, "context_management": {"edits": [USES], "x": 1}},
+            id="other edits stay",
+        ),
+        pytest.param(LOOP, {"thinking": ENABLED}, {"thinking": {"type": "disabled"}}, id="alone"),
+        pytest.param(
+            LOOP,
+            {"thinking": ENABLED, "context_management": None},
+            {"thinking": {"type": "disabled"}},
+            id="no context management",
+        ),
+        pytest.param(
+            LOOP, {"thinking": {"type": "adaptive"}, "context_management": {"edits": [CLEAR]}}, {},
+            id="adaptive",
+        ),
+        pytest.param(LOOP, {"thinking": {"type": "disabled"}}, {}, id="disabled"),
+        pytest.param(LOOP, {"thinking": None}, {}, id="null"),
+        pytest.param(LOOP, {}, {}, id="absent"),
+        pytest.param(
+            [*LOOP, ("assistant", [NOBODYS, TEXT]), ("user", "next")], {"thinking": ENABLED}, {},
+            id="the loop is over",
+        ),
+        pytest.param(
+            [*LOOP, ("assistant", [ANTHROPICS, CALL]), ("user", [RESULT])], {"thinking": ENABLED},
+            {}, id="its last step has kept its own",
+        ),
+        pytest.param(
+            [("user", "hi"), ("assistant", [NOBODYS, REDACTED, CALL]), ("user", [RESULT])],
+            {"thinking": ENABLED}, {}, id="some of it is left",
+        ),
+        pytest.param(
+            [("user", "hi"), ("assistant", [CALL]), ("user", [RESULT])], {"thinking": ENABLED}, {},
+            id="it had none",
+        ),
+        pytest.param(
+            [("user", "hi"), ("assistant", [NOBODYS]), ("assistant", [CALL]), ("user", [RESULT])],
+            {"thinking": ENABLED}, {"thinking": {"type": "disabled"}}, id="a step of two messages",
+        ),
+        pytest.param(
+            [("user", "hi"), ("assistant", [NOBODYS]), ("assistant", "a"), ("user", "next")],
+            {"thinking": ENABLED}, {}, id="two messages without a call",
+        ),
+        pytest.param([("user", "hi")], {"thinking": ENABLED}, {}, id="no answer yet"),
+    ],
+)  # fmt: skip
+def test_switch_off(
+    history: list[tuple[str, Any]], fields: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    asked = request(*history, **fields)
+    after = thinking_request.keep(asked.messages, targets.target("anthropic").provider)
+    edits = thinking_request.switch_off(asked, after)
+    assert {name: raw and msgspec.json.decode(raw) for name, raw in edits.items()} == changed
+
+
+def test_context_management_that_is_none() -> None:
+    asked = request(*LOOP, thinking=ENABLED, context_management={"edits": 7})
+    after = thinking_request.keep(asked.messages, targets.target("anthropic").provider)
+    with pytest.raises(ValueError, match=r"context_management\.edits: expected an array"):
+        thinking_request.switch_off(asked, after)

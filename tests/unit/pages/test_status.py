@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from claude_route.pages import status
+from claude_route.profile import profiles
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+from claude_route.routing import stats
+from tests.clocks import Clock
+
+PROFILE = """
+providers:
+  anthropic: {base_url: https://api.anthropic.com}
+  zai: {base_url: https://api.z.ai, auth: bearer, api_key: zai-key-0123456789}
+  kimi: {base_url: https://api.kimi.com, auth: x-api-key, api_key: "${KIMI_API_KEY}"}
+models:
+  glm: zai/glm-5
+  glm-again: zai/glm-5
+  kimi: kimi/kimi-for-coding
+  claude-*: anthropic/claude-*
+pool:
+  tokens: sk-ant-oat01-pool-0000000001-pol1, sk-ant-oat01-pool-0000000002-pol2
+"""
+
+
+class Proxy:
+    """What a status is taken of."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.profile = profiles.parse(PROFILE, {}, "test.yaml")
+        self.pool = rotation.Pool(self.profile.pool.tokens, clock=self.clock)
+        self.breaker = breaker.Breaker(self.clock)
+        self.stats = stats.Stats(self.clock)
+
+    def status(self) -> status.Status:
+        return status.status(self.profile, self.pool, self.breaker, self.stats)
+
+    def target(self, name: str) -> status.Target:
+        return next(row for row in self.status().targets if row.name == name)
+
+    def attempt(self, name: str, error: str = "") -> None:
+        tally = self.stats.request("some")
+        if error:
+            tally.attempt_failed(name, error)
+        else:
+            tally.answered(name)
+        tally.closed()
+        self.clock.now += 1
+
+
+@pytest.fixture
+def proxy() -> Proxy:
+    return Proxy()
+
+
+def test_targets_before_any_request(proxy: Proxy) -> None:
+    assert [(row.name, row.state, row.missing) for row in proxy.status().targets] == [
+        ("anthropic/claude-*", "not asked", ()),
+        ("kimi/kimi-for-coding", "unusable", ("KIMI_API_KEY",)),
+        ("zai/glm-5", "not asked", ()),
+    ]
+
+
+def test_a_pattern_is_shown_until_one_of_its_models_is(proxy: Proxy) -> None:
+    proxy.attempt("anthropic/claude-opus-5-5")
+    proxy.attempt("anthropic/something-else")
+    assert [row.name for row in proxy.status().targets] == [
+        "anthropic/claude-opus-5-5",
+        "anthropic/something-else",
+        "kimi/kimi-for-coding",
+        "zai/glm-5",
+    ]
+
+
+def test_state_of_a_target(proxy: Proxy) -> None:
+    name = "zai/glm-5"
+    proxy.attempt(name)
+    assert proxy.target(name).state == "up"
+    failed_at = proxy.clock.now
+    proxy.attempt(name, "503")
+    row = proxy.target(name)
+    assert (row.state, row.attempts, row.failures) == ("failing", 2, 1)
+    assert (row.last_error, row.last_error_at) == ("503", failed_at)
+    proxy.attempt(name)
+    row = proxy.target(name)
+    assert (row.state, row.last_error) == ("up", "503")
+    for _ in range(breaker.FAILURES):
+        proxy.breaker.failed(name)
+    assert proxy.target(name).state == "skipped"
+
+
+def test_a_target_that_has_never_failed_has_no_last_error(proxy: Proxy) -> None:
+    proxy.attempt("zai/glm-5")
+    assert proxy.target("zai/glm-5").last_error_at is None
+
+
+def test_json(proxy: Proxy) -> None:
+    proxy.pool.rest(2, 600)
+    tally = proxy.stats.request("glm")
+    proxy.clock.now += 2
+    tally.answered("zai/glm-5")
+    tally.used(1000, 10, cached=900)
+    value: dict[str, Any] = json.loads(status.to_json(proxy.status()))
+    assert value["profile"] == "test"
+    assert value["now"] - value["started_at"] == 2
+    assert value["in_flight"] == 1
+    assert value["pool"]["mode"] == "rotate"
+    assert value["pool"]["strategy"] == "session"
+    assert value["pool"]["tokens"][1] == {
+        "place": 2,
+        "label": "token 2 …pol2",
+        "kind": "oauth",
+        "state": "resting",
+        "wait": 598.0,
+        "families": {},
+        "five_hour": None,
+        "seven_day": None,
+        "sessions": 0,
+        "requests": 0,
+        "reason": "by hand",
+    }
+    assert value["targets"][2]["name"] == "zai/glm-5"
+    assert value["models"] == [
+        {
+            "name": "glm",
+            "requests": 1,
+            "errors": 0,
+            "per_minute": 1.0,
+            "first_byte": {"p50": 2.0, "p95": 2.0, "of": 1},
+            "tokens": {"in": 1000, "cached": 900, "out": 10},
+        }
+    ]
+
+
+def test_no_secret_is_told(proxy: Proxy) -> None:
+    told = status.to_json(proxy.status()).decode() + repr(proxy.status())
+    for secret in (*proxy.profile.pool.tokens, "zai-key-0123456789"):
+        assert secret not in told
+        assert secret[:-4] not in told

@@ -1,0 +1,414 @@
+"""A LiteLLM config where a profile is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from claude_route.profile import litellm
+from claude_route.profile import profiles
+
+TEAM = """
+model_list:
+  - model_name: glm
+    litellm_params:
+      model: anthropic/glm-5
+      api_base: https://api.z.ai/api/anthropic
+      api_key: os.environ/ZAI_API_KEY
+  - model_name: glm-fast
+    litellm_params:
+      model: anthropic/glm-5-air
+      api_base: https://api.z.ai/api/anthropic
+      api_key: os.environ/ZAI_API_KEY
+  - model_name: kimi
+    litellm_params:
+      model: anthropic/kimi-for-coding
+      api_base: https://api.kimi.com/coding/
+      api_key: os.environ/KIMI_API_KEY
+      extra_headers: {X-Team: os.environ/TEAM}
+  - model_name: openrouter
+    litellm_params:
+      model: openrouter/qwen/qwen3.6-plus:free
+      api_key: os.environ/OPENROUTER_API_KEY
+    model_info: {mode: chat}
+  - model_name: anthropic/*
+    litellm_params: {model: anthropic/*, timeout: 600}
+
+router_settings:
+  num_retries: 0
+  fallbacks:
+    - anthropic/claude-haiku-*: [glm-fast]
+    - anthropic/*: [glm]
+
+litellm_settings: {drop_params: true, callbacks: request_transformer.handler}
+general_settings: {master_key: os.environ/LITELLM_MASTER_KEY}
+"""
+
+ENVIRON = {
+    "ZAI_API_KEY": "zai-secret",
+    "KIMI_API_KEY": "kimi-secret",
+    "OPENROUTER_API_KEY": "or-secret",
+    "TEAM": "core",
+}
+
+
+def parse(text: str, **environ: str) -> profiles.Profile:
+    return profiles.parse(text, environ, "config.yaml")
+
+
+def config(*deployments: dict[str, Any], **more: Any) -> str:
+    """A config of these `litellm_params`, each with its `model_name` in it."""
+    entries = [
+        {"model_name": params.pop("model_name", "x"), "litellm_params": params}
+        for params in map(dict, deployments)
+    ]
+    return yaml.safe_dump({"model_list": entries, **more})
+
+
+def only(**params: Any) -> profiles.Provider:
+    """The provider of a config with one entry."""
+    environ = params.pop("environ", {})
+    (provider,) = parse(config({"model": "openai/gpt-5", **params}), **environ).providers.values()
+    return provider
+
+
+def test_the_config_of_a_team() -> None:
+    profile = parse(TEAM, **ENVIRON)
+    assert {
+        name: (provider.base_url, provider.api, provider.auth, provider.api_key)
+        for name, provider in profile.providers.items()
+    } == {
+        "anthropic": ("https://api.anthropic.com", "anthropic", "pool", None),
+        "z.ai": ("https://api.z.ai/api/anthropic", "anthropic", "x-api-key", "zai-secret"),
+        "kimi.com": ("https://api.kimi.com/coding", "anthropic", "x-api-key", "kimi-secret"),
+        "openrouter": ("https://openrouter.ai/api/v1", "openai", "bearer", "or-secret"),
+    }
+    assert profile.providers["kimi.com"].headers == {"x-team": "core"}
+    assert profile.listed_models() == ["glm", "glm-fast", "kimi", "openrouter"]
+    assert profile.intercept == ("api.anthropic.com",)
+    assert profile.warnings == (
+        "LiteLLM's settings that mean nothing here: general_settings, router_settings.num_retries,"
+        " litellm_settings.drop_params, litellm_settings.callbacks, model_list[].model_info,"
+        " model_list[].litellm_params.timeout.",
+    )
+
+
+@pytest.mark.parametrize(
+    "model, target, fallbacks",
+    [
+        ("glm", "z.ai/glm-5", []),
+        ("openrouter", "openrouter/qwen/qwen3.6-plus:free", []),
+        ("anthropic/claude-opus-5", "anthropic/claude-opus-5", ["z.ai/glm-5"]),
+        ("claude-opus-5", "anthropic/claude-opus-5", ["z.ai/glm-5"]),
+        ("claude-haiku-4", "anthropic/claude-haiku-4", ["z.ai/glm-5-air"]),
+        ("anthropic/claude-haiku-4", "anthropic/claude-haiku-4", ["z.ai/glm-5-air"]),
+        ("gpt-5", None, []),
+    ],
+)
+def test_what_the_config_of_a_team_routes(
+    model: str, target: str | None, fallbacks: list[str]
+) -> None:
+    profile = parse(TEAM, **ENVIRON)
+    found = profile.target(model)
+    assert (found and str(found)) == target
+    assert [str(each) for each in profile.fallback_targets(model)] == fallbacks
+
+
+def test_unset_variables() -> None:
+    profile = parse(TEAM)
+    assert {name: each.missing for name, each in profile.providers.items() if each.missing} == {
+        "z.ai": ("ZAI_API_KEY",),
+        "kimi.com": ("KIMI_API_KEY", "TEAM"),
+        "openrouter": ("OPENROUTER_API_KEY",),
+    }
+
+
+@pytest.mark.parametrize(
+    "prefix, base, base_url",
+    [
+        ("anthropic", "https://x.ai/api/anthropic", "https://x.ai/api/anthropic"),
+        ("anthropic", "https://x.ai/api/anthropic/", "https://x.ai/api/anthropic"),
+        ("anthropic", "https://x.ai/api/anthropic/v1", "https://x.ai/api/anthropic"),
+        ("anthropic", "https://x.ai/api/anthropic/v1/", "https://x.ai/api/anthropic"),
+        ("anthropic", "https://x.ai/v1/messages", "https://x.ai"),
+        ("openai", "http://localhost:8000/v1", "http://localhost:8000/v1"),
+        ("openai", "http://localhost:8000/v1/chat/completions", "http://localhost:8000/v1"),
+        ("openai", None, "https://api.openai.com/v1"),
+        ("openrouter", None, "https://openrouter.ai/api/v1"),
+        ("openrouter", "https://proxy.corp/v1", "https://proxy.corp/v1"),
+        ("zai", None, "https://api.z.ai/api/paas/v4"),
+        ("hosted_vllm", "http://gpu:8000/v1", "http://gpu:8000/v1"),
+        ("ollama", None, "http://localhost:11434"),
+        ("ollama_chat", "http://gpu:11434", "http://gpu:11434"),
+    ],
+)
+def test_base_url(prefix: str, base: str | None, base_url: str) -> None:
+    for key in ("api_base", "base_url"):
+        provider = only(model=f"{prefix}/m", **{key: base}, api_key="k")
+        assert provider.base_url == base_url
+        assert provider.api == litellm.PREFIXES[prefix].dialect
+
+
+@pytest.mark.parametrize(
+    "params, name",
+    [
+        ({"model": "anthropic/claude-opus-5"}, "anthropic"),
+        ({"model": "claude-opus-5"}, "anthropic"),
+        ({"model": "anthropic/x", "api_base": "https://api.anthropic.com/v1"}, "anthropic"),
+        ({"model": "anthropic/x", "api_base": "https://claude.corp"}, "claude.corp"),
+        ({"model": "anthropic/x", "api_base": "https://anthropic"}, "anthropic-2"),
+        ({"model": "anthropic/x", "api_base": "os.environ/UNSET"}, "anthropic-2"),
+        ({"model": "openai/x", "api_base": "https://api.z.ai/v4"}, "z.ai"),
+        ({"model": "openai/x", "api_base": "http://[::1]:8000/v1"}, "1-8000"),
+        ({"model": "openai/x", "api_base": "http://LOCALHOST:8000/v1"}, "localhost-8000"),
+        ({"model": "gpt-5"}, "openai"),
+        ({"model": "openai/x", "api_base": "https://api.openai.com/v1"}, "openai"),
+        ({"model": "x/y", "custom_llm_provider": "openrouter"}, "openrouter"),
+    ],
+)
+def test_names_of_providers(params: dict[str, Any], name: str) -> None:
+    assert only(**params).name == name
+
+
+@pytest.mark.parametrize(
+    "params, auth, missing",
+    [
+        ({"model": "anthropic/x"}, "pool", ()),
+        ({"model": "anthropic/x", "api_key": "sk-ant-api03-x"}, "x-api-key", ()),
+        ({"model": "anthropic/x", "api_key": "sk-ant-oat01-x"}, "bearer", ()),
+        ({"model": "anthropic/x", "api_key": "os.environ/K"}, "pool", ("K",)),
+        ({"model": "anthropic/x", "api_base": "https://x"}, "none", ()),
+        ({"model": "anthropic/x", "api_base": "https://x", "api_key": "k"}, "x-api-key", ()),
+        ({"model": "openai/x", "api_base": "https://x", "api_key": "k"}, "bearer", ()),
+        ({"model": "openai/x", "api_base": "https://x"}, "none", ()),
+        ({"model": "openai/x"}, "none", ("OPENAI_API_KEY",)),
+        ({"model": "openai/x", "environ": {"OPENAI_API_KEY": "k"}}, "bearer", ()),
+        ({"model": "openrouter/x", "environ": {"OPENROUTER_API_KEY": "k"}}, "bearer", ()),
+    ],
+)
+def test_auth(params: dict[str, Any], auth: str, missing: tuple[str, ...]) -> None:
+    provider = only(**params)
+    assert (provider.auth, provider.missing) == (auth, missing)
+
+
+CLAUDE = {"model": "anthropic/claude-*", "model_name": "claude-*"}
+
+
+@pytest.mark.parametrize(
+    "keys, environ, auth, tokens",
+    [
+        (["a"], {}, "x-api-key", ()),
+        (["a", "a"], {}, "x-api-key", ()),
+        (["a", "b"], {}, "pool", ("a", "b")),
+        (["a", None], {}, "pool", ("a",)),
+        ([None], {"CLAUDE_OAUTH_TOKENS": "s,t"}, "pool", ("s", "t")),
+        (["a"], {"CLAUDE_OAUTH_TOKENS": "s,t"}, "pool", ("s", "t")),
+        (["a"], {"CLAUDE_TOKEN_MODE": "passthrough"}, "pool", ("a",)),
+        (["os.environ/K", "b"], {}, "pool", ("b",)),
+    ],
+)
+def test_keys_of_anthropic(
+    keys: list[str | None], environ: dict[str, str], auth: str, tokens: tuple[str, ...]
+) -> None:
+    profile = parse(config(*({**CLAUDE, "api_key": key} for key in keys)), **environ)
+    assert list(profile.providers) == ["anthropic"]
+    assert profile.providers["anthropic"].auth == auth
+    assert profile.pool.tokens == tokens
+    assert profile.pool.mode == environ.get("CLAUDE_TOKEN_MODE", "rotate")
+    assert ("CLAUDE_OAUTH_TOKENS is set" in str(profile.warnings)) == (
+        "a" in keys and tokens == ("s", "t")
+    )
+
+
+def test_anthropic_has_one_set_of_headers() -> None:
+    profile = parse(config(CLAUDE, {**CLAUDE, "extra_headers": {"anthropic-beta": "x"}}))
+    assert profile.providers["anthropic"].headers == {}
+    assert profile.warnings == (
+        "model_list[1].litellm_params.extra_headers is not sent:"
+        " all of Anthropic's models have those of the first.",
+    )
+
+
+def test_one_provider_for_each_account() -> None:
+    glm = {"model": "openai/glm", "api_base": "https://api.z.ai/v4", "api_key": "a"}
+    profile = parse(
+        config(
+            {**glm, "model_name": "a"},
+            {**glm, "model_name": "b", "model": "openai/glm-air"},
+            {**glm, "model_name": "c", "api_key": "b"},
+            {**glm, "model_name": "d", "extra_headers": {"x-a": "b"}},
+            {**glm, "model_name": "e", "model": "anthropic/glm"},
+        )
+    )
+    assert [str(profile.target(name)) for name in "abcde"] == [
+        "z.ai/glm",
+        "z.ai/glm-air",
+        "z.ai-2/glm",
+        "z.ai-3/glm",
+        "z.ai-4/glm",
+    ]
+
+
+def test_entries_of_the_same_name() -> None:
+    other = {"model": "openai/m", "api_base": "https://b/v1", "model_name": "m"}
+    profile = parse(
+        config(
+            {**other, "api_base": "https://a/v1"},
+            other,
+            other,
+            {**CLAUDE, "model_name": "anthropic/*", "model": "anthropic/*"},
+            {"model": "openrouter/anthropic/*", "model_name": "anthropic/*", "api_key": "k"},
+            router_settings={"fallbacks": [{"anthropic/*": ["m"]}, {"m": ["anthropic/claude-x"]}]},
+        )
+    )
+    assert str(profile.target("m")) == "a/m"
+    assert [str(each) for each in profile.fallback_targets("m")] == ["b/m", "anthropic/claude-x"]
+    assert str(profile.target("claude-y")) == "anthropic/claude-y"
+    for name in ("claude-y", "anthropic/claude-y"):
+        assert [str(each) for each in profile.fallback_targets(name)] == [
+            "openrouter/anthropic/claude-y",
+            "a/m",
+        ]
+
+
+@pytest.mark.parametrize(
+    "name, model, asked, target",
+    [
+        ("*", "*", "claude-x", "anthropic/claude-x"),
+        ("*", "openrouter/*", "qwen/qwen3", "openrouter/qwen/qwen3"),
+        ("claude-*", "openai/gpt-5", "claude-x", "openai/gpt-5"),
+        ("anthropic/claude-*", "anthropic/claude-*", "claude-x", "anthropic/claude-x"),
+        ("anthropic/claude-x", "anthropic/claude-y", "claude-x", "anthropic/claude-y"),
+        ("anthropic/*", "openrouter/anthropic/*", "claude-x", "openrouter/anthropic/claude-x"),
+        ("anthropic/*", "openai/gpt-5", "claude-x", "openai/gpt-5"),
+        ("openai/*", "openai/*", "openai/gpt-5", "openai/gpt-5"),
+    ],
+)
+def test_patterns(name: str, model: str, asked: str, target: str) -> None:
+    profile = parse(config({"model_name": name, "model": model}))
+    assert str(profile.target(asked)) == target
+
+
+def test_what_the_file_names_itself_is_kept() -> None:
+    profile = parse(
+        config(
+            {"model_name": "anthropic/*", "model": "anthropic/*"},
+            {"model_name": "claude-*", "model": "openrouter/anthropic/claude-*"},
+        )
+    )
+    assert str(profile.target("claude-x")) == "openrouter/anthropic/claude-x"
+
+
+def test_fallbacks_in_either_section() -> None:
+    text = config(
+        {"model_name": "a", "model": "anthropic/a"},
+        {"model_name": "b", "model": "anthropic/b"},
+        litellm_settings={"fallbacks": [{"a": ["b"], "b": ["a"]}]},
+        router_settings=None,
+    )
+    profile = parse(text)
+    assert [str(each) for each in profile.fallback_targets("a")] == ["anthropic/b"]
+    assert [str(each) for each in profile.fallback_targets("b")] == ["anthropic/a"]
+    assert profile.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("model_list: []", "model_list: expected a list of at least one model, got a list"),
+        ("model_list:", "model_list: expected a list of at least one model, got nothing"),
+        ("model_list: {a: b}", "model_list: expected a list, got a mapping"),
+        ("model_list: [a]", "model_list[0]: expected a mapping, got a string"),
+        (
+            "model_list: [{model_name: a}]",
+            "model_list[0].litellm_params.model: expected the name of a model, got nothing",
+        ),
+        (
+            "model_list: [{litellm_params: {model: gpt-5}}]",
+            "model_list[0].model_name: expected the name of a model, got nothing",
+        ),
+        (
+            "model_list: [{model_name: a, litellm_params: x}]",
+            "model_list[0].litellm_params: expected a mapping, got a string",
+        ),
+        (
+            config({"model": "gpt-5"}, {"model": "bedrock/claude"}),
+            "model_list[1].litellm_params.model: expected a model without a prefix or with one of "
+            "anthropic/, openai/, openrouter/, ",
+        ),
+        (
+            config({"model": "gpt-5", "custom_llm_provider": "azure"}),
+            "model_list[0].litellm_params.model: expected a model without a prefix or with one of",
+        ),
+        (
+            config({"model": "openai/"}),
+            "model_list[0].litellm_params.model: expected openai/ and a model's name after it",
+        ),
+        (
+            config({"model": "openai/*"}),
+            "model_list[0].litellm_params.model: expected no more `*` than in 'x'",
+        ),
+        (
+            config({"model": "os.environ/MODEL"}),
+            "model_list[0].litellm_params.model: expected a value for ${MODEL}, got none",
+        ),
+        (
+            config({"model": "hosted_vllm/m"}),
+            "model_list[0].litellm_params.api_base: expected an http(s) URL, got nothing",
+        ),
+        (
+            config({"model": "openai/m", "api_base": "localhost:8000"}),
+            "model_list[0].litellm_params.api_base: expected an http(s) URL of host, port and path "
+            "alone, got 'localhost:8000'",
+        ),
+        (
+            config({"model": "openai/m", "api_base": "http://[x/v1"}),
+            "model_list[0].litellm_params.api_base: expected an http(s) URL of host, port",
+        ),
+        (
+            config({"model": "openai/m", "api_base": 8000}),
+            "model_list[0].litellm_params.api_base: expected an http(s) URL, got 8000",
+        ),
+        (
+            config({"model": "openai/m", "api_key": 123456}),
+            "model_list[0].litellm_params.api_key: expected a string, got a value of type int",
+        ),
+        (
+            config({"model": "openai/m", "api_key": "os.environ/MY-KEY"}),
+            "model_list[0].litellm_params.api_key: expected ${NAME} or ${NAME:-default}, got ",
+        ),
+        (
+            config({**CLAUDE, "api_key": "hunter 2"}, {**CLAUDE, "api_key": "b"}),
+            "model_list[0].litellm_params.api_key: expected tokens of visible ASCII characters",
+        ),
+        (
+            config({"model": "gpt-5", "extra_headers": {"Authorization": "Bearer hunter2"}}),
+            "model_list[0].litellm_params.extra_headers.Authorization: expected a header other",
+        ),
+        (
+            config({"model": "gpt-5"}, router_settings={"fallbacks": [{"x": ["nope"]}]}),
+            "router_settings.fallbacks[0].x[0]: expected one of the models x, got 'nope'",
+        ),
+        (
+            config({"model": "gpt-5"}, router_settings={"fallbacks": [{"x": [{"model": "y"}]}]}),
+            "router_settings.fallbacks[0].x[0]: expected a model's name, got a mapping",
+        ),
+        (
+            config({"model": "gpt-5"}, router_settings={"fallbacks": {"x": ["y"]}}),
+            "router_settings.fallbacks: expected a list of {model: [models]}, got a mapping",
+        ),
+        (
+            config({"model": "gpt-5"}, litellm_settings=[]),
+            "litellm_settings: expected a mapping, got a list",
+        ),
+        ("model_list: &a [*a]", "expected less deep nesting, got too many levels"),
+    ],
+)
+def test_what_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=f"^config.yaml: {re.escape(message)}") as e:
+        parse(text)
+    assert "\n" not in str(e.value)
+    assert not any(secret in str(e.value) for secret in ("123456", "hunter"))

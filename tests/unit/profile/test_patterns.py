@@ -1,0 +1,94 @@
+"""Which pattern a name matches, and what its stars keep."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from claude_route.profile import patterns
+
+
+@pytest.mark.parametrize(
+    "pattern, name, kept",
+    [
+        ("claude-*", "claude-opus-5-5", ("opus-5-5",)),
+        ("claude-*", "claude-opus-5-5[1m]", ("opus-5-5[1m]",)),
+        ("claude-*", "claude-", ("",)),
+        ("claude-*", "claude", None),
+        ("claude-*", "Claude-opus", None),
+        ("*", "", ("",)),
+        ("*", "a\nb", ("a\nb",)),
+        ("*-free", "qwen/qwen3:x-free", ("qwen/qwen3:x",)),
+        ("a*a", "a", None),
+        ("a*a", "aa", ("",)),
+        ("anthropic/*", "anthropic/claude-1", ("claude-1",)),
+        ("*/*", "openrouter/qwen/qwen3", ("openrouter", "qwen/qwen3")),
+        ("*-*-x", "a-b-c-x", ("a", "b-c")),
+        ("a*b*c", "a1b2b3c", ("1", "2b3")),
+        ("a*bc*c", "abc", None),
+        ("gpt-*.[0-9]", "gpt-4.[0-9]", ("4",)),
+        ("gpt-*.[0-9]", "gpt-4.1", None),
+        ("claude-*", "claude-\ud83e", ("\ud83e",)),
+    ],
+)
+def test_match(pattern: str, name: str, kept: tuple[str, ...] | None) -> None:
+    assert patterns.match(pattern.split("*"), name) == kept
+
+
+@settings(max_examples=200)
+@given(st.text("ab*", max_size=6).filter(lambda text: "*" in text), st.text("ab", max_size=8))
+def test_what_matches_is_filled_back(pattern: str, name: str) -> None:
+    kept = patterns.match(pattern.split("*"), name)
+    assert kept is None or patterns.fill(pattern, kept) == name
+
+
+@settings(max_examples=200)
+@given(st.text("ab*", max_size=6).filter(lambda text: "*" in text), st.lists(st.text("ab")))
+def test_what_is_filled_matches(pattern: str, kept: list[str]) -> None:
+    stars = [*kept, *("" for _ in pattern)][: pattern.count("*")]
+    assert patterns.match(pattern.split("*"), patterns.fill(pattern, stars)) is not None
+
+
+def test_a_long_name_does_not_backtrack() -> None:
+    # A regular expression would not come back from this.
+    assert patterns.match(["a", "a", "a", "a", "a", "b", "a"], "a" * 100_000) is None
+
+
+@pytest.mark.parametrize(
+    "template, kept, filled",
+    [
+        ("glm-5", ("opus",), "glm-5"),
+        ("*", ("opus",), "opus"),
+        ("x-*-y", ("opus",), "x-opus-y"),
+        ("*/*", ("a", "b"), "a/b"),
+        ("*", ("a", "b"), "a"),
+        ("*", ("*",), "*"),
+    ],
+)
+def test_fill(template: str, kept: tuple[str, ...], filled: str) -> None:
+    assert patterns.fill(template, kept) == filled
+
+
+@pytest.mark.parametrize(
+    "names, name, found",
+    [
+        (["claude-*", "claude-haiku-*"], "claude-haiku-4", "claude-haiku-*"),
+        (["claude-haiku-*", "claude-*"], "claude-opus-4", "claude-*"),
+        (["*", "claude-*", "claude-opus"], "claude-opus", "claude-opus"),
+        (["claude-*-5", "claude-opu*"], "claude-opus-5", "claude-opu*"),
+        (["*-opus", "claude*"], "claude-opus", "claude*"),
+        (["c*", "*s"], "claude-opus", "c*"),
+        (["*s", "c*"], "claude-opus", "*s"),
+        (["*", "**"], "x", "*"),
+        (["claude-*"], "claude-*", "claude-*"),
+        (["glm"], "glm-5", None),
+        ([], "glm", None),
+    ],
+)
+def test_find_by_specificity(names: list[str], name: str, found: str | None) -> None:
+    table = patterns.Table({each: each for each in names})
+    result = table.find(name)
+    assert (result and result[0]) == found
+    assert list(table) == names

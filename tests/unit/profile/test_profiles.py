@@ -1,0 +1,425 @@
+"""YAML and environment -> Profile; the files in profiles/."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from claude_route.profile import profiles
+from tests import paths
+
+FOLDER = paths.ROOT / "profiles"
+
+ENVIRON = {
+    "CLAUDE_OAUTH_TOKENS": "sk-ant-oat01-aaaa, sk-ant-oat01-bbbb",
+    "CLAUDE_TOKEN_MODE": "passthrough",
+    "ZAI_API_KEY": "zai-secret",
+    "KIMI_API_KEY": "kimi-secret",
+    "OPENROUTER_API_KEY": "openrouter-secret",
+}
+
+PROVIDERS = """
+providers:
+  anthropic: {base_url: https://api.anthropic.com}
+  zai: {base_url: https://api.z.ai/api/anthropic, api_key: zai-secret}
+  kimi: {base_url: https://api.kimi.com/coding, api_key: "${KIMI_API_KEY}"}
+"""
+
+MODELS = """
+models:
+  glm: zai/glm-5
+  glm-*: zai/glm-*
+  kimi: kimi/kimi-for-coding
+  free: zai/qwen/qwen3.6-plus:free
+  anthropic/*: anthropic/*
+  claude-*: anthropic/claude-*
+  claude-haiku-*: zai/glm-5-air
+  "*/*-*": zai/*--*
+"""
+
+
+def parse(text: str, **environ: str) -> profiles.Profile:
+    return profiles.parse(text, environ, "profiles/p.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("environ", [{}, ENVIRON], ids=["bare", "set"])
+def test_every_profile_of_ours_is_right(path: Path, environ: dict[str, str]) -> None:
+    profile = profiles.read(path, environ)
+    assert profile.name == path.stem
+    assert all(provider.missing == () for provider in profile.providers.values()) or not environ
+
+
+def test_the_default_profile_without_an_environment() -> None:
+    profile = profiles.read(FOLDER / "default.yaml", {})
+    claude = profile.target("claude-opus-5-5")
+    assert claude
+    assert (str(claude), claude.provider.auth) == ("anthropic/claude-opus-5-5", "pool")
+    assert profile.pool == profiles.Pool((), "rotate", "session", 60)
+    assert profile.fallback_targets("claude-opus-5-5") == ()
+    assert profile.intercept == ("api.anthropic.com",)
+    assert (profile.max_attempts, profile.open) == (4, False)
+    assert profile.warnings == (
+        "Provider zai cannot be used: ZAI_API_KEY is not set.",
+        "Provider kimi cannot be used: KIMI_API_KEY is not set.",
+        "Provider openrouter cannot be used: OPENROUTER_API_KEY is not set.",
+    )
+
+
+def test_the_default_profile_with_everything_set() -> None:
+    profile = profiles.read(FOLDER / "default.yaml", ENVIRON)
+    assert profile.pool.tokens == ("sk-ant-oat01-aaaa", "sk-ant-oat01-bbbb")
+    assert profile.pool.mode == "passthrough"
+    assert profile.warnings == ()
+    assert {name: provider.auth for name, provider in profile.providers.items()} == {
+        "anthropic": "pool",
+        "zai": "bearer",
+        "kimi": "x-api-key",
+        "openrouter": "bearer",
+    }
+    openrouter = profile.providers["openrouter"]
+    assert openrouter.api == "openai"
+    assert openrouter.set == {"max_tokens": 32000}
+    assert profile.listed_models() == ["glm", "glm-fast", "kimi", "openrouter"]
+    assert [str(each) for each in profile.fallback_targets("claude-haiku-4")] == ["zai/glm-5-air"]
+    assert [str(each) for each in profile.fallback_targets("anthropic/claude-x")] == ["zai/glm-5"]
+    assert not any(secret in repr(profile) for secret in ("-secret", "aaaa"))
+
+
+@pytest.mark.parametrize("name", ["default", "team"])
+def test_anthropic_and_three_others(name: str) -> None:
+    profile = profiles.read(FOLDER / f"{name}.yaml", ENVIRON)
+    assert list(profile.providers) == ["anthropic", "zai", "kimi", "openrouter"]
+
+
+def test_the_local_profile_needs_no_key() -> None:
+    profile = profiles.read(FOLDER / "local.yaml", {})
+    assert {provider.auth for provider in profile.providers.values()} == {"none"}
+    assert str(profile.target("claude-haiku-4")) == "ollama/qwen3-coder"
+    profile = profiles.read(FOLDER / "local.yaml", {"LOCAL_MODEL": "vllm/Qwen/Qwen3-Coder"})
+    assert str(profile.target("claude-haiku-4")) == "vllm/Qwen/Qwen3-Coder"
+    with pytest.raises(ValueError, match=r"models\.claude-\*: expected one of the providers olla"):
+        profiles.read(FOLDER / "local.yaml", {"LOCAL_MODEL": "vlm/x"})
+
+
+@pytest.mark.parametrize(
+    "model, target",
+    [
+        ("glm", "zai/glm-5"),
+        ("glm-4.7", "zai/glm-4.7"),
+        ("kimi", "kimi/kimi-for-coding"),
+        ("free", "zai/qwen/qwen3.6-plus:free"),
+        ("claude-opus-5-5", "anthropic/claude-opus-5-5"),
+        ("claude-opus-5-5[1m]", "anthropic/claude-opus-5-5[1m]"),
+        ("claude-haiku-4-5", "zai/glm-5-air"),
+        ("anthropic/claude-opus-5-5", "anthropic/claude-opus-5-5"),
+        ("anthropic/", None),
+        ("a/b-c-d", "zai/a--b"),
+        ("gpt-5", None),
+        ("", None),
+        ("GLM", None),
+        ("claude-\ud83e\n", "anthropic/claude-\ud83e\n"),
+    ],
+)
+def test_target(model: str, target: str | None) -> None:
+    profile = parse(PROVIDERS + MODELS)
+    found = profile.target(model)
+    assert (found and str(found)) == target
+
+
+def test_exact_names_are_found_as_they_are() -> None:
+    profile = parse(PROVIDERS + MODELS)
+    assert profile.target("glm") is profile.target("glm")
+
+
+@pytest.mark.parametrize(
+    "rules, model, targets",
+    [
+        ("claude-*: [glm, kimi]", "claude-x", ["zai/glm-5", "kimi/kimi-for-coding"]),
+        ("claude-*: [glm]\n  claude-x: [kimi]", "claude-x", ["kimi/kimi-for-coding"]),
+        ("claude-*: []", "claude-x", []),
+        ("claude-*: [glm-*]", "claude-x", ["zai/glm-x"]),
+        ("claude-*: [anthropic/claude-*, glm]", "claude-x", ["zai/glm-5"]),
+        ("claude-*: [glm, glm]", "claude-x", ["zai/glm-5"]),
+        ("glm: [kimi]", "claude-x", []),
+        ("claude-*: [a/b-*]", "claude-x", ["zai/a--b"]),
+        ("'*': [glm]", "gpt-5", ["zai/glm-5"]),
+    ],
+)
+def test_fallback_targets(rules: str, model: str, targets: list[str]) -> None:
+    profile = parse(f"{PROVIDERS}{MODELS}\nfallbacks:\n  {rules}", KIMI_API_KEY="k")
+    assert [str(target) for target in profile.fallback_targets(model)] == targets
+
+
+def test_an_unusable_fallback_is_passed_over() -> None:
+    profile = parse(f"{PROVIDERS}{MODELS}\nfallbacks: {{claude-*: [kimi, glm]}}")
+    assert [str(target) for target in profile.fallback_targets("claude-x")] == ["zai/glm-5"]
+    kimi = profile.target("kimi")
+    assert kimi
+    assert kimi.provider.missing == ("KIMI_API_KEY",)
+
+
+@pytest.mark.parametrize(
+    "tokens, environ, found",
+    [
+        ("${T:-}", {}, ()),
+        ("${T}", {}, ()),
+        ("${T}", {"T": " a , b,,\n c ,a"}, ("a", "b", "c")),
+        ("[a, b]", {}, ("a", "b")),
+        ("['${T}', '${U}', c]", {"T": "a,b"}, ("a", "b", "c")),
+        ("[]", {"CLAUDE_OAUTH_TOKENS": "a"}, ()),
+        ("", {"CLAUDE_OAUTH_TOKENS": "a"}, ("a",)),
+    ],
+)
+def test_pool_tokens(tokens: str, environ: dict[str, str], found: tuple[str, ...]) -> None:
+    profile = parse(f"{PROVIDERS}{MODELS}\npool:\n  tokens: {tokens}", **environ)
+    assert profile.pool.tokens == found
+    assert "tokens" not in repr(profile.pool)
+
+
+def test_a_profile_that_says_nothing_of_the_pool() -> None:
+    profile = parse(PROVIDERS + MODELS, CLAUDE_OAUTH_TOKENS="a,b", CLAUDE_TOKEN_MODE="PassThrough")
+    assert profile.pool == profiles.Pool(("a", "b"), "passthrough", "session", 60)
+
+
+def test_the_rest_of_a_profile() -> None:
+    profile = parse(
+        f"{PROVIDERS}{MODELS}\n"
+        "pool: {mode: Rotate, strategy: least-used, cooldown: '${COOLDOWN:-30}'}\n"
+        "intercept: [API.anthropic.com, '${GATEWAY}', '::1']\n"
+        "max_attempts: ${ATTEMPTS:-2}\n"
+        "open: ${OPEN:-true}\n",
+        GATEWAY="gateway.corp",
+        COOLDOWN="0.5",
+    )
+    assert profile.pool == profiles.Pool((), "rotate", "least-used", 0.5)
+    assert profile.intercept == ("api.anthropic.com", "gateway.corp", "::1")
+    assert (profile.max_attempts, profile.open) == (2, True)
+    assert (profile.name, profile.path) == ("p", Path("profiles/p.yaml"))
+
+
+def test_warnings() -> None:
+    profile = parse(
+        "providers:\n"
+        "  anthropic: {base_url: 'https://x', api_key: sk-ant-1, auth: client}\n"
+        "  kimi: {base_url: 'https://${H}', api_key: '${K}'}\n"
+        "models: {claude-*: anthropic/*}\n"
+        "pool: {tokens: ['${MISSPELT}', '${LATER:-}']}\n"
+        "fallbacks: {opus: [claude-3], claude-opus: [claude-3], 'x*': [claude-3]}\n"
+    )
+    assert profile.warnings == (
+        "Provider anthropic has an api_key that auth: client does not use.",
+        "Provider kimi cannot be used: H and K are not set.",
+        "pool.tokens: ${MISSPELT} is not set.",
+        "fallbacks.opus is never used: no model has this name.",
+    )
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "providers: expected at least one provider, got nothing"),
+        ("- a", "p.yaml: expected a mapping, got a list"),
+        ("text", "p.yaml: expected a mapping, got a string"),
+        ("providers: {}", "providers: expected at least one provider, got a mapping"),
+        ("providers: [zai]", "providers: expected a mapping, got a list"),
+        ("providers: {zai: https://x}", "providers.zai: expected a mapping, got a string"),
+        (PROVIDERS, "models: expected at least one model, got nothing"),
+        (PROVIDERS + "models:", "models: expected at least one model, got nothing"),
+        (PROVIDERS + "models: {1: zai/x}", "models.1: expected a string, got 1"),
+        (PROVIDERS + "models: {on: zai/x}", "models.True: expected a string, got True"),
+        (
+            PROVIDERS + "models: {glm: zia/glm-5}",
+            "models.glm: expected one of the providers anthropic, zai, kimi, got 'zia/glm-5'",
+        ),
+        (
+            PROVIDERS + "models: {glm: glm-5}",
+            "models.glm: expected one of the providers anthropic, zai, kimi, got 'glm-5'",
+        ),
+        (
+            PROVIDERS + "models: {glm: zai/}",
+            "models.glm: expected zai/ and a model's name after it, got 'zai/'",
+        ),
+        (
+            PROVIDERS + "models: {glm: zai/*}",
+            "models.glm: expected no more `*` than in 'glm', got 'zai/*'",
+        ),
+        (PROVIDERS + "models: {glm: 5}", "models.glm: expected provider/model, got 5"),
+        (
+            PROVIDERS + "models: {glm: '${GLM}'}",
+            "models.glm: expected a value for ${GLM}, got none",
+        ),
+        (
+            PROVIDERS + MODELS + "fallbacks: {claude-*: [nope]}",
+            "fallbacks.claude-*[0]: expected one of the models glm, glm-*, kimi, free, anthropic/*",
+        ),
+        (
+            PROVIDERS + MODELS + "fallbacks: {claude-*: [glm, 'x-*']}",
+            "fallbacks.claude-*[1]: expected one of the models glm, glm-*, kimi, free, anthropic/*",
+        ),
+        (
+            PROVIDERS + MODELS + "fallbacks: {claude-*: ['glm-*-*']}",
+            "fallbacks.claude-*[0]: expected no more `*` than in 'claude-*', got 'glm-*-*'",
+        ),
+        (
+            PROVIDERS + MODELS + "fallbacks: {claude-*: glm}",
+            "fallbacks.claude-*: expected a list of models, got 'glm'",
+        ),
+        (
+            PROVIDERS + MODELS + "fallbacks: {claude-*: [[glm]]}",
+            "fallbacks.claude-*[0]: expected a model's name, got a list",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {coldown: 3}",
+            "pool.coldown: expected one of the keys tokens, mode, strategy, cooldown, got 'coldown'",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {mode: rotat}",
+            "pool.mode: expected rotate or passthrough, got 'rotat'",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {mode: '${M:-rotat}'}",
+            "pool.mode: expected rotate or passthrough, got 'rotat' from ${M:-rotat}",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {strategy: Session}",
+            "pool.strategy: expected session, round-robin or least-used, got 'Session'",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {cooldown: -1}",
+            "pool.cooldown: expected a number of seconds, got -1",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {tokens: 123456}",
+            "pool.tokens: expected tokens with commas between, got a value of type int",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {tokens: [a, 'hunter 2']}",
+            "pool.tokens[1]: expected tokens of visible ASCII characters, got a string",
+        ),
+        (
+            PROVIDERS + MODELS + "intercept: api.anthropic.com",
+            "intercept: expected a list of host names, got 'api.anthropic.com'",
+        ),
+        (
+            PROVIDERS + MODELS + "intercept: ['https://x']",
+            "intercept[0]: expected a host's name without scheme, port or path, got 'https://x'",
+        ),
+        (
+            PROVIDERS + MODELS + "max_attempts: 0",
+            "max_attempts: expected a whole number above 0, got 0",
+        ),
+        (PROVIDERS + MODELS + "open: maybe", "open: expected true or false, got 'maybe'"),
+        (
+            PROVIDERS + MODELS + "clients: {}",
+            "clients: expected one of the keys providers, models, fallbacks, pool, intercept, max_",
+        ),
+        (PROVIDERS + MODELS + "pool: {mode: a, mode: b}", "pool.mode: expected one value, got an"),
+        (PROVIDERS + "models:\n\tglm: zai/x", "line 7, column 1: expected YAML, got a mistake: "),
+        (
+            "providers: &a {zai: {base_url: 'http://x', set: {y: *a}}}",
+            "p.yaml: expected less deep nesting, got too many levels",
+        ),
+        ("[" * 1000, "p.yaml: expected less deep nesting, got too many levels"),
+    ],
+)
+def test_what_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as e:
+        parse(text)
+    assert str(e.value).startswith("profiles/p.yaml: ")
+    assert "\n" not in str(e.value)
+    assert not any(secret in str(e.value) for secret in ("123456", "hunter", "zai-secret"))
+
+
+def test_many_models_are_not_all_listed() -> None:
+    models = "".join(f"  m{number}: zai/x\n" for number in range(100))
+    with pytest.raises(ValueError, match=r"models m0, m1, .*, m11 …, got 'nope'$"):
+        parse(f"{PROVIDERS}models:\n{models}fallbacks: {{m1: [nope]}}")
+
+
+def test_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(PROVIDERS + MODELS, encoding="utf-8-sig")
+    assert profiles.read(path, {}).name == "mine"
+    path.write_bytes(b"providers: \xff")
+    with pytest.raises(ValueError, match=r"mine\.yaml: expected UTF-8, got byte 0xff$"):
+        profiles.read(path, {})
+    with pytest.raises(ValueError, match=r"none\.yaml: expected a readable file, got No such"):
+        profiles.read(tmp_path / "none.yaml", {})
+    with pytest.raises(ValueError, match=r"expected a readable file, got Is a directory"):
+        profiles.read(tmp_path, {})
+
+
+def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "default.yaml").touch()
+    (folder / "team.yml").touch()
+    (tmp_path / "team").touch()
+    (tmp_path / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert profiles.locate("default", folder) == folder / "default.yaml"
+    assert profiles.locate("default.yaml", folder) == folder / "default.yaml"
+    assert profiles.locate("team", folder) == folder / "team.yml"
+    assert profiles.locate("./team", folder) == Path("team")
+    assert profiles.locate("config.yaml", folder) == Path("config.yaml")
+    assert profiles.locate("profiles/default.yaml", folder) == Path("profiles/default.yaml")
+    assert profiles.locate("~/config.yaml", folder) == tmp_path / "config.yaml"
+    for name in ("nope", "", ".", "profiles", "../x.yaml", "/", "a\0b", "~nobody-here/x"):
+        with pytest.raises(ValueError, match=r"^profile: expected one of default, team, or a file"):
+            profiles.locate(name, folder)
+
+
+def test_environment(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    real = {"ZAI_API_KEY": "real", "EMPTY": ""}
+    assert profiles.environment(tmp_path, real) == real
+    path = tmp_path / ".env"
+    path.write_text(
+        "\ufeffZAI_API_KEY=file\nEMPTY=file\n# no\nexport KIMI_API_KEY='k#1' # a comment\n"
+        'DOLLAR=a${HOME}$b\nBARE\nTOKENS=a,b\nQUOTED="é"\n',
+        encoding="utf-8",
+    )
+    assert profiles.environment(tmp_path, real) == {
+        **real,
+        "KIMI_API_KEY": "k#1",
+        "DOLLAR": "a${HOME}$b",
+        "TOKENS": "a,b",
+        "QUOTED": "é",
+    }
+    assert not caplog.records
+
+
+def test_an_odd_environment_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"A=\xff\x00\nB=2\n'\n=\n\"C=3\nD='4\n")
+    found = profiles.environment(tmp_path, {"E": "5"})
+    assert (found["B"], found["E"]) == ("2", "5")
+    assert all(record.levelname == "WARNING" for record in caplog.records)
+    caplog.clear()
+    path.unlink()
+    path.mkdir()
+    assert profiles.environment(tmp_path, {"E": "5"}) == {"E": "5"}
+    assert "is not used: Is a directory" in caplog.text
+
+
+def test_the_example_environment_names_what_the_profiles_use() -> None:
+    example = (FOLDER.parent / ".env.example").read_text()
+    text = (FOLDER / "default.yaml").read_text() + (FOLDER / "team.yaml").read_text()
+    names = set(re.findall(r"\$\{([A-Z_]+)", text))
+    assert len(names) == 5
+    assert all(f"\n{name}=" in example for name in names)
+
+
+def test_the_default_profile_is_the_one_that_is_promised() -> None:
+    assert yaml.safe_load((FOLDER / "default.yaml").read_text())["models"] == {
+        "glm": "zai/glm-5",
+        "glm-fast": "zai/glm-5-air",
+        "kimi": "kimi/kimi-for-coding",
+        "openrouter": "openrouter/qwen/qwen3.6-plus:free",
+        "anthropic/*": "anthropic/*",
+        "claude-*": "anthropic/claude-*",
+    }

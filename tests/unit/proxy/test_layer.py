@@ -1,0 +1,429 @@
+"""The layer by itself: what it asks of others, also when they fail it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from mitmproxy import ctx
+from mitmproxy import http
+from mitmproxy.addons import next_layer
+from mitmproxy.addons import proxyserver
+from mitmproxy.proxy import commands
+from mitmproxy.test import taddons
+
+from claude_route.proxy import contract
+from claude_route.proxy import layer
+from claude_route.wire import sse
+from tests.wire import pairs
+from tests.wire import proxies
+
+REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+REFUSAL = b"HTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\nno"
+FIRST, SECOND = b"data: 1\n\n", b"data: 2\n\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+END = chunk(b"")
+ANSWER = HEAD + chunk(FIRST) + chunk(SECOND) + END
+
+
+class Upstream:
+    """Says the same to everyone, and hangs up after it unless told to hold on."""
+
+    def __init__(self) -> None:
+        self.says = ANSWER
+        self.holds = False
+        self.left = 0
+        self.requests = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                self.requests += 1
+                writer.write(self.says)
+                if self.holds:
+                    await reader.read()
+                    self.left += 1
+                if self.says is not ANSWER and self.says is not REFUSAL:
+                    break
+        writer.close()
+
+
+class Reply:
+    """Good from its first data on."""
+
+    def __init__(self, exchange: Exchange, response: http.Response) -> None:
+        self.exchange = exchange
+        self.response = response.copy()
+        self.response.headers.pop("transfer-encoding", None)
+        self.good = self.complete = False
+        self.failure: contract.Failure | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        self.exchange.told("feed late" if self.good else "feed")
+        if self.response.status_code == 200:
+            self.good = True
+        return data
+
+    def end(self) -> bytes:
+        self.exchange.told("end")
+        if self.response.status_code != 200:
+            self.failure = contract.Failure("status", "HTTP 500", self.response)
+        return b""
+
+    def broken(self, why: str) -> bytes:
+        self.exchange.told("broken")
+        return b"event: error\ndata: " + why.encode() + b"\n\n"
+
+
+class Attempt:
+    tls = False
+
+    def __init__(self, exchange: Exchange, port: int) -> None:
+        self.exchange = exchange
+        self.address = ("127.0.0.1", port)
+        self.limits = contract.Limits(exchange.policy.connect_timeout, 1, 1)
+
+    def request(self, address: tuple[str, int]) -> http.Request:
+        self.exchange.told("request")
+        return self.exchange.flow.request.copy()
+
+    def reply(self, response: http.Response) -> contract.Reply:
+        self.exchange.told("reply")
+        return Reply(self.exchange, response)
+
+
+class Exchange:
+    """Two attempts at the same upstream, of which the second is never failed by us."""
+
+    def __init__(self, policy: Policy, flow: http.HTTPFlow) -> None:
+        self.policy = policy
+        self.flow = flow
+        self.attempts = 0
+        self.failures: list[contract.Failure] = []
+        self.ends: list[str | None] = []
+
+    def told(self, what: str) -> None:
+        """Raises what this place is to raise, the first time."""
+        self.policy.calls.append(what)
+        if self.attempts < 2 and (raised := self.policy.raises.get(what)):
+            raise raised
+
+    def _next(self) -> contract.Attempt:
+        self.attempts += 1
+        return Attempt(self, self.policy.port)
+
+    def begin(self) -> contract.Attempt | http.Response:
+        self.told("begin")
+        return self._next()
+
+    def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
+        self.failures.append(failure)
+        self.told("failed")
+        return self._next() if self.attempts < 2 else http.Response.make(502, failure.kind)
+
+    def committed(self, response: http.Response) -> None:
+        self.told("committed")
+
+    def broke_off(self, why: str) -> None:
+        self.told("broke_off")
+
+    def closed(self, why: str | None) -> None:
+        self.ends.append(why)
+        self.told("closed")
+
+
+class Policy:
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.connect_timeout = 1.0
+        self.raises: dict[str, Exception] = {}
+        self.calls: list[str] = []
+        self.exchanges: list[Exchange] = []
+        self.hosts: list[str | None] = []
+
+    def arrives(self, request: http.Request) -> None:
+        self.hosts.append(request.host_header)
+
+    def exchange(self, flow: http.HTTPFlow) -> contract.Exchange:
+        if raised := self.raises.get("exchange"):
+            raise raised
+        self.exchanges.append(Exchange(self, flow))
+        return self.exchanges[-1]
+
+    def passthrough(self, flow: http.HTTPFlow) -> http.Request:
+        raise NotImplementedError
+
+
+class Running:
+    """A reverse proxy with our layer, in this process."""
+
+    def __init__(self, policy: Policy, upstream: Upstream, port: int, server: Any) -> None:
+        self.policy = policy
+        self.upstream = upstream
+        self.port = port
+        self.server = server
+
+    async def ask(self, *, until: bytes = b"") -> bytes:
+        """The bytes of an answer, to its end or until some of them have come."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            return await self.ask_on(reader, writer, until=until)
+        finally:
+            writer.close()
+
+    async def ask_on(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, until: bytes = b""
+    ) -> bytes:
+        writer.write(REQUEST)
+        wire = b""
+        async with asyncio.timeout(proxies.PATIENCE):
+            while not (until and until in wire) and not whole(wire):
+                data = await reader.read(65536)
+                if not data:
+                    break
+                wire += data
+        return wire
+
+    async def settled(self, *, clients: int = 0, left: int = 0) -> None:
+        """Once so many clients are connected, and so many upstream connections have been left."""
+        async with asyncio.timeout(proxies.PATIENCE):
+            while len(self.server.connections) > clients or self.upstream.left < left:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+def whole(wire: bytes) -> bool:
+    head, _, body = wire.partition(b"\r\n\r\n")
+    if b"content-length: 0" in head or not head:
+        return bool(head)
+    return wire.endswith(END) if b"chunked" in head else bool(body)
+
+
+def events(wire: bytes) -> list[sse.Event]:
+    """Those of a chunked answer, which has to be complete."""
+    _, _, body = wire.partition(b"\r\n\r\n")
+    data = b""
+    while body:
+        length, _, body = body.partition(b"\r\n")
+        size = int(length, 16)
+        data, body = data + body[:size], body[size + 2 :]
+    assert size == 0
+    return sse.Decoder().feed(data)
+
+
+@pytest.fixture
+async def running() -> AsyncIterator[Running]:
+    upstream = Upstream()
+    listener = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
+    policy = Policy(listener.sockets[0].getsockname()[1])
+    uninstall = layer.install(policy)
+    proxy = proxyserver.Proxyserver()
+    with taddons.context(proxy, next_layer.NextLayer()) as tctx:
+        mode = f"reverse:http://127.0.0.1:{policy.port}@127.0.0.1:0"
+        tctx.options.update(mode=[mode], connection_strategy="lazy")
+        assert await proxy.setup_servers()
+        proxy.running()
+        try:
+            yield Running(policy, upstream, proxy.listen_addrs()[0][1], proxy)
+        finally:
+            uninstall()
+            tctx.options.update(server=False)
+            await proxy.setup_servers()
+            listener.close()
+
+
+async def test_what_it_asks_in_turn(running: Running) -> None:
+    wire = await running.ask()
+    assert [event.data for event in events(wire)] == [b"1", b"2"]
+    assert running.policy.calls == (
+        ["begin", "request", "reply", "feed", "committed", "feed late", "end", "closed"]
+    )
+    assert running.policy.exchanges[0].ends == [None]
+    assert running.policy.hosts == ["x"], "not the upstream's, which mitmproxy writes there"
+
+
+async def test_what_it_asks_when_an_attempt_fails(running: Running) -> None:
+    running.upstream.says = REFUSAL
+    wire = await running.ask()
+    assert wire.startswith(b"HTTP/1.1 502 ") and wire.endswith(b"status")
+    assert running.policy.calls == (
+        ["begin", *["request", "reply", "feed", "end", "failed"] * 2, "closed"]
+    )
+    assert running.upstream.requests == 2
+
+
+@pytest.mark.parametrize("where", ["exchange", "begin", "request", "failed"])
+async def test_what_goes_wrong_before_an_answer(running: Running, where: str) -> None:
+    running.upstream.says = REFUSAL
+    running.policy.raises[where] = RuntimeError("secret")
+    wire = await running.ask()
+    assert wire.startswith(b"HTTP/1.1 500 ")
+    assert b'"type":"api_error"' in wire
+    assert b"secret" not in wire
+    assert all(len(exchange.ends) == 1 for exchange in running.policy.exchanges)
+
+
+@pytest.mark.parametrize("where", ["reply", "feed", "committed"])
+async def test_an_answer_that_we_cannot_read_is_a_failed_attempt(
+    running: Running, where: str
+) -> None:
+    running.policy.raises[where] = RuntimeError
+    wire = await running.ask()
+    assert [event.data for event in events(wire)] == [b"1", b"2"]
+    (exchange,) = running.policy.exchanges
+    assert [failure.kind for failure in exchange.failures] == ["local"]
+    assert exchange.ends == [None]
+
+
+async def test_a_request_that_cannot_be_made_is_a_failed_attempt(running: Running) -> None:
+    running.policy.raises["request"] = ValueError("a credential is not for x")
+    assert len(events(await running.ask())) == 2
+    (failure,) = running.policy.exchanges[0].failures
+    assert failure == contract.Failure("local", "a credential is not for x")
+
+
+@pytest.mark.parametrize("where", ["feed late", "end"])
+async def test_what_goes_wrong_in_the_answer_ends_it_in_form(running: Running, where: str) -> None:
+    running.policy.raises[where] = RuntimeError
+    told = events(await running.ask())
+    assert told[0].data == b"1"
+    assert told[-1].name == "error"
+    assert len(running.policy.exchanges[0].ends) == 1
+    assert not running.policy.exchanges[0].failures
+
+
+async def test_the_words_that_end_it_may_fail_too(running: Running) -> None:
+    running.upstream.says = HEAD + chunk(FIRST)
+    running.policy.raises["broken"] = RuntimeError
+    told = events(await running.ask())
+    assert [event.name for event in told] == ["", "error"]
+
+
+async def test_an_addon_that_kills_at_the_head(running: Running) -> None:
+    class Killer:
+        def responseheaders(self, flow: http.HTTPFlow) -> None:
+            flow.kill()
+
+    running.upstream.says, running.upstream.holds = HEAD + chunk(FIRST), True
+    ctx.master.addons.add(Killer())
+    assert await running.ask() == b""
+    await running.settled(left=1)
+    assert [len(exchange.ends) for exchange in running.policy.exchanges] == [1]
+
+
+async def test_a_streamed_body_is_kept_as_far_as_it_came(running: Running) -> None:
+    """Where mitmproxy is told to keep them."""
+    seen: list[bytes | None] = []
+
+    class Seen:
+        def error(self, flow: http.HTTPFlow) -> None:
+            seen.append(flow.response.content if flow.response else None)
+
+    running.upstream.says, running.upstream.holds = HEAD + chunk(FIRST), True
+    ctx.master.addons.add(Seen())
+    ctx.options.store_streamed_bodies = True
+    await running.ask(until=FIRST)
+    await running.settled()
+    assert seen == [FIRST]
+
+
+async def test_an_addon_that_fails_at_each_piece(running: Running) -> None:
+    """Mitmproxy has no answer to that, nor have we: but nobody is left waiting."""
+
+    class Broken:
+        def responseheaders(self, flow: http.HTTPFlow) -> None:
+            assert flow.response
+            flow.response.stream = lambda data: data.undefined
+
+    ctx.master.addons.add(Broken())
+    assert not (await running.ask()).endswith(END)
+    await running.settled()
+
+
+async def test_what_fails_at_the_very_end_leaves_nobody_waiting(running: Running) -> None:
+    running.policy.raises["closed"] = RuntimeError
+    wire = await running.ask()
+    assert chunk(FIRST) in wire and chunk(SECOND) in wire
+    await running.settled()
+
+
+async def test_uninstalled_it_is_gone(running: Running) -> None:
+    before = layer.layers.HttpLayer.make_stream
+    layer.install(running.policy)()
+    assert layer.layers.HttpLayer.make_stream is before
+
+
+async def test_a_connection_that_was_given_up_is_not_joined(running: Running) -> None:
+    """It is closed, but it may take a while until it is."""
+
+    class Slow:
+        async def server_connect_error(self, data: object) -> None:
+            await asyncio.sleep(0.1)
+
+    ctx.master.addons.add(Slow())
+    running.policy.connect_timeout = 0.2
+    with pairs.unanswered() as running.policy.port:
+        assert (await running.ask()).startswith(b"HTTP/1.1 502 ")
+    (exchange,) = running.policy.exchanges
+    assert [failure.detail for failure in exchange.failures] == ["no connection within 0.2 s"] * 2
+
+
+# What is left behind
+
+
+def remaining(kind: type) -> int:
+    gc.collect()
+    return sum(type(each) is kind for each in gc.get_objects())
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize(
+    ("says", "until"),
+    [
+        pytest.param(ANSWER, b"", id="answered"),
+        pytest.param(REFUSAL, b"", id="refused"),
+        pytest.param(HEAD + chunk(FIRST), b"", id="died"),
+        pytest.param(b"", b"", id="hung up"),
+        pytest.param(HEAD + chunk(FIRST), FIRST, id="client left"),
+    ],
+)
+async def test_a_kept_connection_keeps_no_request(
+    running: Running, quiet: None, says: bytes, until: bytes
+) -> None:
+    """Not even for the seconds that a wakeup still takes."""
+    running.upstream.says = says
+    running.upstream.holds = bool(until)
+    reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    for _ in range(3):
+        if until:
+            await running.ask(until=until)
+        else:
+            await running.ask_on(reader, writer)
+    running.policy.exchanges.clear()
+    await running.settled(clients=1, left=3 if until else 0)
+    assert remaining(layer.FailoverStream) == 0
+    assert remaining(Exchange) == 0
+    writer.close()
+    await running.settled()
+    assert remaining(commands.RequestWakeup) == 0
+    others = {task.get_name() for task in asyncio.all_tasks()} - {asyncio.current_task()}
+    assert not [name for name in others if "wakeup" in name or "connection handler" in name]

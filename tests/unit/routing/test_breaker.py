@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from claude_route.routing import breaker
+from tests.clocks import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(1000.0)
+
+
+@pytest.fixture
+def targets(clock: Clock) -> breaker.Breaker:
+    return breaker.Breaker(clock)
+
+
+def test_three_failures_running_skip_for_30_s(targets: breaker.Breaker, clock: Clock) -> None:
+    seen = []
+    for _ in range(3):
+        targets.failed("zai/glm-5")
+        seen.append(targets.is_open("zai/glm-5"))
+        clock.now += 1
+    assert seen == [False, False, True]
+    assert not targets.is_open("kimi/kimi-for-coding")
+    clock.now = 1002 + 29.9
+    assert targets.is_open("zai/glm-5")
+    clock.now = 1002 + 30
+    assert not targets.is_open("zai/glm-5")
+
+
+def test_left(targets: breaker.Breaker, clock: Clock) -> None:
+    targets.failed("a")
+    assert targets.left("a") == 0
+    targets.failed("a")
+    targets.failed("a")
+    assert targets.left("a") == 30
+    clock.now += 29
+    assert targets.left("a") == 1
+    clock.now += 2
+    assert targets.left("a") == 0
+
+
+def test_one_more_failure_after_the_30_s_skips_again(
+    targets: breaker.Breaker, clock: Clock
+) -> None:
+    for _ in range(3):
+        targets.failed("a")
+    clock.now += 31
+    targets.failed("a")
+    assert targets.is_open("a")
+
+
+def test_a_success_clears(targets: breaker.Breaker) -> None:
+    targets.failed("a")
+    targets.failed("a")
+    targets.succeeded("a")
+    targets.failed("a")
+    assert not targets.is_open("a")
+    targets.failed("a")
+    targets.failed("a")
+    assert targets.is_open("a")
+    targets.succeeded("a")
+    assert not targets.is_open("a")
+
+
+def test_success_of_an_unknown_target_is_nothing(targets: breaker.Breaker) -> None:
+    targets.succeeded("a")
+    assert not targets.is_open("a")
+
+
+def test_bounded_and_the_oldest_goes_first(
+    targets: breaker.Breaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "MAX_TARGETS", 2)
+    for target in ("a", "b"):
+        for _ in range(3):
+            targets.failed(target)
+    targets.failed("a")
+    targets.failed("c")
+    assert targets.is_open("a")
+    assert not targets.is_open("b")

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from collections.abc import Collection
+from collections.abc import Iterator
+
+import pytest
+
+from claude_route.dialects import error_body
+from claude_route.profile import profiles
+from claude_route.routing import plan
+from claude_route.routing import quota
+from claude_route.routing import rotation
+from tests.unit import targets
+
+SECRETS = [f"sk-ant-oat01-{'x' * 20}-{name}" for name in ("aaaa", "bbbb", "cccc", "dddd", "eeee")]
+
+CLAUDE = targets.target("anthropic", "claude-opus-5-5", auth="pool")
+HAIKU = targets.target("anthropic", "claude-haiku-5", auth="pool")
+GLM = targets.target("zai", "glm-5")
+KIMI = targets.target("kimi", "k2")
+TARGETS = {"opus": CLAUDE, "haiku": HAIKU, "glm": GLM, "kimi": KIMI}
+NAMES = {target: name for name, target in TARGETS.items()}
+
+
+class Made:
+    """A plan, and what has become of the pool's tokens so far: a letter each, from the first on.
+
+    `a` is available, `r` rests (the later ones longer), `d` is out of use.
+    """
+
+    def __init__(
+        self,
+        wanted: str,
+        tokens: str | None = None,
+        *,
+        down: Collection[str] = (),
+        most: int = 4,
+    ) -> None:
+        self.now = 0.0
+        self.down = set(down)
+        self.pool: rotation.Pool | None = None
+        if tokens is not None:
+            self.pool = rotation.Pool(
+                SECRETS[: len(tokens)], strategy="round-robin", clock=lambda: self.now
+            )
+            for place, state in enumerate(tokens):
+                if state != "a":
+                    self.learn(self.pool.tokens[place], 429 if state == "r" else 401, 60 + place)
+        self.plan = plan.Plan(
+            [TARGETS[name] for name in wanted.split()],
+            pool=self.pool,
+            is_down=lambda target: NAMES[target] in self.down,
+            session=None,
+            max_attempts=most,
+        )
+
+    def learn(self, token: rotation.Token, status: int, seconds: int) -> None:
+        assert self.pool
+        revoked = error_body.Fault("authentication_error", "OAuth token has been revoked")
+        fault = revoked if status == 401 else quota.faults.NONE
+        self.pool.learn(token, status, {"retry-after": str(seconds)}, fault)
+
+    def steps(self, failures: str) -> Iterator[str]:
+        """`opus 1 opus 2 glm`, while one after the other fails: `l` limited, `o` an outage,
+        `w` some other way that is not the credential's."""
+        upstream_failed = False
+        for failure in failures + "l":
+            step = self.plan.next(upstream_failed=upstream_failed)
+            if step is None:
+                return
+            yield NAMES[step.target] + (f" {step.token.place}" if step.token else "")
+            upstream_failed = failure != "l"
+            if failure == "l" and step.token:
+                self.learn(step.token, 429, 600)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tokens", "most", "failures", "steps"),
+    [
+        # Without a pool: each target once, with its own key or what the client sent.
+        ("glm", None, 4, "ll", "glm"),
+        ("glm kimi", None, 4, "lll", "glm, kimi"),
+        ("opus glm kimi", None, 4, "oool", "opus, glm, kimi"),
+        ("opus glm kimi", None, 2, "lll", "opus, glm"),
+        ("opus glm", None, 1, "lll", "opus"),
+        ("opus glm", "", 4, "lll", "opus, glm"),
+        # The tokens in turn, each once, then the fallbacks.
+        ("opus", "aaa", 4, "llll", "opus 1, opus 2, opus 3"),
+        ("opus glm", "aaa", 4, "lllll", "opus 1, opus 2, opus 3, glm"),
+        ("opus glm kimi", "aa", 4, "lllll", "opus 1, opus 2, glm, kimi"),
+        ("glm opus", "aa", 4, "lllll", "glm, opus 1, opus 2"),
+        ("opus haiku", "aa", 4, "llll", "opus 1, opus 2, haiku 1"),
+        # At most so many, and the last of them for a fallback.
+        ("opus", "aaaaa", 4, "lllll", "opus 1, opus 2, opus 3, opus 4"),
+        ("opus glm", "aaaaa", 4, "lllll", "opus 1, opus 2, opus 3, glm"),
+        ("opus glm kimi", "aaaaa", 4, "lllll", "opus 1, opus 2, opus 3, glm"),
+        ("opus glm", "aaa", 2, "lll", "opus 1, glm"),
+        ("opus glm", "aaa", 1, "lll", "opus 1"),
+        # Those that rest are passed over, those out of use too.
+        ("opus glm", "rar", 4, "lll", "opus 2, glm"),
+        ("opus glm", "rrr", 4, "lll", "glm"),
+        ("opus glm", "dda", 4, "lll", "opus 3, glm"),
+        ("opus glm", "ddd", 4, "lll", "glm"),
+        ("opus", "ddd", 4, "lll", ""),
+        # All rest, nothing stands behind: the one due soonest, and no other.
+        ("opus", "rrr", 4, "lll", "opus 1"),
+        ("opus", "drr", 4, "lll", "opus 2"),
+        ("opus", "rra", 4, "lll", "opus 3, opus 1"),
+        ("glm opus", "rr", 4, "lll", "glm, opus 1"),
+        # An upstream that is out is so for every token, as long as a fallback stands.
+        ("opus glm", "aaa", 4, "ol", "opus 1, glm"),
+        ("opus glm", "aaa", 4, "lol", "opus 1, opus 2, glm"),
+        ("opus", "aaa", 4, "ooo", "opus 1, opus 2, opus 3"),
+        ("opus glm", "aaa", 4, "wl", "opus 1, glm"),
+    ],
+)
+def test_the_order_of_attempts(
+    wanted: str, tokens: str | None, most: int, failures: str, steps: str
+) -> None:
+    assert ", ".join(Made(wanted, tokens, most=most).steps(failures)) == steps
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tokens", "down", "steps"),
+    [
+        ("opus glm", None, "opus", "glm"),
+        ("opus glm kimi", None, "opus glm", "kimi"),
+        ("opus glm kimi", None, "glm", "opus, kimi"),
+        ("opus glm", "aa", "opus", "glm"),
+        # What is down is asked all the same when nothing stands behind it.
+        ("opus", None, "opus", "opus"),
+        ("opus glm", None, "opus glm", "opus, glm"),
+        ("opus glm", None, "glm", "opus, glm"),
+        ("opus glm", "aa", "opus glm", "opus 1, opus 2, glm"),
+        ("opus glm", "rr", "glm", "opus 1, glm"),
+    ],
+)
+def test_a_target_that_is_down_is_passed_over(
+    wanted: str, tokens: str | None, down: str, steps: str
+) -> None:
+    assert ", ".join(Made(wanted, tokens, down=down.split()).steps("lll")) == steps
+
+
+def test_what_goes_down_meanwhile_counts() -> None:
+    made = Made("opus glm kimi")
+    steps = made.steps("ooo")
+    assert next(steps) == "opus"
+    made.down.add("glm")
+    assert list(steps) == ["kimi"]
+
+
+def test_a_session_keeps_its_token() -> None:
+    pool = rotation.Pool(SECRETS, clock=lambda: 0.0)
+
+    def first(session: str) -> profiles.Target | rotation.Token | None:
+        made = plan.Plan(
+            [CLAUDE], pool=pool, is_down=lambda _: False, session=session, max_attempts=4
+        )
+        step = made.next()
+        return step.token if step else None
+
+    tokens = [first(session) for session in ("a", "b", "a", "b")]
+    assert tokens[:2] == tokens[2:]
+    assert tokens[0] != tokens[1]

@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from claude_route.dialects import envelope
+from claude_route.routing import verdict
+from claude_route.routing.verdict import Outcome
+
+NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
+
+
+def outcome(seen: int | str, **known: Any) -> Outcome:
+    """Of a provider that is not Anthropic, unless `known` says otherwise."""
+    if isinstance(seen, int):
+        known = {"kind": "status", "status": seen} | known
+    return Outcome(
+        **{"target": "zai/glm-5", "credential": "provider", "anthropic": False, "kind": seen}
+        | known
+    )
+
+
+def claude(seen: int | str, credential: str = "pool", **known: Any) -> Outcome:
+    return outcome(
+        seen,
+        target="anthropic/claude-opus-5-5",
+        credential=credential,
+        anthropic=True,
+        token=known.pop("token", 1 if credential == "pool" else None),
+        **known,
+    )
+
+
+def error_body_of(kind: str, message: str = "no") -> bytes:
+    return envelope.body(kind, message)
+
+
+ORG_DISABLED = error_body_of("invalid_request_error", "This organization has been disabled.")
+NO_CREDIT = error_body_of(
+    "invalid_request_error", "Your credit balance is too low to access the API"
+)
+
+NEXT_TARGET = ("next", "target")
+NEXT_TOKEN = ("next", "credential")
+OUTAGE = ("next", "outage")
+BACK = ("back", "request")
+
+
+@pytest.mark.parametrize(
+    "seen,pool,provider,client",
+    [
+        (200, ("good", None), ("good", None), ("good", None)),
+        (201, ("good", None), ("good", None), ("good", None)),
+        ("connect", OUTAGE, OUTAGE, OUTAGE),
+        ("reset", OUTAGE, OUTAGE, OUTAGE),
+        ("timeout", OUTAGE, OUTAGE, OUTAGE),
+        ("local", NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
+        (401, NEXT_TOKEN, NEXT_TARGET, ("back", "credential")),
+        (402, NEXT_TOKEN, NEXT_TARGET, ("back", "credential")),
+        (403, NEXT_TOKEN, NEXT_TARGET, ("back", "credential")),
+        (429, NEXT_TOKEN, NEXT_TARGET, NEXT_TARGET),
+        (408, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
+        (500, OUTAGE, OUTAGE, OUTAGE),
+        (502, OUTAGE, OUTAGE, OUTAGE),
+        (503, OUTAGE, OUTAGE, OUTAGE),
+        (504, OUTAGE, OUTAGE, OUTAGE),
+        (520, OUTAGE, OUTAGE, OUTAGE),
+        (529, OUTAGE, OUTAGE, OUTAGE),
+        (400, BACK, BACK, BACK),
+        (404, BACK, BACK, BACK),
+        (405, BACK, BACK, BACK),
+        (409, BACK, BACK, BACK),
+        (413, BACK, BACK, BACK),
+        (422, BACK, BACK, BACK),
+        (302, BACK, NEXT_TARGET, BACK),
+        (101, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
+        (999, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
+        (12345, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
+    ],
+)
+def test_judge(seen: int | str, pool: object, provider: object, client: object) -> None:
+    assert verdict.judge(claude(seen)) == pool
+    assert verdict.judge(outcome(seen)) == provider
+    assert verdict.judge(claude(seen, "client")) == client
+
+
+@pytest.mark.parametrize("body", [ORG_DISABLED, NO_CREDIT])
+def test_a_400_about_the_credential_moves_on_unless_it_is_the_clients(body: bytes) -> None:
+    assert verdict.judge(claude(400, body=body)) == NEXT_TOKEN
+    assert verdict.judge(outcome(400, body=body)) == NEXT_TARGET
+    assert verdict.judge(claude(400, "client", body=body)) == BACK
+
+
+@pytest.mark.parametrize(
+    "body,pool,provider",
+    [
+        (error_body_of("overloaded_error"), OUTAGE, OUTAGE),
+        (error_body_of("api_error"), OUTAGE, OUTAGE),
+        (error_body_of("rate_limit_error"), NEXT_TOKEN, NEXT_TARGET),
+        (error_body_of("authentication_error"), NEXT_TOKEN, NEXT_TARGET),
+        (error_body_of("invalid_request_error"), ("next", "request"), ("next", "request")),
+        (b'{"error":{"message":"boom","code":502}}', OUTAGE, OUTAGE),
+        (b"boom", OUTAGE, OUTAGE),
+        (b"", OUTAGE, OUTAGE),
+    ],
+)
+def test_a_first_event_error_moves_on(body: bytes, pool: object, provider: object) -> None:
+    assert verdict.judge(claude("event", status=200, body=body)) == pool
+    assert verdict.judge(outcome("event", status=200, body=body)) == provider
+    assert verdict.judge(claude("event", "client", status=200, body=body)).decision == "next"
+
+
+def test_a_provider_that_cannot_count_is_not_down() -> None:
+    assert verdict.judge(outcome(500, count_tokens=True)) == NEXT_TARGET
+    assert verdict.judge(outcome("connect", count_tokens=True)) == OUTAGE
+    assert verdict.judge(outcome(404, count_tokens=True)) == BACK
+
+
+def check_end(one: Outcome) -> None:
+    """Whatever came, there is a verdict, and an answer that does the client no harm."""
+    if verdict.judge(one).decision == "good":
+        return
+    answer = verdict.final([one, one], now=NOW)
+    if answer is None:
+        assert one.anthropic and one.kind == "status"
+        return
+    assert 400 <= answer.status < 600
+    assert json.loads(answer.body)["error"]["message"]
+    assert float(answer.headers.get("retry-after", 1)) <= 60
+    assert answer.status not in (401, 403) or one.credential == "client"
+    assert answer.status != 404 or one.count_tokens
+
+
+@pytest.mark.parametrize("credential", ["pool", "provider", "client"])
+@pytest.mark.parametrize("anthropic", [True, False])
+def test_every_status_has_an_end(credential: str, anthropic: bool) -> None:
+    for status in (*range(1, 700), 999, 1000, 12345):
+        for count_tokens in (False, True):
+            check_end(
+                outcome(
+                    status, credential=credential, anthropic=anthropic, count_tokens=count_tokens
+                )
+            )
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(["status", "event", "connect", "timeout", "reset", "local"]),
+    st.sampled_from([0, 200, 400, 401, 429, 503]),
+    st.sampled_from(["pool", "provider", "client"]),
+    st.one_of(
+        st.binary(max_size=30), st.sampled_from(list(envelope.KINDS.values())).map(error_body_of)
+    ),
+    st.text(max_size=30),
+)
+def test_every_failure_has_an_end(
+    kind: verdict.Kind, status: int, credential: verdict.Credential, body: bytes, detail: str
+) -> None:
+    check_end(
+        Outcome(
+            target="a/b",
+            credential=credential,
+            anthropic=credential != "provider",
+            kind=kind,
+            status=status,
+            body=body,
+            detail=detail,
+            headers={"retry-after": detail},
+        )
+    )
+
+
+def told(*outcomes: Outcome, **known: Any) -> tuple[int, str, str, dict[str, str]]:
+    """Status, error type, message, and the headers that say when to try again."""
+    answer = verdict.final(outcomes, now=NOW, **known)
+    assert answer
+    assert answer.headers.pop("content-type") == "application/json"
+    value = json.loads(answer.body)
+    assert value["type"] == "error"
+    return answer.status, value["error"]["type"], value["error"]["message"], answer.headers
+
+
+NO_RETRY = {"x-should-retry": "false"}
+
+
+class TestOneAttempt:
+    @pytest.mark.parametrize(
+        "seen,status,kind,headers",
+        [
+            (400, 400, "invalid_request_error", {}),
+            (401, 500, "api_error", NO_RETRY),
+            (402, 402, "billing_error", {}),
+            (403, 500, "api_error", NO_RETRY),
+            (404, 400, "invalid_request_error", {}),
+            (405, 400, "invalid_request_error", {}),
+            (408, 504, "timeout_error", {}),
+            (409, 400, "invalid_request_error", {}),
+            (413, 413, "request_too_large", {}),
+            (422, 400, "invalid_request_error", {}),
+            (429, 429, "rate_limit_error", {}),
+            (500, 500, "api_error", {}),
+            (502, 502, "api_error", {}),
+            (503, 503, "api_error", {}),
+            (504, 504, "timeout_error", {}),
+            (520, 520, "api_error", {}),
+            (529, 529, "overloaded_error", {}),
+            (302, 502, "api_error", NO_RETRY),
+            (999, 502, "api_error", {}),
+            ("connect", 502, "api_error", {}),
+            ("reset", 502, "api_error", {}),
+            ("timeout", 504, "timeout_error", {}),
+            ("local", 500, "api_error", NO_RETRY),
+        ],
+    )
+    def test_status(self, seen: int | str, status: int, kind: str, headers: dict[str, str]) -> None:
+        assert told(outcome(seen)) == (
+            status,
+            kind,
+            f"zai/glm-5: {seen}",
+            headers,
+        )
+
+    @pytest.mark.parametrize(
+        "kind,status",
+        [
+            ("overloaded_error", 529),
+            ("rate_limit_error", 429),
+            ("api_error", 500),
+            ("authentication_error", 500),
+            ("not_found_error", 400),
+            ("made_up_error", 500),
+        ],
+    )
+    def test_first_event(self, kind: str, status: int) -> None:
+        seen = outcome("event", status=200, body=error_body_of(kind, "Busy"))
+        assert told(seen)[0] == status
+        assert told(seen)[2] == f"zai/glm-5: first event {kind}, Busy"
+
+    @pytest.mark.parametrize(
+        "seen,body,message",
+        [
+            ("connect", b"", "zai/glm-5: connection refused"),
+            (503, b"<html><title>503 Busy</title>", "zai/glm-5: 503, 503 Busy"),
+            (503, b"", "zai/glm-5: 503"),
+            (503, b'{"error":{"message":"no capacity"}}', "zai/glm-5: 503, no capacity"),
+            (404, b'{"error":"no model glm-9"}', "zai/glm-5: 404, no model glm-9"),
+            (
+                401,
+                error_body_of("x", "bad key sk-1234567890"),
+                "zai/glm-5: 401, bad key [redacted]",
+            ),
+            # to the letter, for Claude Code reads them
+            (400, error_body_of("x", "capability_rejected: x"), "capability_rejected: x"),
+            (413, error_body_of("x", "prompt is too long"), "prompt is too long"),
+            (422, error_body_of("x", "maximum context length is 9"), "maximum context length is 9"),
+        ],
+    )
+    def test_message(self, seen: int | str, body: bytes, message: str) -> None:
+        assert told(outcome(seen, body=body, detail="connection refused"))[2] == message
+
+    def test_secrets_that_look_like_nothing(self) -> None:
+        seen = outcome(503, body=b"bad key hunter2")
+        assert told(seen, secrets=["hunter2"])[2] == "zai/glm-5: 503, bad key [redacted]"
+
+    def test_count_tokens_may_be_missing(self) -> None:
+        assert told(outcome(404, count_tokens=True))[:2] == (404, "not_found_error")
+
+    @pytest.mark.parametrize(
+        "seen,value,retry_after",
+        [
+            (429, "7", "7"),
+            (429, "0.2", "1"),
+            (429, "60", "60"),
+            (429, "61", "60"),
+            (429, "7999", "60"),
+            (429, "Fri, 15 Jan 2027 08:00:20 GMT", "20"),
+            (503, "30", "30"),
+            (529, "3600", "60"),
+            (429, "soon", None),
+            (429, "-1", None),
+            (400, "7", None),
+            (401, "7", None),
+        ],
+    )
+    def test_retry_after(self, seen: int, value: str, retry_after: str | None) -> None:
+        headers = told(outcome(seen, headers={"retry-after": value}))[3]
+        assert headers.get("retry-after") == retry_after
+
+
+class TestAnthropic:
+    @pytest.mark.parametrize("credential", ["pool", "client", "provider"])
+    @pytest.mark.parametrize("status", [400, 402, 404, 408, 413, 422, 429, 500, 503, 529])
+    def test_its_only_answer_passes(self, status: int, credential: str) -> None:
+        assert verdict.final([claude(status, credential)], now=NOW) is None
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_a_refused_credential_is_the_clients_business_only_if_it_is_the_clients(
+        self, status: int
+    ) -> None:
+        assert verdict.final([claude(status, "client")], now=NOW) is None
+        for credential in ("pool", "provider"):
+            seen = told(claude(status, credential))
+            assert (seen[0], seen[3]) == (500, NO_RETRY)
+
+    def test_a_disabled_organization_of_ours(self) -> None:
+        assert told(claude(400, body=ORG_DISABLED)) == (
+            500,
+            "api_error",
+            "anthropic/claude-opus-5-5 (token 1): 400, This organization has been disabled.",
+            NO_RETRY,
+        )
+        assert verdict.final([claude(400, "client", body=ORG_DISABLED)], now=NOW) is None
+
+    def test_no_answer(self) -> None:
+        assert told(claude("timeout", detail="silent for 120 s"))[:3] == (
+            504,
+            "timeout_error",
+            "anthropic/claude-opus-5-5 (token 1): silent for 120 s",
+        )
+
+    def test_a_request_that_is_wrong_passes_after_others_too(self) -> None:
+        assert verdict.final([claude(429), claude(400, token=2)], now=NOW) is None
+        assert verdict.final([outcome(503), claude(404)], now=NOW) is None
+
+    def test_after_others_the_rest_is_told_by_us(self) -> None:
+        assert told(claude(429), claude(529, token=2))[:3] == (
+            529,
+            "overloaded_error",
+            "anthropic/claude-opus-5-5 (token 1): 429; anthropic/claude-opus-5-5 (token 2): 529",
+        )
+
+
+class TestSeveralAttempts:
+    def test_the_last_error_and_the_names_of_all(self) -> None:
+        assert told(
+            claude(429, token=2),
+            outcome("connect", target="kimi/k3", detail="connection refused"),
+            outcome(503, body=b'{"error":{"message":"Bearer abcdefgh123 is over capacity"}}'),
+        ) == (
+            503,
+            "api_error",
+            "anthropic/claude-opus-5-5 (token 2): 429; kimi/k3: connection refused; "
+            "zai/glm-5: 503, Bearer [redacted] is over capacity",
+            {},
+        )
+
+    def test_all_tokens_rest(self) -> None:
+        status, kind, message, headers = told(claude(429), claude(429, token=2), wait=3600.2)
+        assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "60"})
+        assert message == (
+            "anthropic/claude-opus-5-5 (token 1): 429; anthropic/claude-opus-5-5 (token 2): 429. "
+            "All Claude tokens rest, the first is due in 3601 s, at 2027-01-15T09:00:00+00:00"
+        )
+
+    def test_the_wait_is_the_pools_not_the_last_tokens(self) -> None:
+        seen = told(claude(429, headers={"retry-after": "50"}), wait=7)
+        assert seen[3] == {"retry-after": "7"}
+        assert "due in 7 s" in seen[2]
+
+    @pytest.mark.parametrize("wait", [49.9, 50, None])
+    def test_the_only_tokens_limit_passes(self, wait: float | None) -> None:
+        limited = claude(429, headers={"retry-after": "50"})
+        assert verdict.final([limited], now=NOW, wait=wait) is None
+
+    def test_another_token_is_available_by_now(self) -> None:
+        limited = claude(429, headers={"retry-after": "7999"})
+        assert told(limited, wait=0)[2:] == (
+            "anthropic/claude-opus-5-5 (token 1): 429",
+            {"retry-after": "60"},
+        )
+
+    def test_a_wait_is_no_news_when_no_token_failed_by_its_limit(self) -> None:
+        assert "due" not in told(outcome(503), outcome(503), wait=7)[2]
+
+    def test_our_key_refused_at_last(self) -> None:
+        seen = told(claude(429), outcome(401), wait=30)
+        assert (seen[0], seen[3]) == (500, NO_RETRY)
+
+    def test_passthrough_limit_then_a_failed_fallback(self) -> None:
+        limited = claude(429, "client", headers={"retry-after": "7999"})
+        assert told(limited, outcome(503))[:3] == (
+            503,
+            "api_error",
+            "anthropic/claude-opus-5-5: 429; zai/glm-5: 503",
+        )
+
+
+def test_nothing_could_be_tried() -> None:
+    assert told() == (500, "api_error", "No Claude token is usable", NO_RETRY)
+    status, kind, message, headers = told(wait=12.5)
+    assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "13"})
+    assert message.startswith("All Claude tokens rest, the first is due in 13 s, at 2027-01-15T08")
+
+
+def test_content_and_headers_do_not_show_in_a_repr() -> None:
+    assert "hunter2" not in repr(outcome(401, headers={"x": "hunter2"}, body=b"hunter2"))
+
+
+def test_a_target_with_a_name_that_cannot_be_encoded() -> None:
+    assert told(outcome(503, target="zai/\ud83e"))[2] == "zai/?: 503"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_route import announcement
+from claude_route.profile import profiles
+from claude_route.routing import quota
+from claude_route.routing import rotation
+from tests.wire import proxies
+
+PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "/etc/team.yaml")
+MODES = ["regular@127.0.0.1:8080", "reverse:https://api.anthropic.com@0.0.0.0:4000"]
+
+
+def pool(*tokens: str) -> rotation.Pool:
+    return rotation.Pool(tokens, clock=lambda: 1000.0)
+
+
+def lines(tokens: tuple[str, ...] = (), *, needs_key: bool = False) -> str:
+    told = announcement.lines(
+        MODES, "", "/home/me/.mitmproxy", PROFILE, pool(*tokens), needs_key=needs_key
+    )
+    return "\n".join(told)
+
+
+def test_both_ways_to_start_claude() -> None:
+    told = lines()
+    ca = "/home/me/.mitmproxy/mitmproxy-ca-cert.pem"
+    assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in told
+    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude" in told
+    assert "Profile team (/etc/team.yaml) is in force; the pool has no tokens" in told
+
+
+def test_with_a_key() -> None:
+    told = lines(needs_key=True)
+    assert "HTTPS_PROXY=http://claude:$PROXY_STATIC_TOKEN@127.0.0.1:8080" in told
+    assert 'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: $PROXY_STATIC_TOKEN" claude' in told
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "the pool has 1 token"), (3, "the pool has 3 tokens")]
+)
+def test_tokens_are_counted_not_shown(count: int, words: str) -> None:
+    told = lines(proxies.POOL[:count])
+    assert words in told
+    assert "sk-ant" not in told
+
+
+def learn(filled: rotation.Pool, **answer: Any) -> None:
+    filled.learn(filled.tokens[0], **answer)
+
+
+def test_pool_table() -> None:
+    filled = pool(*proxies.POOL[:2])
+    prefix = quota.UNIFIED
+    learn(
+        filled,
+        status=429,
+        headers={
+            f"{prefix}status": "rejected",
+            f"{prefix}5h-status": "rejected",
+            f"{prefix}5h-reset": "1060",
+            f"{prefix}5h-utilization": "1.0",
+        },
+    )
+    table = announcement.pool_table(filled)
+    first, second = table.splitlines()
+    assert first.startswith("token 1 …pol1 (oauth): resting, for 60 s, 5 h 100%, 7 d ?")
+    assert second.startswith("token 2 …pol2 (oauth): available, 5 h ?, 7 d ?")
+    assert "sk-ant" not in table
+
+
+def test_an_empty_pool() -> None:
+    assert "no tokens" in announcement.pool_table(pool())

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import pytest
+from mitmproxy import exceptions
+from mitmproxy.test import taddons
+
+from claude_route import commands
+from claude_route.profile import profiles
+from claude_route.proxy import exchange
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+from claude_route.routing import stats
+
+PROFILE = """
+providers: {anthropic: {base_url: https://api.anthropic.com}}
+models: {claude-*: anthropic/claude-*}
+pool: {tokens: "sk-ant-oat01-pool-0000000001-pol1,sk-ant-oat01-pool-0000000002-pol2"}
+"""
+
+
+def now() -> float:
+    return 1_700_000_000.0
+
+
+def state() -> exchange.State:
+    profile = profiles.parse(PROFILE, {}, "test.yaml")
+    pool = rotation.Pool(profile.pool.tokens, clock=now)
+    return exchange.State(profile, pool, breaker.Breaker(now), stats.Stats(now))
+
+
+def test_commands(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    in_force = state()
+    with taddons.context(commands.Commands(lambda: in_force)) as tctx:
+        call = tctx.master.commands.execute
+        assert "token 2 …pol2 (oauth): available" in call("pool.status")
+        assert call("pool.rest 2 600").startswith("token 2 …pol2 (oauth): resting, for 600 s")
+        assert "rests for 10 min" in call("route.explain claude-opus-5-5")
+        assert call("pool.wake 2").startswith("token 2 …pol2 (oauth): available")
+    assert caplog.messages == [
+        "token 2 …pol2 rests 600 s, by hand",
+        "token 2 …pol2 is available again, by hand",
+    ]
+
+
+@pytest.mark.parametrize("command", ["pool.rest 3 60", "pool.wake 0"])
+def test_a_place_that_is_not_in_the_pool(command: str) -> None:
+    in_force = state()
+    with (
+        taddons.context(commands.Commands(lambda: in_force)) as tctx,
+        pytest.raises(exceptions.CommandError, match="expected one of 1, 2"),
+    ):
+        tctx.master.commands.execute(command)
+
+
+@pytest.mark.parametrize("command", ["pool.status", "pool.wake 1", "route.explain opus"])
+def test_no_profile_in_force(command: str) -> None:
+    with (
+        taddons.context(commands.Commands(lambda: None)) as tctx,
+        pytest.raises(exceptions.CommandError, match="no profile is in force"),
+    ):
+        tctx.master.commands.execute(command)

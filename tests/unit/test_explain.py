@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import pytest
+
+from claude_route import explain
+from claude_route.dialects import error_body
+from claude_route.profile import profiles
+from claude_route.routing import breaker
+from claude_route.routing import quota
+from claude_route.routing import rotation
+from tests.clocks import Clock
+
+PROFILE = """
+providers:
+  anthropic: {base_url: https://api.anthropic.com}
+  zai: {base_url: https://api.z.ai/api/anthropic, auth: bearer, api_key: zai-key-0123456789}
+  kimi: {base_url: https://api.kimi.com, auth: x-api-key, api_key: "${KIMI_API_KEY}"}
+  ollama: {base_url: "http://127.0.0.1:11434"}
+models:
+  glm: zai/glm-5
+  glm-again: zai/glm-5
+  kimi: kimi/kimi-for-coding
+  local: ollama/qwen
+  claude-*: anthropic/claude-*
+fallbacks:
+  claude-*: [kimi, glm, glm-again, local]
+pool:
+  tokens: ${TOKENS:-}
+"""
+
+TOKENS = "sk-ant-oat01-pool-0000000001-pol1,sk-ant-oat01-pool-0000000002-pol2"
+
+
+class Proxy:
+    def __init__(self, **environ: str) -> None:
+        self.clock = Clock()
+        self.profile = profiles.parse(PROFILE, environ, "test.yaml")
+        self.pool = rotation.Pool(self.profile.pool.tokens, clock=self.clock)
+        self.breaker = breaker.Breaker(self.clock)
+
+    def explain(self, model: str) -> str:
+        return explain.route(self.profile, self.pool, self.breaker, model)
+
+
+def test_pool_and_fallbacks() -> None:
+    proxy = Proxy(TOKENS=TOKENS)
+    proxy.pool.rest(2, 2820)
+    assert proxy.explain("claude-opus-5-5").splitlines() == [
+        "claude-opus-5-5 is asked of, at most 4 attempts in all:",
+        "1. anthropic/claude-opus-5-5 at https://api.anthropic.com, with the tokens of the pool in "
+        "turn",
+        "   token 1 …pol1: available",
+        "   token 2 …pol2: rests for 47 min (by hand)",
+        "2. zai/glm-5 at https://api.z.ai/api/anthropic, with the provider's key",
+        "3. ollama/qwen at http://127.0.0.1:11434, with no credential",
+        "-  kimi is kimi/kimi-for-coding: KIMI_API_KEY is not set",
+        "-  glm-again is zai/glm-5, which is asked already",
+    ]
+
+
+def test_a_token_that_rests_for_some_models() -> None:
+    proxy = Proxy(TOKENS=TOKENS)
+    headers = {
+        "anthropic-ratelimit-unified-status": "rejected",
+        "anthropic-ratelimit-unified-7d_opus-status": "rejected",
+        "anthropic-ratelimit-unified-7d_opus-reset": str(int(proxy.clock.now) + 7200),
+        "anthropic-ratelimit-unified-representative-claim": "seven_day_opus",
+    }
+    effects = proxy.pool.learn(proxy.pool.tokens[0], 429, headers, model="claude-opus-5-5")
+    assert [effect.family for effect in effects if isinstance(effect, quota.Rest)] == ["opus"]
+    assert "token 1 …pol1: rests for 2 h" in proxy.explain("claude-opus-5-5")
+    assert "token 1 …pol1: available" in proxy.explain("claude-haiku-5")
+
+
+def test_a_token_out_of_use() -> None:
+    proxy = Proxy(TOKENS=TOKENS)
+    revoked = revoke(proxy)
+    assert f"token 1 …pol1: out of use ({revoked})" in proxy.explain("claude-opus-5-5")
+
+
+def revoke(proxy: Proxy) -> str:
+    fault = error_body.Fault("permission_error", "OAuth token has been revoked.")
+    [effect] = proxy.pool.learn(proxy.pool.tokens[0], 403, {}, fault)
+    return effect.reason
+
+
+@pytest.mark.parametrize(
+    "environ,credential",
+    [
+        ({}, "the client's own credential, as the pool is empty"),
+        (
+            {"TOKENS": TOKENS, "CLAUDE_TOKEN_MODE": "passthrough"},
+            "the client's own credential, unless the request asks to rotate",
+        ),
+    ],
+)
+def test_the_clients_own_credential(environ: dict[str, str], credential: str) -> None:
+    explained = Proxy(**environ).explain("claude-opus-5-5")
+    assert f"1. anthropic/claude-opus-5-5 at https://api.anthropic.com, with {credential}" in (
+        explained.splitlines()
+    )
+    assert "token 1" not in explained
+
+
+def test_a_target_that_is_skipped() -> None:
+    proxy = Proxy()
+    for _ in range(breaker.FAILURES):
+        proxy.breaker.failed("anthropic/claude-opus-5-5")
+        proxy.breaker.failed("ollama/qwen")
+    lines = proxy.explain("claude-opus-5-5").splitlines()
+    assert lines[2] == "   it has failed again and again: skipped for now"
+    assert "nothing stands behind it" in lines[5]
+
+
+def test_a_model_that_cannot_be_used() -> None:
+    explained = Proxy().explain("kimi")
+    assert explained.startswith(
+        "kimi is kimi/kimi-for-coding, which can't be used: KIMI_API_KEY is not set."
+    )
+
+
+def test_a_model_that_nobody_knows() -> None:
+    explained = Proxy().explain("gpt")
+    assert explained.startswith("gpt is not one of the models of profile test: glm, glm-again")
+    assert "404" in explained
+
+
+def test_no_secret_is_told() -> None:
+    explained = Proxy(TOKENS=TOKENS).explain("claude-opus-5-5")
+    assert "sk-ant" not in explained
+    assert "zai-key" not in explained

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.addons import save
+from mitmproxy.addons import savehar
+from mitmproxy.addons import view
+from mitmproxy.test import taddons
+from mitmproxy.test import tflow
+
+from claude_route.watch import capture
+from claude_route.watch import rows
+from tests.unit.flows import ROUTED
+from tests.unit.flows import STREAM
+from tests.unit.flows import exchange
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.look = 0.0
+        """Seconds that a look takes."""
+
+    def __call__(self) -> float:
+        self.now += self.look / 2
+        return self.now
+
+
+class Timers:
+    """What was asked for later, to be done when the test says so."""
+
+    def __init__(self) -> None:
+        self.due: list[Timer] = []
+
+    def __call__(self, seconds: float, call: Callable[[], None]) -> Timer:
+        self.due.append(Timer(self, seconds, call))
+        return self.due[-1]
+
+    def pass_by(self) -> list[float]:
+        due, self.due = self.due, []
+        for timer in due:
+            timer.call()
+        return [timer.seconds for timer in due]
+
+
+class Timer:
+    def __init__(self, timers: Timers, seconds: float, call: Callable[[], None]) -> None:
+        self.timers = timers
+        self.seconds = seconds
+        self.call = call
+
+    def cancel(self) -> None:
+        if self in self.timers.due:
+            self.timers.due.remove(self)
+
+
+class Watcher:
+    """An addon that sees what is shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[bytes | None, str]] = []
+
+    def update(self, flows: list[http.HTTPFlow]) -> None:
+        for flow in flows:
+            assert flow.response
+            self.seen.append((flow.response.raw_content, flow.comment))
+
+
+class Setting:
+    def __init__(self) -> None:
+        self.timers, self.clock, self.watcher = Timers(), Clock(), Watcher()
+        self.capture = capture.Capture(self.timers, self.clock)
+
+
+@pytest.fixture
+def setting() -> Iterator[Setting]:
+    """As in mitmweb."""
+    made = Setting()
+    with taddons.context(view.View(), made.watcher):
+        yield made
+
+
+def streaming(**metadata: Any) -> http.HTTPFlow:
+    flow = exchange(answer=b"", **{**ROUTED, **metadata})
+    assert flow.response
+    flow.response.data.content = None
+    flow.response.timestamp_end = None
+    flow.response.stream = True
+    flow.live = True
+    return flow
+
+
+def content(flow: http.HTTPFlow) -> bytes | None:
+    assert flow.response
+    return flow.response.raw_content
+
+
+def tap(setting: Setting, flow: http.HTTPFlow) -> Any:
+    setting.capture.responseheaders(flow)
+    assert flow.response
+    return flow.response.stream
+
+
+def pieces(wire: bytes, size: int) -> list[bytes]:
+    return [wire[start : start + size] for start in range(0, len(wire), size)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 100_000])
+def test_what_comes_goes_on_unchanged_and_stays(setting: Setting, size: int) -> None:
+    flow = streaming()
+    stream = tap(setting, flow)
+    for piece in pieces(STREAM, size):
+        assert stream(piece) is piece
+    assert stream(b"") == []
+    setting.capture.response(flow)
+    assert content(flow) == STREAM
+    assert flow.metadata["route_state"] == "complete"
+    assert flow.metadata["route_tokens_out"] == 42
+
+
+def test_an_empty_piece_ends_nothing(setting: Setting) -> None:
+    flow = streaming()
+    stream = tap(setting, flow)
+    assert stream(b"") == []
+    assert stream(STREAM) == STREAM
+    setting.capture.response(flow)
+    assert content(flow) == STREAM
+
+
+def test_an_answer_grows_while_it_streams(setting: Setting) -> None:
+    flow = streaming()
+    stream = tap(setting, flow)
+    first, second, rest = STREAM[:500], STREAM[500:900], STREAM[900:]
+    stream(first[:100])
+    stream(first[100:])
+    assert content(flow) is None
+    assert setting.timers.pass_by() == [capture.INTERVAL]
+    assert content(flow) == first
+    assert setting.timers.pass_by() == [], "nothing has come since"
+    stream(second)
+    assert setting.timers.pass_by() == [capture.INTERVAL]
+    assert [seen for seen, _ in setting.watcher.seen] == [first, first + second]
+    assert all(comment.endswith("…") for _, comment in setting.watcher.seen)
+    stream(rest)
+    setting.capture.response(flow)
+    assert setting.timers.due == []
+    assert content(flow) == STREAM
+
+
+def test_an_answer_that_breaks_off_keeps_what_came(setting: Setting) -> None:
+    flow = streaming()
+    stream = tap(setting, flow)
+    stream(STREAM[:700])
+    flow.error = tflow.terr("Client disconnected.")
+    setting.capture.error(flow)
+    assert content(flow) == STREAM[:700]
+    assert flow.comment == "✗ opus-5-5 → zai/glm-5 · try 2 · Client disconnected."
+
+
+def test_looks_take_but_a_share_of_the_time(setting: Setting) -> None:
+    setting.clock.look = 0.001
+    flows = [streaming() for _ in range(100)]
+    streams = [tap(setting, flow) for flow in flows]
+
+    def next_looks() -> set[float]:
+        for stream in streams:
+            stream(b"data: x\n\n")
+        return {round(seconds, 6) for seconds in setting.timers.pass_by()}
+
+    assert next_looks() == {capture.INTERVAL}
+    assert next_looks() == {round(0.0005 * 100 / capture.SHARE, 6)}
+    for flow in flows[1:]:
+        setting.capture.response(flow)
+    del streams[1:]
+    assert next_looks() == {capture.INTERVAL}
+
+
+@pytest.mark.parametrize(
+    ("stream", "metadata"),
+    [
+        (False, ROUTED),
+        (lambda data: data, ROUTED),
+        (True, {}),
+        (True, {"route_target": ""}),
+    ],
+)
+def test_only_streams_that_are_routed_are_tapped(
+    setting: Setting, stream: Any, metadata: dict[str, Any]
+) -> None:
+    flow = exchange(**metadata)
+    assert flow.response
+    flow.response.stream = stream
+    assert tap(setting, flow) is stream
+    setting.capture.response(flow)
+    assert flow.response.stream is stream
+
+
+def test_nothing_keeps_a_flow_that_is_over(setting: Setting) -> None:
+    flow = streaming()
+    tap(setting, flow)(STREAM)
+    setting.capture.response(flow)
+    assert flow.response
+    assert flow.response.stream is True
+    assert not setting.capture.pace.taps
+
+
+def test_a_flow_that_ends_twice(setting: Setting) -> None:
+    flow = streaming()
+    tap(setting, flow)(STREAM)
+    setting.capture.response(flow)
+    flow.error = tflow.terr("gone")
+    setting.capture.error(flow)
+    assert content(flow) == STREAM
+    assert not setting.capture.pace.taps
+
+
+def test_endless_answers_are_not_kept_whole(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "LIMIT", 1000)
+    flow = streaming()
+    stream = tap(setting, flow)
+    for _ in range(100):
+        assert stream(b"x" * 100) == b"x" * 100
+    setting.capture.response(flow)
+    assert content(flow) == b"x" * 1000
+
+
+def test_a_tap_that_fails_loses_nothing(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    flow = streaming()
+    stream = tap(setting, flow)
+    monkeypatch.setattr(stream, "meter", None)
+    assert stream(STREAM) == STREAM
+    assert "Cannot keep an answer" in caplog.text
+
+
+def test_a_server_without_a_view_only_counts() -> None:
+    timers = Timers()
+    addon = capture.Capture(timers, Clock())
+    with taddons.context(save.Save(), savehar.SaveHar()):
+        flow = streaming()
+        addon.responseheaders(flow)
+        assert flow.response
+        assert callable(flow.response.stream)
+        flow.response.stream(STREAM)
+        flow.response.timestamp_end = 1004.1
+        addon.response(flow)
+    assert timers.due == []
+    assert content(flow) is None
+    assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"
+
+
+def test_what_is_saved_is_kept(tmp_path: Any) -> None:
+    timers = Timers()
+    addon = capture.Capture(timers, Clock())
+    with taddons.context(save.Save(), savehar.SaveHar()) as context:
+        context.options.update(hardump=str(tmp_path / "x.har"))
+        flow = streaming()
+        addon.responseheaders(flow)
+        assert flow.response
+        assert callable(flow.response.stream)
+        flow.response.stream(STREAM)
+        addon.response(flow)
+    assert timers.due == []
+    assert content(flow) == STREAM
+
+
+def test_rows_know_the_whole_way(setting: Setting) -> None:
+    addon = rows.Rows()
+    flow = streaming()
+    addon.requestheaders(flow)
+    addon.request(flow)
+    tap(setting, flow)(STREAM)
+    assert flow.response
+    flow.response.timestamp_end = 1004.1
+    setting.capture.response(flow)
+    assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mitmproxy import flow
+from mitmproxy import http
+from mitmproxy import io
+from mitmproxy.addons import dumper
+from mitmproxy.addons import save
+from mitmproxy.addons import view
+from mitmproxy.test import taddons
+from mitmproxy.test import tflow
+from mitmproxy.test import tutils
+
+from claude_route.proxy import contract
+from claude_route.watch import failed_attempts
+
+REQUEST = tutils.treq(host="127.0.0.1", port=9, path=b"/v1/messages", content=b'{"model":"m"}')
+LIMITED = contract.Failure(
+    "status", "HTTP 429", tutils.tresp(status_code=429, content=b"{}", timestamp_end=None)
+)
+REFUSED = contract.Failure("connect", "Connect call failed")
+SILENT = contract.Failure("timeout", "silent for 120 s")
+
+
+def failed(failure: contract.Failure, answered: http.HTTPFlow | None = None) -> http.HTTPFlow:
+    """The flow that the view gets."""
+    shown = view.View()
+    with taddons.context(shown):
+        failed_attempts.failed_attempt(
+            answered or tflow.tflow(),
+            REQUEST,
+            failure,
+            started=1000.0,
+            comment="✗ zai/glm-5 429",
+            told={"route_target": "zai/glm-5"},
+        )
+        (only,) = shown
+    assert isinstance(only, http.HTTPFlow)
+    return only
+
+
+@pytest.mark.parametrize("failure", [LIMITED, REFUSED, SILENT], ids=lambda f: f.kind)
+def test_it_is_marked_and_says_why(failure: contract.Failure) -> None:
+    shown = failed(failure)
+    assert shown.comment == "✗ zai/glm-5 429"
+    assert shown.marked == ":x:"
+    assert shown.metadata == {"route_target": "zai/glm-5"}
+    assert not shown.live
+    assert shown.request.content == b'{"model":"m"}'
+    assert shown.request.timestamp_start == 1000.0
+
+
+def test_cookies_are_hidden() -> None:
+    headers = http.Headers(((b"set-cookie", b"session=0123456789"), (b"retry-after", b"7")))
+    limited = contract.Failure("status", "HTTP 429", tutils.tresp(headers=headers))
+    shown = failed(limited)
+    assert shown.response
+    assert shown.response.headers.fields[0] == (b"set-cookie", "{{server …6789}}".encode())
+    assert headers["set-cookie"] == "session=0123456789"
+
+
+def test_it_has_the_answer_that_was_none() -> None:
+    shown = failed(LIMITED)
+    assert shown.response and shown.response.status_code == 429
+    assert shown.response.content == b"{}"
+    assert shown.response.timestamp_end and shown.error is None
+
+
+@pytest.mark.parametrize("failure", [REFUSED, SILENT], ids=lambda f: f.kind)
+def test_or_the_reason_why_there_was_none(failure: contract.Failure) -> None:
+    shown = failed(failure)
+    assert shown.response is None
+    assert shown.error and shown.error.msg == failure.detail
+
+
+def test_it_is_apart_from_the_answered_flow() -> None:
+    answered = tflow.tflow()
+    shown = failed(LIMITED, answered)
+    assert shown.id != answered.id
+    assert shown.client_conn is answered.client_conn
+    assert shown.request is not REQUEST
+    assert LIMITED.response and LIMITED.response.timestamp_end is None
+    assert answered.response is None and answered.comment == ""
+
+
+@pytest.mark.parametrize(
+    ("failure", "address"), [(REFUSED, ("127.0.0.1", 9)), (LIMITED, ("address", 22))]
+)
+def test_whom_it_was_sent_to(failure: contract.Failure, address: tuple[str, int]) -> None:
+    assert failed(failure).server_conn.address == address
+
+
+def test_the_console_and_the_file_have_it_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = save.Save()
+    with taddons.context(dumper.Dumper(), saved) as tctx:
+        tctx.configure(saved, save_stream_file=str(tmp_path / "flows"))
+        for failure in (LIMITED, REFUSED):
+            failed_attempts.failed_attempt(
+                tflow.tflow(), REQUEST, failure, started=1.0, comment="✗", told={}
+            )
+        saved.done()
+    with (tmp_path / "flows").open("rb") as file:
+        flows: list[flow.Flow] = list(io.FlowReader(file).stream())
+    assert [each.marked for each in flows] == [":x:", ":x:"]
+    printed = capsys.readouterr().out
+    assert "127.0.0.1:9/v1/messages" in printed
+    assert "429" in printed and "Connect call failed" in printed
+
+
+def test_nobody_is_looking() -> None:
+    with taddons.context():
+        failed_attempts.failed_attempt(
+            tflow.tflow(), REQUEST, LIMITED, started=1.0, comment="✗", told={}
+        )

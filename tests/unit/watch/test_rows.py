@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from mitmproxy import flowfilter
+from mitmproxy import http
+from mitmproxy.addons import view
+from mitmproxy.test import taddons
+from mitmproxy.test import tflow
+from mitmproxy.tools.web import webaddons
+
+from claude_route.dialects import usage
+from claude_route.watch import rows
+from tests.unit.flows import ROUTED
+from tests.unit.flows import exchange
+
+BUSY = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
+
+
+def counted(**fields: Any) -> usage.Meter:
+    meter = usage.Meter()
+    meter.usage, meter.complete = usage.Usage(300, 156, 21_000), True
+    for name, value in fields.items():
+        setattr(meter, name, value)
+    return meter
+
+
+def test_a_request_on_its_way() -> None:
+    flow = exchange()
+    flow.response = None
+    addon = rows.Rows()
+    addon.requestheaders(flow)
+    assert flow.comment == "…"
+    addon.request(flow)
+    assert flow.comment == "opus-5-5 → …"
+    flow.metadata.update(ROUTED)
+    flow.response = http.Response.make(200)
+    flow.response.timestamp_end = 1001.5
+    meter = counted(complete=False)
+    meter._bytes = 4800
+    rows.running(flow, meter)
+    assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / ~1.2k out · 1.5 s…"
+
+
+@pytest.mark.parametrize(
+    ("meter", "comment", "state"),
+    [
+        (counted(), "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s", "complete"),
+        (
+            counted(error="overloaded_error"),
+            "✗ opus-5-5 → zai/glm-5 · try 2 · overloaded_error",
+            "failed",
+        ),
+        (counted(complete=False), "✗ opus-5-5 → zai/glm-5 · try 2 · broke off", "failed"),
+    ],
+)
+def test_a_stream_has_ended(meter: usage.Meter, comment: str, state: str) -> None:
+    flow = exchange(**ROUTED)
+    rows.ended(flow, meter)
+    assert flow.comment == comment
+    assert flow.metadata["route_state"] == state
+    assert flow.metadata["route_tokens_in"] == 21_300
+    assert flow.metadata["route_tokens_cached"] == 21_000
+    assert flow.metadata["route_tokens_out"] == 156
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body", "metadata", "comment"),
+    [
+        (
+            "/v1/messages",
+            200,
+            {"usage": {"input_tokens": 7, "output_tokens": 2}},
+            ROUTED,
+            "opus-5-5 → zai/glm-5 · try 2 · 7 in / 2 out · 4.1 s",
+        ),
+        (
+            "/v1/messages/count_tokens",
+            200,
+            {"input_tokens": 7},
+            ROUTED,
+            "opus-5-5 → zai/glm-5 · counted 7 · 4.1 s",
+        ),
+        (
+            "/v1/messages",
+            529,
+            BUSY,
+            ROUTED,
+            "✗ opus-5-5 → zai/glm-5 · try 2 · 529 overloaded_error",
+        ),
+        ("/v1/messages", 404, BUSY, {}, "✗ opus-5-5 · 404 Busy"),
+        (
+            "/v1/messages",
+            502,
+            b"<title>502 Bad</title>",
+            ROUTED,
+            "✗ opus-5-5 → zai/glm-5 · try 2 · 502 Bad",
+        ),
+        ("/v1/messages", 502, b"", {}, "✗ opus-5-5 · 502"),
+        ("/v1/messages", 200, b"", ROUTED, "opus-5-5 → zai/glm-5 · try 2 · 4.1 s"),
+    ],
+)
+def test_an_answer_that_is_no_stream(
+    path: str, status: int, body: Any, metadata: dict[str, Any], comment: str
+) -> None:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    flow = exchange(path, answer=raw, answered_with="application/json", **metadata)
+    assert flow.response
+    flow.response.status_code = status
+    rows.ended(flow, None)
+    assert flow.comment == comment
+
+
+def test_no_answer_at_all() -> None:
+    flow = exchange(**ROUTED)
+    flow.response, flow.error = None, tflow.terr("Client disconnected.")
+    rows.ended(flow, None)
+    assert flow.comment == "✗ opus-5-5 → zai/glm-5 · try 2 · Client disconnected."
+    assert "route_tokens_in" not in flow.metadata
+
+
+def test_what_passes_through() -> None:
+    flow = exchange("/api/claude_code/settings?x=1")
+    rows.Rows().requestheaders(flow)
+    rows.Rows().request(flow)
+    rows.ended(flow, None)
+    assert flow.comment == "POST /api/claude_code/settings"
+    assert "route_state" not in flow.metadata
+    flow.error = tflow.terr("gone")
+    rows.ended(flow, None)
+    assert flow.comment == "✗ POST /api/claude_code/settings · gone"
+
+
+def test_a_users_comment_stays() -> None:
+    flow = exchange(**ROUTED)
+    flow.comment = "mine"
+    rows.Rows().requestheaders(flow)
+    rows.running(flow, counted())
+    rows.ended(flow, counted())
+    assert flow.comment == "mine"
+
+
+def test_a_comment_that_a_user_changed_stays() -> None:
+    flow = exchange(**ROUTED)
+    rows.Rows().requestheaders(flow)
+    flow.comment += " look here"
+    rows.ended(flow, counted())
+    assert flow.comment == "… look here"
+
+
+def test_a_replay_starts_anew() -> None:
+    flow = exchange(**ROUTED)
+    rows.ended(flow, counted())
+    replayed = flow.copy()
+    replayed.is_replay, replayed.response = "request", None
+    rows.Rows().requestheaders(replayed)
+    assert replayed.comment == "…"
+    assert set(replayed.metadata) == {rows.COMMENT}
+
+
+@pytest.mark.parametrize(
+    ("url", "marked", "is_shown"),
+    [
+        ("https://api.anthropic.com/v1/messages?beta=true", "", True),
+        ("http://127.0.0.1:4000/v1/messages/count_tokens", "", True),
+        ("https://api.anthropic.com/v1/models?limit=1000", "", True),
+        ("https://api.anthropic.com/api/event_logging/v2/batch", "", False),
+        ("https://api.anthropic.com/api/eval/sdk-x", "", False),
+        ("https://api.anthropic.com/api/claude_code/settings", "", False),
+        ("https://api.anthropic.com/api/hello", "", False),
+        ("http://127.0.0.1:4000/health", "", False),
+        ("http://127.0.0.1:4000/status", "", False),
+        ("https://openrouter.ai/api/v1/chat/completions", ":x:", True),
+        ("https://api.z.ai/api/anthropic/v1/messages", ":x:", True),
+        ("https://example.com/other/api/", "", True),
+    ],
+)
+def test_filter(url: str, marked: str, is_shown: bool) -> None:
+    flow = tflow.tflow(req=http.Request.make("POST", url))
+    flow.marked = marked
+    assert bool(flowfilter.parse(rows.FILTER)(flow)) == is_shown
+
+
+def test_columns_and_filter_are_set_where_there_are_any() -> None:
+    addon = rows.Rows()
+    with taddons.context(view.View(), webaddons.WebAddon(), addon) as context:
+        context.configure(addon, show_all=False)
+        assert context.options.view_filter == rows.FILTER
+        assert context.options.web_columns == rows.COLUMNS
+        context.configure(addon, show_all=True)
+        assert context.options.view_filter is None
+        context.configure(addon, show_all=False)
+        assert context.options.view_filter == rows.FILTER
+
+
+def test_a_users_columns_and_filter_stay() -> None:
+    addon = rows.Rows()
+    with taddons.context(view.View(), webaddons.WebAddon()) as context:
+        columns = ["tls", "icon", "path", "method", "status", "size", "time"]
+        context.options.update(view_filter="~m GET", web_columns=columns)
+        context.master.addons.add(addon)
+        context.configure(addon, show_all=False)
+        assert context.options.view_filter == "~m GET"
+        assert context.options.web_columns == columns
+
+
+def test_mitmdump_has_neither() -> None:
+    with taddons.context(rows.Rows()) as context:
+        assert "view_filter" not in context.options
+        context.configure(rows.Rows(), show_all=True)

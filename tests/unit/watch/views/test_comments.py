@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_route.dialects import usage
+from claude_route.watch.views import comments
+
+USED = usage.Usage(input=300, output=156, cache_read=21_000)
+OPUS = "claude-opus-5-5"
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("claude-opus-5-5", "opus-5-5"),
+        ("claude-opus-4-5-20251101", "opus-4-5"),
+        ("anthropic/claude-opus-5-5", "opus-5-5"),
+        ("claude-opus-5-5[1m]", "opus-5-5[1m]"),
+        ("claude-sonnet-4-5-20250929[1m]", "sonnet-4-5[1m]"),
+        ("claude-3-5-haiku-latest", "3-5-haiku"),
+        ("glm", "glm"),
+        ("qwen/qwen3.6-plus:free", "qwen/qwen3.6-plus:free"),
+        ("", "?"),
+    ],
+)
+def test_model(name: str, short: str) -> None:
+    assert comments.model(name) == short
+
+
+@pytest.mark.parametrize(
+    ("given", "comment"),
+    [
+        ((OPUS, "zai/glm-5", 2, USED, 4.1), "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s"),
+        ((OPUS, "anthropic/claude-opus-5-5", 1, USED, 64.2), "opus-5-5 → anthropic · 21.3k in / 156 out · 64 s"),
+        (("anthropic/" + OPUS, f"anthropic/{OPUS}", 1, None, 0.5), "opus-5-5 → anthropic · 500 ms"),
+        ((OPUS, "anthropic/claude-opus-5", 1, None, 1), "opus-5-5 → anthropic/opus-5 · 1.0 s"),
+        (
+            (OPUS, "openrouter/qwen/qwen3.6-plus:free", 2, USED, 4.1),
+            "opus-5-5 → openrouter/… · try 2 · 21.3k in / 156 out · 4.1 s",
+        ),
+        ((OPUS, "openrouter/qwen/qwen3.6", 1, None, 1), "opus-5-5 → openrouter/qwen3.6 · 1.0 s"),
+        ((OPUS, "", 1, None, 1), "opus-5-5 · 1.0 s"),
+    ],
+)  # fmt: skip
+def test_answered(given: tuple[Any, ...], comment: str) -> None:
+    assert comments.answered(*given) == comment
+
+
+def test_while_it_runs() -> None:
+    running = comments.answered(OPUS, "zai/glm-5", 1, USED, 4.1, output=1200)
+    assert running == "opus-5-5 → zai/glm-5 · 21.3k in / ~1.2k out · 4.1 s…"
+
+
+@pytest.mark.parametrize(
+    ("given", "comment"),
+    [
+        ((OPUS, "zai/glm-5", 3, "529 overloaded_error"), "✗ opus-5-5 → zai/glm-5 · try 3 · 529 overloaded_error"),
+        (("nope", "", 1, "404 model: 'nope'"), "✗ nope · 404 model: 'nope'"),
+        (("", "", 1, "gone"), "✗ · gone"),
+        ((OPUS, "", 1, "a\nb " * 30), "✗ opus-5-5 · a b a b a b a b a b a b a b a b a b a b a b a …"),
+    ],
+)  # fmt: skip
+def test_failed(given: tuple[Any, ...], comment: str) -> None:
+    assert comments.failed(*given) == comment
+
+
+def test_others() -> None:
+    assert comments.waiting("") == "…"
+    assert comments.waiting(OPUS) == "opus-5-5 → …"
+    assert comments.passed("GET", "/v1/models?limit=1000") == "GET /v1/models"
+    assert comments.passed("GET", "/v1/models", "gone") == "✗ GET /v1/models · gone"
+    counted = comments.counted(OPUS, "zai/glm-5", 21_300, 0.2)
+    assert counted == "opus-5-5 → zai/glm-5 · counted 21.3k · 200 ms"
+
+
+names = st.text(max_size=90)
+counts = st.integers(0, 10**8)
+
+
+@given(names, names, st.integers(1, 9), counts, st.floats(0, 1e5), names)
+def test_none_is_too_long(
+    client_model: str, upstream: str, attempts: int, tokens: int, seconds: float, why: str
+) -> None:
+    used = usage.Usage(input=tokens, output=tokens)
+    for comment in (
+        comments.answered(client_model, upstream, attempts, used, seconds),
+        comments.answered(client_model, upstream, attempts, used, seconds, output=tokens),
+        comments.counted(client_model, upstream, tokens, seconds),
+        comments.failed(client_model, upstream, attempts, why),
+        comments.waiting(client_model),
+        comments.passed(client_model, upstream),
+        comments.passed("GET", upstream, why),
+    ):
+        assert len(comment) <= comments.LIMIT
+
+
+@pytest.mark.parametrize(
+    ("told", "comment"),
+    [
+        (
+            ("token 2 …wxyz", "429, rests 3600 s", "token 3 …abcd"),
+            "✗ token 2 …wxyz 429, rests 3600 s → token 3 …abcd",
+        ),
+        (("zai/glm-5", "silent for 120 s", ""), "✗ zai/glm-5 silent for 120 s"),
+    ],
+)
+def test_attempt_failed(told: tuple[str, str, str], comment: str) -> None:
+    assert comments.attempt_failed(*told) == comment
+
+
+def test_attempt_failed_says_who_is_next_whatever_came_before() -> None:
+    comment = comments.attempt_failed("openrouter/" + "a" * 40, "529", "anthropic (token 3 …wxyz)")
+    assert len(comment) == comments.LIMIT
+    assert comment.endswith("… → anthropic (token 3 …wxyz)")

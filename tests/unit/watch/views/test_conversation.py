@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from claude_route.text import layout
+from claude_route.watch.views import conversation
+
+SIGNATURE = "ab" * 64
+
+
+def text(said: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "text", "text": said, **fields}
+
+
+CACHED = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+MESSAGES = {
+    "model": "claude-opus-5-5",
+    "max_tokens": 64000,
+    "stream": True,
+    "system": [text("x-anthropic-billing-header: x"), text("You are an agent. " * 50, **CACHED)],
+    "tools": [
+        {"name": "Bash", "description": "Runs it", "input_schema": {"type": "object"}},
+        {"type": "web_search_20250305", "cache_control": {"type": "ephemeral"}},
+    ],
+    "thinking": {"type": "adaptive", "display": "omitted"},
+    "output_config": {"effort": "medium"},
+    "metadata": {"user_id": "someone"},
+    "messages": [
+        {"role": "user", "content": "First words"},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Old thought", "signature": "route:zai:x"},
+                {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}},
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "a"}]},
+        {"role": "assistant", "content": [text("Newer")]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t1", "content": "line\n" * 100},
+                text("Last words", cache_control={"type": "ephemeral"}),
+            ],
+        },
+    ],
+}
+
+PAGE = """\
+claude-opus-5-5 → zai/glm-5 · try 2
+stream · max_tokens 64,000 · thinking adaptive, omitted · effort medium
+about 674 tokens: system 298 · 2 tools 44 · 5 messages 332
+cache points 3: tool 2 5m, system 2 1h, message 5 5m
+also set: metadata
+tools: Bash web_search_20250305
+── system 1/2  ~17 ─────────────────────────────────────────────────────────
+  x-anthropic-billing-header: x
+── system 2/2  ~281 ────────────────────────────────────────────────────────
+  You are an agent. You are an agent. You are an agent. You are an agent.
+  You are an agent. You are an agent. You are an agent. You are an agent.
+  You are an agent. You are an agent. You are an agent. You are an agent.
+  … 900 characters in all
+  ◆ cache point 1h
+── conversation ────────────────────────────────────────────────────────────
+   1 user           ~12  First words
+── 2/5 assistant  ~54 ──────────────────────────────────────────────────────
+  ~ thinking (zai)
+    Old thought
+  → Bash  t1
+      command: ls
+── 3/5 user  ~26 ───────────────────────────────────────────────────────────
+  ← Bash  t1  ~1
+      a
+── 4/5 assistant  ~20 ──────────────────────────────────────────────────────
+  Newer
+── 5/5 user  ~220 ──────────────────────────────────────────────────────────
+  ← Bash  t1  ~143
+"""
+
+CHAT = {
+    "model": "qwen/qwen3",
+    "max_completion_tokens": 100,
+    "temperature": 0.5,
+    "messages": [
+        {"role": "system", "content": "You are an agent."},
+        {"role": "user", "content": "First words"},
+        {
+            "role": "assistant",
+            "content": None,
+            "reasoning_content": "Hm",
+            "tool_calls": [
+                {"id": "c1", "function": {"name": "Bash", "arguments": '{"command":"ls"}'}}
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c1", "content": "a.py"},
+    ],
+    "tools": [{"type": "function", "function": {"name": "Bash", "parameters": {}}}],
+}
+
+CHAT_PAGE = """\
+qwen/qwen3
+no stream · max_completion_tokens 100 · thinking not set · temperature 0.5
+about 111 tokens: system 0 · 1 tools 20 · 4 messages 91
+no cache points
+tools: Bash
+── 1/4 system  ~15 ─────────────────────────────────────────────────────────
+  You are an agent.
+── 2/4 user  ~12 ───────────────────────────────────────────────────────────
+  First words
+── 3/4 assistant  ~47 ──────────────────────────────────────────────────────
+  ~ thinking (no origin)
+    Hm
+  → Bash  c1
+      command: ls
+── 4/4 tool  ~17 ───────────────────────────────────────────────────────────
+  ← Bash  c1  ~2
+      a.py"""
+
+
+def body(fields: Any) -> bytes:
+    return json.dumps(fields).encode()
+
+
+def test_a_page_of_messages() -> None:
+    page = conversation.render(body(MESSAGES), "claude-opus-5-5 → zai/glm-5 · try 2")
+    assert page.startswith(PAGE)
+    assert page.endswith("      … 500 characters in all\n  Last words\n  ◆ cache point 5m")
+
+
+def test_a_page_of_chat_completions() -> None:
+    assert conversation.render(body(CHAT)) == CHAT_PAGE
+
+
+def test_a_full_page_leaves_nothing_out() -> None:
+    page = conversation.render(body(MESSAGES), full=True)
+    assert page.count(" agent.") == 50
+    assert page.count("      line") == 100
+    assert 'metadata: {"user_id": "someone"}' in page
+    assert "  description: Runs it" in page
+    assert '  input_schema: {"type": "object"}' in page
+    assert "── 1/5 user" in page
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 80, 3000])
+def test_a_page_fits_whatever_the_conversation(count: int) -> None:
+    many = {**MESSAGES, "messages": (MESSAGES["messages"] * count)[: 2 * count]}  # type: ignore[operator]
+    lines = conversation.render(body(many)).splitlines()
+    assert len(lines) <= layout.MAX_LINES
+    assert all(len(line) <= layout.WIDTH + 1 for line in lines)
+    title = f"── {2 * count}/{2 * count} "
+    assert any(line.startswith(title) for line in lines), "the newest message is shown"
+    assert any("First words" in line for line in lines), "and the first one"
+
+
+def test_old_messages_that_are_left_out_are_told() -> None:
+    many = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2000}
+    lines = conversation.render(body(many)).splitlines()
+    left_out = next(line for line in lines if "left out" in line)
+    number = int(left_out.split()[1].replace(",", ""))
+    # The first, those left out, those in a line each, the last four.
+    assert 1 + number + sum("user" in line for line in lines) - 1 == 2000
+
+
+def test_a_result_knows_its_call_though_the_call_is_left_out() -> None:
+    call = {"type": "tool_use", "id": "t", "name": "Grep", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": "found"}
+    middle = [{"role": "user", "content": "hi"}] * 1000
+    messages = [
+        *middle,
+        {"role": "assistant", "content": [call]},
+        *middle,
+        {"role": "user", "content": [result]},
+    ]
+    assert "  ← Grep  t  ~2" in conversation.render(body({"messages": messages}))
+
+
+def test_pictures_do_not_count_by_their_bytes() -> None:
+    picture = {"type": "image", "source": {"media_type": "image/png", "data": "A" * 1_000_000}}
+    request = {"messages": [{"role": "user", "content": [picture]}]}
+    assert "1 messages 1,5" in conversation.render(body(request))
+
+
+def test_half_of_a_surrogate_pair() -> None:
+    raw = b'{"model":"m","messages":[{"role":"user","content":"\\ud83e"}]}'
+    assert conversation.render(raw).endswith("  \ufffd")
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        (b"", "body: expected JSON"),
+        (b"<html>", "body: expected JSON"),
+        (b"[1]", "body: expected an object, got an array"),
+        (b'{"model":"m"}', "messages: expected an array, got nothing"),
+    ],
+)
+def test_no_request(raw: bytes, error: str) -> None:
+    with pytest.raises(ValueError, match=error):
+        conversation.render(raw)
+
+
+odd = st.sampled_from([None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}])
+message = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("role", "content", "tool_calls", "reasoning_content"), odd)
+)
+request = st.fixed_dictionaries(
+    {"messages": odd | st.lists(odd | message, max_size=7)},
+    optional={
+        **dict.fromkeys(("model", "stream", "max_tokens", "temperature", "else"), odd),
+        **dict.fromkeys(("thinking", "output_config", "system", "tools"), odd),
+    },
+)
+
+
+@settings(max_examples=80)
+@given(request, st.booleans())
+def test_whatever_is_wrong_in_a_request_there_is_a_page(fields: Any, full: bool) -> None:
+    assert conversation.render(body(fields), full=full)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import gzip
+import zlib
+
+import brotli
+import pytest
+import zstandard
+
+from claude_route.wire import content_encoding
+
+TEXT = "".join(f"event: ping\ndata: {i} é\n\n" for i in range(40)).encode()
+
+
+def raw_deflate(data: bytes) -> bytes:
+    encoder = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return encoder.compress(data) + encoder.flush()
+
+
+ENCODED = [
+    pytest.param(None, TEXT, id="none"),
+    pytest.param("", TEXT, id="empty"),
+    pytest.param("identity", TEXT, id="identity"),
+    pytest.param("gzip", gzip.compress(TEXT), id="gzip"),
+    pytest.param("x-gzip", gzip.compress(TEXT), id="x-gzip"),
+    pytest.param("GZip", gzip.compress(TEXT[:99]) + gzip.compress(TEXT[99:]), id="two members"),
+    pytest.param("gzip", gzip.compress(TEXT) + b"\0" * 5, id="gzip, padded"),
+    pytest.param("deflate", zlib.compress(TEXT), id="deflate"),
+    pytest.param("deflate", raw_deflate(TEXT), id="raw deflate"),
+    pytest.param("br", brotli.compress(TEXT), id="br"),
+    pytest.param("zstd", zstandard.compress(TEXT), id="zstd"),
+    pytest.param(
+        "zstd", zstandard.compress(TEXT[:99]) + zstandard.compress(TEXT[99:]), id="two frames"
+    ),
+    pytest.param("gzip, br", brotli.compress(gzip.compress(TEXT)), id="list"),
+    pytest.param(" zstd ,,identity,deflate", zlib.compress(zstandard.compress(TEXT)), id="list 2"),
+]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 100_000])
+@pytest.mark.parametrize("encoding, encoded", ENCODED)
+def test_every_chunk_size(encoding: str | None, encoded: bytes, size: int) -> None:
+    decompressor = content_encoding.Decompressor(encoding)
+    decoded = b""
+    for start in range(0, len(encoded), size):
+        decoded += decompressor.feed(b"") + decompressor.feed(encoded[start : start + size])
+    assert decoded + decompressor.finish() == TEXT
+    assert content_encoding.whole(encoded, encoding, len(TEXT)) == TEXT
+
+
+def test_what_was_flushed_is_not_held_back() -> None:
+    gzip_encoder = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+    br_encoder = brotli.Compressor()
+    zstd_encoder = zstandard.ZstdCompressor().compressobj()
+    flushed = {
+        "gzip": gzip_encoder.compress(TEXT) + gzip_encoder.flush(zlib.Z_SYNC_FLUSH),
+        "br": br_encoder.process(TEXT) + br_encoder.flush(),
+        "zstd": zstd_encoder.compress(TEXT) + zstd_encoder.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK),
+    }
+    for encoding, encoded in flushed.items():
+        assert content_encoding.Decompressor(encoding).feed(encoded) == TEXT, encoding
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, br"])
+def test_not_what_it_says(encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"content-encoding: expected .* data, got other bytes"):
+        content_encoding.Decompressor(encoding).feed(
+            b"event: ping and more of it, in plain text" * 20
+        )
+
+
+@pytest.mark.parametrize("encoding, encoded", [p for p in ENCODED if p.values[1] != TEXT])
+def test_cut_short(encoding: str, encoded: bytes) -> None:
+    encoded = encoded.rstrip(b"\0")
+    decompressor = content_encoding.Decompressor(encoding)
+    decompressor.feed(encoded[:-1])
+    with pytest.raises(ValueError, match=r"content-encoding: expected more .* data, got its end"):
+        decompressor.finish()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity"])
+def test_no_body_at_all(encoding: str) -> None:
+    decompressor = content_encoding.Decompressor(encoding)
+    assert decompressor.feed(b"") + decompressor.finish() == b""
+
+
+@pytest.mark.parametrize("encoding", ["compress", "gzip, snappy", "deflateraw"])
+def test_unknown(encoding: str) -> None:
+    with pytest.raises(ValueError, match=r"content-encoding: expected gzip, .*, got '"):
+        content_encoding.Decompressor(encoding)
+
+
+def brotli_of_zeros(megabytes: int) -> bytes:
+    encoder = brotli.Compressor(quality=5)
+    return b"".join(encoder.process(bytes(1 << 20)) for _ in range(megabytes)) + encoder.finish()
+
+
+@pytest.mark.parametrize(
+    "encoding, encoded",
+    [
+        pytest.param("gzip", gzip.compress(bytes(10 << 20), 1), id="gzip"),
+        pytest.param("zstd", zstandard.compress(bytes(40 << 20)), id="zstd"),
+        pytest.param("br", brotli_of_zeros(80), id="br"),
+        pytest.param("identity", TEXT, id="identity"),
+    ],
+)
+def test_made_to_burst(encoding: str, encoded: bytes) -> None:
+    with pytest.raises((OverflowError, ValueError), match=r"body: expected .*, got more"):
+        content_encoding.whole(encoded, encoding, 500)

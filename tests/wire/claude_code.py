@@ -1,0 +1,64 @@
+"""The real Claude Code client, as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests import paths
+from tests.wire import proxies
+
+INSTALLED = paths.TOOLS / ".bin" / "claude"
+CLAUDE = str(INSTALLED) if INSTALLED.exists() else shutil.which("claude")
+
+needs_claude = pytest.mark.skipif(
+    CLAUDE is None,
+    reason="Claude Code is not installed: npm install --prefix .tools @anthropic-ai/claude-code",
+)
+
+ENVIRON = {"ANTHROPIC_API_KEY": proxies.API_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
+
+
+class Claude:
+    """Claude Code with a home and a working folder of its own, which knows no other network."""
+
+    def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
+        self.folder = home / "work"
+        self.folder.mkdir(parents=True)
+        self.environ = {"PATH": os.environ["PATH"], "HOME": str(home), **ENVIRON, **environ}
+
+    def ask(self, prompt: str, *arguments: str) -> str:
+        """What `claude -p` prints."""
+        assert CLAUDE
+        return printed([CLAUDE, "-p", prompt, *arguments], self.folder, self.environ)
+
+
+def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
+    """What a command says, once it has ended well."""
+    run = subprocess.run(
+        command,
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, (run.stdout, run.stderr)
+    return run.stdout.strip()
+
+
+def through_the_reverse_door(proxy: proxies.Proxy) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": proxy.url}
+
+
+def through_the_tunnel(proxy: proxies.Proxy) -> dict[str, str]:
+    ca = proxy.confdir / "mitmproxy-ca-cert.pem"
+    return {"HTTPS_PROXY": proxy.proxy_url, "NODE_EXTRA_CA_CERTS": str(ca)}

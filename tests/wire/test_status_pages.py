@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from mitmproxy import http
+
+import simulator
+from claude_route.access import credentials
+from claude_route.pages import status
+from claude_route.pages import status_pages
+from claude_route.profile import profiles
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+from claude_route.routing import stats
+from simulator import answers
+from tests.wire import mitmweb
+from tests.wire import proxies
+
+Start = Callable[..., proxies.Proxy]
+
+KEY = "static-key-0123456789"
+HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+def now() -> float:
+    return 1_700_000_000.0
+
+
+def report() -> status.Status:
+    text = "providers: {a: {base_url: http://a}}\nmodels: {m: a/m}"
+    profile = profiles.parse(text, {}, "test.yaml")
+    pool = rotation.Pool(clock=now)
+    return status.status(profile, pool, breaker.Breaker(now), stats.Stats(now))
+
+
+def get(path: str, method: str = "GET", **headers: str) -> http.Request:
+    return http.Request.make(method, f"http://127.0.0.1{path}", headers=headers)
+
+
+@pytest.mark.parametrize(
+    "path,method,is_page",
+    [
+        ("/status", "GET", True),
+        ("/status", "HEAD", True),
+        ("/status?x=1", "GET", True),
+        ("/status.css", "GET", True),
+        ("/status.js", "GET", True),
+        ("/status", "POST", False),
+        ("/status/", "GET", False),
+        ("/status.html", "GET", False),
+        ("/../status.py", "GET", False),
+        ("/v1/messages", "GET", False),
+    ],
+)
+def test_is_page(path: str, method: str, is_page: bool) -> None:
+    assert status_pages.is_page(get(path, method)) is is_page
+
+
+@pytest.mark.parametrize(
+    "path,accept,kind,begin",
+    [
+        ("/status", "", "application/json", b"{"),
+        ("/status", "*/*", "application/json", b"{"),
+        ("/status", HTML["accept"], "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/status.css", "text/css", "text/css; charset=utf-8", b":root"),
+        ("/status.js", "*/*", "text/javascript; charset=utf-8", b"//"),
+        ("/status.js", HTML["accept"], "text/javascript; charset=utf-8", b"//"),
+    ],
+)
+def test_answer(path: str, accept: str, kind: str, begin: bytes) -> None:
+    response = status_pages.answer(get(path, accept=accept), report)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == kind
+    assert response.content and response.content.startswith(begin)
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_no_profile_in_force() -> None:
+    response = status_pages.answer(get("/status"), lambda: None)
+    assert response.content == b"No profile is in force.\n"
+
+
+@pytest.mark.parametrize(
+    "authorization,key",
+    [
+        (f"Basic {base64.b64encode(b'me:' + KEY.encode()).decode()}", KEY),
+        (f"basic {base64.b64encode(b':' + KEY.encode()).decode()}", KEY),
+        (f"Basic {base64.b64encode(KEY.encode()).decode()}", None),
+        (f"Bearer {KEY}", None),
+        ("Basic %%%", None),
+        ("", None),
+        ("\udcff", None),
+    ],
+)
+def test_presented_key(authorization: str, key: str | None) -> None:
+    request = get("/status", authorization=authorization)
+    secrets = credentials.hide(request.headers)
+    assert KEY not in str(request.headers)
+    assert status_pages.presented_key(request, secrets) == key
+
+
+def test_only_a_browser_is_challenged() -> None:
+    def challenged(**headers: str) -> bool:
+        refusal = status_pages.challenge(get("/status", **headers), http.Response.make(401))
+        return "www-authenticate" in refusal.headers
+
+    assert challenged(**HTML)
+    assert not challenged(accept="application/json")
+    assert not challenged()
+
+
+# Over the wire
+
+
+@pytest.fixture
+def locked(sim: simulator.Simulator, start: Start) -> proxies.Proxy:
+    return start(proxies.profile(sim.url), environ={"PROXY_STATIC_TOKEN": KEY})
+
+
+@pytest.mark.parametrize(
+    "headers,code,challenged",
+    [
+        ({}, 401, False),
+        (HTML, 401, True),
+        ({"x-litellm-api-key": "wrong"}, 401, False),
+        ({"x-litellm-api-key": KEY}, 200, False),
+    ],
+)
+def test_who_may_look(
+    locked: proxies.Proxy, headers: dict[str, str], code: int, challenged: bool
+) -> None:
+    for path in status_pages.PATHS:
+        answer = httpx.get(f"{locked.url}{path}", headers=headers, trust_env=False)
+        assert answer.status_code == code
+        assert ("www-authenticate" in answer.headers) is challenged
+
+
+def test_password_of_a_browser(locked: proxies.Proxy) -> None:
+    def get(password: str, path: str = "/status") -> int:
+        url = f"{locked.url}{path}"
+        return httpx.get(url, auth=("me", password), headers=HTML, trust_env=False).status_code
+
+    assert get(KEY) == 200
+    assert get("wrong") == 401
+    # It opens this page and nothing else.
+    assert get(KEY, "/v1/models") == 401
+
+
+def test_what_requests_came_to(sim: simulator.Simulator, start: Start) -> None:
+    proxy = start(
+        proxies.profile(sim.url, fallbacks={"claude-*": ["glm"]}, pool={"tokens": proxies.POOL[0]})
+    )
+    usage = {"input_tokens": 11, "cache_read_input_tokens": 89, "output_tokens": 7}
+    sim.when(lambda request: "/zai/" in request.path, answers.Answer(usage=usage))
+    sim.when(lambda request: "/zai/" not in request.path, answers.failure(529))
+    sim.when(lambda request: "/kimi/" in request.path, answers.failure(400))
+    with proxy.client() as client:
+        for stream in (True, False):
+            body = proxies.message("claude-opus-5-5", stream=stream)
+            assert client.post("/v1/messages", json=body).status_code == 200
+        assert client.post("/v1/messages", json=proxies.message("kimi")).status_code == 400
+        told = client.get("/status").json()
+        assert client.head("/status").status_code == 200
+    targets = {row["name"]: row for row in told["targets"]}
+    failed = targets["anthropic/claude-opus-5-5"]
+    assert (failed["state"], failed["attempts"], failed["failures"]) == ("failing", 2, 2)
+    assert failed["last_error"] == "529"
+    assert targets["zai/glm-5"]["state"] == "up"
+    assert targets["kimi/kimi-for-coding"]["state"] == "up"
+    opus, kimi = told["models"]
+    assert (opus["name"], opus["requests"], opus["errors"]) == ("claude-opus-5-5", 2, 0)
+    assert opus["first_byte"]["of"] == 2
+    assert (opus["tokens"]["in"], opus["tokens"]["out"]) == (200, 14)
+    assert (kimi["name"], kimi["requests"], kimi["errors"]) == ("kimi", 1, 1)
+    assert told["in_flight"] == 0
+
+
+def test_in_mitmweb(sim: simulator.Simulator, start: Start, tmp_path: Path) -> None:
+    web = mitmweb.Web(start, proxies.profile(sim.url))
+    for path in status_pages.PATHS:
+        assert httpx.get(f"{web.url}{path}", trust_env=False).status_code == 403
+        assert web.api.get(path).status_code == 200
+    assert web.api.get("/status").json()["profile"] == "profile"
+    page = web.api.get("/status", headers=HTML)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src" not in page.headers["content-security-policy"]
+    assert "Claude tokens" in page.text
+
+
+def test_looking_is_not_in_the_list(sim: simulator.Simulator, start: Start) -> None:
+    web = mitmweb.Web(start, proxies.profile(sim.url), environ={"PROXY_STATIC_TOKEN": KEY})
+    with web.proxy.client(headers={"x-litellm-api-key": KEY}) as client:
+        for path in ("/status", "/status.css", "/health"):
+            client.get(path)
+        client.get("/v1/models")
+    httpx.get(f"{web.proxy.url}/status", trust_env=False)
+    web.command("view.filter.set", "")
+    paths = [(flow["request"]["path"], flow["response"]["status_code"]) for flow in web.flows()]
+    assert paths == [("/v1/models", 200), ("/status", 401)]
