@@ -8,7 +8,6 @@ import pytest
 from claude_route.dialects import error_body
 from claude_route.profile import profiles
 from claude_route.routing import plan
-from claude_route.routing import quota
 from claude_route.routing import rotation
 from tests.unit import targets
 
@@ -57,7 +56,7 @@ class Made:
     def learn(self, token: rotation.Token, status: int, seconds: int) -> None:
         assert self.pool
         revoked = error_body.Fault("authentication_error", "OAuth token has been revoked")
-        fault = revoked if status == 401 else quota.faults.NONE
+        fault = revoked if status == 401 else error_body.NONE
         self.pool.learn(token, status, {"retry-after": str(seconds)}, fault)
 
     def steps(self, failures: str) -> Iterator[str]:
