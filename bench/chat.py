@@ -1,6 +1,6 @@
 """What Chat Completions costs: a long conversation's way there, and each word's way back.
 
-Run as follows: uv run python bench/chat.py
+Run as follows: uv run python -m bench.chat
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import time
 from typing import Any
 
-import measure
+from bench import measure
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 

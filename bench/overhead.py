@@ -1,6 +1,6 @@
 """What the proxy adds to the time to first byte, against bare mitmdump with a streaming addon.
 
-Run as follows: uv run python bench/overhead.py
+Run as follows: uv run python -m bench.overhead
 
 Requests go to the two in turn over a kept connection each, so that a machine whose speed drifts does
 so for both.
@@ -8,7 +8,7 @@ so for both.
 
 from __future__ import annotations
 
-import measure
+from bench import measure
 
 SIZES = {"50 KB": (50_000, 300), "4 MB": (4_000_000, 60)}
 """Bytes of a request, and how many are timed."""

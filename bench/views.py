@@ -1,6 +1,6 @@
 """What looking costs: a page of a large request, and answers that grow in mitmweb while they stream.
 
-Run as follows: uv run python bench/views.py
+Run as follows: uv run python -m bench.views
 
 The pages are made in this process. For the streams, mitmweb runs with and without live capture, both
 at once so that both suffer the same from whatever else the machine does, a browser looking on at each;
@@ -24,9 +24,10 @@ from pathlib import Path
 from typing import Any
 from typing import NamedTuple
 
-import measure
 import tornado.httpclient
 import tornado.websocket
+
+from bench import measure
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 

@@ -1,0 +1,1 @@
+"""Measurements of the proxy, as ratios in one run."""
