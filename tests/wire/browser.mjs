@@ -2,7 +2,7 @@
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
-const require = createRequire(new URL("../.tools/", import.meta.url));
+const require = createRequire(new URL("../../.tools/", import.meta.url));
 const { chromium } = require("playwright-core");
 
 const browser = await chromium.launch({
