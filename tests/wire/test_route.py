@@ -712,24 +712,24 @@ def test_a_script_that_cannot_be_loaded_again_lets_nothing_through(
 
 
 BREAKING = """
-import {module}
+import importlib
 def broken(*args, **kwargs):
     raise RuntimeError("broken on purpose")
-{module}.{name} = broken
+importlib.import_module("claude_route.{module}").{name} = broken
 """
 
 
 @pytest.mark.parametrize(
     ("module", "name"),
     [
-        ("clients", "presented"),
-        ("credentials", "hide"),
-        ("doors", "is_reverse"),
-        ("messages", "read"),
-        ("scrub", "headers"),
-        ("plan", "Plan"),
-        ("reply", "judge"),
-        ("verdict", "judge"),
+        ("access.clients", "presented"),
+        ("access.credentials", "hide"),
+        ("access.listeners", "is_reverse"),
+        ("dialects.messages.requests", "read"),
+        ("dialects.messages.scrub", "headers"),
+        ("routing.plan", "Plan"),
+        ("proxy.reply", "judge"),
+        ("routing.verdict", "judge"),
     ],
 )
 def test_what_raises_fails_closed(
