@@ -15,13 +15,9 @@ from claude_route.access import credentials
 from claude_route.access import listeners
 from claude_route.pages import pages
 from claude_route.pages import status_pages
-from claude_route.patches import coalesce
-from claude_route.patches import log_quotes
-from claude_route.patches import unclosed
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import exchange
-from claude_route.proxy import layer
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +38,6 @@ class Route:
             weakref.WeakKeyDictionary()
         )
         """What clients came to, by their own words."""
-        layer.install(self)
-        log_quotes.install()
-        self.undo = [coalesce.install(), unclosed.install()]
-
-    def done(self) -> None:
-        # The layer stays until another takes its place: if this script was changed and can't be
-        # loaded again, what no hook admits must not go through mitmproxy as it comes.
-        for undo in self.undo:
-            undo()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flow.live:  # it comes from a file

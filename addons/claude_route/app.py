@@ -12,6 +12,8 @@ from claude_route import settings
 from claude_route import startup
 from claude_route.access import listeners
 from claude_route.pages import status_pages
+from claude_route.patches import addon
+from claude_route.proxy import layer
 from claude_route.watch import capture
 from claude_route.watch import memory
 from claude_route.watch import readonly
@@ -22,10 +24,12 @@ from claude_route.watch.views import claude
 def addons() -> list[object]:
     entry = listeners.Doors()
     in_force = settings.Settings(entry)
+    route = admission.Route(in_force, entry)
     return [
+        addon.Patches(layer.made_for(route), readonly.refusal, readonly.is_shown),
         in_force,
         entry,
-        admission.Route(in_force, entry),
+        route,
         rows.Rows(),
         capture.Capture(),
         claude.Views(),

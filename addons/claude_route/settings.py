@@ -20,7 +20,6 @@ from claude_route import startup
 from claude_route.access import clients
 from claude_route.access import listeners
 from claude_route.pages import status
-from claude_route.patches import hooktable
 from claude_route.profile import profiles
 from claude_route.proxy import exchange
 from claude_route.routing import breaker
@@ -52,7 +51,6 @@ class Settings:
         self._intercepted: list[str] = []
         """What we told mitmproxy to open; what the user tells it is left alone."""
         self._watch: reload.Watch | None = None
-        self._hooks: hooktable.HookTable | None = None
 
     def report(self) -> status.Status | None:
         return self.state.report() if self.state else None
@@ -128,7 +126,6 @@ class Settings:
 
     def running(self) -> None:
         self._is_running = True
-        self._hooks = hooktable.HookTable(ctx.master.addons)
         if self.state is None:
             return
         if ctx.options.mode != _modes():
@@ -176,8 +173,6 @@ class Settings:
     def done(self) -> None:
         if self._watch:
             self._watch.stop()
-        if self._hooks:
-            self._hooks.remove()
 
 
 def _modes() -> list[str]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import httpx
 import pytest
-from mitmproxy import optmanager
 from mitmproxy.tools.web import app
 
 import simulator
@@ -144,14 +143,3 @@ def test_every_handler_of_mitmweb_has_been_thought_about() -> None:
     }
     handlers = {handler for _, handler in app.handlers if handler is not app.ClientConnection}
     assert {handler.__name__ for handler in handlers - readonly.SHOWING} == refused
-
-
-def test_mitmweb_is_left_as_it_was() -> None:
-    prepare, dump_dicts = app.RequestHandler.prepare, optmanager.dump_dicts
-    undo = [readonly.guard_requests(), readonly.guard_options()]
-    assert app.RequestHandler.prepare is not prepare
-    assert optmanager.dump_dicts is not dump_dicts
-    for each in undo:
-        each()
-    assert app.RequestHandler.prepare is prepare
-    assert optmanager.dump_dicts is dump_dicts

@@ -1,13 +1,15 @@
-"""The chunks that one read brings as one piece of an answer.
+"""Joins the chunks that one read brings into one piece of an answer.
 
-Mitmproxy makes an event of each chunk of a chunked HTTP/1 answer, and each goes through all of its
-layers and ours. Of a fast stream, one read brings dozens: with the first passed on at once and the
-others taken as one, an answer takes a fraction of the time, and none comes later for it. Leans on
-`Http1Client.read_body`.
+Replaces: `Http1Client.read_body`.
+Why: mitmproxy makes an event of each chunk of a chunked HTTP/1 answer, and each event passes
+through all of its layers and ours. One read of a fast stream brings dozens of chunks: passing the
+first on at once and the others as one takes a fraction of the time, and delays none.
+Remove when: mitmproxy joins the chunks of one read itself.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -21,6 +23,7 @@ def install() -> Callable[[], None]:
     """For every upstream connection from now on; the callable undoes it."""
     stock = layers.Http1Client.read_body
 
+    @functools.wraps(stock)
     def read_body(self: layers.Http1Client, event: events.Event) -> layer.CommandGenerator[None]:
         yield from joined(stock(self, event))
 

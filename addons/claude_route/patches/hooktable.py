@@ -1,9 +1,10 @@
-"""Which addon has which hook, looked up once.
+"""Looks up once which addon has which hook.
 
-For each event mitmproxy asks each of some fifty addons anew, a quarter of what a small request
-takes; few of them have the hook. What happens is the same: the order, what an addon that raises
-stops, `AddonHalt`. Leans on `AddonManager.{trigger_event, _iter_hooks, register, remove, chain}` and
-`addonmanager.safecall`.
+Replaces: `trigger_event`, `register` and `remove` of the running `AddonManager`.
+Why: for each event mitmproxy asks each of some fifty addons whether it has the hook, a quarter of
+what a small request takes; few of them have it. What happens is the same: the order, what an addon
+that raises stops, `AddonHalt`.
+Remove when: mitmproxy keeps such a table itself.
 """
 
 from __future__ import annotations

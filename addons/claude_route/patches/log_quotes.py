@@ -1,5 +1,9 @@
-"""Keeps out of the log what mitmproxy quotes there of a head that it could not read, or that never
-came whole: credentials may stand in it, and no hook has seen it.
+"""Keeps quotes of unreadable headers out of the log.
+
+Filters: five messages of the logger `mitmproxy.proxy.server`.
+Why: mitmproxy quotes a header section that it could not read, or that never came whole. Credentials
+may stand in it, and no hook has seen it.
+Remove when: mitmproxy logs how long such a section was, and not what it says.
 """
 
 from __future__ import annotations

@@ -1,13 +1,16 @@
 """Closes the connections that mitmproxy forgets.
 
-A connection belongs to a task, which closes it at its end. Where the task is cancelled while it
-waits for a hook, or for its turn to tell the layers what came, it ends without, and the connection
-stays open until Python happens on it: an upstream goes on with an answer that nobody wants, a
-client waits. Leans on `ConnectionHandler.handle_connection`, `.open_connection`, `.transports`.
+Replaces: `ConnectionHandler.handle_connection` and `.open_connection`.
+Why: a connection belongs to a task, which closes it when it ends. A task that is cancelled while it
+waits for a hook, or for its turn to report to the layers what came, ends without closing it, and the
+connection stays open until Python collects it: an upstream goes on with an answer that nobody
+wants, a client waits.
+Remove when: mitmproxy closes its writers in a `finally`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from mitmproxy import connection
@@ -22,6 +25,7 @@ def install() -> Callable[[], None]:
         server.ConnectionHandler.open_connection,
     )
 
+    @functools.wraps(handle)
     async def handle_connection(
         self: server.ConnectionHandler, connection: connection.Connection
     ) -> None:
@@ -30,6 +34,7 @@ def install() -> Callable[[], None]:
         finally:
             close(self, connection)
 
+    @functools.wraps(dial)
     async def open_connection(
         self: server.ConnectionHandler, command: commands.OpenConnection
     ) -> None:

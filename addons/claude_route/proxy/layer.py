@@ -5,9 +5,10 @@ answer back until it is known to be good, and sends the next attempt when it is 
 one answer, streamed as it comes. Real credentials exist only on the copies of requests that are
 written here: a flow holds placeholders.
 
-Replaces `HttpLayer.make_stream`, so that no request, a replayed one included, can get around it.
-It leans on these names of mitmproxy's, which tests/test_failover_names.py checks one by one, with
-the code behind those whose inner order matters:
+`patches.http_stream` puts it in place of the stock one, so that no request, a replayed one included,
+can get around it. It relies on these names of mitmproxy's, which
+tests/unit/patches/test_mitmproxy_names.py checks one by one; `patches.digests` lists the code behind
+those whose inner order matters:
 
     HttpLayer          make_stream, streams, connections, command_sources,
                        waiting_for_establishment, event_to_child
@@ -41,6 +42,7 @@ from mitmproxy.proxy.layers import http as layers
 from claude_route import responses
 from claude_route.access import credentials
 from claude_route.dialects import envelope
+from claude_route.patches import http_stream
 from claude_route.proxy import contract
 from claude_route.wire import sse
 
@@ -597,18 +599,12 @@ class _Nobody:
         yield from ()
 
 
-def install(policy: contract.Policy) -> Callable[[], None]:
-    """Make every HTTP stream from now on a `FailoverStream`; the callable undoes it."""
-    stock = layers.HttpLayer.make_stream
+def made_for(policy: contract.Policy) -> http_stream.MakeStream:
+    """What makes a `FailoverStream` for each request, to be told by the policy what to send."""
 
-    def make_stream(self: layers.HttpLayer, stream_id: int) -> Commands[None]:
-        stream = FailoverStream(self.context.fork(), stream_id, self, policy)
-        self.streams[stream_id] = stream
-        yield from self.event_to_child(stream, events.Start())
+    def make(
+        context: context.Context, stream_id: int, parent: layers.HttpLayer
+    ) -> layers.HttpStream:
+        return FailoverStream(context, stream_id, parent, policy)
 
-    layers.HttpLayer.make_stream = make_stream  # type: ignore[method-assign]
-
-    def uninstall() -> None:
-        layers.HttpLayer.make_stream = stock  # type: ignore[method-assign]
-
-    return uninstall
+    return make

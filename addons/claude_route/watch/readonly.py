@@ -6,13 +6,8 @@ that many look at, `web_readonly` refuses all but what its pages need to show fl
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from typing import Any
-
 from mitmproxy import addonmanager
 from mitmproxy import ctx
-from mitmproxy import optmanager
 from mitmproxy.tools.web import app
 
 from claude_route.pages import status_pages
@@ -55,8 +50,7 @@ REFUSAL = "This mitmweb is for looking only (web_readonly).\n"
 
 
 class Readonly:
-    def __init__(self) -> None:
-        self.undo: list[Callable[[], None]] = []
+    """The option `web_readonly`. `patches.mitmweb` asks `refusal` and `is_shown` what it means."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
@@ -65,33 +59,11 @@ class Readonly:
             False,
             "mitmweb is for looking only: no edits, replays, commands, options or dumps.",
         )
-        self.undo = [guard_requests(), guard_options()]
-
-    def done(self) -> None:
-        for undo in self.undo:
-            undo()
-        self.undo = []
 
 
-def guard_requests() -> Callable[[], None]:
-    """Have mitmweb refuse requests that are more than a look; the callable undoes it.
-
-    Its WebSocket has no such handler: all that a browser can say there is what it filters by.
-    """
-    stock = app.RequestHandler.prepare
-
-    def prepare(self: app.RequestHandler) -> None:
-        if ctx.options.web_readonly and not is_look(self):
-            self.set_status(403)
-            self.finish(REFUSAL)
-        else:
-            stock(self)  # type: ignore[no-untyped-call]
-
-    def undo() -> None:
-        app.RequestHandler.prepare = stock  # type: ignore[method-assign]
-
-    app.RequestHandler.prepare = prepare  # type: ignore[method-assign]
-    return undo
+def refusal(handler: app.RequestHandler) -> str | None:
+    """Why mitmweb does not answer a request; None where it does."""
+    return REFUSAL if ctx.options.web_readonly and not is_look(handler) else None
 
 
 def is_look(handler: app.RequestHandler) -> bool:
@@ -100,22 +72,5 @@ def is_look(handler: app.RequestHandler) -> bool:
     return handler.request.method == "POST" and type(handler) in LOGINS
 
 
-def guard_options() -> Callable[[], None]:
-    """Have mitmweb tell the default in place of an option's value; the callable undoes it."""
-    stock = optmanager.dump_dicts
-
-    def dump_dicts(
-        options: optmanager.OptManager, keys: Iterable[str] | None = None
-    ) -> dict[str, Any]:
-        dumped: dict[str, Any] = stock(options, keys)
-        if ctx.options.web_readonly:
-            for name, option in dumped.items():
-                if name not in SHOWN_OPTIONS and not isinstance(option["value"], int):
-                    option["value"] = option["default"]
-        return dumped
-
-    def undo() -> None:
-        optmanager.dump_dicts = stock
-
-    optmanager.dump_dicts = dump_dicts  # type: ignore[assignment]
-    return undo
+def is_shown(name: str, value: object) -> bool:
+    return not ctx.options.web_readonly or name in SHOWN_OPTIONS or isinstance(value, int)

@@ -18,6 +18,7 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import commands
 from mitmproxy.test import taddons
 
+from claude_route.patches import http_stream
 from claude_route.proxy import contract
 from claude_route.proxy import layer
 from claude_route.wire import sse
@@ -229,7 +230,7 @@ async def running() -> AsyncIterator[Running]:
     upstream = Upstream()
     listener = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     policy = Policy(listener.sockets[0].getsockname()[1])
-    uninstall = layer.install(policy)
+    uninstall = http_stream.install(layer.made_for(policy))
     proxy = proxyserver.Proxyserver()
     with taddons.context(proxy, next_layer.NextLayer()) as tctx:
         mode = f"reverse:http://127.0.0.1:{policy.port}@127.0.0.1:0"
@@ -362,7 +363,7 @@ async def test_what_fails_at_the_very_end_leaves_nobody_waiting(running: Running
 
 async def test_uninstalled_it_is_gone(running: Running) -> None:
     before = layer.layers.HttpLayer.make_stream
-    layer.install(running.policy)()
+    http_stream.install(layer.made_for(running.policy))()
     assert layer.layers.HttpLayer.make_stream is before
 
 

@@ -1,0 +1,57 @@
+"""Installs all patches, undoes them, and warns of a mitmproxy that they were not tested with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy import version
+from mitmproxy.tools.web import app
+
+from claude_route.patches import coalesce
+from claude_route.patches import digests
+from claude_route.patches import hooktable
+from claude_route.patches import http_stream
+from claude_route.patches import log_quotes
+from claude_route.patches import mitmweb
+from claude_route.patches import unclosed
+
+logger = logging.getLogger(__name__)
+
+
+class Patches:
+    """Patches mitmproxy when it is made, before any hook is called."""
+
+    def __init__(
+        self,
+        make_stream: http_stream.MakeStream,
+        refusal: Callable[[app.RequestHandler], str | None],
+        is_shown: Callable[[str, Any], bool],
+    ) -> None:
+        """`make_stream` makes each HTTP stream; `refusal` and `is_shown` guard mitmweb."""
+        # Never undone: where this script was changed and can't be loaded again, no hook admits
+        # requests any more, and none may pass through mitmproxy's own stream unchecked.
+        http_stream.install(make_stream)
+        self._undo = [
+            log_quotes.install(),
+            coalesce.install(),
+            unclosed.install(),
+            mitmweb.guard_requests(refusal),
+            mitmweb.guard_options(is_shown),
+        ]
+
+    def running(self) -> None:
+        # Only now are all addons there, mitmproxy's own among them.
+        self._undo.append(hooktable.HookTable(ctx.master.addons).remove)
+        if changed := digests.changed():
+            names = ", ".join(code.name for code in changed)
+            logger.warning(
+                f"mitmproxy {version.VERSION} differs from the versions that this proxy was tested "
+                f"with, in code that it relies on: {names}"
+            )
+
+    def done(self) -> None:
+        while self._undo:
+            self._undo.pop()()

@@ -1,0 +1,61 @@
+"""Guards mitmweb's handlers and what it tells about options.
+
+Replaces: `RequestHandler.prepare`, `optmanager.dump_dicts`.
+Why: mitmweb has one password and no roles; whoever is logged in may set options, and so run code.
+Remove when: mitmproxy has a read-only mode.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+
+from mitmproxy import optmanager
+from mitmproxy.tools.web import app
+
+
+def guard_requests(refusal: Callable[[app.RequestHandler], str | None]) -> Callable[[], None]:
+    """Has mitmweb answer 403 with the text that `refusal` gives for a request, if it gives one.
+    The callable undoes it.
+
+    mitmweb's WebSocket has no such handler: all that a browser can say there is what it filters by.
+    """
+    stock = app.RequestHandler.prepare
+
+    @functools.wraps(stock)
+    def prepare(self: app.RequestHandler) -> None:
+        if text := refusal(self):
+            self.set_status(403)
+            self.finish(text)
+        else:
+            stock(self)  # type: ignore[no-untyped-call]
+
+    def undo() -> None:
+        app.RequestHandler.prepare = stock  # type: ignore[method-assign]
+
+    app.RequestHandler.prepare = prepare  # type: ignore[method-assign]
+    return undo
+
+
+def guard_options(is_shown: Callable[[str, Any], bool]) -> Callable[[], None]:
+    """Has mitmweb show the default in place of an option's value, unless `is_shown` holds for the
+    option's name and value. The callable undoes it."""
+    stock = optmanager.dump_dicts
+
+    @functools.wraps(stock)
+    def dump_dicts(
+        options: optmanager.OptManager, keys: Iterable[str] | None = None
+    ) -> dict[str, Any]:
+        dumped: dict[str, Any] = stock(options, keys)
+        for name, option in dumped.items():
+            if not is_shown(name, option["value"]):
+                option["value"] = option["default"]
+        return dumped
+
+    def undo() -> None:
+        optmanager.dump_dicts = stock
+
+    optmanager.dump_dicts = dump_dicts  # type: ignore[assignment]
+    return undo

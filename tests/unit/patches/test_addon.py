@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from mitmproxy import optmanager
+from mitmproxy.proxy import server
+from mitmproxy.proxy.layers import http as layers
+from mitmproxy.test import taddons
+from mitmproxy.tools.web import app
+
+from claude_route.patches import addon
+from claude_route.patches import digests
+from claude_route.patches import log_quotes
+
+REPLACED: dict[str, Callable[[], Any]] = {
+    "read_body": lambda: layers.Http1Client.read_body,
+    "handle_connection": lambda: server.ConnectionHandler.handle_connection,
+    "open_connection": lambda: server.ConnectionHandler.open_connection,
+    "prepare": lambda: app.RequestHandler.prepare,
+    "dump_dicts": lambda: optmanager.dump_dicts,
+    "filters": lambda: list(logging.getLogger(log_quotes.LOGGER).filters),
+}
+
+
+def replaced() -> dict[str, Any]:
+    return {name: look() for name, look in REPLACED.items()}
+
+
+@pytest.fixture
+def patches(monkeypatch: pytest.MonkeyPatch) -> addon.Patches:
+    monkeypatch.setattr(layers.HttpLayer, "make_stream", layers.HttpLayer.make_stream)
+    return addon.Patches(
+        lambda context, id, parent: layers.HttpStream(context, id),
+        lambda handler: None,
+        lambda name, value: True,
+    )
+
+
+def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What no hook admits any more must not go through mitmproxy's own."""
+    stock, before = layers.HttpLayer.make_stream, replaced()
+    monkeypatch.setattr(layers.HttpLayer, "make_stream", stock)
+    with taddons.context() as tctx:
+        patches = addon.Patches(
+            lambda context, id, parent: layers.HttpStream(context, id),
+            lambda handler: None,
+            lambda name, value: True,
+        )
+        patches.running()
+        during = replaced()
+        assert [name for name in REPLACED if during[name] == before[name]] == []
+        assert "trigger_event" in vars(tctx.master.addons)
+        patches.done()
+        assert replaced() == before
+        assert "trigger_event" not in vars(tctx.master.addons)
+        assert layers.HttpLayer.make_stream is not stock
+
+
+def test_one_warning_names_what_has_changed(
+    patches: addon.Patches, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    known, other = digests.CODE[0], digests.CODE[1]._replace(digest="0" * 12)
+    monkeypatch.setattr(digests, "CODE", (known, other))
+    with taddons.context():
+        patches.running()
+        patches.done()
+    (warning,) = [r for r in caplog.records if r.levelno == logging.WARNING]
+    assert other.name in warning.message
+    assert known.name not in warning.message
+
+
+def test_no_warning_about_a_version_that_is_known(
+    patches: addon.Patches, caplog: pytest.LogCaptureFixture
+) -> None:
+    with taddons.context():
+        patches.running()
+        patches.done()
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
