@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from mitmproxy import flowfilter
 
 from claude_route.profile import profiles
+from claude_route.profile import yaml_loader
 from tests.house import test_layers
 from tests.wire import proxies
 
@@ -40,7 +41,7 @@ def fences(language: str) -> Iterator[Any]:
 
 def whole(text: str) -> str:
     """An example with the models that its fallbacks name, and all else that a profile needs."""
-    shown = yaml.safe_load(text)
+    shown = yaml_loader.load(text).raw
     if "model_list" in shown:
         return text
     named = {name for names in shown.get("fallbacks", {}).values() for name in names}
@@ -50,7 +51,7 @@ def whole(text: str) -> str:
     for target in added["models"].values():
         name = target.partition("/")[0]
         providers.setdefault(name, {"base_url": "https://provider.example"})
-    return yaml.safe_dump({**shown, **added, "providers": providers})
+    return json.dumps({**shown, **added, "providers": providers})
 
 
 @pytest.mark.parametrize("text", list(fences("yaml")))
@@ -80,7 +81,7 @@ def test_there_are_examples() -> None:
 )
 def test_every_key_is_explained(place: str, profile: dict[str, Any]) -> None:
     """An unknown key is refused with a list of those that are known."""
-    text = yaml.safe_dump({"what": 1} if place == "the top" else {**REST, **profile})
+    text = json.dumps({"what": 1} if place == "the top" else {**REST, **profile})
     with pytest.raises(ValueError, match="expected one of the keys") as refused:
         profiles.parse(text, {}, "example.yaml")
     listed = re.search(r"one of the keys (.*), got", str(refused.value))
@@ -95,12 +96,13 @@ def test_every_key_is_explained(place: str, profile: dict[str, Any]) -> None:
 
 
 def test_the_error_that_is_shown_is_the_one_that_comes() -> None:
-    text = yaml.safe_dump(
-        {**REST, "providers": {"zai": {"base_url": "https://x", "auth": "baerer"}}}
-    )
+    """For the first example of the page, once its key is an `auth` with a mistake in it."""
+    page = PAGES["docs/profiles.md"]
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    text = example.replace("api_key: ${ZAI_API_KEY}", "auth: baerer")
     with pytest.raises(ValueError) as refused:
         profiles.parse(text, {}, "profiles/mine.yaml")
-    assert f"\n    {refused.value}\n" in PAGES["docs/profiles.md"]
+    assert f"\n    {refused.value}\n" in page
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import yaml
 
 from tests import paths
 
@@ -132,7 +132,7 @@ class Proxy:
         return self.log_path.read_text(errors="replace")
 
     def write_profile(self, profile: Mapping[str, Any] | str) -> None:
-        text = profile if isinstance(profile, str) else yaml.safe_dump(dict(profile))
+        text = profile if isinstance(profile, str) else json.dumps(dict(profile))
         self.profile_path.write_text(text)
 
     def wait_until_up(self) -> None:

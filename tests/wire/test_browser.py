@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 import simulator
 from simulator import answers
@@ -73,7 +73,7 @@ def keep_busy(sim: simulator.Simulator, client: httpx.Client) -> None:
 @pytest.fixture
 def busy(sim: simulator.Simulator, start: Start, tmp_path: Path) -> proxies.Proxy:
     team = tmp_path / "team.yaml"
-    team.write_text(yaml.safe_dump(profile(sim)))
+    team.write_text(json.dumps(profile(sim)))
     proxy = start({}, profile_name=str(team))
     with proxy.client() as client:
         keep_busy(sim, client)

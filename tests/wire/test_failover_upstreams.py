@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 import simulator
 from claude_route.proxy import layer
@@ -155,7 +155,7 @@ def test_an_address_that_refused_is_asked_again(start: Start, sim: simulator.Sim
 def test_a_connection_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> None:
     """The system would go on trying for two minutes."""
     with pairs.running(tmp_path) as pair, pair.reverse() as client:
-        profile = yaml.safe_load(pair.proxy.profile_path.read_text())
+        profile = json.loads(pair.proxy.profile_path.read_text())
         port = int(profile["providers"]["far"]["base_url"].rpartition(":")[2])
         before = syn_sent(port)
         assert pairs.ask(client, "far-1").text == "You said: hello"
@@ -164,7 +164,7 @@ def test_a_connection_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> No
 
 def test_it_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
     with pairs.running(tmp_path) as pair, pairs.Streams(pair) as streams:
-        profile = yaml.safe_load(pair.proxy.profile_path.read_text())
+        profile = json.loads(pair.proxy.profile_path.read_text())
         port = int(profile["providers"]["far"]["base_url"].rpartition(":")[2])
         before = syn_sent(port)
         first = streams.ask("far-1")

@@ -599,8 +599,8 @@ def test_an_unknown_model_on_an_intercepted_host_is_for_anthropic(
 @pytest.mark.parametrize(
     ("profile", "arguments", "expected"),
     [
-        ({"providers": {}}, {}, r"profile\.yaml: providers"),
-        ({"modles": {}}, {}, r"profile\.yaml: modles"),
+        ({"providers": {}}, {}, r"profile\.yaml: line 1: providers"),
+        ({"modles": {}}, {}, r"profile\.yaml: line 1: modles"),
         ("a: [", {}, r"profile\.yaml: line 1"),
         (None, {"arguments": ["--set", "proxy_debug=true"]}, "proxy_debug"),
         (None, {"arguments": ["--set", "profile=another"]}, "multiple values for profile"),

@@ -19,6 +19,7 @@ from claude_route.profile import litellm
 from claude_route.profile import patterns
 from claude_route.profile import providers
 from claude_route.profile import values
+from claude_route.profile import yaml_loader
 
 logger = logging.getLogger(__name__)
 
@@ -101,16 +102,16 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
     """The profile in a file's text, or in a LiteLLM config's; `source` is the file's path.
 
     Raises:
-        ValueError: `<source>: <key path>: expected <what>, got <repr>`, on one line.
+        ValueError: `<source>: line <number>: <key path>: expected <what>, got <repr>`, on one line,
+            without the line where none is known.
     """
     try:
-        root = values.Value(values.load(text), environ)
+        document = yaml_loader.load(text)
+        root = values.Value(document.raw, environ, lines=document.lines)
         if litellm.is_config(root.raw):
             raw, warnings = litellm.translate(root)
             return _profile(values.Value(raw, environ), Path(source), warnings)
         return _profile(root, Path(source), ())
-    except RecursionError as e:
-        raise ValueError(f"{source}: expected less deep nesting, got too many levels") from e
     except ValueError as e:
         raise ValueError(f"{source}: {e}") from e
 

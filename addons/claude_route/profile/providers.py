@@ -130,7 +130,7 @@ def read(name: str, value: values.Value) -> Provider:
     """
     if not NAME.fullmatch(name):
         expected = "a provider's name of letters, digits, `.`, `-` and `_`"
-        raise ValueError(f"{value.path}: expected {expected}, got {name!r}")
+        raise value.error(expected, got=repr(name))
     value.only(*KEYS)
     if value["base_url"].raw is None:
         raise value["base_url"].error("an http(s) URL")
@@ -246,12 +246,12 @@ def _headers(value: values.Value) -> dict[str, str]:
     for name, at in value.mapping().items():
         header = name.lower()
         if not HEADER_NAME.fullmatch(header):
-            raise ValueError(f"{at.path}: expected a header's name, got {name!r}")
+            raise at.error("a header's name", got=repr(name))
         if header in DECIDED_HEADERS:
             expected = f"a header other than {', '.join(DECIDED_HEADERS)}"
-            raise ValueError(f"{at.path}: expected {expected}, got {name!r}")
+            raise at.error(expected, got=repr(name))
         if header in headers:
-            raise ValueError(f"{at.path}: expected each header once, got {name!r} again")
+            raise at.error("each header once", got=f"{name!r} again")
         if at.raw is None:
             continue
         text = at.text(secret=True).strip()
@@ -275,7 +275,6 @@ def _set(value: values.Value) -> dict[str, Any]:
     fields = value.mapping()
     for name, at in fields.items():
         if name in DECIDED_FIELDS:
-            raise ValueError(
-                f"{at.path}: expected a field other than {', '.join(DECIDED_FIELDS)}, got {name!r}"
-            )
+            expected = f"a field other than {', '.join(DECIDED_FIELDS)}"
+            raise at.error(expected, got=repr(name))
     return {name: at.json() for name, at in fields.items()}

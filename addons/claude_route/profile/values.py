@@ -15,8 +15,6 @@ from dataclasses import field
 from dataclasses import replace
 from typing import Any
 
-import yaml
-
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}")
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -31,56 +29,8 @@ SHOWN_FROM_ENVIRONMENT = 24
 """The same for what comes out of a variable: a mode or a number, but no key in a wrong place."""
 
 
-def load(text: str) -> Any:
-    """The one document in a YAML text.
-
-    Raises:
-        ValueError: it is not YAML, or a key stands twice in one mapping.
-        RecursionError: it is nested too deeply.
-    """
-    try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        _refuse_duplicates(node, "", set())
-        return None if node is None else _construct(loader, node)
-    except yaml.MarkedYAMLError as e:
-        mark = e.problem_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ValueError(f"{where}expected YAML, got a mistake: {e.problem}") from e
-    except yaml.reader.ReaderError as e:
-        line = text.count("\n", 0, e.position) + 1
-        column = e.position - text.rfind("\n", 0, e.position)
-        raise ValueError(f"line {line}, column {column}: expected YAML, got {e.reason}") from e
-
-
-def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
-    try:
-        return loader.construct_document(node)
-    except ValueError as e:  # a date or number that is none, such as 2020-13-45
-        raise ValueError(f"expected YAML, got a mistake: {e}") from e
-
-
-def _refuse_duplicates(node: yaml.Node | None, path: str, seen: set[yaml.Node]) -> None:
-    if node in seen:  # an alias
-        return
-    if isinstance(node, yaml.SequenceNode):
-        seen.add(node)
-        for index, item in enumerate(node.value):
-            _refuse_duplicates(item, _join(path, index), seen)
-    elif isinstance(node, yaml.MappingNode):
-        seen.add(node)
-        keys = set()
-        for key, value in node.value:
-            place = _join(path, key.value)
-            if isinstance(key, yaml.ScalarNode):
-                if (key.tag, key.value) in keys:
-                    line = key.start_mark.line + 1
-                    raise ValueError(f"{place}: expected one value, got another in line {line}")
-                keys.add((key.tag, key.value))
-            _refuse_duplicates(value, place, seen)
-
-
-def _join(path: str, key: object) -> str:
+def join(path: str, key: object) -> str:
+    """The key path of what stands under a key, or of a list's item under its index."""
     if isinstance(key, int) and not isinstance(key, bool):
         return f"{path}[{key}]"
     shown = key if isinstance(key, str) and key.isprintable() else repr(key)
@@ -92,13 +42,18 @@ class Value:
     """A value of a document.
 
     A reader's default is for what is absent or null; without one the value is required. All readers
-    raise ValueError: `<key path>: expected <what>, got <repr>`.
+    raise ValueError: `line <number>: <key path>: expected <what>, got <repr>`, without the line where
+    none is known.
     """
 
     raw: Any = field(repr=False)
     """What YAML gave. A Value inside it stands for its own raw, and keeps its own path."""
     environ: Mapping[str, str] = field(repr=False)
     path: str = ""
+    line: int | None = None
+    """Where its key stands, or what is around it where that is absent."""
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False)
+    """Those of the whole document by key path."""
 
     def __getitem__(self, key: str) -> Value:
         """The value under a key, present or absent; this one is a mapping, or absent."""
@@ -112,8 +67,8 @@ class Value:
         """The same, once it is a mapping (or absent) with none but these keys."""
         for key in self.mapping():
             if key not in keys:
-                place, known = _join(self.path, key), ", ".join(keys)
-                raise ValueError(f"{place}: expected one of the keys {known}, got {_shown(key)}")
+                expected = f"one of the keys {', '.join(keys)}"
+                raise self._child(None, key).error(expected, got=_shown(key))
         return self
 
     def mapping(self) -> dict[str, Value]:
@@ -124,7 +79,7 @@ class Value:
             raise self.error("a mapping", secret=True)
         for key in raw:
             if not isinstance(key, str):
-                raise ValueError(f"{_join(self.path, repr(key))}: expected a string, got {key!r}")
+                raise self._child(None, repr(key)).error("a string", got=repr(key))
         return {key: self._child(value, key) for key, value in raw.items()}
 
     def items(self, expected: str = "a list") -> list[Value]:
@@ -149,7 +104,7 @@ class Value:
         if not isinstance(self.raw, str):
             raise self.error(expected, secret=secret)
         if (missing := self.unset()) and not unset_is_empty:
-            raise ValueError(f"{self.path}: expected a value for ${{{missing[0]}}}, got none")
+            raise self.error(f"a value for ${{{missing[0]}}}", got="none")
         return self._expanded()
 
     def choice[T: str](self, *options: T, default: T, any_case: bool = False) -> T:
@@ -210,13 +165,18 @@ class Value:
             return replace(self, raw=[v for v in self.items() if v.raw is None or not v.unset()])
         return replace(self, raw=None) if self.unset() else self
 
-    def error(self, expected: str, *, secret: bool = False) -> ValueError:
-        """For what is wrong here; of a secret, the kind alone is told."""
+    def error(self, expected: str, *, got: str | None = None, secret: bool = False) -> ValueError:
+        """For what is wrong here; `got` in place of the value, and of a secret only its kind."""
+        line = f"line {self.line}: " if self.line else ""
         place = f"{self.path}: " if self.path else ""
-        return ValueError(f"{place}expected {expected}, got {self._described(secret)}")
+        got = self._described(secret) if got is None else got
+        return ValueError(f"{line}{place}expected {expected}, got {got}")
 
     def _child(self, raw: Any, key: str | int) -> Value:
-        return raw if isinstance(raw, Value) else Value(raw, self.environ, _join(self.path, key))
+        if isinstance(raw, Value):
+            return raw
+        path = join(self.path, key)
+        return Value(raw, self.environ, path, self.lines.get(path, self.line), self.lines)
 
     def _refers(self) -> bool:
         return isinstance(self.raw, str) and "${" in self.raw
@@ -230,8 +190,7 @@ class Value:
                 yield from item._unset()
         elif self._refers():
             if "${" in REFERENCE.sub("", self.raw):
-                expected = "${NAME} or ${NAME:-default}"
-                raise ValueError(f"{self.path}: expected {expected}, got another use of ${{")
+                raise self.error("${NAME} or ${NAME:-default}", got="another use of ${")
             for name, default in REFERENCE.findall(self.raw):
                 if not self.environ.get(name) and not default:
                     yield name

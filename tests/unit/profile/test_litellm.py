@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pytest
-import yaml
 
 from claude_route.profile import litellm
 from claude_route.profile import profiles
@@ -65,7 +65,7 @@ def config(*deployments: dict[str, Any], **more: Any) -> str:
         {"model_name": params.pop("model_name", "x"), "litellm_params": params}
         for params in map(dict, deployments)
     ]
-    return yaml.safe_dump({"model_list": entries, **more})
+    return json.dumps({"model_list": entries, **more}, ensure_ascii=False)
 
 
 def only(**params: Any) -> profiles.Provider:
@@ -404,11 +404,67 @@ def test_fallbacks_in_either_section() -> None:
             config({"model": "gpt-5"}, litellm_settings=[]),
             "litellm_settings: expected a mapping, got a list",
         ),
-        ("model_list: &a [*a]", "expected less deep nesting, got too many levels"),
+        ("model_list: &a [*a]", "expected at most 100 levels of nesting, got more"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=f"^config.yaml: {re.escape(message)}") as e:
+    with pytest.raises(ValueError, match=rf"^config.yaml: line 1: {re.escape(message)}") as e:
         parse(text)
     assert "\n" not in str(e.value)
     assert not any(secret in str(e.value) for secret in ("123456", "hunter"))
+
+
+@pytest.mark.parametrize(
+    "right, wrong, message",
+    [
+        (
+            "api_base: https://api.kimi.com/coding/",
+            "api_base: 8000",
+            "line 16: model_list[2].litellm_params.api_base: expected an http(s) URL, got 8000",
+        ),
+        (
+            "X-Team: os.environ/TEAM",
+            "Host: x",
+            "line 18: model_list[2].litellm_params.extra_headers.Host: expected a header other than",
+        ),
+        (
+            "      model: openrouter/qwen/qwen3.6-plus:free\n",
+            "",
+            "line 20: model_list[3].litellm_params.model: expected the name of a model, got nothing",
+        ),
+        (
+            "[glm]",
+            "[glmm]",
+            "line 31: router_settings.fallbacks[1].anthropic/*[0]: expected one of the models glm, ",
+        ),
+        (
+            "drop_params: true",
+            "drop_params: true, drop_params: no",
+            "line 33: litellm_settings.drop_params: expected one value, got another (the first is on",
+        ),
+    ],
+)
+def test_an_error_names_the_line_of_the_config(right: str, wrong: str, message: str) -> None:
+    assert TEAM.count(right) == 1
+    with pytest.raises(ValueError, match=f"^config.yaml: {re.escape(message)}"):
+        parse(TEAM.replace(right, wrong))
+
+
+def test_defaults_merged_into_each_entry() -> None:
+    profile = parse(
+        "x-defaults: &defaults\n"
+        "  api_base: https://api.z.ai/api/anthropic\n"
+        "  api_key: os.environ/ZAI_API_KEY\n"
+        "model_list:\n"
+        "- model_name: glm\n"
+        "  litellm_params: {<<: *defaults, model: anthropic/glm-5}\n"
+        "- model_name: fast\n"
+        "  litellm_params: {<<: *defaults, model: anthropic/glm-5-air}\n"
+        "litellm_settings: {drop_params: yes, cache: off}\n",
+        **ENVIRON,
+    )
+    assert [str(profile.target(name)) for name in ("glm", "fast")] == [
+        "z.ai/glm-5",
+        "z.ai/glm-5-air",
+    ]
+    assert [each.api_key for each in profile.providers.values()] == ["zai-secret"]

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 from claude_route.profile import profiles
+from claude_route.profile import yaml_loader
 from tests import paths
 
 FOLDER = paths.ROOT / "profiles"
@@ -230,7 +230,7 @@ def test_warnings() -> None:
         (PROVIDERS, "models: expected at least one model, got nothing"),
         (PROVIDERS + "models:", "models: expected at least one model, got nothing"),
         (PROVIDERS + "models: {1: zai/x}", "models.1: expected a string, got 1"),
-        (PROVIDERS + "models: {on: zai/x}", "models.True: expected a string, got True"),
+        (PROVIDERS + "models: {true: zai/x}", "models.True: expected a string, got True"),
         (
             PROVIDERS + "models: {glm: zia/glm-5}",
             "models.glm: expected one of the providers anthropic, zai, kimi, got 'zia/glm-5'",
@@ -321,9 +321,9 @@ def test_warnings() -> None:
         (PROVIDERS + "models:\n\tglm: zai/x", "line 7, column 1: expected YAML, got a mistake: "),
         (
             "providers: &a {zai: {base_url: 'http://x', set: {y: *a}}}",
-            "p.yaml: expected less deep nesting, got too many levels",
+            "p.yaml: line 1: expected at most 100 levels of nesting, got more",
         ),
-        ("[" * 1000, "p.yaml: expected less deep nesting, got too many levels"),
+        ("[" * 1000, "p.yaml: line 1: expected at most 100 levels of nesting, got more"),
     ],
 )
 def test_what_is_refused(text: str, message: str) -> None:
@@ -332,6 +332,71 @@ def test_what_is_refused(text: str, message: str) -> None:
     assert str(e.value).startswith("profiles/p.yaml: ")
     assert "\n" not in str(e.value)
     assert not any(secret in str(e.value) for secret in ("123456", "hunter", "zai-secret"))
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (PROVIDERS, "models: expected at least one model, got nothing"),
+        (
+            "# none\nproviders: {}",
+            "line 2: providers: expected at least one provider, got a mapping",
+        ),
+        (
+            "providers:\n\n  zai: {}",
+            "line 3: providers.zai.base_url: expected an http(s) URL, got no",
+        ),
+        (
+            f"{PROVIDERS}\nmodells: x",
+            "line 7: modells: expected one of the keys providers, models, ",
+        ),
+        (
+            f"{PROVIDERS}models:\n  glm:\n    zia/x",
+            "line 7: models.glm: expected one of the provid",
+        ),
+        (
+            f"{PROVIDERS}models: {{x: zai/x}}\npool:\n  mode: a\n  mode: b",
+            "line 9: pool.mode: expect",
+        ),
+        (
+            f"{PROVIDERS}models: {{x: zai/x}}\nfallbacks:\n  x:\n  - x\n  - y",
+            "line 10: fallbacks.x[1]: expected one of the models x, got 'y'",
+        ),
+        (
+            "providers:\n  zai:\n    base_url: http://x\n    headers:\n      a: b\n      A: c",
+            "line 6: providers.zai.headers.A: expected each header once, got 'A' again",
+        ),
+        (
+            "providers:\n  zai:\n    base_url: http://x\n    set: {max_tokens: 5,\n      model: x}",
+            "line 5: providers.zai.set.model: expected a field other than model, messages, stream, ",
+        ),
+        (
+            "providers:\n  zai:\n    base_url: http://x\n    auth: bearer",
+            "line 2: providers.zai.api_key: expected a key, as auth is bearer, got nothing",
+        ),
+        (
+            "providers:\n  z/i:\n    base_url: http://x",
+            "line 2: providers.z/i: expected a provider's",
+        ),
+    ],
+)
+def test_an_error_names_the_line(text: str, message: str) -> None:
+    """Of the key that is wrong, or of what lacks one; none where the whole file does."""
+    with pytest.raises(ValueError, match=f"^profiles/p.yaml: {re.escape(message)}"):
+        parse(text)
+
+
+def test_a_model_may_be_called_on() -> None:
+    """Not so in YAML 1.1, whose booleans stay what they were as values."""
+    profile = parse(
+        "providers:\n"
+        "  zai: {base_url: 'http://x', set: {parallel_tool_calls: no, user: 'no'}}\n"
+        "models: {on: zai/x, no: zai/y}\n"
+        "open: yes\n"
+    )
+    assert profile.listed_models() == ["on", "no"]
+    assert profile.open
+    assert profile.providers["zai"].set == {"parallel_tool_calls": False, "user": "no"}
 
 
 def test_many_models_are_not_all_listed() -> None:
@@ -415,7 +480,7 @@ def test_the_example_environment_names_what_the_profiles_use() -> None:
 
 
 def test_the_default_profile_is_the_one_that_is_promised() -> None:
-    assert yaml.safe_load((FOLDER / "default.yaml").read_text())["models"] == {
+    assert yaml_loader.load((FOLDER / "default.yaml").read_text()).raw["models"] == {
         "glm": "zai/glm-5",
         "glm-fast": "zai/glm-5-air",
         "kimi": "kimi/kimi-for-coding",

@@ -1,4 +1,4 @@
-"""YAML with key paths and environment variables."""
+"""Values with key paths, lines and environment variables."""
 
 from __future__ import annotations
 
@@ -8,45 +8,11 @@ from typing import Any
 import pytest
 
 from claude_route.profile import values
+from claude_route.profile import yaml_loader
 
 
 def value(raw: Any, **environ: str) -> values.Value:
     return values.Value(raw, environ, "a.b")
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("a: [", "line 1, column 5: expected YAML, got a mistake: "),
-        ("a: b: c", "line 1, column 5: expected YAML, got a mistake: mapping values are not"),
-        ("a: 1\n\tb: 2", "line 2, column 1: expected YAML, got a mistake: "),
-        ("a: *x", "line 1, column 4: expected YAML, got a mistake: found undefined alias 'x'"),
-        ("a: !!python/object:os.x {}", "line 1, column 4: expected YAML, got a mistake: "),
-        ("a: 1\n---\nb: 2", "line 2, column 1: expected YAML, got a mistake: "),
-        ("a: 1\nb: \x01", "line 2, column 4: expected YAML, got special characters"),
-        ("a: 1\nb: 2\na: 3", "a: expected one value, got another in line 3"),
-        ("a: {b: [{c: 1, c: 2}]}", "a.b[0].c: expected one value, got another in line 1"),
-        ('"a\\nb": {c: 1, c: 2}', "'a\\nb'.c: expected one value, got another in line 1"),
-        ("a: 2020-13-45", "expected YAML, got a mistake: month must be"),
-    ],
-)
-def test_load_says_what_is_wrong(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)) as e:
-        values.load(text)
-    assert "\n" not in str(e.value)
-
-
-@pytest.mark.parametrize(
-    "text, loaded",
-    [
-        ("", None),
-        ("# nothing", None),
-        ("a: &x {b: 1}\nc: {<<: *x, d: 2}", {"a": {"b": 1}, "c": {"b": 1, "d": 2}}),
-        ("1: a\n'1': b", {1: "a", "1": "b"}),
-    ],
-)
-def test_load(text: str, loaded: Any) -> None:
-    assert values.load(text) == loaded
 
 
 @pytest.mark.parametrize(
@@ -181,7 +147,7 @@ def test_json(raw: Any, found: Any) -> None:
 )
 def test_json_that_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        values.Value(values.load(text), {}).json()
+        values.Value(yaml_loader.load(text).raw, {}).json()
 
 
 def test_a_mapping_with_other_keys() -> None:
@@ -234,3 +200,54 @@ def test_a_secret_is_not_shown(raw: Any, shown: str) -> None:
     message = str(value(raw).error("a key", secret=True))
     assert message.startswith(f"a.b: expected a key, got {shown}")
     assert "hunter2" not in repr(value(raw, A="hunter2"))
+
+
+@pytest.mark.parametrize(
+    "path, message",
+    [
+        (("b", "c"), "line 3: b.c: expected a mapping, got 4"),
+        (("b", "absent"), "line 2: b.absent: expected a mapping, got nothing"),
+        (("b", "absent", "further"), "line 2: b.absent.further: expected a mapping, got nothing"),
+        (("absent",), "absent: expected a mapping, got nothing"),
+    ],
+)
+def test_an_error_names_the_line_of_its_key(path: tuple[str, ...], message: str) -> None:
+    """Of an absent one, the line of what is around it."""
+    document = yaml_loader.load("a: 1\nb:\n  c: 4\nd: [5,\n  {e: 6}]")
+    at = values.Value(document.raw, {}, lines=document.lines)
+    for key in path:
+        at = at[key]
+    assert str(at.error("a mapping")) == message
+
+
+def test_every_reader_names_the_line() -> None:
+    document = yaml_loader.load("a: {}\nb: [x,\n  y]\nc: ${C}\nd: {1: x}\ne: ${E-x}\nf: {g: 1}")
+    root = values.Value(document.raw, {}, lines=document.lines)
+    for read, message in (
+        (root["a"].items, "line 1: a: expected a list, got a mapping"),
+        (root["b"].items()[1].mapping, "line 3: b[1]: expected a mapping, got a string"),
+        (root["c"].text, "line 4: c: expected a value for ${C}, got none"),
+        (root["d"].mapping, "line 5: d.1: expected a string, got 1"),
+        (root["e"].text, "line 6: e: expected ${NAME} or ${NAME:-default}, got another use of ${"),
+        (lambda: root["f"].only("x"), "line 7: f.g: expected one of the keys x, got 'g'"),
+        (lambda: root["f"]["g"].boolean(False), "line 7: f.g: expected true or false, got 1"),
+        (
+            lambda: root["f"]["g"].otherwise(2).choice("x", default="x"),
+            "line 7: f.g: expected x, got 1",
+        ),
+    ):
+        with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+            read()
+
+
+def test_a_value_in_place_of_another_keeps_its_line() -> None:
+    document = yaml_loader.load("a:\n  b:")
+    at = values.Value(document.raw, {}, lines=document.lines)
+    with pytest.raises(ValueError, match=r"^line 2: a\.b: expected a list, got 'x'$"):
+        at["a"]["b"].otherwise("x").items()
+    with pytest.raises(ValueError, match=r"^line 2: a\.b: expected a string, got nothing$"):
+        at.without_unset()["a"]["b"].text()
+
+
+def test_an_error_may_say_what_it_got() -> None:
+    assert str(value("x").error("a name", got="'y'")) == "a.b: expected a name, got 'y'"
