@@ -20,7 +20,6 @@ from simulator import messages
 from simulator import provider
 from simulator import script
 from simulator import signatures
-from simulator import tls
 from simulator.recorded import Predicate
 from simulator.recorded import Recorded
 
@@ -158,6 +157,9 @@ class Simulator:
         loop = asyncio.get_running_loop()
         context = None
         if self._folder is not None:
+            # Here, as it needs a development tool, and demo.py is to run without any.
+            from simulator import tls
+
             protocols = ["h2", "http/1.1"] if self._http2 else ["http/1.1"]
             context = tls.context(Path(self._folder.name), protocols)
         server = await loop.create_server(
