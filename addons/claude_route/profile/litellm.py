@@ -72,6 +72,10 @@ USED = {
 }
 
 
+KEY_HEADERS = ("authorization", "x-api-key")
+"""Where Messages providers look for a key: some want it in either, so configs repeat it."""
+
+
 class Deployment(NamedTuple):
     """An entry of `model_list`, in LiteLLM's word."""
 
@@ -99,7 +103,17 @@ class Deployment(NamedTuple):
 
     @property
     def headers(self) -> values.Value:
-        return self.params["extra_headers"]
+        """Those to send besides the key: one that only repeats the key goes, as it is sent anyway."""
+        headers = self.params["extra_headers"]
+        if not isinstance(headers.raw, dict) or self.api_key.raw is None:
+            return headers
+        left = {
+            name: value
+            for name, value in headers.raw.items()
+            if str(name).lower() not in KEY_HEADERS
+            or str(value).removeprefix("Bearer ") != self.api_key.raw
+        }
+        return replace(headers, raw=left or None)
 
     @property
     def account(self) -> tuple[str, ...]:

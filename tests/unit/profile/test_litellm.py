@@ -232,6 +232,40 @@ def test_anthropic_has_one_set_of_headers() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("headers", "left"),
+    [
+        ({"x-api-key": "os.environ/KEY"}, {}),
+        ({"X-Api-Key": "os.environ/KEY", "x-team": "a"}, {"x-team": "a"}),
+        ({"Authorization": "Bearer ${KEY}"}, {}),
+        ({"authorization": "os.environ/KEY", "x-api-key": "os.environ/KEY"}, {}),
+    ],
+)
+def test_a_header_that_repeats_the_key_is_not_needed(
+    headers: dict[str, str], left: dict[str, str]
+) -> None:
+    provider = only(
+        model="anthropic/kimi-for-coding",
+        api_base="https://api.kimi.com/coding",
+        api_key="os.environ/KEY",
+        extra_headers=headers,
+        environ={"KEY": "kimi-secret"},
+    )
+    assert (provider.auth, provider.api_key) == ("x-api-key", "kimi-secret")
+    assert provider.headers == left
+
+
+def test_a_header_with_another_key_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"extra_headers\.x-api-key: expected a header other"):
+        only(
+            model="anthropic/kimi-for-coding",
+            api_base="https://api.kimi.com/coding",
+            api_key="os.environ/KEY",
+            extra_headers={"x-api-key": "os.environ/OTHER"},
+            environ={"KEY": "kimi-secret", "OTHER": "another-secret"},
+        )
+
+
 def test_one_provider_for_each_account() -> None:
     glm = {"model": "openai/glm", "api_base": "https://api.z.ai/v4", "api_key": "a"}
     profile = parse(
