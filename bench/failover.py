@@ -11,9 +11,6 @@ machine whose speed drifts does so for all.
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -27,8 +24,6 @@ from bench import measure
 REQUESTS = 400
 STREAMS = 40
 SWITCHES = 40
-WARM = 10
-"""Of each, before those that count."""
 
 LAYER = """
 import sys
@@ -143,38 +138,10 @@ def switching(behind: int) -> Iterator[tuple[int, int]]:
         yield started
 
 
-def tell(behind: int, script: dict[str, Any]) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=10)
-    connection.request("POST", "/_simulator/script", json.dumps(script))
-    status = connection.getresponse().status
-    connection.close()
-    if status != 200:
-        raise RuntimeError(f"the simulator did not understand: {status}")
-
-
-def cpu(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def timed(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     call()
     return time.perf_counter() - started
-
-
-def in_turn(calls: Sequence[Callable[[], float]], times: int) -> list[list[float]]:
-    """What each of them returns, time after time, after a few to get warm. Another begins each round:
-    whoever comes after a pause, or after a busy one, is slower for that alone."""
-    returned: list[list[float]] = [[] for _ in calls]
-    for number in range(WARM + times):
-        for place in range(len(calls)):
-            which = (number + place) % len(calls)
-            value = calls[which]()
-            if number >= WARM:
-                returned[which].append(value)
-    return returned
 
 
 def overhead(behind: int) -> None:
@@ -188,10 +155,13 @@ def overhead(behind: int) -> None:
         print("p50, ms                              bare   layer    ours   added by the layer")
 
         def compare(name: str, times: int, ask: Callable[[measure.Client], float]) -> None:
-            before = [cpu(pid) for pid in pids]
-            row(name, in_turn([lambda c=c: ask(c) for c in clients], times))
-            used = [cpu(pid) - start for pid, start in zip(pids, before, strict=True)]
-            row("… processor time, mean", [[each / (times + WARM)] for each in used])
+            before = [measure.processor_seconds(pid) for pid in pids]
+            row(name, measure.in_turn([lambda c=c: ask(c) for c in clients], times))
+            used = [
+                measure.processor_seconds(pid) - start
+                for pid, start in zip(pids, before, strict=True)
+            ]
+            row("… processor time, mean", [[each / (times + measure.WARM)] for each in used])
 
         body = measure.conversation(50_000)
         compare("time to first byte, 50 KB request", REQUESTS, lambda c: c.first_byte(body))
@@ -220,7 +190,9 @@ def switches(behind: int) -> None:
                 model = f"{prefix}-{name.replace(' ', '-')}-{number}"
                 answer = FAULTS.get(name, {"before_head": "silence"})
                 upstream = model.replace("refused-", "m-", 1)
-                tell(behind, {"clear": True, "when": [{"model": upstream, "answer": answer}]})
+                measure.tell(
+                    behind, {"clear": True, "when": [{"model": upstream, "answer": answer}]}
+                )
                 itself = client.first_byte(direct)
                 failed = client.first_byte(measure.conversation(50_000, model=model))
                 later.append(failed - itself - (0.2 if prefix == "silent" else 0))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,12 +20,16 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 ROUTE = ROOT / "addons" / "route.py"
+MITMDUMP = Path(sys.executable).parent / "mitmdump"
 
 BARE = """
 def responseheaders(flow):
     flow.response.stream = True
 """
 """The least that a streaming proxy needs."""
+
+WARM = 10
+"""Of each call that is timed, before those that count."""
 
 
 def free_port() -> int:
@@ -65,21 +70,32 @@ def running(command: Sequence[str], port: int, **environ: str) -> Iterator[subpr
 
 
 @contextlib.contextmanager
-def simulator() -> Iterator[int]:
-    """The simulator's port."""
+def simulator(program: Sequence[str] = ("-m", "simulator")) -> Iterator[int]:
+    """The port of the simulator, or of another Python program that takes its options."""
     port = free_port()
-    command = [sys.executable, "-m", "simulator", "--port", str(port)]
+    command = [sys.executable, *program, "--port", str(port)]
     with running(command, port, PYTHONPATH=str(ROOT)):
         yield port
 
 
+def tell(behind: int, script: dict[str, Any]) -> None:
+    """Tells the simulator at `behind` what to answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", behind, timeout=10)
+    connection.request("POST", "/_simulator/script", json.dumps(script))
+    status = connection.getresponse().status
+    connection.close()
+    if status != 200:
+        raise RuntimeError(f"the simulator did not understand: {status}")
+
+
 @contextlib.contextmanager
-def mitmdump(script: Path, behind: int, *arguments: str) -> Iterator[tuple[int, int]]:
+def mitmdump(
+    script: Path, behind: int, *arguments: str, program: Path = MITMDUMP
+) -> Iterator[tuple[int, int]]:
     """A reverse door to the simulator's port: the door's own port and its process's id."""
     port = free_port()
-    tool = str(Path(sys.executable).parent / "mitmdump")
     door = f"reverse:http://127.0.0.1:{behind}@127.0.0.1:{port}"
-    command = [tool, "-q", "-s", str(script), "--mode", door, *arguments]
+    command = [str(program), "-q", "-s", str(script), "--mode", door, *arguments]
     with running(command, port) as process:
         yield port, process.pid
 
@@ -94,7 +110,13 @@ def bare(behind: int) -> Iterator[tuple[int, int]]:
 
 
 @contextlib.contextmanager
-def ours(behind: int, **changes: Any) -> Iterator[tuple[int, int]]:
+def ours(
+    behind: int,
+    *arguments: str,
+    route: Path = ROUTE,
+    program: Path = MITMDUMP,
+    **changes: Any,
+) -> Iterator[tuple[int, int]]:
     """The proxy under a profile of which Anthropic is the simulator."""
     url = f"http://127.0.0.1:{behind}"
     profile = {
@@ -108,7 +130,8 @@ def ours(behind: int, **changes: Any) -> Iterator[tuple[int, int]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(json.dumps(profile))
-        with mitmdump(ROUTE, behind, "--set", f"profile={path}") as started:
+        options = ("--set", f"profile={path}", *arguments)
+        with mitmdump(route, behind, *options, program=program) as started:
             yield started
 
 
@@ -136,6 +159,19 @@ class Client:
         return elapsed
 
 
+def in_turn(calls: Sequence[Callable[[], float]], times: int) -> list[list[float]]:
+    """What each of them returns, time after time, after a few to get warm. Another begins each round:
+    whoever comes after a pause, or after a busy one, is slower for that alone."""
+    returned: list[list[float]] = [[] for _ in calls]
+    for number in range(WARM + times):
+        for place in range(len(calls)):
+            which = (number + place) % len(calls)
+            value = calls[which]()
+            if number >= WARM:
+                returned[which].append(value)
+    return returned
+
+
 def conversation(size: int, model: str = "claude-opus-5-5") -> bytes:
     """A streamed request of about `size` bytes, shaped like Claude Code's: many turns of text, and
     tool calls with their results."""
@@ -160,6 +196,13 @@ def conversation(size: int, model: str = "claude-opus-5-5") -> bytes:
 
 def median_ms(seconds: Sequence[float]) -> float:
     return statistics.median(seconds) * 1000
+
+
+def processor_seconds(pid: int) -> float:
+    """What a process has used in all of its threads."""
+    # The clock that clock_getcpuclockid(3) names, which Python lacks; /proc/PID/stat counts in
+    # ticks of 10 ms.
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def rss_megabytes(pid: int) -> float:

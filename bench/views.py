@@ -12,12 +12,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import statistics
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,9 +101,7 @@ def streams() -> None:
             "content": [{"type": "text", "text": DELTA * DELTAS}],
             "event_delay": EVENT_DELAY,
         }
-        script = json.dumps({"default": answer}).encode()
-        url = f"http://127.0.0.1:{behind}/_simulator/script"
-        urllib.request.urlopen(urllib.request.Request(url, script, method="POST"))
+        measure.tell(behind, {"default": answer})
         with mitmweb(behind, WITHOUT_CAPTURE) as without, mitmweb(behind, "") as through:
             for _ in range(ROUNDS):
                 took = asyncio.run(costs(without, through))
@@ -148,9 +144,9 @@ def mitmweb(behind: int, script: str) -> Iterator[Started]:
 async def costs(*started: Started) -> list[float]:
     """Seconds of processor time that each takes for all its streams, on a connection each."""
     browsers = [await look_on(one.web) for one in started]
-    before = [processor_seconds(one.pid) for one in started]
+    before = [measure.processor_seconds(one.pid) for one in started]
     await asyncio.gather(*(stream(one.port) for _ in range(STREAMS) for one in started))
-    after = [processor_seconds(one.pid) for one in started]
+    after = [measure.processor_seconds(one.pid) for one in started]
     for browser in browsers:
         browser.close()
     return [end - start for start, end in zip(before, after, strict=True)]
@@ -179,11 +175,6 @@ async def stream(port: int) -> None:
 
 
 BODY = measure.conversation(REQUEST)
-
-
-def processor_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
