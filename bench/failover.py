@@ -11,6 +11,7 @@ machine whose speed drifts does so for all.
 from __future__ import annotations
 
 import contextlib
+import functools
 import tempfile
 import time
 from collections.abc import Callable
@@ -156,7 +157,9 @@ def overhead(behind: int) -> None:
 
         def compare(name: str, times: int, ask: Callable[[measure.Client], float]) -> None:
             before = [measure.processor_seconds(pid) for pid in pids]
-            row(name, measure.in_turn([lambda c=c: ask(c) for c in clients], times))
+            row(
+                name, measure.in_turn([functools.partial(ask, client) for client in clients], times)
+            )
             used = [
                 measure.processor_seconds(pid) - start
                 for pid, start in zip(pids, before, strict=True)
