@@ -78,11 +78,6 @@ def running():
     for name in ("trigger_event", "register", "remove"):
         del vars(ctx.master.addons)[name]
 """,
-    "coalesce": """
-from mitmproxy.proxy.layers import http
-
-del http.Http1Client.read_body
-""",
 }
 """Scripts that put mitmproxy's own code back. They fail, and the start with them, where it already
 is in place: a variant without a patch must have had one."""
@@ -255,7 +250,6 @@ def variants(behind: int) -> Iterator[list[Proxy]]:
         "ours": [],
         "again": [],
         **{f"no {name}": [name] for name in UNDO},
-        "neither": list(UNDO),
     }
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

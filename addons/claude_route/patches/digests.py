@@ -127,8 +127,7 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
         "aece271029af",
-        "yields a ReceiveHttp for each chunk, which coalesce joins; reports the end of a message before "
-        "mark_done() makes the connection ready for the next: "
+        "reports the end of a message before mark_done() makes the connection ready for the next: "
         "why the next attempt comes by a wakeup",
     ),
     Code(

@@ -16,7 +16,6 @@ from claude_route.patches import digests
 from claude_route.patches import log_quotes
 
 REPLACED: dict[str, Callable[[], Any]] = {
-    "read_body": lambda: layers.Http1Client.read_body,
     "handle_connection": lambda: server.ConnectionHandler.handle_connection,
     "open_connection": lambda: server.ConnectionHandler.open_connection,
     "prepare": lambda: app.RequestHandler.prepare,
