@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import logging
 import weakref
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal
 
+from mitmproxy import connection
 from mitmproxy import http
 
 from claude_route import responses
 from claude_route import settings
+from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import credentials
 from claude_route.access import listeners
-from claude_route.pages import pages
-from claude_route.pages import status_pages
+from claude_route.pages import browser
+from claude_route.pages import table
+from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import exchange
 
 logger = logging.getLogger(__name__)
+
+type Kind = Literal["routed", "passing"] | table.Page
+"""What a request asks for: a model, which a provider of the profile's answers; anything else of
+anybody else, which passes through as it is; or one of our own pages."""
 
 
 class Route:
@@ -28,16 +36,16 @@ class Route:
     The layer sends nothing that was not admitted here, so a hook that raises lets nothing through.
     """
 
-    def __init__(self, in_force: settings.Settings, entry: listeners.Doors) -> None:
+    def __init__(self, in_force: settings.Settings, entry: listeners.Listeners) -> None:
         self.in_force = in_force
         self.entry = entry
-        self.admissions: weakref.WeakKeyDictionary[http.HTTPFlow, Admission] = (
+        self.admissions: weakref.WeakKeyDictionary[http.HTTPFlow, admissions.Admission] = (
             weakref.WeakKeyDictionary()
         )
         self.hosts: weakref.WeakKeyDictionary[http.Request, str | None] = (
             weakref.WeakKeyDictionary()
         )
-        """What clients came to, by their own words."""
+        """The Host headers that clients sent."""
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flow.live:  # it comes from a file
@@ -45,8 +53,9 @@ class Route:
         # Where mitmproxy's own `proxyauth` is in use, it leaves the password here.
         flow.metadata.pop("proxyauth", None)
         headers = flow.request.headers
+        # Before `hide` puts a placeholder over the key.
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
-        password = clients.proxy_password(headers.pop("proxy-authorization", None))
+        password = clients.basic_password(headers.pop("proxy-authorization", None))
         secrets = credentials.hide(headers, is_new=not flow.is_replay)
         if flow.is_replay:
             # Who may replay a flow may look at all of them. Its headers hold placeholders since it
@@ -58,7 +67,7 @@ class Route:
         if flow.response:
             headers.pop("expect", None)
             responses.fit(flow.response, flow.request)
-        elif admission and not admission.ours and "upgrade" not in headers:
+        elif admission and not admission.is_routed and "upgrade" not in headers:
             # Neither read nor kept: a body that passes through may hold credentials.
             flow.request.stream = True
 
@@ -72,38 +81,34 @@ class Route:
     ) -> http.Response | None:
         """Takes a request in, or says why not."""
         assert self.in_force.state
-        request, profile = flow.request, self.in_force.state.profile
-        reverse = listeners.is_reverse(flow.client_conn)
-        came_to_us = reverse or request.host.lower() in profile.intercept
-        ours = came_to_us and attempt.is_wanted(request)
+        request, source, profile = flow.request, flow.client_conn, self.in_force.state.profile
+        is_reverse = listeners.is_reverse(source)
+        kind = classify(request, profile, is_reverse=is_reverse)
         try:
-            presented, error = clients.presented(key, mode), ""
+            presented, mode_error = clients.presented(key, mode), ""
         except ValueError as e:
             # A mode that says nothing, so that the one beside the key is not read again.
-            presented, error = clients.presented(key, ""), str(e)
-        known = presented.key or password
-        if reverse and status_pages.is_page(request):
-            known = known or status_pages.presented_key(request, secrets)
-        is_public = reverse and pages.is_public(request)
-        if not (is_public or flow.is_replay or self.entry.admits(flow, known, ours=ours)):
-            return status_pages.challenge(request, listeners.refusal())
-        if ours and error:
-            return responses.error(400, error)
-        if ours and listeners.is_from_browser(request):
-            return responses.error(403, "This proxy takes no requests from web pages")
-        is_page = reverse and (status_pages.is_page(request) or pages.is_page(request))
-        if is_page and not (
-            is_public
-            or flow.is_replay
-            or self.entry.answers_to(flow.client_conn, self.hosts.get(request))
-        ):
-            return responses.error(
-                403, "Without PROXY_STATIC_TOKEN, pages are shown under an IP address or localhost"
-            )
-        if ours and exchange.declared_size(request) > responses.MAX_BODY:
-            return responses.too_large()
-        rotates = (presented.mode or profile.pool.mode) == "rotate"
-        self.admissions[flow] = Admission(ours, reverse, rotates, secrets, origin(request))
+            presented, mode_error = clients.presented(key, ""), str(e)
+        takes_basic = isinstance(kind, table.Page) and kind.html
+        presented_key = clients.first_key(
+            header=presented.key,
+            proxy_password=password,
+            basic=browser.presented_key(request, secrets) if takes_basic else None,
+        )
+        client = self.entry.client(source, presented_key)
+        candidate = Candidate(
+            request, source, client, mode_error, self.hosts.get(request), bool(flow.is_replay)
+        )
+        if response := refusal(kind, candidate, self.entry):
+            return response
+        self.admissions[flow] = admissions.Admission(
+            client=client,
+            is_routed=kind == "routed",
+            is_reverse=is_reverse,
+            rotates=(presented.mode or profile.pool.mode) == "rotate",
+            secrets=secrets,
+            origin=admissions.origin(request),
+        )
         return None
 
     def request(self, flow: http.HTTPFlow) -> None:
@@ -115,17 +120,12 @@ class Route:
         if flow.response or flow.error or not self.in_force.state:
             return
         admission = self.admissions.get(flow)
-        if admission and admission.reverse:
-            if status_pages.is_page(flow.request):
-                flow.response = status_pages.answer(flow.request, self.in_force.report)
-            else:
-                flow.response = pages.answer(flow.request, self.in_force.state.profile)
-            if flow.response:
-                responses.fit(flow.response, flow.request)
+        if admission and admission.is_reverse and (page := table.find(flow.request)):
+            flow.response = table.answer(page, flow.request, self.in_force.state)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)
-        if flow.response and flow.request.stream and admission and not admission.ours:
+        if flow.response and flow.request.stream and admission and not admission.is_routed:
             flow.response.stream = True
 
     # What the layer asks
@@ -137,40 +137,101 @@ class Route:
         admission = self.admissions.get(flow)
         if admission is None or self.in_force.state is None:
             return responses.error(500, "The proxy could not admit this request")
-        if not admission.ours:
+        if not admission.is_routed:
             return None
-        return exchange.Exchange(
-            self.in_force.state,
-            flow,
-            secrets=admission.secrets,
-            rotates=admission.rotates,
-            to_anthropic=not admission.reverse,
-        )
+        return exchange.Exchange(self.in_force.state, flow, admission)
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         admission = self.admissions.get(flow)
         request = flow.request.copy()
         for name in (clients.KEY_HEADER, clients.MODE_HEADER):
             request.headers.pop(name, None)
-        is_meant = admission is not None and admission.origin == origin(request)
+        is_meant = admission is not None and admission.origin == admissions.origin(request)
         credentials.reveal(request.headers, admission.secrets if admission and is_meant else {})
         return request
 
 
-class Admission(NamedTuple):
-    """What was found out about a request when its headers came."""
+@dataclass(frozen=True)
+class Candidate:
+    """A request whose headers have come, and what else its admission depends on."""
 
-    ours: bool
-    """It asks for what we route; all else passes through as it is."""
-    reverse: bool
-    """It came to us, not through us."""
-    rotates: bool
-    """Pool tokens may answer it, not only the client's own credential."""
-    secrets: credentials.Secrets
-    """The client's own, by their placeholders."""
-    origin: tuple[str, str, int]
-    """Where it was meant to go, and where alone these may go when it passes through."""
+    request: http.Request
+    source: connection.Client
+    client: clients.Client | None
+    mode_error: str
+    """What is wrong with its token mode; empty where nothing is."""
+    host: str | None
+    """The Host header that the client sent."""
+    is_replay: bool
+    """A user sends it again."""
 
 
-def origin(request: http.Request) -> tuple[str, str, int]:
-    return request.scheme, request.host, request.port
+def classify(request: http.Request, profile: profiles.Profile, *, is_reverse: bool) -> Kind:
+    """What a request asks for; `is_reverse`: of us, at the reverse listener. What goes through us to
+    another host is that host's business, unless the profile intercepts it."""
+    if is_reverse and (page := table.find(request)):
+        return page
+    is_ours = is_reverse or request.host.lower() in profile.intercept
+    return "routed" if is_ours and attempt.is_wanted(request) else "passing"
+
+
+def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> http.Response | None:
+    """Why a request is not let in; None where it is.
+
+    In each kind the order of the checks is the security argument. The key comes first, so that
+    whoever has none learns nothing else: not whether a model, a mode or a page would have been
+    right. What a web page could have an honest user's browser do comes next: that browser may well
+    stand where no key is needed. What only costs us comes last, and yet before a byte of the body
+    is read.
+    """
+    match kind:
+        case table.Page():
+            return _page_refusal(kind, candidate, entry)
+        case "routed":
+            return _routed_refusal(candidate, entry)
+        case "passing":
+            return _stranger_refusal(candidate, entry, passes=True)
+
+
+def _page_refusal(
+    page: table.Page, candidate: Candidate, entry: listeners.Listeners
+) -> http.Response | None:
+    # Whoever supervises the proxy has no key, and learns only that it is up. A user who replays a
+    # flow has seen all that our pages show.
+    if page.is_public or candidate.is_replay:
+        return None
+    if response := _stranger_refusal(candidate, entry):
+        return browser.challenge(candidate.request, response) if page.html else response
+    # Without a key nothing but the name tells our own user from a web page that reads ours.
+    if not entry.answers_to(candidate.source, candidate.host):
+        return responses.error(
+            403, "Without PROXY_STATIC_TOKEN, pages are shown under an IP address or localhost"
+        )
+    return None
+
+
+def _routed_refusal(candidate: Candidate, entry: listeners.Listeners) -> http.Response | None:
+    # It would spend pool tokens and the providers' keys.
+    if response := _stranger_refusal(candidate, entry):
+        return response
+    # A client that asks for its own credential by a word that we don't know must not get a token
+    # of the pool's. Requests that pass through have no use for a mode.
+    if candidate.mode_error:
+        return responses.error(400, candidate.mode_error)
+    # On loopback no key may be set, and a web page can post there. Claude Code sends none of the
+    # headers that tell. Replays, too: whoever replays a flow may take them out of it.
+    if listeners.is_from_browser(candidate.request):
+        return responses.error(403, "This proxy takes no requests from web pages")
+    # It would be held in memory whole. Requests that pass through are streamed.
+    if exchange.declared_size(candidate.request) > responses.MAX_BODY:
+        return responses.too_large()
+    return None
+
+
+def _stranger_refusal(
+    candidate: Candidate, entry: listeners.Listeners, *, passes: bool = False
+) -> http.Response | None:
+    # Who replays a flow is in mitmweb or at the console already, and the flow holds no key.
+    if candidate.is_replay or entry.admits(candidate.source, candidate.client, passes=passes):
+        return None
+    return listeners.refusal()

@@ -2,16 +2,58 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
+from mitmproxy import addonmanager
+from mitmproxy import ctx
 from mitmproxy.proxy import mode_specs
 
+from claude_route import options
+from claude_route import settings
 from claude_route.profile import profiles
 from claude_route.routing import rotation
 
+logger = logging.getLogger(__name__)
+
 EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104
+
+
+class Announcement:
+    """Logs how to come in, once the listeners are open. One that isn't ends a start: somebody else
+    would get what clients send there."""
+
+    def __init__(self, in_force: settings.Settings) -> None:
+        self.in_force = in_force
+        self._is_start = False
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        self._is_start = options.is_start()
+
+    def running(self) -> None:
+        if self.in_force.state:
+            self._task = asyncio.create_task(self._announce())
+
+    async def _announce(self) -> None:
+        closed = await options.closed_listeners()
+        if closed and self._is_start:
+            options.leave("\n".join(closed))
+            return
+        for name in ctx.options.deferred:
+            logger.warning(f"--set {name}: no such option")
+        assert self.in_force.state
+        for line in lines(
+            options.opened_modes(),
+            ctx.options.listen_host,
+            ctx.options.confdir,
+            self.in_force.state.profile,
+            self.in_force.state.pool,
+            needs_key=bool(self.in_force.entry.guard.key),
+        ):
+            logger.info(line)
 
 
 def lines(
@@ -27,17 +69,17 @@ def lines(
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
         host = spec.listen_host(default_host)
-        door = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
+        address = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
         if isinstance(spec, mode_specs.RegularMode):
             user = f"claude:{key}@" if needs_key else ""
             certificate = Path(confdir).expanduser() / "mitmproxy-ca-cert.pem"
             yield (
                 "On the real connection:  "
-                f"HTTPS_PROXY=http://{user}{door} NODE_EXTRA_CA_CERTS={certificate} claude"
+                f"HTTPS_PROXY=http://{user}{address} NODE_EXTRA_CA_CERTS={certificate} claude"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
             header = f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}" ' if needs_key else ""
-            yield f"By its base URL:         ANTHROPIC_BASE_URL=http://{door} {header}claude"
+            yield f"By its base URL:         ANTHROPIC_BASE_URL=http://{address} {header}claude"
 
 
 def _tokens(pool: rotation.Pool) -> str:

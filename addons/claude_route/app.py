@@ -7,11 +7,12 @@ The way of a request: `access` admits it, `proxy.exchange` reads it and plans wh
 from __future__ import annotations
 
 from claude_route import admission
+from claude_route import announcement
 from claude_route import commands
+from claude_route import options
 from claude_route import settings
-from claude_route import startup
 from claude_route.access import listeners
-from claude_route.pages import status_pages
+from claude_route.pages import mitmweb
 from claude_route.patches import addon
 from claude_route.proxy import layer
 from claude_route.watch import capture
@@ -22,12 +23,13 @@ from claude_route.watch.views import claude
 
 
 def addons() -> list[object]:
-    entry = listeners.Doors()
+    entry = listeners.Listeners()
     in_force = settings.Settings(entry)
     route = admission.Route(in_force, entry)
     return [
         addon.Patches(layer.made_for(route), readonly.refusal, readonly.is_shown),
         in_force,
+        announcement.Announcement(in_force),
         entry,
         route,
         rows.Rows(),
@@ -35,7 +37,7 @@ def addons() -> list[object]:
         claude.Views(),
         memory.Memory(),
         commands.Commands(lambda: in_force.state),
-        status_pages.StatusPage(in_force.report),
+        mitmweb.Pages(lambda: in_force.state),
         readonly.Readonly(),
-        startup.Values(),
+        options.Values(),
     ]

@@ -10,15 +10,15 @@ from mitmproxy import exceptions
 
 from claude_route import announcement
 from claude_route import explain
-from claude_route.proxy import exchange
+from claude_route.proxy import state
 from claude_route.routing import rotation
 
 logger = logging.getLogger(__name__)
 
 
 class Commands:
-    def __init__(self, state: Callable[[], exchange.State | None]) -> None:
-        self.state = state
+    def __init__(self, state_in_force: Callable[[], state.State | None]) -> None:
+        self.state_in_force = state_in_force
 
     @command.command("pool.status")  # type: ignore[untyped-decorator]
     def pool_status(self) -> str:
@@ -38,8 +38,8 @@ class Commands:
     @command.command("route.explain")  # type: ignore[untyped-decorator]
     def route_explain(self, model: str) -> str:
         """What would become of a request for a model right now."""
-        state = self.in_force()
-        return explain.route(state.profile, state.pool, state.breaker, model)
+        now = self.in_force()
+        return explain.route(now.profile, now.pool, now.breaker, model)
 
     def pool(self) -> rotation.Pool:
         return self.in_force().pool
@@ -54,7 +54,7 @@ class Commands:
         logger.info(f"{token.label} {what}, by hand")
         return announcement.pool_table(pool).splitlines()[pool.tokens.index(token)]
 
-    def in_force(self) -> exchange.State:
-        if state := self.state():
-            return state
+    def in_force(self) -> state.State:
+        if in_force := self.state_in_force():
+            return in_force
         raise exceptions.CommandError("no profile is in force")

@@ -46,12 +46,9 @@ ALLOWED = {
 
 TESTED_ELSEWHERE = {
     "claude_route.app": "the whole proxy, in tests/wire",
-    "claude_route.admission": "the whole proxy, in tests/wire/test_route.py",
     "claude_route.proxy.contract": "it says what others must have, and does nothing",
     "claude_route.proxy.exchange": "whole requests, in tests/wire/test_route.py and test_failover*",
-    "claude_route.settings": "options and profiles of the whole proxy, in tests/wire/test_route.py",
-    "claude_route.startup": "starts that are refused, in tests/wire/test_route.py",
-    "claude_route.pages.status_pages": "pages over the wire, in tests/wire/test_status_pages.py",
+    "claude_route.proxy.state": "it holds what others make and test",
     "claude_route.watch.memory": "a real mitmweb, in tests/wire/test_memory.py",
     "claude_route.watch.readonly": "a real mitmweb, in tests/wire/test_readonly.py",
 }

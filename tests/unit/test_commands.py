@@ -6,10 +6,8 @@ from mitmproxy.test import taddons
 
 from claude_route import commands
 from claude_route.profile import profiles
-from claude_route.proxy import exchange
-from claude_route.routing import breaker
-from claude_route.routing import rotation
-from claude_route.routing import stats
+from claude_route.proxy import state
+from tests.unit import states
 
 PROFILE = """
 providers: {anthropic: {base_url: https://api.anthropic.com}}
@@ -18,20 +16,14 @@ pool: {tokens: "sk-ant-oat01-pool-0000000001-pol1,sk-ant-oat01-pool-0000000002-p
 """
 
 
-def now() -> float:
-    return 1_700_000_000.0
-
-
-def state() -> exchange.State:
-    profile = profiles.parse(PROFILE, {}, "test.yaml")
-    pool = rotation.Pool(profile.pool.tokens, clock=now)
-    return exchange.State(profile, pool, breaker.Breaker(now), stats.Stats(now))
+def in_force() -> state.State:
+    return states.state_of(profiles.parse(PROFILE, {}, "test.yaml"))
 
 
 def test_commands(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    in_force = state()
-    with taddons.context(commands.Commands(lambda: in_force)) as tctx:
+    now = in_force()
+    with taddons.context(commands.Commands(lambda: now)) as tctx:
         call = tctx.master.commands.execute
         assert "token 2 …pol2 (oauth): available" in call("pool.status")
         assert call("pool.rest 2 600").startswith("token 2 …pol2 (oauth): resting, for 600 s")
@@ -45,9 +37,8 @@ def test_commands(caplog: pytest.LogCaptureFixture) -> None:
 
 @pytest.mark.parametrize("command", ["pool.rest 3 60", "pool.wake 0"])
 def test_a_place_that_is_not_in_the_pool(command: str) -> None:
-    in_force = state()
     with (
-        taddons.context(commands.Commands(lambda: in_force)) as tctx,
+        taddons.context(commands.Commands(in_force)) as tctx,
         pytest.raises(exceptions.CommandError, match="expected one of 1, 2"),
     ):
         tctx.master.commands.execute(command)

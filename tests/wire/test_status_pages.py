@@ -1,21 +1,12 @@
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from mitmproxy import http
 
 import simulator
-from claude_route.access import credentials
-from claude_route.pages import status
-from claude_route.pages import status_pages
-from claude_route.profile import profiles
-from claude_route.routing import breaker
-from claude_route.routing import rotation
-from claude_route.routing import stats
 from simulator import answers
 from tests.wire import mitmweb
 from tests.wire import proxies
@@ -23,98 +14,8 @@ from tests.wire import proxies
 Start = Callable[..., proxies.Proxy]
 
 KEY = "static-key-0123456789"
+PATHS = ("/status", "/status.css", "/status.js")
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-def now() -> float:
-    return 1_700_000_000.0
-
-
-def report() -> status.Status:
-    text = "providers: {a: {base_url: http://a}}\nmodels: {m: a/m}"
-    profile = profiles.parse(text, {}, "test.yaml")
-    pool = rotation.Pool(clock=now)
-    return status.status(profile, pool, breaker.Breaker(now), stats.Stats(now))
-
-
-def get(path: str, method: str = "GET", **headers: str) -> http.Request:
-    return http.Request.make(method, f"http://127.0.0.1{path}", headers=headers)
-
-
-@pytest.mark.parametrize(
-    "path,method,is_page",
-    [
-        ("/status", "GET", True),
-        ("/status", "HEAD", True),
-        ("/status?x=1", "GET", True),
-        ("/status.css", "GET", True),
-        ("/status.js", "GET", True),
-        ("/status", "POST", False),
-        ("/status/", "GET", False),
-        ("/status.html", "GET", False),
-        ("/../status.py", "GET", False),
-        ("/v1/messages", "GET", False),
-    ],
-)
-def test_is_page(path: str, method: str, is_page: bool) -> None:
-    assert status_pages.is_page(get(path, method)) is is_page
-
-
-@pytest.mark.parametrize(
-    "path,accept,kind,begin",
-    [
-        ("/status", "", "application/json", b"{"),
-        ("/status", "*/*", "application/json", b"{"),
-        ("/status", HTML["accept"], "text/html; charset=utf-8", b"<!doctype html>"),
-        ("/status.css", "text/css", "text/css; charset=utf-8", b":root"),
-        ("/status.js", "*/*", "text/javascript; charset=utf-8", b"//"),
-        ("/status.js", HTML["accept"], "text/javascript; charset=utf-8", b"//"),
-    ],
-)
-def test_answer(path: str, accept: str, kind: str, begin: bytes) -> None:
-    response = status_pages.answer(get(path, accept=accept), report)
-    assert response.status_code == 200
-    assert response.headers["content-type"] == kind
-    assert response.content and response.content.startswith(begin)
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert response.headers["cache-control"] == "no-store"
-
-
-def test_no_profile_in_force() -> None:
-    response = status_pages.answer(get("/status"), lambda: None)
-    assert response.content == b"No profile is in force.\n"
-
-
-@pytest.mark.parametrize(
-    "authorization,key",
-    [
-        (f"Basic {base64.b64encode(b'me:' + KEY.encode()).decode()}", KEY),
-        (f"basic {base64.b64encode(b':' + KEY.encode()).decode()}", KEY),
-        (f"Basic {base64.b64encode(KEY.encode()).decode()}", None),
-        (f"Bearer {KEY}", None),
-        ("Basic %%%", None),
-        ("", None),
-        ("\udcff", None),
-    ],
-)
-def test_presented_key(authorization: str, key: str | None) -> None:
-    request = get("/status", authorization=authorization)
-    secrets = credentials.hide(request.headers)
-    assert KEY not in str(request.headers)
-    assert status_pages.presented_key(request, secrets) == key
-
-
-def test_only_a_browser_is_challenged() -> None:
-    def challenged(**headers: str) -> bool:
-        refusal = status_pages.challenge(get("/status", **headers), http.Response.make(401))
-        return "www-authenticate" in refusal.headers
-
-    assert challenged(**HTML)
-    assert not challenged(accept="application/json")
-    assert not challenged()
-
-
-# Over the wire
 
 
 @pytest.fixture
@@ -134,7 +35,7 @@ def locked(sim: simulator.Simulator, start: Start) -> proxies.Proxy:
 def test_who_may_look(
     locked: proxies.Proxy, headers: dict[str, str], code: int, challenged: bool
 ) -> None:
-    for path in status_pages.PATHS:
+    for path in PATHS:
         answer = httpx.get(f"{locked.url}{path}", headers=headers, trust_env=False)
         assert answer.status_code == code
         assert ("www-authenticate" in answer.headers) is challenged
@@ -182,7 +83,7 @@ def test_what_requests_came_to(sim: simulator.Simulator, start: Start) -> None:
 
 def test_in_mitmweb(sim: simulator.Simulator, start: Start, tmp_path: Path) -> None:
     web = mitmweb.Web(start, proxies.profile(sim.url))
-    for path in status_pages.PATHS:
+    for path in PATHS:
         assert httpx.get(f"{web.url}{path}", trust_env=False).status_code == 403
         assert web.api.get(path).status_code == 200
     assert web.api.get("/status").json()["profile"] == "profile"

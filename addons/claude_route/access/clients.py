@@ -1,13 +1,13 @@
-"""Who may come in, by which door, and where they may go from there."""
+"""Clients: the keys that they present, and who they are by them."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hmac
-import ipaddress
 import re
-from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
 from typing import Literal
 from typing import NamedTuple
 
@@ -17,9 +17,28 @@ MODE_HEADER = "x-claude-token-mode"
 KEY_AND_HEADER = re.compile(r"(.*?),\s*([\w-]+)\s*:(.*)", re.DOTALL)
 """What Claude Code sends for `x-litellm-api-key: TOKEN, name: value`. A token may hold a comma."""
 
-HOST_HEADER = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
-
 type TokenMode = Literal["rotate", "passthrough"]
+
+type KeyKind = Literal["header", "proxy password", "basic"]
+"""Where a client presents its key: in `x-litellm-api-key`, as the password in `HTTPS_PROXY`, or in
+HTTP's basic authentication, as browsers do."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a client presents as a key, right or wrong."""
+
+    secret: str = field(repr=False)
+    kind: KeyKind
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who sends a request, by the key that it presented."""
+
+    name: str
+    """Whose key it is: `shared` for PROXY_STATIC_TOKEN, which all clients have in common."""
+    key_kind: KeyKind
 
 
 class Presented(NamedTuple):
@@ -69,9 +88,22 @@ def is_key(candidate: str | None, key: str) -> bool:
     )
 
 
-def proxy_password(proxy_authorization: str | None) -> str | None:
-    """The password of `Basic base64(user:password)`; the user name says nothing to us."""
-    scheme, _, credentials = (proxy_authorization or "").partition(" ")
+def first_key(
+    *, header: str | None = None, proxy_password: str | None = None, basic: str | None = None
+) -> Key | None:
+    """The key that counts of those that a request presents: the others are not tried, whether or
+    not it is the right one."""
+    presented: tuple[tuple[str | None, KeyKind], ...] = (
+        (header, "header"),
+        (proxy_password, "proxy password"),
+        (basic, "basic"),
+    )
+    return next((Key(secret, kind) for secret, kind in presented if secret), None)
+
+
+def basic_password(authorization: str | None) -> str | None:
+    """The password of `Basic base64(user:password)`, RFC 7617; the user name says nothing to us."""
+    scheme, _, credentials = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
     try:
@@ -79,63 +111,3 @@ def proxy_password(proxy_authorization: str | None) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return decoded.partition(b":")[2].decode("utf-8", "surrogateescape") or None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address that a connection came in on, or that we listen on, is this machine's."""
-    if host == "localhost":
-        return True
-    address = parse_address(host)
-    return address is not None and address.is_loopback
-
-
-def names_address(host_header: str | None) -> bool:
-    """Whether a Host header names an IP address, or `localhost`: the only names that are not for
-    whoever owns a domain to point at this machine."""
-    match = HOST_HEADER.fullmatch(host_header or "")
-    if match is None:
-        return False
-    name, address = match["name"], match["address"]
-    if name and name.lower() == "localhost":
-        return True
-    try:
-        ipaddress.IPv6Address(address) if address else ipaddress.IPv4Address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def is_public(host: str) -> bool:
-    """Whether an IP address is one that clients from other machines may have us connect to."""
-    address = parse_address(host)
-    return address is not None and address.is_global and not address.is_multicast
-
-
-def parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        # A scope (`fe80::1%eth0`) names an interface of this machine.
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or _nat64(address) or address
-    return address
-
-
-def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address within 64:ff9b::/96, RFC 6052."""
-    if address in ipaddress.IPv6Network("64:ff9b::/96"):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
-
-
-def check_listeners(hosts: Sequence[str], *, has_key: bool, is_open: bool) -> None:
-    """Raises:
-    ValueError: a listener would let other machines in, and nothing keeps them out.
-    """
-    for host in hosts:
-        if not is_loopback(host) and not has_key and not is_open:
-            raise ValueError(
-                f"mode: expected a loopback address, got {host or '*'!r}: set PROXY_STATIC_TOKEN, "
-                "or `open: true` in the profile, to let other machines in"
-            )

@@ -1,4 +1,4 @@
-"""The doors: which connections, tunnels and requests are let in, and how far they reach."""
+"""The listeners: which connections, tunnels and requests they let in, and how far these reach."""
 
 from __future__ import annotations
 
@@ -15,61 +15,65 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 
 from claude_route import responses
+from claude_route.access import addresses
 from claude_route.access import clients
+from claude_route.access import guard
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_MODES = ("regular@127.0.0.1:8080", "reverse:https://api.anthropic.com@127.0.0.1:4000")
 
 
-class Doors:
+class Listeners:
     """Checks each connection by the address that it came in on, whatever was checked at start:
     mitmproxy opens its default listener on every interface before it loads a script."""
 
     def __init__(self) -> None:
-        self.key: str | None = None
-        """What clients must present, from PROXY_STATIC_TOKEN."""
-        self.is_open = False
-        self.provider_addresses: frozenset[tuple[str, int]] = frozenset()
-        self._proxy_clients: weakref.WeakSet[connection.Client] = weakref.WeakSet()
-        """Connections whose CONNECT brought the key as its password."""
+        self.guard = guard.Guard()
+        self._tunnel_clients: weakref.WeakKeyDictionary[connection.Client, clients.Client] = (
+            weakref.WeakKeyDictionary()
+        )
+        """Who opened a connection's tunnel, where its CONNECT brought a key as its password."""
 
     def client_connected(self, client: connection.Client) -> None:
-        if not self.key and not self.is_open and _is_outside(client):
-            logger.warning("A connection from another machine is refused: no key guards this door")
+        if not self.guard.lets_in(is_outside=_is_outside(client)):
+            logger.warning(
+                "A connection from another machine is refused: no key guards this listener"
+            )
             client.error = "refused"
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        password = _take_proxy_password(flow.request)
-        client = flow.client_conn
-        if not self.key:
+        # Whether or not a key is set: flows hold no password.
+        password = clients.basic_password(flow.request.headers.pop("proxy-authorization", None))
+        if not self.guard.key:
             return
-        if clients.is_key(password, self.key):
-            self._proxy_clients.add(client)
-        elif password or _is_outside(client):
+        if client := self.guard.client(clients.first_key(proxy_password=password)):
+            self._tunnel_clients[flow.client_conn] = client
+        elif password or _is_outside(flow.client_conn):
             flow.response = http.Response.make(
                 407, b"", {"proxy-authenticate": 'Basic realm="proxy"', "connection": "close"}
             )
 
-    def admits(self, flow: http.HTTPFlow, presented_key: str | None, *, ours: bool) -> bool:
-        """Whether a request comes from a client that may send it. Requests that aren't ours go
-        through a tunnel, where there is no header of ours, with the client's own identity."""
-        password = _take_proxy_password(flow.request)
-        client = flow.client_conn
-        if not self.key:
-            return True
-        if (
-            client in self._proxy_clients
-            or clients.is_key(presented_key, self.key)
-            or clients.is_key(password, self.key)
-        ):
-            return True
-        return not ours and not is_reverse(client) and not _is_outside(client)
+    def client(self, source: connection.Client, key: clients.Key | None) -> clients.Client | None:
+        """Who sends a request; None where it is nobody that we know, and where no key is set."""
+        if not self.guard.key:
+            return None
+        return self.guard.client(key) or self._tunnel_clients.get(source)
 
-    def answers_to(self, client: connection.Client, host: str | None) -> bool:
+    def admits(
+        self, source: connection.Client, client: clients.Client | None, *, passes: bool
+    ) -> bool:
+        """Whether a client may send a request. One that passes through this machine's own forward
+        listener needs no key: it goes with the client's own identity, in a tunnel that has no
+        header of ours."""
+        if not self.guard.key or client:
+            return True
+        return passes and not is_reverse(source) and not _is_outside(source)
+
+    def answers_to(self, source: connection.Client, host: str | None) -> bool:
         """Whether a client may see our own pages under this name. A web page can have its own name
         point to this machine, and its reader's browser then shows it ours (DNS rebinding)."""
-        return bool(self.key) or _is_outside(client) or clients.names_address(host)
+        return bool(self.guard.key) or _is_outside(source) or addresses.names_address(host)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients of other machines out of this machine and its network."""
@@ -77,12 +81,13 @@ class Doors:
         if address is None or not _is_outside(data.client) or address in self._own(data.client):
             return
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
+            loop = asyncio.get_running_loop()
+            resolved = await loop.getaddrinfo(*address, type=socket.SOCK_STREAM)
         except OSError as e:
             data.server.error = str(e)
             return
-        public = [each[4] for each in found if clients.is_public(str(each[4][0]))]
-        if len(public) < len(found):
+        public = [sockaddr for *_, sockaddr in resolved if addresses.is_global(str(sockaddr[0]))]
+        if len(public) < len(resolved):
             data.server.error = "addresses of this machine and its network are not for clients"
         elif data.server.sockname is None:
             # What was checked is what is connected to, whatever the name stands for a moment later.
@@ -91,7 +96,7 @@ class Doors:
     def _own(self, client: connection.Client) -> Iterable[tuple[str, int] | None]:
         mode = client.proxy_mode
         return (
-            *self.provider_addresses,
+            *self.guard.provider_addresses,
             mode.address if isinstance(mode, mode_specs.ReverseMode) else None,
         )
 
@@ -107,7 +112,7 @@ def listen_hosts(modes: Iterable[str], listen_host: str) -> list[str]:
 
 
 def default_modes(listen_host: str, listen_port: int | None) -> list[str]:
-    """The two doors; `--listen-host` moves both, `--listen-port` the first."""
+    """The two listeners; `--listen-host` moves both, `--listen-port` the first."""
     proxy, reverse = DEFAULT_MODES
     if listen_port:
         proxy = proxy.replace(":8080", f":{listen_port}")
@@ -116,7 +121,7 @@ def default_modes(listen_host: str, listen_port: int | None) -> list[str]:
 
 def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
     """Mitmproxy's `allow_hosts` for the hosts that we open: all others are tunnelled unread. What
-    comes to a reverse door is for us, whatever stands behind it."""
+    comes to a reverse listener is for us, wherever it would forward it."""
     specs = [mode_specs.ProxyMode.parse(mode) for mode in modes]
     behind = [spec.address[0] for spec in specs if isinstance(spec, mode_specs.ReverseMode)]
     return [rf"^\[?{re.escape(host)}\]?:\d+$" for host in dict.fromkeys([*hosts, *behind])]
@@ -129,13 +134,9 @@ def refusal() -> http.Response:
 
 
 def is_from_browser(request: http.Request) -> bool:
-    """A web page could have its reader's browser post to a door on loopback."""
+    """A web page could have its reader's browser post to a listener on loopback."""
     return "origin" in request.headers or "sec-fetch-site" in request.headers
 
 
 def _is_outside(client: connection.Client) -> bool:
-    return client.sockname is None or not clients.is_loopback(client.sockname[0])
-
-
-def _take_proxy_password(request: http.Request) -> str | None:
-    return clients.proxy_password(request.headers.pop("proxy-authorization", None))
+    return client.sockname is None or not addresses.is_loopback(client.sockname[0])

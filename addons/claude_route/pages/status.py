@@ -1,4 +1,4 @@
-"""How the proxy does, for its status page: the pool, the targets and the models."""
+"""`GET /status`: how the pool, the targets and the models are doing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from claude_route.pages import content
 from claude_route.profile import patterns
 from claude_route.profile import profiles
+from claude_route.proxy import state
 from claude_route.routing import breaker
 from claude_route.routing import rotation
 from claude_route.routing import stats
@@ -51,23 +53,23 @@ class Status:
     models: tuple[stats.Model, ...]
 
 
-def status(
-    profile: profiles.Profile,
-    pool: rotation.Pool,
-    breakers: breaker.Breaker,
-    counts: stats.Stats,
-) -> Status:
+def status(in_force: state.State) -> Status:
+    profile, counts = in_force.profile, in_force.stats
     return Status(
         now=counts.clock(),
         started_at=counts.started,
         profile=profile.name,
         in_flight=counts.in_flight,
         mode=profile.pool.mode,
-        strategy=pool.strategy,
-        tokens=tuple(pool.status()),
-        targets=tuple(_targets(profile, breakers, counts.targets())),
+        strategy=in_force.pool.strategy,
+        tokens=tuple(in_force.pool.status()),
+        targets=tuple(_targets(profile, in_force.breaker, counts.targets())),
         models=tuple(counts.models()),
     )
+
+
+def answer(in_force: state.State) -> content.Content:
+    return content.Content("application/json", to_json(status(in_force)))
 
 
 def to_json(status: Status) -> bytes:

@@ -6,26 +6,23 @@ import dataclasses
 import functools
 import logging
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
 
 from claude_route import responses
-from claude_route.access import credentials
+from claude_route.access import admissions
 from claude_route.access import redaction
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects.chat import dialect
 from claude_route.dialects.messages import requests
-from claude_route.pages import status
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
-from claude_route.routing import breaker
+from claude_route.proxy import state
 from claude_route.routing import plan
 from claude_route.routing import quota
-from claude_route.routing import rotation
 from claude_route.routing import stats
 from claude_route.routing import verdict
 from claude_route.watch import failed_attempts
@@ -37,38 +34,18 @@ from claude_route.wire import http_message
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class State:
-    """What requests share. A changed profile makes a new one; requests under way keep theirs."""
-
-    profile: profiles.Profile
-    pool: rotation.Pool
-    breaker: breaker.Breaker
-    stats: stats.Stats
-
-    def report(self) -> status.Status:
-        return status.status(self.profile, self.pool, self.breaker, self.stats)
-
-
 class Exchange:
     """Answers one request to the Messages API. Implements `contract.Exchange`."""
 
     def __init__(
-        self,
-        state: State,
-        flow: http.HTTPFlow,
-        *,
-        secrets: credentials.Secrets,
-        rotates: bool,
-        to_anthropic: bool,
+        self, in_force: state.State, flow: http.HTTPFlow, admission: admissions.Admission
     ) -> None:
-        """`rotates`: pool tokens may answer, not only the client's own credential;
-        `to_anthropic`: a model that the profile doesn't know is for Anthropic to judge."""
-        self.state = state
+        self.state = in_force
         self.flow = flow
-        self.secrets = secrets
-        self.rotates = rotates
-        self.to_anthropic = to_anthropic
+        self.secrets = admission.secrets
+        self.rotates = admission.rotates
+        # A request that was meant for Anthropic goes there when the profile doesn't know its model.
+        self.to_anthropic = not admission.is_reverse
         self.counts_tokens = http_message.path(flow.request) == attempt.COUNT_TOKENS
         self.outcomes: list[verdict.Outcome] = []
         self.request: requests.Request

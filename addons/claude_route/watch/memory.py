@@ -17,7 +17,7 @@ from mitmproxy import http
 from mitmproxy import tcp
 from mitmproxy import udp
 
-from claude_route import startup
+from claude_route import options
 from claude_route.watch import failed_attempts
 from claude_route.watch import upstream_requests
 
@@ -57,7 +57,7 @@ class Memory:
     def configure(self, updated: set[str]) -> None:
         for name in ("keep_flows", "keep_megabytes"):
             if getattr(ctx.options, name) < 0:
-                startup.refuse(f"{name}: expected a number from 0 on")
+                options.refuse(f"{name}: expected a number from 0 on")
         if updated & {"keep_flows", "keep_megabytes"}:
             self.max_flows = ctx.options.keep_flows
             self.max_bytes = ctx.options.keep_megabytes * MEGABYTE

@@ -10,7 +10,7 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy.tools.web import app
 
-from claude_route.pages import status_pages
+from claude_route.pages import mitmweb
 
 SHOWING: frozenset[type[app.RequestHandler]] = frozenset(
     {
@@ -23,14 +23,14 @@ SHOWING: frozenset[type[app.RequestHandler]] = frozenset(
         app.FlowContentView,
         app.Options,
         app.State,
-        status_pages.Page,
-        status_pages.Asset,
+        mitmweb.PageHandler,
+        mitmweb.FileHandler,
     }
 )
 """What may be read. Not among them: the dump of all flows, which holds up the proxy while it is
 made, and the list of this machine's processes, which is nobody's business."""
 
-LOGINS = frozenset({app.IndexHandler, status_pages.Page})
+LOGINS = frozenset({app.IndexHandler, mitmweb.PageHandler})
 """What may be posted to: the login form, which is shown in place of these."""
 
 SHOWN_OPTIONS = frozenset(

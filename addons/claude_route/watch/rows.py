@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import http
 
-from claude_route import settings
+from claude_route import options
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
+from claude_route.pages import table
 from claude_route.text import layout
 from claude_route.watch.views import claude
 from claude_route.watch.views import comments
@@ -20,9 +20,11 @@ from claude_route.wire import http_message
 
 COLUMNS = ["status", "comment", "time"]
 
-FILTER = """~marked | ~u /v1/messages | !~u '^[^/]+//[^/]+/(api/|health|status)'"""
-"""What Claude Code says to the API about itself, and health checks, are left out; attempts at
-providers whose paths begin with /api/ are marked."""
+_UNLISTED = "|".join(path.lstrip("/") for path in ("/api/", *table.unlisted()))
+
+FILTER = f"~marked | ~u /v1/messages | !~u '^[^/]+//[^/]+/({_UNLISTED})'"
+"""What Claude Code says to the API about itself, and pages of ours that programs poll, are left
+out; attempts at providers whose paths begin with /api/ are marked."""
 
 COMMENT = "route_comment"
 """In a flow's metadata: the comment of ours, which may be replaced. Any other is a user's."""
@@ -44,8 +46,9 @@ class Rows:
 
     def configure(self, updated: set[str]) -> None:
         if "show_all" in updated:
-            set_default("view_filter", None if ctx.options.show_all else FILTER, (FILTER, None))
-            set_default("web_columns", COLUMNS)
+            shown = None if ctx.options.show_all else FILTER
+            options.set_default("view_filter", shown, ours=(FILTER, None))
+            options.set_default("web_columns", COLUMNS)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.is_replay:
@@ -59,16 +62,6 @@ class Rows:
     def request(self, flow: http.HTTPFlow) -> None:
         if claude.is_ours(flow):
             write(flow, comments.waiting(asked(flow)))
-
-
-def set_default(name: str, value: Any, ours: tuple[Any, ...] = ()) -> None:
-    """Sets an option, unless this program has none of that name, or the user has set it to what
-    isn't ours."""
-    options = ctx.options
-    if name in options and (
-        not settings.is_set_by_user(options, name) or getattr(options, name) in ours
-    ):
-        options.update(**{name: value})
 
 
 def write(flow: http.HTTPFlow, comment: str) -> None:

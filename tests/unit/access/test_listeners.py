@@ -9,6 +9,8 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 from mitmproxy.test import tflow
 
+from claude_route.access import clients
+from claude_route.access import guard
 from claude_route.access import listeners
 
 KEY = "static-0123456789-tokn"
@@ -32,6 +34,18 @@ def request_from(source: connection.Client, **headers: str) -> http.HTTPFlow:
     return flow
 
 
+def guarded(key: str | None = None, is_open: bool = False) -> listeners.Listeners:
+    entry = listeners.Listeners()
+    entry.guard = guard.Guard(key, is_open)
+    return entry
+
+
+def admits(
+    entry: listeners.Listeners, source: connection.Client, key: clients.Key | None, passes: bool
+) -> bool:
+    return entry.admits(source, entry.client(source, key), passes=passes)
+
+
 def basic(password: str) -> str:
     return "Basic " + base64.b64encode(f"user:{password}".encode()).decode()
 
@@ -48,8 +62,7 @@ def basic(password: str) -> str:
     ],
 )
 def test_connections(came_in_on: str, key: str | None, is_open: bool, refused: bool) -> None:
-    entry = listeners.Doors()
-    entry.key, entry.is_open = key, is_open
+    entry = guarded(key, is_open)
     source = client(came_in_on)
     entry.client_connected(source)
     assert bool(source.error) is refused
@@ -66,8 +79,7 @@ def test_connections(came_in_on: str, key: str | None, is_open: bool, refused: b
     ],
 )
 def test_tunnels(came_in_on: str, password: str | None, status: int | None) -> None:
-    entry = listeners.Doors()
-    entry.key = KEY
+    entry = guarded(KEY)
     headers = {"proxy_authorization": basic(password)} if password else {}
     flow = request_from(client(came_in_on), **headers)
     entry.http_connect(flow)
@@ -92,20 +104,24 @@ def test_tunnels(came_in_on: str, password: str | None, status: int | None) -> N
 def test_requests(
     came_in_on: str, mode: str, ours: bool, key: str | None, password: str | None, admitted: bool
 ) -> None:
-    entry = listeners.Doors()
-    entry.key = KEY
-    headers = {"proxy_authorization": basic(password)} if password else {}
-    flow = request_from(client(came_in_on, mode), **headers)
-    assert entry.admits(flow, key, ours=ours) is admitted
+    entry = guarded(KEY)
+    presented = clients.first_key(header=key, proxy_password=password)
+    assert admits(entry, client(came_in_on, mode), presented, passes=not ours) is admitted
 
 
 def test_a_tunnels_password_counts_for_its_requests() -> None:
-    entry = listeners.Doors()
-    entry.key = KEY
+    entry = guarded(KEY)
     source = client()
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
-    assert entry.admits(request_from(source), None, ours=True)
-    assert not entry.admits(request_from(client()), None, ours=True)
+    assert admits(entry, source, None, passes=False)
+    assert not admits(entry, client(), None, passes=False)
+    assert entry.client(source, None) == clients.Client("shared", "proxy password")
+
+
+def test_a_request_without_a_key_is_nobodys() -> None:
+    entry = guarded(None)
+    assert entry.client(client(), clients.Key(KEY, "header")) is None
+    assert admits(entry, client(), None, passes=False)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +135,7 @@ def test_a_tunnels_password_counts_for_its_requests() -> None:
     ],
 )
 def test_names(came_in_on: str, key: str | None, host: str | None, expected: bool) -> None:
-    entry = listeners.Doors()
-    entry.key = key
+    entry = guarded(key)
     assert entry.answers_to(client(came_in_on, "reverse:http://x"), host) is expected
 
 
@@ -143,8 +158,8 @@ def test_names(came_in_on: str, key: str | None, host: str | None, expected: boo
     ],
 )
 async def test_reach(came_in_on: str, mode: str, address: tuple[str, int], allowed: bool) -> None:
-    entry = listeners.Doors()
-    entry.provider_addresses = frozenset({("127.0.0.1", 11434)})
+    entry = listeners.Listeners()
+    entry.guard = guard.Guard(provider_addresses=frozenset({("127.0.0.1", 11434)}))
     server = connection.Server(address=address)
     data = server_hooks.ServerConnectionHookData(server, client(came_in_on, mode))
     await entry.server_connect(data)

@@ -7,6 +7,7 @@ import pytest
 
 from claude_route.pages import status
 from claude_route.profile import profiles
+from claude_route.proxy import state
 from claude_route.routing import breaker
 from claude_route.routing import rotation
 from claude_route.routing import stats
@@ -36,9 +37,10 @@ class Proxy:
         self.pool = rotation.Pool(self.profile.pool.tokens, clock=self.clock)
         self.breaker = breaker.Breaker(self.clock)
         self.stats = stats.Stats(self.clock)
+        self.state = state.State(self.profile, self.pool, self.breaker, self.stats)
 
     def status(self) -> status.Status:
-        return status.status(self.profile, self.pool, self.breaker, self.stats)
+        return status.status(self.state)
 
     def target(self, name: str) -> status.Target:
         return next(row for row in self.status().targets if row.name == name)

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
+from claude_route.pages import html as status_html
 from claude_route.pages import status
-from claude_route.pages import status_html
 from claude_route.routing import rotation
 from claude_route.routing import stats
 

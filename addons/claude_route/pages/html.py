@@ -1,23 +1,25 @@
-"""A status -> the page that people see. What clients and providers say is escaped by the template."""
+"""The status page as HTML. The template escapes what clients and providers say."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from tornado import template
 
+from claude_route.pages import content
 from claude_route.pages import status
+from claude_route.proxy import state
 from claude_route.text import quantities
 
-TEMPLATE = template.Template(
-    (Path(__file__).parent / "static" / "status.html").read_text(encoding="utf-8")
-)
+TEMPLATE = template.Template((content.STATIC / "status.html").read_text(encoding="utf-8"))
 
 STRATEGIES = {
     "session": "A new session takes the next one and keeps it",
     "round-robin": "Each request takes the next one",
     "least-used": "Each request takes the least used one",
 }
+
+
+def answer(in_force: state.State) -> bytes:
+    return page(status.status(in_force))
 
 
 def page(shown: status.Status) -> bytes:

@@ -1,0 +1,56 @@
+"""IP addresses: whose they are, and who may have us connect to them."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+HOST_HEADER = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address that a connection came in on, or that we listen on, is this machine's."""
+    if host == "localhost":
+        return True
+    address = parse_address(host)
+    return address is not None and address.is_loopback
+
+
+def names_address(host_header: str | None) -> bool:
+    """Whether a Host header names an IP address, or `localhost`: the only names that are not for
+    whoever owns a domain to point at this machine."""
+    match = HOST_HEADER.fullmatch(host_header or "")
+    if match is None:
+        return False
+    name, address = match["name"], match["address"]
+    if name and name.lower() == "localhost":
+        return True
+    try:
+        ipaddress.IPv6Address(address) if address else ipaddress.IPv4Address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_global(host: str) -> bool:
+    """Whether an IP address is one that clients from other machines may have us connect to."""
+    address = parse_address(host)
+    return address is not None and address.is_global and not address.is_multicast
+
+
+def parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        # A scope (`fe80::1%eth0`) names an interface of this machine.
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.ipv4_mapped or _nat64(address) or address
+    return address
+
+
+def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address within 64:ff9b::/96, RFC 6052."""
+    if address in ipaddress.IPv6Network("64:ff9b::/96"):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

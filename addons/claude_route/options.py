@@ -1,0 +1,116 @@
+"""mitmproxy's options, and how a start with a wrong one ends: with one line, and status 1."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Collection
+from typing import Any
+from typing import NoReturn
+
+from mitmproxy import addonmanager
+from mitmproxy import ctx
+from mitmproxy import exceptions
+from mitmproxy import optmanager
+from mitmproxy.addons import errorcheck
+from mitmproxy.addons import proxyserver
+from mitmproxy.proxy import mode_specs
+
+from claude_route.access import listeners
+
+logger = logging.getLogger(__name__)
+
+DEFAULTS: dict[str, Any] = {
+    # An eager connection would be made before a request is routed, to where it need not go.
+    "connection_strategy": "lazy",
+    # The certificate of an intercepted host is made without asking that host.
+    "upstream_cert": False,
+}
+"""Our defaults for options of mitmproxy's own."""
+
+
+def set_default(name: str, value: Any, *, ours: Collection[Any] = ()) -> None:
+    """Set an option, unless this program has none of that name, or the user has set it to something
+    that isn't one of `ours`."""
+    if name in ctx.options and (not is_set_by_user(name) or getattr(ctx.options, name) in ours):
+        ctx.options.update(**{name: value})
+
+
+def is_set_by_user(name: str) -> bool:
+    """Also when it was set to its default, which `has_changed` can't tell."""
+    return ctx.options._options[name].value is not optmanager.unset
+
+
+def check() -> None:
+    """Raises:
+    ValueError: an option is set with which credentials or requests would go wrong ways.
+    """
+    if ctx.options.proxy_debug:
+        raise ValueError("proxy_debug would log credentials: it is refused")
+    if ctx.options.stream_large_bodies:
+        raise ValueError("stream_large_bodies: a streamed request can't be routed: refused")
+
+
+def modes() -> list[str]:
+    """The `mode` option: our two listeners, unless the user chose."""
+    chosen: list[str] = ctx.options.mode
+    if chosen == ["regular"]:
+        return listeners.default_modes(ctx.options.listen_host, ctx.options.listen_port)
+    return chosen
+
+
+def opened_modes() -> list[str]:
+    """The listeners that mitmproxy opens: none with `--no-server`."""
+    return ctx.options.mode if ctx.options.server else []
+
+
+def is_start() -> bool:
+    """Whether mitmproxy is coming up, rather than loading a script, or being told another value,
+    while it runs."""
+    server = ctx.master.addons.get("proxyserver")
+    return isinstance(server, proxyserver.Proxyserver) and not server.is_running
+
+
+def refuse(why: str) -> NoReturn:
+    """Refuse what an option was set to.
+
+    At start an OptionsError would be logged with a traceback, and mitmproxy would end only after it
+    opened all listeners. While it runs, it takes the change back.
+    """
+    if not is_start():
+        raise exceptions.OptionsError(why)
+    logger.error(why)
+    sys.exit(_exit_status(why))
+
+
+async def closed_listeners() -> list[str]:
+    """Why listeners are not open, once mitmproxy has tried to open them all."""
+    servers = ctx.master.addons.get("proxyserver").servers
+    # This waits for an update that is under way, and has nothing to do itself.
+    await servers.update([mode_specs.ProxyMode.parse(mode) for mode in opened_modes()])
+    return [str(server.last_exception) for server in servers if not server.is_running]
+
+
+def leave(why: str) -> None:
+    """End a start for a reason that has been logged."""
+    # Raised in a task, it would be logged as that task's failure.
+    asyncio.get_running_loop().call_soon(sys.exit, _exit_status(why))
+
+
+def _exit_status(why: str) -> str | int:
+    """What to exit with, having logged why: mitmproxy's console isn't there yet to show the log, or
+    is gone by then, so that stderr must repeat it."""
+    reporter: errorcheck.ErrorCheck = ctx.master.addons.get("errorcheck")
+    return why if reporter.repeat_errors_on_stderr else 1
+
+
+class Values:
+    """Comes after all addons that have options. Mitmproxy reads what the user set them to next, and
+    where a value is wrong, drops the whole script without a word."""
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        try:
+            ctx.options.process_deferred()
+        except exceptions.OptionsError as e:
+            refuse(str(e))

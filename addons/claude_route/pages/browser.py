@@ -1,0 +1,42 @@
+"""What a page needs that people open in a browser: HTML, a way to type in the key, and headers that
+keep other sites out."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from claude_route.access import clients
+from claude_route.access import credentials
+
+HEADERS = {
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "no-referrer",
+    "vary": "accept",
+    "x-content-type-options": "nosniff",
+}
+"""At the reverse listener; mitmweb has its own."""
+
+
+def wants_html(accept: str) -> bool:
+    """Whether an Accept header is a browser's. Programs get JSON, those that say `*/*` too."""
+    return "text/html" in accept.lower()
+
+
+def presented_key(request: http.Request, secrets: credentials.Secrets) -> str | None:
+    """The key that a browser sends, which has no headers of ours: as the password of HTTP's basic
+    authentication, with any user name. `secrets` holds what the request's placeholders stand for.
+    """
+    value = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
+    return clients.basic_password(secrets.get(value, value).decode("utf-8", "surrogateescape"))
+
+
+def challenge(request: http.Request, refusal: http.Response) -> http.Response:
+    """The refusal, which has a browser ask its user for the key."""
+    if wants_html(request.headers.get("accept", "")):
+        refusal.headers["www-authenticate"] = 'Basic realm="claude-route", charset="UTF-8"'
+    return refusal

@@ -1,0 +1,35 @@
+"""What a page holds, whether the reverse listener shows it or mitmweb."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+from typing import NamedTuple
+
+import msgspec
+
+STATIC = Path(__file__).parent / "static"
+
+FILE_TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+
+
+class Content(NamedTuple):
+    media_type: str
+    """For `content-type`."""
+    body: bytes
+
+
+def json(value: Any) -> Content:
+    return Content("application/json", msgspec.json.encode(value))
+
+
+def text(line: str) -> Content:
+    return Content("text/plain; charset=utf-8", f"{line}\n".encode())
+
+
+@functools.cache
+def static(name: str) -> Content:
+    """A file that pages load."""
+    path = STATIC / name
+    return Content(FILE_TYPES[path.suffix], path.read_bytes())

@@ -1,0 +1,10 @@
+"""`GET /health`: for whatever supervises the proxy."""
+
+from __future__ import annotations
+
+from claude_route.pages import content
+from claude_route.proxy import state
+
+
+def answer(in_force: state.State) -> content.Content:
+    return content.json({"status": "ok"})

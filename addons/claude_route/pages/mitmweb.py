@@ -1,0 +1,87 @@
+"""Our pages in mitmweb, and requests for them in its list of flows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+from mitmproxy import ctx
+from mitmproxy import exceptions
+from mitmproxy import http
+from mitmproxy.tools.web import app
+
+from claude_route.access import listeners
+from claude_route.pages import content
+from claude_route.pages import table
+from claude_route.proxy import state
+
+type InForce = Callable[[], state.State | None]
+"""None where no profile is in force."""
+
+
+class Pages:
+    """Puts pages into mitmweb, behind its login, and keeps others out of the list of flows."""
+
+    def __init__(self, in_force: InForce) -> None:
+        self.in_force = in_force
+
+    def running(self) -> None:
+        # Only mitmweb's master has an app.
+        if web := getattr(ctx.master, "app", None):
+            web.add_handlers(r".+", list(handlers(self.in_force)))
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        if flow.response is None and _is_unlisted(flow):
+            raise exceptions.AddonHalt
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        if flow.response and flow.response.status_code == 200 and _is_unlisted(flow):
+            raise exceptions.AddonHalt
+
+
+def _is_unlisted(flow: http.HTTPFlow) -> bool:
+    page = table.find(flow.request) if listeners.is_reverse(flow.client_conn) else None
+    return page is not None and not page.is_listed
+
+
+def handlers(in_force: InForce) -> Iterator[tuple[str, type[app.RequestHandler], dict[str, Any]]]:
+    """For tornado: a path's pattern, what handles it, and the arguments of `initialize`."""
+    for page in table.PAGES:
+        if page.in_mitmweb:
+            yield re.escape(page.path), PageHandler, {"page": page, "in_force": in_force}
+            for file in page.files:
+                yield re.escape(file), FileHandler, {"name": file.lstrip("/")}
+
+
+class Handler(app.RequestHandler):
+    def show(self, shown: content.Content) -> None:
+        self.set_header("Content-Type", shown.media_type)
+        self.set_header("Cache-Control", "no-store")
+        self.write(shown.body)
+
+
+class PageHandler(Handler):
+    def initialize(self, page: table.Page, in_force: InForce) -> None:
+        self.page = page
+        self.in_force = in_force
+
+    def auth_fail(self, invalid_password: bool) -> None:
+        self.render("login.html", invalid_password=invalid_password)
+
+    def get(self) -> None:
+        accept = self.request.headers.get("Accept", "")
+        self.show(table.read(self.page, self.page.path, accept, self.in_force()))
+
+    def post(self) -> None:
+        """The login form, which is shown at the page's own path."""
+        self.redirect(self.page.path.rpartition("/")[2])
+
+
+class FileHandler(Handler):
+    def initialize(self, name: str) -> None:
+        self.name = name
+
+    def get(self) -> None:
+        self.show(content.static(self.name))

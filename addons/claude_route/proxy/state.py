@@ -1,0 +1,20 @@
+"""What requests share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from claude_route.profile import profiles
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+from claude_route.routing import stats
+
+
+@dataclass(frozen=True)
+class State:
+    """A changed profile makes a new one; requests under way keep theirs."""
+
+    profile: profiles.Profile
+    pool: rotation.Pool
+    breaker: breaker.Breaker
+    stats: stats.Stats

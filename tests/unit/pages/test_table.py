@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from mitmproxy import http
+
+from claude_route.pages import content
+from claude_route.pages import table
+from claude_route.profile import profiles
+from tests.unit import states
+from tests.wire import proxies
+
+HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
+STATUS = ["/status", "/status.css", "/status.js"]
+
+
+PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
+
+
+def request(method: str, path: str, accept: str = "") -> http.Request:
+    headers = http.Headers(accept=accept) if accept else http.Headers()
+    return http.Request.make(method, f"http://127.0.0.1{path}", headers=headers)
+
+
+def ask(path: str, method: str = "GET", accept: str = "") -> http.Response:
+    asked = request(method, path, accept)
+    page = table.find(asked)
+    assert page
+    return table.answer(page, asked, states.state_of(PROFILE))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "found"),
+    [
+        ("GET", "/health", "/health"),
+        ("HEAD", "/health", "/health"),
+        ("HEAD", "/health?x=1", "/health"),
+        ("GET", "/v1/models", "/v1/models"),
+        ("GET", "/v1/models?limit=1000", "/v1/models"),
+        ("GET", "/status", "/status"),
+        ("HEAD", "/status", "/status"),
+        ("GET", "/status?x=1", "/status"),
+        ("GET", "/status.css", "/status"),
+        ("GET", "/status.js", "/status"),
+        ("POST", "/status", None),
+        ("POST", "/health", None),
+        ("POST", "/v1/models", None),
+        ("GET", "/status/", None),
+        ("GET", "/status.html", None),
+        ("GET", "/../status.py", None),
+        ("GET", "/v1/messages", None),
+        ("GET", "/", None),
+    ],
+)
+def test_find(method: str, path: str, found: str | None) -> None:
+    page = table.find(request(method, path))
+    assert (page and page.path) == found
+
+
+def paths(pages: list[table.Page]) -> list[str]:
+    return [path for page in pages for path in page.paths]
+
+
+def test_what_is_true_of_which_page() -> None:
+    assert paths(list(table.PAGES)) == ["/health", "/v1/models", *STATUS]
+    assert paths([page for page in table.PAGES if page.is_public]) == ["/health"]
+    assert paths([page for page in table.PAGES if page.html]) == STATUS
+    assert paths([page for page in table.PAGES if page.in_mitmweb]) == STATUS
+    assert paths([page for page in table.PAGES if page.is_listed]) == ["/v1/models"]
+
+
+def test_each_path_is_of_one_page() -> None:
+    listed = paths(list(table.PAGES))
+    assert len(set(listed)) == len(listed)
+
+
+def test_unlisted_beginnings() -> None:
+    assert table.unlisted() == ["/health", "/status"]
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind", "begin"),
+    [
+        ("/health", "", "application/json", b'{"status":"ok"'),
+        ("/health", HTML, "application/json", b'{"status":"ok"'),
+        ("/v1/models", "", "application/json", b'{"data":['),
+        ("/status", "", "application/json", b"{"),
+        ("/status", "*/*", "application/json", b"{"),
+        ("/status", HTML, "text/html; charset=utf-8", b"<!doctype html>"),
+        ("/status.css", "text/css", "text/css; charset=utf-8", b":root"),
+        ("/status.js", "*/*", "text/javascript; charset=utf-8", b"//"),
+        ("/status.js", HTML, "text/javascript; charset=utf-8", b"//"),
+    ],
+)
+def test_answer(path: str, accept: str, kind: str, begin: bytes) -> None:
+    response = ask(path, accept=accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == kind
+    assert response.content
+    assert response.content.startswith(begin)
+
+
+@pytest.mark.parametrize("path", STATUS)
+def test_browsers_keep_other_sites_out(path: str) -> None:
+    response = ask(path)
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert response.headers["cache-control"] == "no-store"
+    assert response.headers["vary"] == "accept"
+
+
+def test_programs_get_no_headers_for_browsers() -> None:
+    assert set(ask("/health").headers) == {"content-type", "content-length"}
+
+
+def test_head_has_the_length_and_no_body() -> None:
+    whole, only_headers = ask("/v1/models"), ask("/v1/models", "HEAD")
+    assert only_headers.raw_content == b""
+    assert only_headers.headers["content-length"] == str(len(whole.content or b""))
+
+
+def test_status_is_json() -> None:
+    assert json.loads(ask("/status").content or b"")["profile"] == "p"
+
+
+def test_no_profile_in_force() -> None:
+    page = table.find(request("GET", "/status"))
+    assert page
+    assert table.read(page, "/status", HTML, None).body == b"No profile is in force.\n"
+    assert table.read(page, "/status.js", HTML, None) == content.static("status.js")

@@ -1,0 +1,196 @@
+"""Who gets what: each row is a request, as it comes in on a listener, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+from mitmproxy import http
+from mitmproxy.proxy import mode_specs
+from mitmproxy.test import tflow
+
+from claude_route import admission
+from claude_route import responses
+from claude_route.access import clients
+from claude_route.access import guard
+from claude_route.access import listeners
+from claude_route.pages import table
+from claude_route.profile import profiles
+from tests.wire import proxies
+
+PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
+KEY = "static-0123456789-tokn"
+
+FORWARD, REVERSE = "regular", "reverse:https://api.anthropic.com"
+INSIDE, OUTSIDE = "127.0.0.1", "203.0.113.5"
+
+MESSAGES = "POST https://api.anthropic.com/v1/messages"
+COUNT = "POST https://api.anthropic.com/v1/messages/count_tokens?beta=true"
+BATCHES = "POST https://api.anthropic.com/v1/messages/batches"
+ELSEWHERE = "POST https://example.com/v1/messages"
+HEALTH = "GET https://api.anthropic.com/health"
+MODELS = "GET https://api.anthropic.com/v1/models"
+STATUS = "GET https://api.anthropic.com/status"
+STATUS_CSS = "HEAD https://api.anthropic.com/status.css"
+
+
+def make(line: str, **headers: str) -> http.Request:
+    method, _, url = line.partition(" ")
+    request = http.Request.make(method, url)
+    for name, value in headers.items():
+        request.headers[name.replace("_", "-")] = value
+    return request
+
+
+@pytest.mark.parametrize(
+    ("line", "at_forward", "at_reverse"),
+    [
+        (MESSAGES, "routed", "routed"),
+        (COUNT, "routed", "routed"),
+        (MESSAGES.replace("api.a", "API.A"), "routed", "routed"),
+        (MESSAGES.replace("POST", "GET"), "passing", "passing"),
+        (BATCHES, "passing", "passing"),
+        (ELSEWHERE, "passing", "routed"),
+        (HEALTH, "passing", "/health"),
+        (MODELS, "passing", "/v1/models"),
+        (STATUS, "passing", "/status"),
+        (STATUS_CSS, "passing", "/status"),
+        (STATUS.replace("GET", "POST"), "passing", "passing"),
+    ],
+)
+def test_classify(line: str, at_forward: str, at_reverse: str) -> None:
+    for is_reverse, expected in ((False, at_forward), (True, at_reverse)):
+        kind = admission.classify(make(line), PROFILE, is_reverse=is_reverse)
+        assert (kind.path if isinstance(kind, table.Page) else kind) == expected
+
+
+def refused(
+    line: str,
+    mode: str = REVERSE,
+    came_in_on: str = INSIDE,
+    needs: str | None = KEY,
+    key: str | None = None,
+    *,
+    is_replay: bool = False,
+    mode_error: str = "",
+    host: str | None = "127.0.0.1:4000",
+    **headers: str,
+) -> http.Response | None:
+    """The refusal of a request; `needs` is the key that is set, `key` the one that is presented."""
+    source = tflow.tclient_conn()
+    source.sockname = (came_in_on, 4000)
+    source.proxy_mode = mode_specs.ProxyMode.parse(mode)
+    entry = listeners.Listeners()
+    entry.guard = guard.Guard(needs)
+    request = make(line, **headers)
+    client = entry.client(source, clients.first_key(header=key))
+    kind = admission.classify(request, PROFILE, is_reverse=listeners.is_reverse(source))
+    candidate = admission.Candidate(request, source, client, mode_error, host, is_replay)
+    return admission.refusal(kind, candidate, entry)
+
+
+@pytest.mark.parametrize("key", [None, "wrong", KEY])
+@pytest.mark.parametrize("is_replay", [False, True])
+@pytest.mark.parametrize(
+    ("line", "mode", "came_in_on", "without_key"),
+    [
+        (MESSAGES, REVERSE, INSIDE, 401),
+        (MESSAGES, FORWARD, INSIDE, 401),
+        (MESSAGES, FORWARD, OUTSIDE, 401),
+        (BATCHES, REVERSE, INSIDE, 401),
+        (BATCHES, FORWARD, INSIDE, None),
+        (BATCHES, FORWARD, OUTSIDE, 401),
+        (ELSEWHERE, FORWARD, INSIDE, None),
+        (ELSEWHERE, FORWARD, OUTSIDE, 401),
+        (HEALTH, REVERSE, OUTSIDE, None),
+        (MODELS, REVERSE, INSIDE, 401),
+        (STATUS, REVERSE, INSIDE, 401),
+        (STATUS_CSS, REVERSE, INSIDE, 401),
+        (STATUS, FORWARD, INSIDE, None),
+        (STATUS, FORWARD, OUTSIDE, 401),
+    ],
+)
+def test_where_a_key_is_set(
+    line: str, mode: str, came_in_on: str, without_key: int | None, is_replay: bool, key: str | None
+) -> None:
+    response = refused(line, mode, came_in_on, KEY, key, is_replay=is_replay)
+    expected = None if key == KEY or is_replay else without_key
+    assert (response.status_code if response else None) == expected
+
+
+@pytest.mark.parametrize("line", [MESSAGES, BATCHES, MODELS, STATUS])
+def test_where_no_key_is_set(line: str) -> None:
+    assert refused(line, REVERSE, INSIDE, None) is None
+    assert refused(line, FORWARD, INSIDE, None) is None
+
+
+@pytest.mark.parametrize("needs", [None, KEY])
+@pytest.mark.parametrize("is_replay", [False, True])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [(HEALTH, None), (MODELS, 403), (STATUS, 403), (STATUS_CSS, 403), (MESSAGES, None)],
+)
+def test_under_another_name(
+    line: str, expected: int | None, is_replay: bool, needs: str | None
+) -> None:
+    response = refused(
+        line, REVERSE, INSIDE, needs, needs, host="rebound.example:4000", is_replay=is_replay
+    )
+    expected = None if needs or is_replay else expected
+    assert (response.status_code if response else None) == expected
+
+
+@pytest.mark.parametrize("is_replay", [False, True])
+@pytest.mark.parametrize(
+    ("line", "wrong", "expected"),
+    [
+        (MESSAGES, {"mode_error": "expected rotate or passthrough"}, 400),
+        (BATCHES, {"mode_error": "expected rotate or passthrough"}, None),
+        (STATUS, {"mode_error": "expected rotate or passthrough"}, None),
+        (MESSAGES, {"origin": "https://example.com"}, 403),
+        (MESSAGES, {"sec_fetch_site": "same-origin"}, 403),
+        (COUNT, {"origin": "null"}, 403),
+        (BATCHES, {"origin": "https://example.com"}, None),
+        (STATUS, {"origin": "https://example.com"}, None),
+        (MESSAGES, {"content_length": str(responses.MAX_BODY + 1)}, 413),
+        (MESSAGES, {"content_length": str(responses.MAX_BODY)}, None),
+        (BATCHES, {"content_length": str(responses.MAX_BODY + 1)}, None),
+    ],
+)
+def test_what_is_wrong_with_a_request(
+    line: str, wrong: dict[str, str], expected: int | None, is_replay: bool
+) -> None:
+    response = refused(line, REVERSE, INSIDE, KEY, KEY, is_replay=is_replay, **wrong)
+    assert (response.status_code if response else None) == expected
+
+
+def test_order_of_the_checks() -> None:
+    """Whoever mends what a request is refused for comes to the next check."""
+    wrong = {
+        "mode_error": "expected rotate or passthrough",
+        "origin": "https://example.com",
+        "content_length": str(responses.MAX_BODY + 1),
+    }
+    key: str | None = None
+    seen = []
+    for mended in (None, "key", *wrong):
+        key = KEY if mended == "key" else key
+        wrong = {name: value for name, value in wrong.items() if name != mended}
+        response = refused(MESSAGES, key=key, **wrong)  # type: ignore[arg-type]
+        seen.append(response.status_code if response else None)
+    assert seen == [401, 400, 403, 413, None]
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "is_challenged"),
+    [
+        (STATUS, REVERSE, True),
+        (STATUS_CSS, REVERSE, True),
+        (MODELS, REVERSE, False),
+        (MESSAGES, REVERSE, False),
+        (STATUS, FORWARD, False),
+    ],
+)
+def test_browsers_are_asked_for_the_key(line: str, mode: str, is_challenged: bool) -> None:
+    response = refused(line, mode, OUTSIDE, accept="text/html")
+    assert response
+    assert response.status_code == 401
+    assert ("www-authenticate" in response.headers) is is_challenged

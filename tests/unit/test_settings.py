@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mitmproxy.addons import proxyserver
+from mitmproxy.test import taddons
+
+from claude_route import settings
+from claude_route.access import guard
+from claude_route.access import listeners
+from claude_route.profile import profiles
+from tests.unit import states
+
+PROFILE = """
+providers: {zai: {base_url: "https://api.z.ai:8443/api", auth: bearer, api_key: zai-key-0123456789}}
+models: {glm: zai/glm-5}
+pool: {tokens: "sk-ant-oat01-pool-0000000001-pol1,sk-ant-oat01-pool-0000000002-pol2"}
+intercept: [api.anthropic.com]
+"""
+ONE_TOKEN = PROFILE.replace("sk-ant-oat01-pool-0000000001-pol1,", "")
+
+
+def parse(text: str) -> profiles.Profile:
+    return profiles.parse(text, {}, "test.yaml")
+
+
+def test_guard() -> None:
+    environ = {"PROXY_STATIC_TOKEN": "static-0123456789-tokn"}
+    addresses = frozenset({("api.z.ai", 8443)})
+    made = settings.guard_of(parse(PROFILE), environ)
+    assert made == guard.Guard("static-0123456789-tokn", False, addresses)
+    assert settings.guard_of(parse(PROFILE + "open: true"), {}) == guard.Guard(
+        None, True, addresses
+    )
+    assert settings.guard_of(parse(PROFILE), {"PROXY_STATIC_TOKEN": ""}).key is None
+
+
+def test_a_new_profile_keeps_what_was_learnt() -> None:
+    before = states.state_of(parse(PROFILE))
+    before.pool.rest(2, 600)
+    after = settings.next_state(before, parse(ONE_TOKEN))
+    assert after == dataclasses.replace(before, profile=after.profile, pool=after.pool)
+    assert [row.state for row in after.pool.status()] == ["resting"]
+    assert len(before.pool) == 2
+
+
+def test_the_first_state_is_empty() -> None:
+    assert [row.state for row in settings.next_state(None, parse(ONE_TOKEN)).pool.status()] == [
+        "available"
+    ]
+
+
+@pytest.fixture
+def entry() -> listeners.Listeners:
+    return listeners.Listeners()
+
+
+@pytest.fixture
+def addon(
+    entry: listeners.Listeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[settings.Settings]:
+    """In a mitmproxy that runs already, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PROXY_STATIC_TOKEN", raising=False)
+    (tmp_path / "p.yaml").write_text(PROFILE)
+    server = proxyserver.Proxyserver()
+    server.is_running = True
+    made = settings.Settings(entry)
+    with taddons.context(server, made, loadcore=False) as context:
+        context.configure(made, profile="p.yaml")
+        yield made
+
+
+def test_a_profile_comes_into_force(addon: settings.Settings, entry: listeners.Listeners) -> None:
+    assert addon.state
+    assert addon.state.profile.name == "p"
+    assert entry.guard.provider_addresses == {("api.z.ai", 8443)}
+
+
+def test_a_wrong_profile_changes_nothing(
+    addon: settings.Settings, entry: listeners.Listeners, tmp_path: Path
+) -> None:
+    state, guarded = addon.state, entry.guard
+    (tmp_path / "p.yaml").write_text("models: 3")
+    addon._reload()
+    assert addon.state is state
+    assert entry.guard is guarded
+
+
+def test_a_changed_one_is_in_force(
+    addon: settings.Settings, entry: listeners.Listeners, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PROXY_STATIC_TOKEN=static-0123456789-tokn")
+    (tmp_path / "p.yaml").write_text(ONE_TOKEN)
+    addon._reload()
+    assert addon.state
+    assert len(addon.state.pool) == 1
+    assert entry.guard.key == "static-0123456789-tokn"
