@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 from mitmproxy import http
 from mitmproxy.proxy import mode_specs
@@ -9,11 +11,13 @@ from mitmproxy.test import tflow
 
 from claude_route import admission
 from claude_route import responses
+from claude_route import settings
 from claude_route.access import clients
 from claude_route.access import guard
 from claude_route.access import listeners
 from claude_route.pages import table
 from claude_route.profile import profiles
+from tests.unit import states
 from tests.wire import proxies
 
 PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
@@ -194,3 +198,102 @@ def test_browsers_are_asked_for_the_key(line: str, mode: str, is_challenged: boo
     assert response
     assert response.status_code == 401
     assert ("www-authenticate" in response.headers) is is_challenged
+
+
+# From the headers of a request to its admission
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"me:{password}".encode()).decode()
+
+
+def admitted(
+    line: str, mode: str = REVERSE, **headers: str
+) -> tuple[http.HTTPFlow, admission.Route]:
+    entry = listeners.Listeners()
+    entry.guard = guard.Guard(KEY)
+    in_force = settings.Settings(entry)
+    in_force.state = states.state_of(PROFILE)
+    route = admission.Route(in_force, entry)
+    flow = tflow.tflow(req=make(line, **headers))
+    flow.client_conn.sockname = (INSIDE, 4000)
+    flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse(mode)
+    route.requestheaders(flow)
+    return flow, route
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "headers", "client"),
+    [
+        (MESSAGES, REVERSE, {"x_litellm_api_key": KEY}, ("shared", "header")),
+        (MESSAGES, REVERSE, {"x_litellm_api_key": f"Bearer {KEY}"}, ("shared", "header")),
+        (MESSAGES, FORWARD, {"proxy_authorization": basic(KEY)}, ("shared", "proxy password")),
+        (STATUS, REVERSE, {"authorization": basic(KEY)}, ("shared", "basic")),
+        (BATCHES, FORWARD, {}, None),
+        (BATCHES, FORWARD, {"x_litellm_api_key": "wrong"}, None),
+        (HEALTH, REVERSE, {}, None),
+    ],
+)
+def test_who_is_admitted(
+    line: str, mode: str, headers: dict[str, str], client: tuple[str, clients.KeyKind] | None
+) -> None:
+    flow, route = admitted(line, mode, **headers)
+    assert flow.response is None
+    assert route.admissions[flow].client == (client and clients.Client(*client))
+    assert KEY not in str(flow.request.headers)
+    assert "proxy-authorization" not in flow.request.headers
+
+
+@pytest.mark.parametrize(
+    ("line", "headers"),
+    [
+        (MODELS, {"authorization": basic(KEY)}),
+        (MESSAGES, {"authorization": basic(KEY)}),
+        (STATUS, {"authorization": basic(KEY), "x_litellm_api_key": "wrong"}),
+        (MESSAGES, {"proxy_authorization": basic(KEY), "x_litellm_api_key": "wrong"}),
+    ],
+)
+def test_a_key_that_does_not_count(line: str, headers: dict[str, str]) -> None:
+    flow, route = admitted(line, REVERSE, **headers)
+    assert flow.response
+    assert flow.response.status_code == 401
+    assert flow not in route.admissions
+
+
+@pytest.mark.parametrize(
+    ("line", "mode", "is_routed", "is_streamed"),
+    [
+        (MESSAGES, REVERSE, True, False),
+        (MESSAGES, FORWARD, True, False),
+        (BATCHES, FORWARD, False, True),
+    ],
+)
+def test_what_passes_is_streamed(line: str, mode: str, is_routed: bool, is_streamed: bool) -> None:
+    flow, route = admitted(line, mode, x_litellm_api_key=KEY)
+    assert route.admissions[flow].is_routed is is_routed
+    assert bool(flow.request.stream) is is_streamed
+
+
+@pytest.mark.parametrize(
+    ("mode", "rotates"), [(None, True), ("rotate", True), ("passthrough", False)]
+)
+def test_token_mode(mode: str | None, rotates: bool) -> None:
+    headers = {"x_claude_token_mode": mode} if mode else {}
+    flow, route = admitted(MESSAGES, x_litellm_api_key=KEY, **headers)
+    assert route.admissions[flow].rotates is rotates
+
+
+def test_a_page_is_answered_once_its_request_is_whole() -> None:
+    flow, route = admitted(STATUS_CSS, x_litellm_api_key=KEY)
+    assert flow.response is None
+    route.request(flow)
+    assert flow.response
+    assert flow.response.status_code == 200
+    assert flow.response.raw_content == b""
+
+
+def test_what_was_not_admitted_goes_nowhere() -> None:
+    flow, route = admitted(MESSAGES)
+    answer = route.exchange(flow)
+    assert isinstance(answer, http.Response)
+    assert answer.status_code == 500
