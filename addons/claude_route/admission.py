@@ -97,7 +97,12 @@ class Route:
         )
         client = self.entry.client(source, presented_key)
         candidate = Candidate(
-            request, source, client, mode_error, self.hosts.get(request), bool(flow.is_replay)
+            request=request,
+            source=source,
+            client=client,
+            mode_error=mode_error,
+            host=self.hosts.get(request),
+            is_replay=bool(flow.is_replay),
         )
         if response := refusal(kind, candidate, self.entry):
             return response

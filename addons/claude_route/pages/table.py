@@ -27,6 +27,8 @@ METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Page:
+    """A row: a path at the reverse listener, and how its requests are treated."""
+
     path: str
     answer: Callable[[state.State], content.Content]
     """What programs get."""
