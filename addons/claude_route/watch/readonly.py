@@ -63,7 +63,7 @@ class Readonly:
 
 def refusal(handler: app.RequestHandler) -> str | None:
     """Why mitmweb does not answer a request; None where it does."""
-    return REFUSAL if ctx.options.web_readonly and not is_look(handler) else None
+    return REFUSAL if _is_on() and not is_look(handler) else None
 
 
 def is_look(handler: app.RequestHandler) -> bool:
@@ -73,4 +73,9 @@ def is_look(handler: app.RequestHandler) -> bool:
 
 
 def is_shown(name: str, value: object) -> bool:
-    return not ctx.options.web_readonly or name in SHOWN_OPTIONS or isinstance(value, int)
+    return not _is_on() or name in SHOWN_OPTIONS or isinstance(value, int)
+
+
+def _is_on() -> bool:
+    # mitmweb asks when an addon adds an option, and ours may not be there yet: better closed.
+    return "web_readonly" not in ctx.options or bool(ctx.options.web_readonly)
