@@ -66,14 +66,14 @@ def request_times(body: bytes, target: profiles.Target) -> list[float]:
     for _ in range(RUNS):
         request = requests.read(body)
         start = time.process_time()
-        dialect.request(request, target)
+        dialect.call(request, target)
         times.append(time.process_time() - start)
     return times
 
 
 def delta_times(body: bytes, target: profiles.Target) -> list[float]:
     """Seconds, of a stream's words one by one."""
-    stream = dialect.request(requests.read(body), target).stream()
+    stream = dialect.call(requests.read(body), target).stream()
     chunk = (
         '{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1763800000,"model":"some",'
         '"system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" word%d"},'

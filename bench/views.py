@@ -29,12 +29,13 @@ from bench import measure
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 
-from claude_route.dialects import fold
-from claude_route.dialects import usage
+from claude_route.dialects import registry
+from claude_route.dialects.messages import streams as messages_streams
 from claude_route.watch.views import answers
 from claude_route.watch.views import conversation
 from claude_route.wire import sse
 
+MESSAGES = registry.MESSAGES
 STREAMS = 100
 ROUNDS = 5
 REQUEST = 50_000
@@ -59,15 +60,26 @@ def pages() -> None:
     request = measure.conversation(1_000_000)
     wire = answer_wire(1_000_000)
     print(f"ms for a page of {len(request):,} bytes, or of {len(wire):,} for an answer")
-    print(f"  request         {timed(lambda: conversation.render(request)):7.1f}")
-    print(f"  request, full   {timed(lambda: conversation.render(request, full=True)):7.1f}")
-    print(f"  answer          {timed(lambda: answers.render(fold.stream(wire), ABOUT)):7.1f}")
-    meter = timed(lambda: usage.Meter().feed(wire))
-    events = wire.count(b"\n\n")
-    print(f"  counting the answer's {events:,} events as they pass {meter:.1f}")
+    print(f"  request         {timed(lambda: conversation.render(request, MESSAGES)):7.1f}")
+    print(
+        f"  request, full   {timed(lambda: conversation.render(request, MESSAGES, full=True)):7.1f}"
+    )
+    print(
+        f"  answer          {timed(lambda: answers.render(MESSAGES.fold(wire, is_stream=True), ABOUT)):7.1f}"
+    )
+    events = sse.Decoder().feed(wire)
+    print(
+        f"  the answer's {len(events):,} events as they pass {timed(lambda: passing(events)):.1f}"
+    )
 
 
 ABOUT = answers.About()
+
+
+def passing(events: list[sse.Event]) -> None:
+    stream = messages_streams.Stream()
+    for event in events:
+        stream.feed(event)
 
 
 def timed(call: Callable[[], object], rounds: int = 15) -> float:

@@ -45,6 +45,7 @@ ALLOWED = {
 }
 
 TESTED_ELSEWHERE = {
+    "claude_route.dialects.dialect": "it says what each dialect must have, and does nothing",
     "claude_route.app": "the whole proxy, in tests/wire",
     "claude_route.proxy.contract": "it says what others must have, and does nothing",
     "claude_route.proxy.exchange": "whole requests, in tests/wire/test_route.py and test_failover*",
@@ -131,6 +132,45 @@ def test_pure_packages_know_no_mitmproxy_and_no_clock(name: str) -> None:
 
 def test_what_is_allowed_is_needed() -> None:
     assert {key for key in ALLOWED if key[1] not in impurities(key[0])} == set()
+
+
+def compared(tree: ast.AST) -> Iterator[ast.expr]:
+    """What decides a branch by its value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            yield from (node.left, *node.comparators)
+        elif isinstance(node, ast.Match):
+            yield node.subject
+
+
+def is_dialects_name(value: ast.expr) -> bool:
+    """`provider.api`, `api`, `dialect.name`."""
+    match value:
+        case ast.Attribute(attr="api") | ast.Name(id="api"):
+            return True
+        case ast.Attribute(
+            attr="name", value=ast.Name(id="dialect") | ast.Attribute(attr="dialect")
+        ):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_nobody_asks_which_dialect_it_is(name: str) -> None:
+    """What depends on it is a method of `dialects.dialect.Dialect`."""
+    assert [each.lineno for each in compared(TREES[name]) if is_dialects_name(each)] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "if provider.api == 'openai': pass",
+        "x = 1 if 'a' != api else 2",
+        "match p.api:\n case 'a': pass",
+    ],
+)
+def test_who_asks_which_dialect_it_is_would_be_seen(source: str) -> None:
+    assert any(is_dialects_name(each) for each in compared(ast.parse(source)))
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -60,7 +60,7 @@ def call(body: dict[str, Any] | bytes, to: profiles.Target | None = None) -> dia
     if isinstance(body, dict):
         body = json.dumps({"model": "claude-opus", "messages": [], **body}).encode()
     ids = map(str, itertools.count(1))
-    return dialect.request(requests.read(body), to or target(), ids.__next__)
+    return dialect.call(requests.read(body), to or target(), ids.__next__)
 
 
 def sent(body: dict[str, Any], to: profiles.Target | None = None) -> dict[str, Any]:

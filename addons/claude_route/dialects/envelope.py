@@ -19,6 +19,9 @@ KINDS = {
     529: "overloaded_error",
 }
 
+STATUSES = {kind: status for status, kind in KINDS.items()}
+"""An error's type: the status that goes with it."""
+
 
 def kind(status: int) -> str:
     """The error type that goes with a status; what has none of its own is the nearest kin."""

@@ -8,6 +8,8 @@ from collections.abc import Collection
 from typing import Any
 from typing import NamedTuple
 
+import msgspec
+
 from claude_route.wire import rawjson
 
 MAX_BODY = 64 * 1024
@@ -100,6 +102,23 @@ def of(value: Any) -> Fault:
         message=_text(error),
         code=str(code or error.get("code") or ""),
     )
+
+
+def is_error(body: bytes) -> bool:
+    """Whether an answer, or the data of a first event, is an error after all, in whatever dialect."""
+    if b'"error"' not in body[:MAX_BODY]:
+        return False
+    try:
+        typed = rawjson.decode_mended(body, _Typed)
+    except ValueError:
+        return False
+    # Chat Completions has `error` only, and in a good answer none, or null.
+    return typed.type == "error" or (typed.type is None and bool(typed.error))
+
+
+class _Typed(msgspec.Struct):
+    type: object = None
+    error: object = None
 
 
 def clean(text: str, secrets: Collection[str] = ()) -> str:

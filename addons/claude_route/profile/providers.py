@@ -30,6 +30,13 @@ KEYS = (
     "idle_timeout",
 )
 
+ENDPOINTS = {
+    "anthropic": "/v1/messages",
+    "openai": "/chat/completions",
+}
+"""What `api` may name, and what the URL of a request has after base_url then. The dialects themselves
+are in `dialects.registry`, which knows profiles: a test holds that both know the same."""
+
 FIRST_BYTE_TIMEOUT = 120.0
 """Seconds, where a profile names none."""
 
@@ -85,7 +92,8 @@ class Provider:
     port: int
     path: str
     """The path of base_url without a trailing slash: `` or `/api/anthropic`."""
-    api: Literal["anthropic", "openai"]
+    api: str
+    """The name of its dialect."""
     auth: Auth
     api_key: str | None = field(repr=False)
     """Sent where auth is `bearer` or `x-api-key`; None where it is missing."""
@@ -137,11 +145,8 @@ def read(name: str, value: values.Value) -> Provider:
     missing = value.unset()
     value = value.without_unset()
     is_anthropic = name == "anthropic"
-    api: Literal["anthropic", "openai"] = "anthropic"
-    if is_anthropic:
-        value["api"].choice("anthropic", default="anthropic")
-    else:
-        api = value["api"].choice("anthropic", "openai", default="anthropic")
+    dialects = ("anthropic",) if is_anthropic else tuple(ENDPOINTS)
+    api = value["api"].choice(*dialects, default="anthropic")
     required: Literal["required"] = value["reasoning"].choice("required", default="required")
     thinking = value["thinking"].only("requests", "responses")
     address = _address(value["base_url"], api)
@@ -211,7 +216,7 @@ def _address(at: values.Value, api: str) -> Address:
     ):
         raise error
     path = url.path.rstrip("/")
-    end = "/v1/messages" if api == "anthropic" else "/chat/completions"
+    end = ENDPOINTS[api]
     if path.endswith(end):
         raise at.error(f"the URL that stands before {end}")
     return Address(

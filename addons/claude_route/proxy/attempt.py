@@ -10,7 +10,7 @@ from mitmproxy import http
 from mitmproxy.net.http import url
 
 from claude_route.access import credentials
-from claude_route.dialects.chat import dialect
+from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.profile import profiles
@@ -62,13 +62,14 @@ class Attempt:
         self.address = (provider.host, provider.port)
         self.tls = provider.scheme == "https"
         self.limits = limits(provider, stream=request.stream)
-        self.dropped: tuple[str, ...] = ()
-        self.translator: reply.Translator
-        body = self._translate(request)
-        self.rewritten = body is not request.body
+        self.dialect = registry.of(provider)
+        self.call = self.dialect.request(request, step.target)
+        self.answer: contract.Reply | None = None
+        """What the upstream answers, once its head is there."""
+        self.rewritten = self.call.body is not request.body
         """What goes upstream is not the client's own body."""
         self.secrets: dict[bytes, bytes] = {}
-        self.shown = self._address(client_request, body, client_secrets)
+        self.shown = self._address(client_request, client_secrets)
 
     @property
     def credential(self) -> Credential:
@@ -76,24 +77,9 @@ class Attempt:
             return "pool"
         return "client" if self.provider.auth in ("pool", "client") else "provider"
 
-    def _translate(self, request: requests.Request) -> bytes:
-        target = self.step.target
-        if target.provider.api == "openai":
-            call = dialect.request(request, target)
-            self.translator, self.dropped = call, call.dropped
-            return call.body
-        self.translator = scrub.Translator(target)
-        return scrub.request(request, target)
-
-    def _address(
-        self, client: http.Request, body: bytes, client_secrets: credentials.Secrets
-    ) -> http.Request:
+    def _address(self, client: http.Request, client_secrets: credentials.Secrets) -> http.Request:
         provider = self.provider
-        path, question, query = client.path.partition("?")
-        if provider.api == "openai":
-            path, question, query = "/chat/completions", "", ""
-        if not self.rewritten:
-            body = client.raw_content or b""
+        body = self.call.body if self.rewritten else client.raw_content or b""
         authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
         fields = scrub.headers(client.headers.fields, provider)
         changes = {
@@ -105,7 +91,8 @@ class Attempt:
         headers = http.Headers(http_message.changed(fields, changes))
         # A profile's headers may hold keys, too.
         self.secrets |= credentials.hide(headers, provider.name)
-        target = (provider.path + path + question + query).encode("utf-8", "surrogateescape")
+        path = provider.path + self.dialect.endpoint(client.path)
+        target = path.encode("utf-8", "surrogateescape")
         if NOT_IN_PATHS.search(target):
             raise ValueError("path: expected no spaces and no control characters")
         if NOT_IN_HEADERS.search(b"".join(value for _, value in headers.fields)):
@@ -177,7 +164,8 @@ class Attempt:
 
     def reply(self, response: http.Response) -> contract.Reply:
         self.learn(response)
-        return reply.judge(response, self.translator, self.redact)
+        self.answer = reply.judge(response, self.call, self.redact)
+        return self.answer
 
 
 def is_wanted(request: http.Request) -> bool:

@@ -9,6 +9,8 @@ from typing import Protocol
 
 from mitmproxy import http
 
+from claude_route.dialects import usage
+
 
 class Limits(NamedTuple):
     """Seconds that an attempt may take."""
@@ -44,6 +46,18 @@ class Reply(Protocol):
     """Known to be none."""
     complete: bool
     """It has come whole, whether or not the upstream has ended it."""
+
+    @property
+    def usage(self) -> usage.Usage | None:
+        """The tokens that it reports, as far as it has come; None where it reports none."""
+
+    @property
+    def output(self) -> int:
+        """Tokens written so far, estimated until they are reported."""
+
+    @property
+    def error(self) -> str:
+        """The type of the error that ended it after it had begun, "" where none did."""
 
     def feed(self, data: bytes) -> bytes: ...
     def end(self) -> bytes: ...

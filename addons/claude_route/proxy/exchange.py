@@ -15,7 +15,8 @@ from claude_route.access import admissions
 from claude_route.access import redaction
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
-from claude_route.dialects.chat import dialect
+from claude_route.dialects import errors
+from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
@@ -26,6 +27,7 @@ from claude_route.routing import quota
 from claude_route.routing import stats
 from claude_route.routing import verdict
 from claude_route.watch import failed_attempts
+from claude_route.watch import replies
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import comments
 from claude_route.wire import content_encoding
@@ -114,7 +116,7 @@ class Exchange:
             )
         try:
             if self.counts_tokens and (
-                provider.count_tokens == "estimate" or provider.api == "openai"
+                provider.count_tokens == "estimate" or not registry.of(provider).counts_tokens
             ):
                 return responses.json({"input_tokens": requests.estimate(self.request)})
             self.attempt = attempt.Attempt(
@@ -128,8 +130,8 @@ class Exchange:
         except ValueError as e:
             self._count_refusal()
             return responses.error(400, str(e))
-        if self.attempt.dropped:
-            left_out = ", ".join(self.attempt.dropped)
+        if self.attempt.call.dropped:
+            left_out = ", ".join(self.attempt.call.dropped)
             logger.debug(f"{self.request.model}: {step.target} is not sent {left_out}")
         self.started = time.time()
         return self.attempt
@@ -175,7 +177,8 @@ class Exchange:
         status = response.status_code if response else 0
         body = (response.content or b"") if response else b""
         if response and not step.target.provider.is_anthropic and not self.counts_tokens:
-            status, body = _in_anthropics_words(status, body)
+            error = self.attempt.dialect.error(status, body)
+            status, body = _in_anthropics_words(error, status, body)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
@@ -251,6 +254,8 @@ class Exchange:
         self.state.breaker.succeeded(target)
         if self.tally:
             self.tally.answered(target)
+        if self.attempt.answer:
+            replies.remember(self.flow, self.attempt.answer)
         if self.attempt.rewritten:
             upstream_requests.remember(self.flow, self.attempt.shown)
 
@@ -290,13 +295,12 @@ class Exchange:
         self.tally.closed()
 
 
-def _in_anthropics_words(status: int, body: bytes) -> tuple[int, bytes]:
+def _in_anthropics_words(error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
     """The error of another provider. A key that is refused stays a 401, whatever the provider called
     it: that it is ours, not the client's, is for the verdict to say."""
-    told, kind, message = dialect.error(status, body)
-    if 400 <= status < 500 and told == 500:
+    if error.refuses_key and status >= 400:
         return 401, body
-    return (told if status >= 400 else status), envelope.body(kind, message)
+    return (error.status if status >= 400 else status), envelope.body(error.kind, error.message)
 
 
 def _in_short(name: str) -> str:

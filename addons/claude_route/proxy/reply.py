@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
-import msgspec
 from mitmproxy import http
 
-from claude_route.dialects import envelope
+from claude_route.dialects import dialect
+from claude_route.dialects import usage
 from claude_route.proxy import contract
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
-from claude_route.wire import rawjson
 from claude_route.wire import sse
 
 MAX_ERROR_BODY = 64 * 1024
@@ -43,23 +41,6 @@ NOT_PASSED = (
     b"upgrade",
 )
 
-LAST_EVENTS = ("message_stop", "error")
-
-
-class Rewriter(Protocol):
-    """Makes the client's events out of the upstream's. Never raises."""
-
-    def feed(self, event: sse.Event) -> bytes: ...
-    def end(self) -> bytes: ...
-
-
-class Translator(Protocol):
-    """Makes the client's answer out of the upstream's."""
-
-    def stream(self) -> Rewriter: ...
-    def answer(self, body: bytes) -> bytes:
-        """Raises ValueError when the body is no answer."""
-
 
 def unchanged(data: bytes) -> bytes:
     return data
@@ -67,7 +48,7 @@ def unchanged(data: bytes) -> bytes:
 
 def judge(
     response: http.Response,
-    translator: Translator,
+    call: dialect.Call,
     redact: Callable[[bytes], bytes] = unchanged,
 ) -> contract.Reply:
     """What is to be made of an answer with this head; `redact` takes secrets out of an error that
@@ -80,8 +61,8 @@ def judge(
         return Refusal(response, str(e))
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        return Stream(decoded_head(response), body, translator.stream(), redact)
-    return Whole(decoded_head(response), body, translator)
+        return Stream(decoded_head(response), body, call.stream(), redact)
+    return Whole(decoded_head(response), body, call)
 
 
 def decoded_head(response: http.Response) -> http.Response:
@@ -125,6 +106,9 @@ class Refusal:
     """An answer that is none: its body is collected, for it says why."""
 
     good = complete = False
+    usage: usage.Usage | None = None
+    output = 0
+    error = ""
 
     def __init__(self, response: http.Response, unreadable: str = "") -> None:
         """`unreadable` says why nothing can be made of an answer that is none for that alone."""
@@ -167,13 +151,20 @@ class Refusal:
 class Whole:
     """A JSON answer: only whole can it be judged and rewritten."""
 
-    def __init__(self, response: http.Response, body: Body, translator: Translator) -> None:
+    error = ""
+
+    def __init__(self, response: http.Response, body: Body, call: dialect.Call) -> None:
         self.response = response
         self.good = self.complete = False
         self.failure: contract.Failure | None = None
+        self.usage: usage.Usage | None = None
         self._body = body
-        self._translator = translator
+        self._call = call
         self._decoded = bytearray()
+
+    @property
+    def output(self) -> int:
+        return self.usage.output if self.usage else 0
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -186,19 +177,20 @@ class Whole:
 
     def end(self) -> bytes:
         body = bytes(self._decoded)
-        if is_error(body):
+        if self._call.is_error(body):
             self.response.content = body[:MAX_ERROR_BODY]
             self.failure = contract.Failure("event", "an error with status 200", self.response)
             return b""
         try:
             self._body.end()
-            body = self._translator.answer(body)
+            answer = self._call.answer(body)
         except ValueError as e:
             self._fail(str(e))
             return b""
-        self.response.headers["content-length"] = str(len(body))
+        self.usage = self._call.usage(body)
+        self.response.headers["content-length"] = str(len(answer))
         self.good = self.complete = True
-        return body
+        return answer
 
     def _fail(self, why: str) -> None:
         self.failure = self.failure or contract.Failure("reset", why, self.response)
@@ -214,7 +206,7 @@ class Stream:
         self,
         response: http.Response,
         body: Body,
-        rewriter: Rewriter,
+        rewriter: dialect.Rewriter,
         redact: Callable[[bytes], bytes],
     ) -> None:
         self.response = response
@@ -225,8 +217,19 @@ class Stream:
         self._rewriter = rewriter
         self._redact = redact
         self._prologue = 0
-        self._last = ""
         self._is_over = False
+
+    @property
+    def usage(self) -> usage.Usage:
+        return self._rewriter.meter.usage
+
+    @property
+    def output(self) -> int:
+        return self._rewriter.meter.output
+
+    @property
+    def error(self) -> str:
+        return self._rewriter.error
 
     def feed(self, data: bytes) -> bytes:
         if self._is_over:
@@ -242,25 +245,20 @@ class Stream:
         for event in events:
             rewritten = self._rewriter.feed(event)
             if not self.good:
-                self._begin(event, rewritten)
+                self._begin(event)
                 if self.failure:
                     return b""
-            if event.name:
-                self._last = event.name
-            elif event.data:
-                # Chat Completions has no names for events: those that we made of them tell.
-                self._last = last_name(rewritten) or self._last
-            self.complete = self.complete or self._last in LAST_EVENTS
-            out.append(self._redact(rewritten) if self._last == "error" else rewritten)
+            out.append(self._redact(rewritten) if self._rewriter.error else rewritten)
+        self.complete = self._rewriter.complete
         return b"".join(out)
 
-    def _begin(self, event: sse.Event, rewritten: bytes) -> None:
+    def _begin(self, event: sse.Event) -> None:
         """Whether the answer begins with this event; if it is an error, there is no answer."""
-        if event.name == "error" or is_error(event.data) or rewritten.startswith(b"event: error\n"):
+        if self._rewriter.error:
             self._is_over = True
             self.response.content = event.data[:MAX_ERROR_BODY]
             self.failure = contract.Failure("event", "its first event is an error", self.response)
-        elif event.data and event.name != "ping":
+        elif self._rewriter.begun:
             self.good = True
         else:
             self._prologue += len(event.raw)
@@ -273,12 +271,12 @@ class Stream:
         out = b""
         if self._decoder.rest():
             # Some leave out the last blank line.
-            out = self._rewrite([e for e in self._decoder.feed(b"\n\n") if is_whole(e)])
+            last = self._decoder.feed(b"\n\n")
+            out = self._rewrite([event for event in last if self._rewriter.is_whole(event)])
         if self.good:
-            rest = self._rewriter.end()
-            self._last = last_name(rest) or self._last
-            self.complete = self.complete or self._last in LAST_EVENTS
-            out += rest + self.broken("the provider ended it too early")
+            out += self._rewriter.end()
+            self.complete = self._rewriter.complete
+            out += self.broken("the provider ended it too early")
         self._is_over = True
         return out
 
@@ -293,41 +291,4 @@ class Stream:
             self.failure = contract.Failure("reset", why, self.response)
             return b""
         self.complete = True
-        if self._last == "message_delta":
-            # The stop reason was there: nothing is missing but the word that nothing is.
-            return sse.encode("message_stop", b'{"type":"message_stop"}')
-        return sse.encode("error", envelope.body("api_error", f"The answer broke off: {why}"))
-
-
-class _Typed(msgspec.Struct):
-    type: object = None
-    error: object = None
-
-
-def is_error(body: bytes) -> bool:
-    """Whether an answer, or the data of a first event, is an error after all."""
-    if b'"error"' not in body[:MAX_ERROR_BODY]:
-        return False
-    try:
-        typed = rawjson.decode_mended(body, _Typed)
-    except ValueError:
-        return False
-    # Chat Completions has `error` alone, and in a good answer none, or null.
-    return typed.type == "error" or (typed.type is None and bool(typed.error))
-
-
-def is_whole(event: sse.Event) -> bool:
-    """Whether an event that has no end has all its data."""
-    if event.data == b"[DONE]":
-        return True
-    try:
-        rawjson.decode_mended(event.data, object)
-    except ValueError:
-        return False
-    return True
-
-
-def last_name(events: bytes) -> str:
-    """The name of the last of some events that we made, "" if there is none."""
-    _, found, rest = (b"\n" + events).rpartition(b"\nevent: ")
-    return rest.partition(b"\n")[0].decode(errors="replace") if found else ""
+        return self._rewriter.broken(why)

@@ -16,7 +16,7 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import http
 
-from claude_route.dialects import usage
+from claude_route.watch import replies
 from claude_route.watch import rows
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ class Tap:
     def __init__(self, flow: http.HTTPFlow, *, keeps: bool, pace: Pace | None) -> None:
         """`pace` is None where nobody watches."""
         self.flow = flow
-        self.meter = usage.Meter()
+        self.reply = replies.of(flow)
+        """What counts the answer."""
         self._content: bytearray | None = bytearray() if keeps else None
         self._pace = pace
         self._timer: Timer | None = None
@@ -79,7 +80,6 @@ class Tap:
         return data
 
     def _take(self, data: bytes) -> None:
-        self.meter.feed(data)
         if self._content is not None and len(self._content) < LIMIT:
             self._content += data
         if self._pace and self._timer is None:
@@ -90,7 +90,8 @@ class Tap:
         began = self._pace.clock()
         self._timer = None
         self._store()
-        rows.running(self.flow, self.meter)
+        if self.reply:
+            rows.running(self.flow, self.reply)
         show(self.flow)
         self._took = self._pace.clock() - began
 
@@ -125,19 +126,19 @@ class Capture:
             flow.response.stream = Tap(flow, keeps=is_kept(), pace=pace)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        rows.ended(flow, finished(flow))
+        finish(flow)
+        rows.ended(flow, replies.take(flow))
 
     def error(self, flow: http.HTTPFlow) -> None:
-        rows.ended(flow, finished(flow))
+        finish(flow)
+        rows.ended(flow, replies.take(flow))
 
 
-def finished(flow: http.HTTPFlow) -> usage.Meter | None:
-    """What a stream that was tapped took."""
+def finish(flow: http.HTTPFlow) -> None:
+    """The stream is over, if it is one that was tapped."""
     tap = flow.response and flow.response.stream
-    if not isinstance(tap, Tap):
-        return None
-    tap.finish()
-    return tap.meter
+    if isinstance(tap, Tap):
+        tap.finish()
 
 
 def show(flow: http.HTTPFlow) -> None:

@@ -11,8 +11,10 @@ from mitmproxy import http
 
 from claude_route import options
 from claude_route.dialects import error_body
+from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.pages import table
+from claude_route.proxy import contract
 from claude_route.text import layout
 from claude_route.watch.views import claude
 from claude_route.watch.views import comments
@@ -69,23 +71,23 @@ def write(flow: http.HTTPFlow, comment: str) -> None:
         flow.comment = flow.metadata[COMMENT] = comment
 
 
-def running(flow: http.HTTPFlow, meter: usage.Meter) -> None:
+def running(flow: http.HTTPFlow, reply: contract.Reply) -> None:
     """The answer has grown."""
     write(
         flow,
-        comments.answered(*who(flow), meter.usage, seconds(flow), output=meter.output),
+        comments.answered(*who(flow), reply.usage, seconds(flow), output=reply.output),
     )
 
 
-def ended(flow: http.HTTPFlow, meter: usage.Meter | None) -> None:
-    """It is over, for better or worse; `meter` is the stream's, if it was one that we saw."""
+def ended(flow: http.HTTPFlow, reply: contract.Reply | None) -> None:
+    """It is over, for better or worse; `reply` is what an upstream answered, if one did."""
     if not claude.is_ours(flow):
         if flow.error:
             why = layout.one_line(flow.error.msg)
             write(flow, comments.passed(flow.request.method, flow.request.path, why))
         return
-    used = meter.usage if meter else _usage(flow)
-    why = failure(flow, meter)
+    used = reply.usage if reply else _usage(flow)
+    why = failure(flow, reply)
     flow.metadata["route_state"] = "failed" if why else "complete"
     if used:
         flow.metadata["route_tokens_in"] = used.prompt
@@ -118,7 +120,7 @@ def seconds(flow: http.HTTPFlow) -> float:
     return max((ended or time.time()) - flow.request.timestamp_start, 0)
 
 
-def failure(flow: http.HTTPFlow, meter: usage.Meter | None) -> str:
+def failure(flow: http.HTTPFlow, reply: contract.Reply | None) -> str:
     """Why there is no answer, or not all of one; empty where there is."""
     response = flow.response
     if flow.error:
@@ -133,16 +135,16 @@ def failure(flow: http.HTTPFlow, meter: usage.Meter | None) -> str:
         # Web pages repeat it in their titles.
         said = known or error_body.clean(fault.message).removeprefix(status).strip()
         return f"{status} {said}".strip()
-    if meter and meter.error:
-        return meter.error
-    if meter and not meter.complete:
+    if reply and reply.error:
+        return reply.error
+    if reply and not reply.complete:
         return "broke off"
     return ""
 
 
 def _usage(flow: http.HTTPFlow) -> usage.Usage | None:
-    """Of an answer that isn't a stream."""
+    """Of an answer of our own."""
     response = flow.response
     if response is None or response.status_code >= 400:
         return None
-    return usage.of_body(response.raw_content or b"")
+    return registry.MESSAGES.usage(response.raw_content or b"")

@@ -66,6 +66,15 @@ def decode_mended[T](data: msgspec.Raw | bytes, type: type[T]) -> T:
     return value
 
 
+def is_value(data: bytes) -> bool:
+    """Whether this is JSON, and all of it."""
+    try:
+        decode_mended(data, object)
+    except ValueError:
+        return False
+    return True
+
+
 @functools.cache
 def _decoder(type: Hashable) -> msgspec.json.Decoder[Any]:
     # Reading the type takes longer than a small value does.

@@ -1,280 +1,47 @@
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies as st
 
 from claude_route.dialects import fold
-from claude_route.dialects import usage
-from tests.unit.flows import MESSAGE
-from tests.unit.flows import SIGNATURE
-from tests.unit.flows import STREAM
-from tests.unit.flows import wire
-
-BLOCKS = [
-    {"type": "thinking", "thinking": "Hmm. é", "signature": SIGNATURE},
-    {"type": "text", "text": "Let me look… 🙂", "citations": [{"url": "https://a"}]},
-    {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls -la"}},
-]
-
-
-def test_a_stream_of_messages() -> None:
-    assert fold.stream(STREAM) == fold.Answer(
-        id="msg_1",
-        model="claude-opus-5-5",
-        blocks=BLOCKS,
-        stop="tool_use",
-        usage=usage.Usage(7, 42, 100),
-        complete=True,
-        events=18,
-        pings=1,
-    )
-
-
-def test_a_whole_message() -> None:
-    message = MESSAGE | {"type": "message", "content": BLOCKS, "stop_reason": "tool_use"}
-    folded = dataclasses.replace(fold.stream(STREAM), events=0, pings=0)
-    folded.usage = usage.Usage(7, 1, 100)
-    assert fold.body(json.dumps(message).encode()) == folded
-
-
-def chunk(delta: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    choice = {"index": 0, "delta": delta, **fields}
-    return {"id": "gen-1", "model": "qwen3", "choices": [choice]}
-
-
-def call(index: int, arguments: str, **fields: Any) -> dict[str, Any]:
-    return {"index": index, "function": {"arguments": arguments, **fields}}
-
-
-CHAT = wire(
-    b": OPENROUTER PROCESSING\n\n",
-    chunk({"role": "assistant", "content": ""}),
-    chunk({"reasoning_content": "Hm"}),
-    chunk({"reasoning_content": "m."}),
-    chunk({"content": "Let me "}),
-    chunk({"content": "look."}),
-    chunk({"tool_calls": [{"id": "call_1", **call(0, "", name="Bash")}]}),
-    chunk({"tool_calls": [call(0, '{"command":')]}),
-    chunk({"tool_calls": [{"id": "call_2", **call(1, '{"path"', name="Read")}]}),
-    chunk({"tool_calls": [call(0, '"ls"}')]}),
-    chunk({"tool_calls": [call(1, ':"a"}')]}),
-    chunk({}, finish_reason="tool_calls"),
-    {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 5}},
-    b"data: [DONE]\n\n",
-)
-
-CHAT_BLOCKS = [
-    {"type": "thinking", "thinking": "Hmm."},
-    {"type": "text", "text": "Let me look."},
-    {"type": "tool_use", "id": "call_1", "name": "Bash", "input": {"command": "ls"}},
-    {"type": "tool_use", "id": "call_2", "name": "Read", "input": {"path": "a"}},
-]
-
-
-def test_a_stream_of_chat_completions() -> None:
-    assert fold.stream(CHAT) == fold.Answer(
-        id="gen-1",
-        model="qwen3",
-        blocks=CHAT_BLOCKS,
-        stop="tool_calls",
-        usage=usage.Usage(9, 5),
-        complete=True,
-        events=13,
-    )
-
-
-def test_a_whole_completion() -> None:
-    message = {
-        "role": "assistant",
-        "reasoning_content": "Hmm.",
-        "content": "Let me look.",
-        "tool_calls": [
-            {"id": "call_1", "function": {"name": "Bash", "arguments": '{"command":"ls"}'}},
-            {"id": "call_2", "function": {"name": "Read", "arguments": '{"path":"a"}'}},
-        ],
-    }
-    body = {
-        "id": "gen-1",
-        "model": "qwen3",
-        "choices": [{"message": message, "finish_reason": "tool_calls"}],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 5},
-    }
-    assert fold.body(json.dumps(body).encode()) == dataclasses.replace(fold.stream(CHAT), events=0)
 
 
 @pytest.mark.parametrize(
-    "whole",
+    ("content", "blocks"),
     [
-        pytest.param(STREAM, id="messages"),
-        pytest.param(STREAM.replace(b"\n", b"\r\n"), id="crlf"),
-        pytest.param(CHAT, id="chat"),
+        ("Hi", [{"type": "text", "text": "Hi"}]),
+        ([{"type": "image"}, "Hi", 7], [{"type": "image"}, *map(fold.text_block, ("Hi", "7"))]),
+        (None, []),
+        ({"type": "text"}, []),
     ],
 )
-def test_cuts_make_no_difference(whole: bytes) -> None:
-    expected = fold.stream(whole)
-    for place in range(len(whole) + 1):
-        folding = fold.Fold()
-        folding.feed(whole[:place])
-        so_far = folding.answer()
-        assert so_far.unread == 0, "a cut event is none yet"
-        folding.feed(whole[place:])
-        assert folding.answer() == expected, place
-
-
-def test_an_index_used_again() -> None:
-    """Claude Code takes it as another block."""
-    block = {"type": "content_block_start", "index": 0}
-    texts = [{**block, "content_block": {"type": "text", "text": text}} for text in ("a", "b")]
-    answer = fold.stream(wire(texts[0], {"type": "content_block_stop", "index": 0}, texts[1]))
-    assert [block["text"] for block in answer.blocks] == ["a", "b"]
+def test_listed(content: Any, blocks: list[fold.Block]) -> None:
+    assert fold.listed(content) == blocks
 
 
 @pytest.mark.parametrize(
-    "calls",
+    ("pieces", "block"),
     [
-        pytest.param(
-            [{"id": f"call_{n}", **call(0, '{"a":1}', name="Bash")} for n in (1, 2)],
-            id="one index for all, as Gemini has it",
-        ),
-        pytest.param(
-            [{"id": f"call_{n}", **call(n, '{"a":1}', name="Bash")} for n in (1, 2, 2)],
-            id="said twice",
-        ),
-        pytest.param(
-            [
-                {"id": f"call_{n}", "function": {"name": "Bash", "arguments": '{"a":1}'}}
-                for n in (1, 2)
-            ],
-            id="no index",
-        ),
+        (['{"a"', ":1}"], {"type": "tool_use", "input": {"a": 1}}),
+        (['{"a"'], {"type": "tool_use", "input": {}, "partial_json": '{"a"'}),
+        ([" "], {"type": "tool_use", "input": {}}),
     ],
 )
-def test_calls_are_told_apart_as_in_translation(calls: list[dict[str, Any]]) -> None:
-    expected = [
-        {"type": "tool_use", "id": f"call_{n}", "name": "Bash", "input": {"a": 1}} for n in (1, 2)
-    ]
-    assert fold.stream(wire(*(chunk({"tool_calls": [one]}) for one in calls))).blocks == expected
-    assert fold.stream(wire(chunk({"tool_calls": calls}))).blocks == expected
-
-
-def test_what_is_there_of_a_tool_call() -> None:
-    cut = STREAM[: STREAM.index(b" -la")]
-    assert fold.stream(cut).blocks[2] == {
-        "type": "tool_use",
-        "id": "toolu_1",
-        "name": "Bash",
-        "input": {},
-        "partial_json": '{"command": "ls',
-    }
-    assert not fold.stream(cut).complete
+def test_a_block_that_grows(pieces: list[str], block: fold.Block) -> None:
+    growing = fold.Growing({"type": "tool_use", "input": {}})
+    for piece in pieces:
+        growing.add("partial_json", piece)
+    assert growing.value() == block
 
 
 @pytest.mark.parametrize(
-    ("events", "error"),
+    ("data", "error"),
     [
-        (
-            [{"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}],
-            ("overloaded_error", "Overloaded"),
-        ),
-        ([b"event: error\ndata: gone away\n\n"], ("error", "gone away")),
-        ([b'data: {"error":{"message":"no","code":502}}\n\n'], ("502", "no")),
+        (b'{"error":{"type":"a","message":"b","code":"c"}}', ("a", "b")),
+        (b'{"error":{"message":"b","code":"c"}}', ("c", "b")),
+        (b"gone", ("error", "gone")),
     ],
 )
-def test_an_error_in_a_stream(events: list[Any], error: tuple[str, str]) -> None:
-    answer = fold.stream(wire({"type": "message_start", "message": MESSAGE}, *events))
-    assert (answer.error, answer.complete, answer.unread) == (error, False, 0)
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        b"data: nonsense\n\n",
-        b"data: [1]\n\n",
-        b"data: {}\n\n",
-        b"data: \xff\n\n",
-        b"data: " + b"[" * 5000 + b"\n\n",
-        b'data: {"type":"message_start"}\n\n',
-        b'data: {"type":"content_block_start","index":"x","content_block":{}}\n\n',
-        b'data: {"type":"content_block_delta","index":0,"delta":{"type":["x"]}}\n\n',
-        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":1}}\n\n',
-        b'data: {"type":"from_the_future"}\n\n',
-        b'data: {"choices":[{"delta":3}]}\n\n',
-    ],
-)
-def test_what_can_not_be_read_is_counted(event: bytes) -> None:
-    first = wire({"type": "message_start", "message": MESSAGE})
-    last = wire({"type": "message_stop"})
-    answer = fold.stream(first + event + last)
-    assert (answer.unread, answer.events, answer.complete) == (1, 3, True)
-
-
-def test_half_of_a_surrogate_pair() -> None:
-    event = b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"\\ud83e"}}'
-    answer = fold.stream(event + b"\n\n")
-    assert answer.blocks == [{"type": "?", "text": "\ufffd"}]
-
-
-@pytest.mark.parametrize(
-    ("body", "error"),
-    [
-        (
-            b'{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}',
-            ("rate_limit_error", "slow down"),
-        ),
-        (b'{"error":"no such model"}', ("error", "no such model")),
-    ],
-)
-def test_an_error_body(body: bytes, error: tuple[str, str]) -> None:
-    assert fold.body(body).error == error
-
-
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"a":1}', b"\xff", b"[" * 5000])
-def test_no_answer(body: bytes) -> None:
-    with pytest.raises(ValueError, match=r"^body: expected"):
-        fold.body(body)
-
-
-odd = st.sampled_from([None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}])
-keys = st.sampled_from(
-    [
-        "type",
-        "index",
-        "delta",
-        "message",
-        "usage",
-        "content_block",
-        "choices",
-        "error",
-        "text",
-        "content",
-        "tool_calls",
-    ]
-)
-kinds = st.sampled_from(
-    [
-        "message_start",
-        "content_block_start",
-        "content_block_delta",
-        "text_delta",
-        "message_delta",
-        "error",
-    ]
-)
-fields = st.dictionaries(keys, odd | kinds, max_size=4)
-
-
-@settings(max_examples=60)
-@given(st.lists(st.dictionaries(keys, odd | kinds | fields | st.lists(fields, max_size=2))))
-def test_never_raises(events: list[dict[str, Any]]) -> None:
-    answer = fold.stream(b"".join(b"data: %b\n\n" % json.dumps(event).encode() for event in events))
-    assert answer.unread <= answer.events == len(events)
-    for event in events:
-        with contextlib.suppress(ValueError):
-            fold.body(json.dumps(event).encode())
+def test_error(data: bytes, error: tuple[str, str]) -> None:
+    assert fold.error(data) == error

@@ -66,6 +66,10 @@ class Upstream:
 class Reply:
     """Good from its first data on."""
 
+    usage = None
+    output = 0
+    error = ""
+
     def __init__(self, exchange: Exchange, response: http.Response) -> None:
         self.exchange = exchange
         self.response = response.copy()

@@ -12,9 +12,10 @@ import pytest
 import zstandard
 from mitmproxy import http
 
-from claude_route.dialects.chat import dialect
+from claude_route.dialects import dialect
+from claude_route.dialects import registry
+from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
-from claude_route.dialects.messages import scrub
 from claude_route.proxy import contract
 from claude_route.proxy import reply
 from claude_route.wire import sse
@@ -55,12 +56,12 @@ VLLM = targets.target("vllm", api="openai")
 REQUEST = requests.read(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
 
 
-def anthropics() -> reply.Translator:
-    return scrub.Translator(ANTHROPIC)
+def anthropics() -> dialect.Call:
+    return registry.of(ANTHROPIC.provider).request(REQUEST, ANTHROPIC)
 
 
-def completions() -> reply.Translator:
-    return dialect.request(REQUEST, VLLM)
+def completions() -> dialect.Call:
+    return registry.of(VLLM.provider).request(REQUEST, VLLM)
 
 
 class Told:
@@ -72,7 +73,7 @@ class Told:
         response: http.Response,
         pieces: Iterable[bytes],
         end: str | None = "",
-        translator: Callable[[], reply.Translator] = anthropics,
+        translator: Callable[[], dialect.Call] = anthropics,
     ) -> None:
         """`end` is why it broke off; empty if it ended well, None if it goes on."""
         self.reply = reply.judge(response, translator())
@@ -341,7 +342,7 @@ def test_text_is_no_end_of_completions() -> None:
     ],
 )
 def test_a_key_that_an_error_repeats_is_taken_out_of_it(
-    translator: Callable[[], reply.Translator], before: bytes, error: bytes
+    translator: Callable[[], dialect.Call], before: bytes, error: bytes
 ) -> None:
     for pieces in cuts(before + error):
         judged = reply.judge(
@@ -372,6 +373,75 @@ def test_an_error_as_the_first_chunk_is_no_answer(first: bytes) -> None:
 def test_completions_that_break_off(at: int) -> None:
     told = Told(head(), [BEGIN] * at, "reset", translator=completions)
     assert names(told.out)[-1] == "error"
+
+
+def test_completions_under_a_name_of_their_own_end_as_others_do() -> None:
+    named = (BEGIN + FINISH + DONE).replace(b"data: ", b"event: chunk\ndata: ")
+    told = Told(head(), [named], translator=completions)
+    assert names(told.out)[-1] == "message_stop"
+    assert told.reply.complete
+
+
+# What they took
+
+COUNTED = WIRE.replace(b'"content": []', b'"usage": {"input_tokens": 7}')
+USAGE = chunk().replace(b'"choices": []', b'"usage": {"prompt_tokens": 7, "completion_tokens": 3}')
+
+
+@pytest.mark.parametrize(
+    ("translator", "wire"),
+    [
+        pytest.param(anthropics, COUNTED, id="messages"),
+        pytest.param(completions, BEGIN + FINISH + USAGE + DONE, id="completions"),
+    ],
+)
+def test_a_stream_is_counted_as_it_passes(
+    translator: Callable[[], dialect.Call], wire: bytes
+) -> None:
+    for pieces in cuts(wire):
+        counted = reply.judge(head(), translator())
+        outputs = []
+        for piece in pieces:
+            counted.feed(piece)
+            outputs.append(counted.output)
+        assert counted.usage == usage.Usage(7, 3)
+        assert outputs[-1] == 3
+        assert (counted.complete, counted.error) == (True, "")
+
+
+def test_output_is_estimated_until_it_is_reported() -> None:
+    counted = reply.judge(head(), anthropics())
+    counted.feed(COUNTED[: COUNTED.index(b"event: content_block_stop")])
+    assert counted.usage == usage.Usage(7)
+    assert counted.output > 0
+
+
+@pytest.mark.parametrize(
+    ("wire", "end", "error"),
+    [
+        pytest.param(WIRE, "", "", id="none"),
+        pytest.param(WIRES[0] + ERROR, "", "overloaded_error", id="the upstream's"),
+        pytest.param(WIRES[0], "reset", "api_error", id="ours"),
+        pytest.param(b"".join(WIRES[:-1]), "reset", "", id="all there but the last word"),
+    ],
+)
+def test_the_error_that_ended_it(wire: bytes, end: str, error: str) -> None:
+    told = Told(head(), [wire], end)
+    assert (told.reply.error, told.reply.complete) == (error, True)
+
+
+def test_a_whole_answer_is_counted() -> None:
+    told = whole(b'{"type":"message","content":[],"usage":{"input_tokens":7,"output_tokens":3}}')
+    assert (told.reply.usage, told.reply.output) == (usage.Usage(7, 3), 3)
+    body = b'{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":3}}'
+    told = Told(head(200, "application/json"), [body], translator=completions)
+    assert (told.reply.usage, told.reply.output) == (usage.Usage(7, 3), 3)
+    assert whole(MESSAGE).reply.usage is None
+
+
+def test_an_answer_that_is_none_took_nothing() -> None:
+    refused = Told(head(429, "application/json"), [OVERLOADED]).reply
+    assert (refused.usage, refused.output, refused.error) == (None, 0, "")
 
 
 # Whole answers

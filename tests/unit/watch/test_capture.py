@@ -12,7 +12,10 @@ from mitmproxy.addons import view
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
+from claude_route.dialects.messages import streams
+from claude_route.proxy import reply
 from claude_route.watch import capture
+from claude_route.watch import replies
 from claude_route.watch import rows
 from tests.unit.flows import ROUTED
 from tests.unit.flows import STREAM
@@ -99,10 +102,31 @@ def content(flow: http.HTTPFlow) -> bytes | None:
     return flow.response.raw_content
 
 
-def tap(setting: Setting, flow: http.HTTPFlow) -> Any:
-    setting.capture.responseheaders(flow)
+class Upstream:
+    """What a routed flow's answer comes by: the reply, which counts it, then the tap."""
+
+    def __init__(self, flow: http.HTTPFlow) -> None:
+        assert flow.response
+        assert callable(flow.response.stream)
+        self.reply = replies.of(flow)
+        self.tap = flow.response.stream
+
+    def __call__(self, data: bytes) -> Any:
+        assert self.reply
+        self.reply.feed(data)
+        return self.tap(data)
+
+
+def replied(flow: http.HTTPFlow) -> None:
     assert flow.response
-    return flow.response.stream
+    body = reply.Body(http.Response.make())
+    replies.remember(flow, reply.Stream(flow.response, body, streams.Stream(), bytes))
+
+
+def tap(setting: Setting, flow: http.HTTPFlow) -> Any:
+    replied(flow)
+    setting.capture.responseheaders(flow)
+    return Upstream(flow)
 
 
 def pieces(wire: bytes, size: int) -> list[bytes]:
@@ -194,7 +218,8 @@ def test_only_streams_that_are_routed_are_tapped(
     flow = exchange(**metadata)
     assert flow.response
     flow.response.stream = stream
-    assert tap(setting, flow) is stream
+    setting.capture.responseheaders(flow)
+    assert flow.response.stream is stream
     setting.capture.response(flow)
     assert flow.response.stream is stream
 
@@ -205,6 +230,7 @@ def test_nothing_keeps_a_flow_that_is_over(setting: Setting) -> None:
     setting.capture.response(flow)
     assert flow.response
     assert flow.response.stream is True
+    assert replies.of(flow) is None
     assert not setting.capture.pace.taps
 
 
@@ -235,7 +261,7 @@ def test_a_tap_that_fails_loses_nothing(
 ) -> None:
     flow = streaming()
     stream = tap(setting, flow)
-    monkeypatch.setattr(stream, "meter", None)
+    monkeypatch.setattr(setting.capture.pace, "wait", None)
     assert stream(STREAM) == STREAM
     assert "Cannot keep an answer" in caplog.text
 
@@ -245,10 +271,10 @@ def test_a_server_without_a_view_only_counts() -> None:
     addon = capture.Capture(timers, Clock())
     with taddons.context(save.Save(), savehar.SaveHar()):
         flow = streaming()
+        replied(flow)
         addon.responseheaders(flow)
+        Upstream(flow)(STREAM)
         assert flow.response
-        assert callable(flow.response.stream)
-        flow.response.stream(STREAM)
         flow.response.timestamp_end = 1004.1
         addon.response(flow)
     assert timers.due == []
@@ -262,10 +288,10 @@ def test_what_is_saved_is_kept(tmp_path: Any) -> None:
     with taddons.context(save.Save(), savehar.SaveHar()) as context:
         context.options.update(hardump=str(tmp_path / "x.har"))
         flow = streaming()
+        replied(flow)
         addon.responseheaders(flow)
+        Upstream(flow)(STREAM)
         assert flow.response
-        assert callable(flow.response.stream)
-        flow.response.stream(STREAM)
         addon.response(flow)
     assert timers.due == []
     assert content(flow) == STREAM

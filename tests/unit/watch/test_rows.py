@@ -12,6 +12,8 @@ from mitmproxy.test import tflow
 from mitmproxy.tools.web import webaddons
 
 from claude_route.dialects import usage
+from claude_route.dialects.messages import streams
+from claude_route.proxy import reply
 from claude_route.watch import rows
 from tests.unit.flows import ROUTED
 from tests.unit.flows import exchange
@@ -19,12 +21,15 @@ from tests.unit.flows import exchange
 BUSY = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
 
 
-def counted(**fields: Any) -> usage.Meter:
-    meter = usage.Meter()
-    meter.usage, meter.complete = usage.Usage(300, 156, 21_000), True
-    for name, value in fields.items():
-        setattr(meter, name, value)
-    return meter
+def counted(*, written: int = 0, complete: bool = True, error: str = "") -> reply.Stream:
+    """A streamed reply that has counted."""
+    rewriter = streams.Stream()
+    rewriter.meter.usage = usage.Usage(300, 156, 21_000)
+    rewriter.meter.written = written
+    rewriter.error = error
+    counted = reply.Stream(http.Response.make(), reply.Body(http.Response.make()), rewriter, bytes)
+    counted.complete = complete
+    return counted
 
 
 def test_a_request_on_its_way() -> None:
@@ -38,14 +43,12 @@ def test_a_request_on_its_way() -> None:
     flow.metadata.update(ROUTED)
     flow.response = http.Response.make(200)
     flow.response.timestamp_end = 1001.5
-    meter = counted(complete=False)
-    meter._bytes = 4800
-    rows.running(flow, meter)
+    rows.running(flow, counted(written=4800, complete=False))
     assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / ~1.2k out · 1.5 s…"
 
 
 @pytest.mark.parametrize(
-    ("meter", "comment", "state"),
+    ("reply", "comment", "state"),
     [
         (counted(), "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s", "complete"),
         (
@@ -56,9 +59,9 @@ def test_a_request_on_its_way() -> None:
         (counted(complete=False), "✗ opus-5-5 → zai/glm-5 · try 2 · broke off", "failed"),
     ],
 )
-def test_a_stream_has_ended(meter: usage.Meter, comment: str, state: str) -> None:
+def test_a_stream_has_ended(reply: reply.Stream, comment: str, state: str) -> None:
     flow = exchange(**ROUTED)
-    rows.ended(flow, meter)
+    rows.ended(flow, reply)
     assert flow.comment == comment
     assert flow.metadata["route_state"] == state
     assert flow.metadata["route_tokens_in"] == 21_300

@@ -21,8 +21,37 @@ class Call:
         self.extra_content: Any = None
         self.arguments: list[str] = []
         self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
-        """held: its block is open, but its arguments don't look like an object, or are an empty one so
-        far, so they go out at its end, put right; live: they go out as they come."""
+        """waiting: for its block; held: its block is open, but its arguments don't look like an object,
+        or are an empty one so far, so they go out at its end, put right; live: they go out as they come."""
+
+    def wait(self) -> None:
+        """It stands in line for its block."""
+        self.state = "waiting"
+
+    def open(self) -> str:
+        """Its block opens: what of its arguments goes out at once."""
+        self.state = "held"
+        return self._enlivened()
+
+    def grown(self, text: str) -> str:
+        """What goes out now that these arguments have been added."""
+        if self.state == "held":
+            return self._enlivened()
+        return text if self.state == "live" else ""
+
+    def close(self) -> str:
+        """Its block closes: what of its arguments has not gone out yet."""
+        left = answers.arguments(self.text()).decode() if self.state == "held" else ""
+        self.state = "closed"
+        return left
+
+    def _enlivened(self) -> str:
+        # As they came: the next piece may begin with the other half of what this ends with.
+        text = "".join(self.arguments)
+        if not text.lstrip().startswith("{") or text == EMPTY:
+            return ""
+        self.state = "live"
+        return text
 
     def text(self) -> str:
         """All of its arguments so far."""

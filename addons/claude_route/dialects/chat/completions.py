@@ -10,7 +10,10 @@ from typing import NamedTuple
 
 import msgspec
 
+from claude_route.dialects import usage as tokens
+from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import reasoning
+from claude_route.dialects.messages import usage as messages_usage
 from claude_route.wire import rawjson
 
 
@@ -69,12 +72,13 @@ class Completion(msgspec.Struct):
     x_groq: Any = None
     error: Any = None
     object: Any = None
+    type: Any = None
     message: Any = None
     detail: Any = None
 
     def failed(self) -> bool:
         """Whether it is an error, which comes with status 200 too once the answer has begun."""
-        if self.error or self.object == "error":
+        if self.error or "error" in (self.object, self.type):
             return True
         if self.choices is None and (self.message or self.detail):
             return True
@@ -195,7 +199,7 @@ def tool_calls(message: Delta) -> list[ToolCall]:
 
 
 def usage(completion: Completion) -> dict[str, int] | None:
-    """The tokens that a completion says it took, wherever it says so."""
+    """The tokens that a completion says it took, wherever it says so, as a message says it."""
     choices = completion.choices or ()
     groq = completion.x_groq if isinstance(completion.x_groq, dict) else {}
     found = (
@@ -206,23 +210,31 @@ def usage(completion: Completion) -> dict[str, int] | None:
     details = found.get("prompt_tokens_details")
     details = details if isinstance(details, dict) else {}
     prompt = _count(found.get("prompt_tokens"))
-    # DeepSeek and Kimi name the cached ones otherwise.
-    cached = (
-        _count(details.get("cached_tokens"))
-        or _count(found.get("prompt_cache_hit_tokens"))
-        or _count(found.get("cached_tokens"))
-    )
+    named = (_count(found.get(name)) for name in quirks.CACHED_TOKENS)
+    cached = _count(details.get("cached_tokens")) or next(filter(None, named), 0)
     written = _count(details.get("cache_write_tokens"))
-    output = _count(found.get("completion_tokens"))
-    if prompt:
-        # xAI and Gemini count what was thought in the total alone.
-        output = max(output, _count(found.get("total_tokens")) - prompt)
+    counts = (_count(found.get(name)) for name in ("completion_tokens", "total_tokens"))
+    output = quirks.output_tokens(prompt, *counts)
     return {
         "input_tokens": max(prompt - cached - written, 0),
         "cache_creation_input_tokens": written,
         "cache_read_input_tokens": cached,
         "output_tokens": output,
     }
+
+
+def counted(completion: Completion) -> tokens.Usage | None:
+    """The same as a client of the Messages API reads it."""
+    found = usage(completion)
+    return messages_usage.read(found) if found else None
+
+
+def counted_in(body: bytes) -> tokens.Usage | None:
+    """The same of a whole answer."""
+    try:
+        return counted(read(body))
+    except ValueError:
+        return None
 
 
 NO_USAGE = {

@@ -1,4 +1,7 @@
-"""Messages <-> Chat Completions: what a provider with `api: openai` is asked, and what its answer means."""
+"""Chat Completions, as OpenAI and those who follow it serve it.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,17 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Any
 
+from claude_route.dialects import error_body
+from claude_route.dialects import errors
+from claude_route.dialects import fold
+from claude_route.dialects import usage
 from claude_route.dialects.chat import answers
-from claude_route.dialects.chat import errors
+from claude_route.dialects.chat import blocks
+from claude_route.dialects.chat import completions
+from claude_route.dialects.chat import errors as chat_errors
+from claude_route.dialects.chat import fold as chat_fold
 from claude_route.dialects.chat import streams
 from claude_route.dialects.chat import translation
 from claude_route.dialects.messages import requests
@@ -21,28 +32,56 @@ def _new_id() -> str:
 
 @dataclass(frozen=True)
 class Call:
-    """One request to a Chat Completions provider, which knows how its answer is to be read."""
+    """Implements `dialect.Call`."""
 
     body: bytes = field(repr=False)
-    """The request's body."""
     dropped: tuple[str, ...]
-    """The paths of what was left out of it, without content."""
     _asked: answers.Asked = field(repr=False)
 
     def stream(self) -> streams.Stream:
-        """For an answer that is an event stream."""
         return streams.Stream(self._asked)
 
-    def answer(self, body: bytes) -> bytes:
-        """The answer as a message, whatever was asked for.
+    def is_error(self, body: bytes) -> bool:
+        return error_body.is_error(body)
 
-        Raises:
-            ValueError: the body is no answer; where it is an error, error() reads it.
-        """
+    def answer(self, body: bytes) -> bytes:
         return answers.translate(body, self._asked)
 
+    def usage(self, body: bytes) -> usage.Usage | None:
+        return completions.counted_in(body)
 
-def request(
+
+class Chat:
+    """Implements `dialect.Dialect`."""
+
+    name = "openai"
+    paths = ("/chat/completions",)
+    counts_tokens = False
+
+    def endpoint(self, path: str) -> str:
+        return "/chat/completions"
+
+    def request(self, request: requests.Request, target: profiles.Target) -> Call:
+        return call(request, target)
+
+    def error(self, status: int, body: bytes) -> errors.Error:
+        return chat_errors.translate(status, body)
+
+    def usage(self, body: bytes) -> usage.Usage | None:
+        return completions.counted_in(body)
+
+    def blocks(self, message: dict[str, Any]) -> list[fold.Block]:
+        return blocks.of_message(message)
+
+    def tool(self, tool: dict[str, Any]) -> dict[str, Any]:
+        function = tool.get("function")
+        return function if isinstance(function, dict) else tool
+
+    def fold(self, body: bytes, *, is_stream: bool) -> fold.Answer:
+        return chat_fold.stream(body) if is_stream else chat_fold.body(body)
+
+
+def call(
     request: requests.Request, target: profiles.Target, new_id: Callable[[], str] = _new_id
 ) -> Call:
     """The request for a target; `new_id` makes letters and digits that nobody had before.
@@ -60,8 +99,3 @@ def request(
         new_id,
     )
     return Call(translated.body, translated.dropped, asked)
-
-
-def error(status: int, body: bytes) -> tuple[int, str, str]:
-    """Status, error type and message for the client; a status below 400 is an error in an answer."""
-    return errors.translate(status, body)

@@ -1,64 +1,21 @@
-"""Errors of Chat Completions providers in Anthropic's words: what Claude Code does next hangs on them.
-
-A 401 would make it log in again, a 404 choose another model; the right words about the length of the prompt
-make it compact the conversation.
-"""
+"""Errors of Chat Completions providers, in all the shapes that they give them."""
 
 from __future__ import annotations
 
-import http
-import re
 from typing import Any
 
-from claude_route.dialects import envelope
 from claude_route.dialects import error_body
-from claude_route.dialects.chat import overflow
-
-_NAMED = {
-    "authentication": 401,
-    "invalid_api_key": 401,
-    "rate_limit": 429,
-    "too_many_requests": 429,
-    "insufficient_quota": 429,
-    "resource_exhausted": 429,
-    "overloaded": 529,
-    "timeout": 504,
-    "invalid_request": 400,
-    "badrequest": 400,
-    "bad_request": 400,
-    "invalid_argument": 400,
-}
-"""Part of an error's code or type: the status it would have had, where it comes inside an answer."""
-
-_KEY = re.compile(
-    r"(?:invalid|incorrect|missing|expired|no) .{0,10}api.?key"
-    r"|api.?key .{0,20}(?:invalid|not valid|expired)|invalid_api_key",
-    re.IGNORECASE,
-)
+from claude_route.dialects import errors
 
 
-def translate(status: int, body: bytes) -> tuple[int, str, str]:
-    """Status, error type and message for the client; `status` is below 400 for an error amid an answer."""
+def translate(status: int, body: bytes) -> errors.Error:
+    """An error in Anthropic's terms; `status` is below 400 for an error amid an answer."""
     error = _error(body)
-    code, message = _explained(error, body)
-    message = error_body.clean(message) or _wordless(status)
-    status = status if status >= 400 else _status(error, code)
-    if status == 401 or (status in (400, 403) and _KEY.search(message)):
-        return 500, "api_error", "the provider refuses the key that the profile has for it"
-    if status != 429 and (reworded := overflow.reworded(code, message)):
-        return 400, "invalid_request_error", reworded
-    if status == 408:
-        return 408, "timeout_error", message
-    if status == 404 or (status < 500 and status not in envelope.KINDS):
-        status = 400
-    return status, envelope.kind(status), message
-
-
-def _wordless(status: int) -> str:
-    if status < 400:
-        return "the provider says nothing of what went wrong"
-    phrase = http.HTTPStatus(status).phrase if status in http.HTTPStatus else "an error"
-    return f"the provider answered {status}: {phrase}"
+    code, message = errors.explained(error, body)
+    message = error_body.clean(message) or errors.wordless(status)
+    return errors.translate(
+        status if status >= 400 else errors.status_of(error, code), code, message
+    )
 
 
 def _error(body: bytes) -> dict[str, Any]:
@@ -79,42 +36,3 @@ def _error(body: bytes) -> dict[str, Any]:
             error: dict[str, Any] = place["error"]
             return error
     return found
-
-
-def _explained(error: dict[str, Any], body: bytes) -> tuple[str, str]:
-    """What an error calls itself, in all its fields, and what it says in plain words."""
-    fault = error_body.of(error) if error else error_body.read(body)
-    code = f"{fault.kind} {fault.code} {error.get('status')}"
-    message = fault.message
-    # Where in the request FastAPI found it: at `<field>: Extra inputs are not permitted` Claude Code
-    # leaves some fields out.
-    if place := _place(error.get("detail")) or _place(_get(error.get("message"), "detail")):
-        message = f"{place}: {message}"
-    if "n_prompt_tokens" in error and "n_ctx" in error:
-        numbers = f"n_prompt_tokens: {error['n_prompt_tokens']}, n_ctx: {error['n_ctx']}"
-        message = f"{message} ({numbers})"
-    # What the provider behind OpenRouter said.
-    if raw := _get(error.get("metadata"), "raw"):
-        behind = error_body.read(raw.encode()) if isinstance(raw, str) else error_body.of(raw)
-        name = _get(error["metadata"], "provider_name") or "a provider behind it"
-        return f"{code} {behind.kind} {behind.code}", f"{message}: {name}: {behind.message}"
-    return code, message
-
-
-def _place(detail: Any) -> str:
-    """`body.messages.1.name`, from a list of what is wrong."""
-    place = _get(detail[0], "loc") if isinstance(detail, list) and detail else None
-    return ".".join(map(str, place)) if isinstance(place, list) else ""
-
-
-def _get(value: Any, key: str) -> Any:
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _status(error: dict[str, Any], code: str) -> int:
-    """The status of an error that came without one."""
-    for key in ("code", "status", "status_code"):
-        if re.fullmatch(r"[45]\d\d", str(error.get(key))):
-            return int(error[key])
-    code = code.lower()
-    return next((status for name, status in _NAMED.items() if name in code), 500)

@@ -1,8 +1,15 @@
-"""What a model wants otherwise than Chat Completions says, as far as its name and host tell."""
+"""What a provider or a model wants, or says, otherwise than Chat Completions has it.
+
+A quirk of one is a field of `Quirks`, given to it in `of` as far as its name and host show it. What one
+wants and no other minds, and what one says that no other means otherwise, is a constant, for all of them:
+a gateway's host and model name do not show who is behind it. (How each words its errors is in `errors`
+and `overflow` of `dialects`, for the same reason.)
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
@@ -12,6 +19,15 @@ from claude_route.profile import profiles
 _OPENAI = re.compile(r"(?:chatgpt-|gpt-\d|o\d)")
 _REASONING = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d))")
 _MISTRAL = re.compile(r"(?:mistral|ministral|magistral|codestral|devstral|pixtral)")
+
+REFUSED_IN_SCHEMAS = ("$schema",)
+"""Keys at the top of a tool's schema that Gemini refuses."""
+
+CACHED_TOKENS = ("prompt_cache_hit_tokens", "cached_tokens")
+"""How DeepSeek and Kimi name the cached tokens of a prompt, which others count in its details."""
+
+LEAST_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
+"""What a schema has at the least: OpenAI refuses an object without properties."""
 
 
 class Quirks(NamedTuple):
@@ -30,6 +46,13 @@ class Quirks(NamedTuple):
     gemini: bool = False
     """Refuses a tool call of its own without its thought signature, and a result without the name of
     its tool."""
+
+    @property
+    def foreign_call(self) -> dict[str, Any] | None:
+        """The extra_content of a call that another model made, as Google documents it for Gemini."""
+        if not self.gemini:
+            return None
+        return {"google": {"thought_signature": "skip_thought_signature_validator"}}
 
     def call_id(self, id: str) -> str:
         """A tool call's id as this model takes it."""
@@ -63,3 +86,8 @@ def _least(model: str) -> Literal["none", "minimal", "low"]:
     if version is None:
         return "low"
     return "none" if version[1] else "minimal"
+
+
+def output_tokens(prompt: int, completion: int, total: int) -> int:
+    """What was written: xAI and Gemini count what was thought in the total only."""
+    return max(completion, total - prompt) if prompt else completion

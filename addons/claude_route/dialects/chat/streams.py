@@ -7,17 +7,21 @@ call isn't finished waits in line until it is.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from claude_route.dialects import envelope
+from claude_route.dialects import usage
 from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import calls
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import errors
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import usage as messages_usage
+from claude_route.wire import rawjson
 from claude_route.wire import sse
 
 _encode = msgspec.json.encode
@@ -35,19 +39,32 @@ DONE = b"[DONE]"
 PING = sse.encode("ping", b'{"type":"ping"}')
 
 
+@dataclass
+class _Ending:
+    """What the provider has said so far of how its answer ends."""
+
+    finish: str | None = None
+    matched: Any = None
+    usage: dict[str, int] | None = None
+    summed: bool = False
+    """Whether there was a chunk with nothing but the usage, which is the last."""
+
+
 class Stream:
-    """Feed it the provider's events; it never raises.
+    """Implements `dialect.Rewriter`.
 
     An error that the provider sends ends it, with an `error` event.
     """
 
     def __init__(self, asked: answers.Asked) -> None:
+        self.meter = usage.Meter()
+        self.begun = False
+        self.complete = False
+        self.error = ""
         self.failed: tuple[str, str] | None = None
         """Type and message of the error that ended it."""
         self._asked = asked
         self._out: list[bytes] = []
-        self._started = False
-        self._ended = False
         self._index = -1
         """Of the block that is open, or was last."""
         self._open: str | calls.Call = ""
@@ -65,32 +82,29 @@ class Stream:
         """The reasoning_details of the open thinking block, or the next one."""
         self._calls = calls.Calls()
         self._used: set[str] = set()
-        self._finish: str | None = None
-        self._matched: Any = None
-        self._usage: dict[str, int] | None = None
-        self._summed = False
-        """Whether there was a chunk with nothing but the usage, which is the last."""
+        self._ending = _Ending()
 
     def feed(self, event: sse.Event) -> bytes:
         """Whole events for the client, or nothing yet."""
         data = event.data
-        if self._ended:
+        if self.complete:
             return b""
-        if not data:
+        if event.name == "error":
+            return self._refused(data)
+        if not data or event.name == "ping":
             # What comments such as OpenRouter's say while it waits, a ping says here.
-            return PING if self._started and not event.name else b""
+            return PING if self.begun and not event.name else b""
         if data.strip() == DONE:
             return self._finished()
         try:
             completion = completions.read_chunk(data)
         except ValueError:
-            if event.name != "error":
-                return self._fail("api_error", "the provider sent an event that is no completion")
-        if event.name == "error" or completion.failed():
-            _, kind, message = errors.translate(200, data)
-            return self._fail(kind, message)
+            return self._fail("api_error", "the provider sent an event that is no completion")
+        if completion.failed():
+            return self._refused(data)
         self._start()
-        had_finished = self._finish is not None
+        ending = self._ending
+        had_finished = ending.finish is not None
         had_calls = len(self._calls.all)
         is_silent = self._index < 0 and not had_calls
         for choice in completion.choices or ():
@@ -100,11 +114,12 @@ class Stream:
                 delta = choice.message
             if delta is not None:
                 self._add(delta)
-            self._finish = choice.finish_reason or self._finish
-            self._matched = choice.stop_reason or self._matched
+            ending.finish = choice.finish_reason or ending.finish
+            ending.matched = choice.stop_reason or ending.matched
         if counted := completions.usage(completion):
-            self._usage = counted
-            self._summed = not completion.choices
+            ending.usage = counted
+            ending.summed = not completion.choices
+            self.meter.usage = messages_usage.read(counted)
             # Not all send [DONE] after it.
             if had_finished and not self._out and len(self._calls.all) == had_calls:
                 return self._finished()
@@ -112,11 +127,18 @@ class Stream:
 
     def end(self) -> bytes:
         """What is missing where the provider's stream has ended."""
-        if self._ended:
+        if self.complete:
             return b""
-        if not self._finish and not self._summed and (self._index >= 0 or self._line):
-            return self._fail("api_error", "The answer broke off: the provider ended it too early")
+        ending = self._ending
+        if not ending.finish and not ending.summed and (self._index >= 0 or self._line):
+            return self.broken("the provider ended it too early")
         return self._finished()
+
+    def broken(self, why: str) -> bytes:
+        return self._fail("api_error", f"The answer broke off: {why}")
+
+    def is_whole(self, event: sse.Event) -> bool:
+        return event.data.strip() == DONE or rawjson.is_value(event.data)
 
     def _add(self, delta: completions.Delta) -> None:
         details = completions.details(delta)
@@ -158,12 +180,10 @@ class Stream:
     def _add_call(self, piece: completions.ToolCall) -> None:
         call, text = self._calls.add(piece)
         if call.state == "new":
-            call.state = "waiting"
+            call.wait()
             self._line.append(call)
-        elif call.state == "live" and text:
-            self._send(text)
-        elif call.state == "held":
-            self._enliven(call)
+        else:
+            self._send(call.grown(text))
 
     def _advance(self, *, force: bool = False) -> None:
         """Let those in line go out, up to the first call that still needs something."""
@@ -189,15 +209,7 @@ class Stream:
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             self._close(payload)
         self._begin(call, block)
-        call.state = "held"
-        self._enliven(call)
-
-    def _enliven(self, call: calls.Call) -> None:
-        # As they came: the next piece may begin with the other half of what this ends with.
-        text = "".join(call.arguments)
-        if text.lstrip().startswith("{") and text != calls.EMPTY:
-            call.state = "live"
-            self._send(text)
+        self._send(call.open())
 
     def _begin(self, what: str | calls.Call, block: dict[str, Any]) -> None:
         self._close()
@@ -221,6 +233,7 @@ class Stream:
             if not text:
                 return
             encoded = _encode(text)
+        self.meter.written += len(encoded) - 2
         self._out.append(self._delta + encoded + b"}}\n\n")
 
     def _close(self, payload: str | None = None) -> None:
@@ -231,29 +244,28 @@ class Stream:
             self._half = ""
             self._send("\ufffd")
         if isinstance(self._open, calls.Call):
-            if self._open.state == "held":
-                self._send(answers.arguments(self._open.text()).decode())
-            self._open.state = "closed"
+            self._send(self._open.close())
         elif self._open == "thinking":
             if payload is None:
                 payload = reasoning.payload(self._form, self._details)
                 self._details = []
             if signature := self._asked.signature(payload):
+                self.meter.written += len(signature)
                 delta = {"type": "signature_delta", "signature": signature}
                 self._emit("content_block_delta", index=self._index, delta=delta)
         self._emit("content_block_stop", index=self._index)
         self._open = ""
 
     def _start(self) -> None:
-        if not self._started:
-            self._started = True
+        if not self.begun:
+            self.begun = True
             rest = {"stop_reason": None, "stop_sequence": None, "usage": completions.NO_USAGE}
             self._emit("message_start", message=self._asked.head() | {"content": []} | rest)
 
     def _finished(self) -> bytes:
-        if self._finish is None and self._index < 0 and not self._line:
+        if self._ending.finish is None and self._index < 0 and not self._line:
             return self._fail("api_error", "the provider ended the stream without an answer")
-        self._ended = True
+        self.complete = self.meter.is_final = True
         self._advance(force=True)
         self._seal()
         if self._index < 0:
@@ -261,13 +273,19 @@ class Stream:
             self._write(completions.Piece("text", requests.EMPTY))
         self._close()
         arguments = [call.text() for call in self._calls.all if call.name]
-        ending = answers.stop(self._finish, self._matched, arguments, self._asked)
-        self._emit("message_delta", delta=ending, usage=self._usage or completions.NO_USAGE)
+        ending = self._ending
+        stop = answers.stop(ending.finish, ending.matched, arguments, self._asked)
+        self._emit("message_delta", delta=stop, usage=ending.usage or completions.NO_USAGE)
         self._emit("message_stop")
         return self._flush()
 
+    def _refused(self, data: bytes) -> bytes:
+        error = errors.translate(200, data)
+        return self._fail(error.kind, error.message)
+
     def _fail(self, kind: str, message: str) -> bytes:
-        self._ended = True
+        self.complete = True
+        self.error = kind
         self.failed = (kind, message)
         return sse.encode("error", envelope.body(kind, message))
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from claude_route.dialects.chat import fields
+from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import tool_names
 from claude_route.dialects.messages import foreign_tools
 from claude_route.dialects.messages import requests
@@ -87,7 +88,6 @@ def _function(tool: Tool, names: tool_names.Names) -> dict[str, Any]:
     schema = {}
     if tool.input_schema:
         schema = rawjson.decode(tool.input_schema, dict[str, msgspec.Raw], "tools[].input_schema")
-    # Gemini refuses a $schema, OpenAI an object without properties.
-    schema.pop("$schema", None)
-    function["parameters"] = {"type": "object", "properties": {}} | schema
+    kept = {key: value for key, value in schema.items() if key not in quirks.REFUSED_IN_SCHEMAS}
+    function["parameters"] = quirks.LEAST_SCHEMA | kept
     return {"type": "function", "function": function}

@@ -21,10 +21,6 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
 from claude_route.profile import profiles
 
-# What Google documents for calls in a history that another model made.
-_FOREIGN_CALL = {"google": {"thought_signature": "skip_thought_signature_validator"}}
-
-
 _BETWEEN = "I have the results."
 """The assistant's word for servers that let no user speak right after a tool."""
 
@@ -154,8 +150,8 @@ class Turns:
             if extra := thoughts.calls.get(waiting.id):
                 call["extra_content"] = extra
         # Of several calls in one message only the first has to be signed.
-        if self._quirks.gemini:
-            calls[0].setdefault("extra_content", _FOREIGN_CALL)
+        if foreign := self._quirks.foreign_call:
+            calls[0].setdefault("extra_content", foreign)
 
     def _thought(self, block: parts.Block, thoughts: reasoning.Thoughts) -> None:
         policy = self._provider.thinking.requests

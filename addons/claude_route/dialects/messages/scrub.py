@@ -7,13 +7,14 @@ from typing import Literal
 import msgspec
 
 from claude_route.dialects.messages import foreign
+from claude_route.dialects.messages import quirks
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import schemas
+from claude_route.dialects.messages import streams
 from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import thinking_request
 from claude_route.profile import profiles
 from claude_route.wire import rawjson
-from claude_route.wire import sse
 
 type Headers = tuple[tuple[bytes, bytes], ...]
 
@@ -21,9 +22,9 @@ _OAUTH_BETA = "oauth-2025-04-20"
 
 _NOT_FOR_ANTHROPIC = {b"proxy-authorization", b"x-claude-token-mode", b"x-litellm-api-key"}
 
-# All that others get of a client's headers: one that we do not know might be a credential. Kimi
-# serves only the clients that it knows by their user-agent.
+# All that others get of a client's headers: one that we do not know might be a credential.
 _FOR_OTHERS = {
+    *quirks.IDENTITY,
     b"accept",
     b"accept-encoding",
     b"accept-language",
@@ -34,8 +35,6 @@ _FOR_OTHERS = {
     b"content-type",
     b"host",
     b"transfer-encoding",
-    b"user-agent",
-    b"x-app",
 }
 _FOR_OTHERS_TOO = b"x-stainless-"
 
@@ -90,6 +89,8 @@ def request(request: requests.Request, target: profiles.Target) -> bytes:
         history = thinking_request.keep(request.messages, provider)
         edits |= thinking_request.switch_off(request, history)
         edits |= foreign.edits(request, history)
+    if quirks.of(target).flat_schemas and (flat := schemas.flatten_tools(request.tools)):
+        edits["tools"] = flat
     if provider.drop or provider.set:
         edits |= _custom({**request.fields, **edits}, provider)
     if edits:
@@ -106,8 +107,6 @@ def _for_anthropic(request: requests.Request, provider: profiles.Provider) -> re
         history = thinking_request.keep(request.messages, provider)
         edits |= thinking_request.switch_off(request, history)
         edits |= thinking_request.merge(request, history)
-    if flat := schemas.flatten_tools(request.tools):
-        edits["tools"] = flat
     return edits
 
 
@@ -130,15 +129,15 @@ class Translator:
     def __init__(self, target: profiles.Target) -> None:
         self._provider = target.provider
 
-    def stream(self) -> thinking_answer.Tagger | thinking_answer.Stripper | _Keeper:
+    def stream(self) -> streams.Stream:
         """For an answer that is an event stream."""
         match self._provider.thinking.responses:
             case "tag":
-                return thinking_answer.Tagger(self._provider.name)
+                return streams.Stream(thinking_answer.Tagger(self._provider.name))
             case "strip":
-                return thinking_answer.Stripper()
+                return streams.Stream(thinking_answer.Stripper())
             case "keep":
-                return _Keeper()
+                return streams.Stream()
 
     def answer(self, body: bytes) -> bytes:
         """A whole answer. What is none goes on as it is."""
@@ -149,11 +148,3 @@ class Translator:
                 return thinking_answer.strip(body)
             case "keep":
                 return body
-
-
-class _Keeper:
-    def feed(self, event: sse.Event) -> bytes:
-        return event.raw
-
-    def end(self) -> bytes:
-        return b""

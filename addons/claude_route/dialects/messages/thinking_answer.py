@@ -50,10 +50,6 @@ class Tagger:
             pass
         return event.raw
 
-    def end(self) -> bytes:
-        """What comes after the last event."""
-        return b""
-
     def _start(self, event: sse.Event) -> bytes:
         started = _event(event)
         kind = rawjson.text(started.content_block, "type")
@@ -103,10 +99,6 @@ class Stripper:
         except ValueError:
             pass
         return event.raw
-
-    def end(self) -> bytes:
-        """What comes after the last event."""
-        return b""
 
     def _start(self, started: _Event) -> None:
         place = None

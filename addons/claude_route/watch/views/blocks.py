@@ -9,13 +9,12 @@ from typing import Any
 
 import msgspec
 
+from claude_route.dialects import fold
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
 from claude_route.text import layout
 from claude_route.text import quantities
 from claude_route.wire import rawjson
-
-type Block = dict[str, Any]
 
 TEXT_LINES = 40
 RESULT_LINES = 12
@@ -28,74 +27,6 @@ _RESULT = "tool_result"  # and those of the server's tools, `web_search_tool_res
 _USES = ("tool_use", "server_tool_use", "mcp_tool_use")
 
 
-def listed(content: Any) -> list[Block]:
-    """A message's content, or system: a string or an array of blocks."""
-    if isinstance(content, str):
-        return [{"type": "text", "text": content}]
-    if not isinstance(content, list):
-        return []
-    return [block if isinstance(block, dict) else _string_block(block) for block in content]
-
-
-def _string_block(value: Any) -> Block:
-    return {"type": "text", "text": value if isinstance(value, str) else compact(value)}
-
-
-def of_chat(message: dict[str, Any]) -> list[Block]:
-    """The blocks that a message of Chat Completions would be in Messages."""
-    content = [of_part(part) for part in listed(message.get("content"))]
-    if message.get("role") == "tool":
-        id = message.get("tool_call_id")
-        return [{"type": "tool_result", "tool_use_id": id, "content": content}]
-    thought = message.get("reasoning_content") or message.get("reasoning")
-    found: list[Block] = []
-    if isinstance(thought, str) and thought:
-        found.append({"type": "thinking", "thinking": thought})
-    found += content
-    calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        if isinstance(call, dict):
-            found.append(_call(call))
-    return found
-
-
-def of_part(part: Block) -> Block:
-    """A part of a user's message that isn't text."""
-    kind = part.get("type")
-    if kind == "image_url":
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, dict) else image
-        return {"type": "image", "source": _source(str(url))}
-    if kind == "file":
-        file = part.get("file")
-        data = file.get("file_data") if isinstance(file, dict) else ""
-        return {"type": "document", "source": _source(str(data))}
-    thinking = part.get("thinking")
-    if kind == "thinking" and isinstance(thinking, list):
-        texts = [piece.get("text") for piece in thinking if isinstance(piece, dict)]
-        return {**part, "thinking": "".join(text for text in texts if isinstance(text, str))}
-    return part
-
-
-def _source(url: str) -> Block:
-    if url.startswith("data:"):
-        kind, _, data = url[5:].partition(",")
-        return {"media_type": kind.partition(";")[0], "data": data}
-    return {"url": url}
-
-
-def _call(call: dict[str, Any]) -> Block:
-    function = call.get("function")
-    function = function if isinstance(function, dict) else {}
-    block: Block = {"type": "tool_use", "id": call.get("id"), "name": function.get("name")}
-    arguments = function.get("arguments")
-    try:
-        block["input"] = msgspec.json.decode(arguments or "{}")
-    except (*rawjson.REFUSALS, TypeError):
-        block["partial_json"] = str(arguments)
-    return block
-
-
 class Writer:
     """Blocks to lines. It knows the tool calls that it has seen, for their results."""
 
@@ -103,13 +34,13 @@ class Writer:
         self.full = full
         self._tools: dict[str, str] = {}
 
-    def learn(self, blocks: Iterable[Block]) -> None:
+    def learn(self, blocks: Iterable[fold.Block]) -> None:
         """Takes note of tool calls that aren't to be shown."""
         for block in blocks:
             if block.get("type") in _USES:
                 self._learn(block)
 
-    def lines(self, block: Block, *, limit: int | None = TEXT_LINES) -> list[str]:
+    def lines(self, block: fold.Block, *, limit: int | None = TEXT_LINES) -> list[str]:
         """A block in as many lines as it takes, or about `limit` of them."""
         limit = None if self.full else limit
         kind = str(block.get("type") or "?")
@@ -129,7 +60,7 @@ class Writer:
             found.append(f"  ◆ {mark}")
         return found
 
-    def one_line(self, block: Block, width: int) -> str:
+    def one_line(self, block: fold.Block, width: int) -> str:
         """What a block is, on one line."""
         kind = str(block.get("type") or "?")
         if kind == "text":
@@ -147,7 +78,7 @@ class Writer:
         mark = "  ◆" if block.get("cache_control") else ""
         return layout.one_line(said, width - len(mark)) + mark
 
-    def _thinking(self, block: Block, limit: int | None) -> list[str]:
+    def _thinking(self, block: fold.Block, limit: int | None) -> list[str]:
         kind = str(block.get("type"))
         said = _text(block.get("thinking"))
         title = f"  ~ {kind.replace('_', ' ')} ({_origin(block)}"
@@ -156,7 +87,7 @@ class Writer:
         length = quantities.count(len(_text(block.get(thinking.mark(kind)))))
         return [f"{title}, not shown; its {thinking.mark(kind)} has {length} characters)"]
 
-    def _use(self, block: Block, limit: int | None) -> list[str]:
+    def _use(self, block: fold.Block, limit: int | None) -> list[str]:
         kind = block.get("type")
         title = f"  → {self._learn(block)}  {_text(block.get('id'))}"
         if kind != "tool_use":
@@ -169,7 +100,7 @@ class Writer:
         value = block.get("input")
         return [title, *self._values(value if isinstance(value, dict) else {"": value}, limit)]
 
-    def _result(self, block: Block, limit: int | None) -> list[str]:
+    def _result(self, block: fold.Block, limit: int | None) -> list[str]:
         said = result_text(block)
         about = quantities.count(requests.tokens(len(said)))
         title = (
@@ -192,22 +123,22 @@ class Writer:
                 found.append(f"      {key}: {said}")
         return found
 
-    def _learn(self, block: Block) -> str:
+    def _learn(self, block: fold.Block) -> str:
         name = _text(block.get("name")) or "?"
         self._tools[_text(block.get("id"))] = name
         return name
 
-    def _name(self, result: Block) -> str:
+    def _name(self, result: fold.Block) -> str:
         """The tool whose result it is."""
         return self._tools.get(_text(result.get("tool_use_id")), "result of a call not shown here")
 
 
-def _origin(block: Block) -> str:
+def _origin(block: fold.Block) -> str:
     kind = str(block.get("type"))
     return thinking.origin(kind, _text(block.get(thinking.mark(kind)))) or "no origin"
 
 
-def cache_point(block: Block) -> str:
+def cache_point(block: fold.Block) -> str:
     """`cache point 5m`, empty for a block that is none."""
     control = block.get("cache_control")
     if not control:
@@ -216,10 +147,10 @@ def cache_point(block: Block) -> str:
     return f"cache point {ttl or '5m'}"
 
 
-def result_text(block: Block) -> str:
+def result_text(block: fold.Block) -> str:
     """What a tool gave, its texts joined."""
     said = []
-    for part in listed(block.get("content")):
+    for part in fold.listed(block.get("content")):
         kind = part.get("type")
         if isinstance(part.get("text"), str):
             said.append(part["text"])
@@ -269,7 +200,7 @@ def _cut_word(text: str) -> str:
     return text.rstrip("-+.eEtrufalsn0123456789") + "null"
 
 
-def _brief(block: Block) -> str:
+def _brief(block: fold.Block) -> str:
     """What a tool was asked, in short: where it has one, the value that says most."""
     value = block.get("input")
     if isinstance(value, dict):
@@ -279,11 +210,11 @@ def _brief(block: Block) -> str:
     return compact(value) if value else _text(block.get("partial_json"))
 
 
-def _failed(block: Block) -> str:
+def _failed(block: fold.Block) -> str:
     return "ERROR  " if block.get("is_error") else ""
 
 
-def _media(block: Block) -> str:
+def _media(block: fold.Block) -> str:
     source = block.get("source")
     source = source if isinstance(source, dict) else {}
     about = source.get("media_type") or source.get("url") or source.get("type") or ""

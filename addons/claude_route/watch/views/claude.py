@@ -13,7 +13,9 @@ from mitmproxy import addonmanager
 from mitmproxy import contentviews
 from mitmproxy import http
 
+from claude_route.dialects import dialect
 from claude_route.dialects import fold
+from claude_route.dialects import registry
 from claude_route.text import layout
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import answers
@@ -21,9 +23,6 @@ from claude_route.watch.views import conversation
 from claude_route.watch.views import prices
 from claude_route.wire import http_message
 from claude_route.wire import rawjson
-
-PATHS = ("/v1/messages", "/v1/messages/count_tokens", "/chat/completions")
-"""How the paths of our flows end: those of clients, and those of failed attempts."""
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -64,7 +63,8 @@ class Claude(contentviews.Contentview):
         flow = metadata.flow
         if isinstance(flow, http.HTTPFlow) and metadata.http_message is flow.response:
             return answer_page(data, metadata, full=self.full)
-        return conversation.render(data, routing(flow), full=self.full)
+        spoken = speaks(flow.request) if isinstance(flow, http.HTTPFlow) else registry.MESSAGES
+        return conversation.render(data, spoken, routing(flow), full=self.full)
 
 
 class Upstream(Claude):
@@ -109,7 +109,14 @@ class Views:
 
 
 def is_ours(flow: Any) -> bool:
-    return isinstance(flow, http.HTTPFlow) and http_message.path(flow.request).endswith(PATHS)
+    """Whether it is of a client, or an attempt that failed."""
+    return isinstance(flow, http.HTTPFlow) and http_message.path(flow.request).endswith(
+        registry.PATHS
+    )
+
+
+def speaks(request: http.Request) -> dialect.Dialect:
+    return registry.at(http_message.path(request))
 
 
 def routing(flow: Any) -> str:
@@ -129,12 +136,10 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
     flow = metadata.flow
     assert isinstance(flow, http.HTTPFlow)
     assert flow.response
-    if metadata.content_type == STREAM:
-        answer = fold.stream(data)
-        if not answer.events:
-            raise ValueError("expected events, got none")
-    else:
-        answer = fold.body(data)
+    is_stream = metadata.content_type == STREAM
+    answer = speaks(flow.request).fold(data, is_stream=is_stream)
+    if is_stream and not answer.events:
+        raise ValueError("expected events, got none")
     began = flow.request.timestamp_start
     ended = flow.response.timestamp_end
     first = flow.response.timestamp_start
@@ -163,7 +168,7 @@ def upstream_page(request: http.Request, client_body: bytes) -> str:
     page += [f"{name}: {value}" for name, value in request.headers.items(multi=True)]
     page += ["", *layout.wrap(differences(client_body, body)), ""]
     try:
-        page.append(conversation.render(body, full=True))
+        page.append(conversation.render(body, speaks(request), full=True))
     except ValueError:
         page.append(plain(body))
     return "\n".join(page)

@@ -6,6 +6,7 @@ someone looks: so what isn't shown is decoded, but gone through no further.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from claude_route.dialects import dialect
+from claude_route.dialects import fold
 from claude_route.dialects.messages import requests
 from claude_route.text import layout
 from claude_route.text import quantities
@@ -42,11 +45,11 @@ class Part(NamedTuple):
     """A message, a tool, or a block of the system prompt."""
 
     value: dict[str, Any]
-    blocks: list[blocks.Block]
+    blocks: list[fold.Block]
     tokens: int
 
 
-def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
+def render(body: bytes, dialect: dialect.Dialect, routing: str = "", *, full: bool = False) -> str:
     """The page; `routing` says on its first line who answered.
 
     Raises:
@@ -54,8 +57,8 @@ def render(body: bytes, routing: str = "", *, full: bool = False) -> str:
     """
     fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
     system = _parts(fields.get("system"), _block)
-    tools = _parts(fields.get("tools"), _tool)
-    turns = _parts(fields.get("messages"), _message)
+    tools = _parts(fields.get("tools"), lambda value: _tool(value, dialect))
+    turns = _parts(fields.get("messages"), lambda value: _message(value, dialect))
     if "messages" not in fields:
         raise ValueError("messages: expected an array, got nothing")
     page = [
@@ -132,7 +135,11 @@ def _value[T](fields: Mapping[str, msgspec.Raw], key: str, type: type[T]) -> T |
         return None
 
 
-def _parts(raw: msgspec.Raw | None, make: Any) -> list[Part]:
+type Make = Callable[[Any], tuple[dict[str, Any], list[fold.Block]]]
+"""A part's value and blocks, out of what stands there."""
+
+
+def _parts(raw: msgspec.Raw | None, make: Make) -> list[Part]:
     if raw is None:
         return []
     try:
@@ -144,26 +151,22 @@ def _parts(raw: msgspec.Raw | None, make: Any) -> list[Part]:
     return [_part(item, make) for item in items or ()]
 
 
-def _part(raw: msgspec.Raw, make: Any) -> Part:
-    value = msgspec.json.decode(raw)
-    found: list[blocks.Block] = make(value)
-    return Part(value if isinstance(value, dict) else {}, found, requests.weigh(raw))
+def _part(raw: msgspec.Raw, make: Make) -> Part:
+    value, found = make(msgspec.json.decode(raw))
+    return Part(value, found, requests.weigh(raw))
 
 
-def _block(value: Any) -> list[blocks.Block]:
-    return blocks.listed(value if isinstance(value, str) else [value])
+def _block(value: Any) -> tuple[dict[str, Any], list[fold.Block]]:
+    found = fold.listed(value if isinstance(value, str) else [value])
+    return value if isinstance(value, dict) else {}, found
 
 
-def _tool(value: Any) -> list[blocks.Block]:
-    return []
+def _tool(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list[fold.Block]]:
+    return dialect.tool(value) if isinstance(value, dict) else {}, []
 
 
-def _message(value: Any) -> list[blocks.Block]:
-    if not isinstance(value, dict):
-        return _block(value)
-    if value.get("role") == "tool" or "tool_calls" in value or "reasoning_content" in value:
-        return blocks.of_chat(value)
-    return [blocks.of_part(block) for block in blocks.listed(value.get("content"))]
+def _message(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list[fold.Block]]:
+    return (value, dialect.blocks(value)) if isinstance(value, dict) else _block(value)
 
 
 def _options(fields: Mapping[str, msgspec.Raw]) -> str:
@@ -246,12 +249,8 @@ def _tools(tools: list[Part], *, full: bool) -> list[str]:
 
 
 def _tool_fields(tool: dict[str, Any]) -> dict[str, Any]:
-    function = tool.get("function")
-    fields = function if isinstance(function, dict) else tool
-    return {key: value for key, value in fields.items() if key != "name"}
+    return {key: value for key, value in tool.items() if key != "name"}
 
 
 def _tool_name(tool: dict[str, Any]) -> str:
-    function = tool.get("function")
-    named = function if isinstance(function, dict) else tool
-    return str(named.get("name") or named.get("type") or "?")
+    return str(tool.get("name") or tool.get("type") or "?")

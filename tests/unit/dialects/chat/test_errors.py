@@ -5,14 +5,16 @@ from typing import Any
 
 import pytest
 
-from claude_route.dialects.chat import dialect
+from claude_route.dialects.chat import errors
 
 KEY = (500, "api_error", "the provider refuses the key that the profile has for it")
 
 
 def translated(status: int, body: Any) -> tuple[int, str, str]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return dialect.error(status, raw)
+    error = errors.translate(status, raw)
+    assert error.refuses_key == (error[:3] == KEY)
+    return error.status, error.kind, error.message
 
 
 def error(message: str, **more: Any) -> dict[str, Any]:

@@ -114,12 +114,12 @@ def test_answers_that_are_no_streams() -> None:
     message = {"id": "m", "content": [{"type": "text", "text": "Done."}], "stop_reason": "end_turn"}
     completion = {"choices": [{"message": {"content": "Done."}, "finish_reason": "stop"}]}
     error = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
-    for body, end in (
-        (message, "  Done."),
-        (completion, "  Done."),
-        (error, layout.rule("error overloaded_error") + "\n  Busy"),
+    for path, body, end in (
+        ("/v1/messages", message, "  Done."),
+        ("/chat/completions", completion, "  Done."),
+        ("/v1/messages", error, layout.rule("error overloaded_error") + "\n  Busy"),
     ):
-        flow = exchange(answer=json.dumps(body).encode(), answered_with="application/json")
+        flow = exchange(path, answer=json.dumps(body).encode(), answered_with="application/json")
         view, page = shown(flow, flow.response)
         assert view == "claude"
         assert page.endswith(end)

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from claude_route.dialects import dialect
+from claude_route.dialects import registry
 from claude_route.text import layout
 from claude_route.watch.views import conversation
 
@@ -129,17 +131,19 @@ def body(fields: Any) -> bytes:
 
 
 def test_a_page_of_messages() -> None:
-    page = conversation.render(body(MESSAGES), "claude-opus-5-5 → zai/glm-5 · try 2")
+    page = conversation.render(
+        body(MESSAGES), registry.MESSAGES, "claude-opus-5-5 → zai/glm-5 · try 2"
+    )
     assert page.startswith(PAGE)
     assert page.endswith("      … 500 characters in all\n  Last words\n  ◆ cache point 5m")
 
 
 def test_a_page_of_chat_completions() -> None:
-    assert conversation.render(body(CHAT)) == CHAT_PAGE
+    assert conversation.render(body(CHAT), registry.BY_NAME["openai"]) == CHAT_PAGE
 
 
 def test_a_full_page_leaves_nothing_out() -> None:
-    page = conversation.render(body(MESSAGES), full=True)
+    page = conversation.render(body(MESSAGES), registry.MESSAGES, full=True)
     assert page.count(" agent.") == 50
     assert page.count("      line") == 100
     assert 'metadata: {"user_id": "someone"}' in page
@@ -151,7 +155,7 @@ def test_a_full_page_leaves_nothing_out() -> None:
 @pytest.mark.parametrize("count", [1, 4, 5, 80, 3000])
 def test_a_page_fits_whatever_the_conversation(count: int) -> None:
     many = {**MESSAGES, "messages": (MESSAGES["messages"] * count)[: 2 * count]}  # type: ignore[operator]
-    lines = conversation.render(body(many)).splitlines()
+    lines = conversation.render(body(many), registry.MESSAGES).splitlines()
     assert len(lines) <= layout.MAX_LINES
     assert all(len(line) <= layout.WIDTH + 1 for line in lines)
     title = f"── {2 * count}/{2 * count} "
@@ -161,7 +165,7 @@ def test_a_page_fits_whatever_the_conversation(count: int) -> None:
 
 def test_old_messages_that_are_left_out_are_told() -> None:
     many = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2000}
-    lines = conversation.render(body(many)).splitlines()
+    lines = conversation.render(body(many), registry.MESSAGES).splitlines()
     left_out = next(line for line in lines if "left out" in line)
     number = int(left_out.split()[1].replace(",", ""))
     # The first, those left out, those in a line each, the last four.
@@ -178,18 +182,18 @@ def test_a_result_knows_its_call_though_the_call_is_left_out() -> None:
         *middle,
         {"role": "user", "content": [result]},
     ]
-    assert "  ← Grep  t  ~2" in conversation.render(body({"messages": messages}))
+    assert "  ← Grep  t  ~2" in conversation.render(body({"messages": messages}), registry.MESSAGES)
 
 
 def test_pictures_do_not_count_by_their_bytes() -> None:
     picture = {"type": "image", "source": {"media_type": "image/png", "data": "A" * 1_000_000}}
     request = {"messages": [{"role": "user", "content": [picture]}]}
-    assert "1 messages 1,5" in conversation.render(body(request))
+    assert "1 messages 1,5" in conversation.render(body(request), registry.MESSAGES)
 
 
 def test_half_of_a_surrogate_pair() -> None:
     raw = b'{"model":"m","messages":[{"role":"user","content":"\\ud83e"}]}'
-    assert conversation.render(raw).endswith("  \ufffd")
+    assert conversation.render(raw, registry.MESSAGES).endswith("  \ufffd")
 
 
 @pytest.mark.parametrize(
@@ -203,7 +207,7 @@ def test_half_of_a_surrogate_pair() -> None:
 )
 def test_no_request(raw: bytes, error: str) -> None:
     with pytest.raises(ValueError, match=error):
-        conversation.render(raw)
+        conversation.render(raw, registry.MESSAGES)
 
 
 odd = st.sampled_from([None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}])
@@ -220,6 +224,8 @@ request = st.fixed_dictionaries(
 
 
 @settings(max_examples=80)
-@given(request, st.booleans())
-def test_whatever_is_wrong_in_a_request_there_is_a_page(fields: Any, full: bool) -> None:
-    assert conversation.render(body(fields), full=full)
+@given(request, st.booleans(), st.sampled_from(list(registry.BY_NAME.values())))
+def test_whatever_is_wrong_in_a_request_there_is_a_page(
+    fields: Any, full: bool, spoken: dialect.Dialect
+) -> None:
+    assert conversation.render(body(fields), spoken, full=full)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from claude_route.dialects.chat import overflow
+from claude_route.dialects import overflow
 
 TOO_LONG = [
     (

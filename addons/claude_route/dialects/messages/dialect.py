@@ -1,0 +1,73 @@
+"""The Messages API, as Anthropic and those who follow it serve it.
+
+https://platform.claude.com/docs/en/api/messages
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from claude_route.dialects import error_body
+from claude_route.dialects import errors
+from claude_route.dialects import fold
+from claude_route.dialects import usage
+from claude_route.dialects.messages import errors as messages_errors
+from claude_route.dialects.messages import fold as messages_fold
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import scrub
+from claude_route.dialects.messages import streams
+from claude_route.dialects.messages import usage as messages_usage
+from claude_route.profile import profiles
+
+
+@dataclass(frozen=True)
+class Call:
+    """Implements `dialect.Call`."""
+
+    body: bytes = field(repr=False)
+    dropped: tuple[str, ...]
+    _translator: scrub.Translator = field(repr=False)
+
+    def stream(self) -> streams.Stream:
+        return self._translator.stream()
+
+    def is_error(self, body: bytes) -> bool:
+        return error_body.is_error(body)
+
+    def answer(self, body: bytes) -> bytes:
+        """What is no message goes on as it is."""
+        return self._translator.answer(body)
+
+    def usage(self, body: bytes) -> usage.Usage | None:
+        return messages_usage.of_body(body)
+
+
+class Messages:
+    """Implements `dialect.Dialect`."""
+
+    name = "anthropic"
+    paths = ("/v1/messages", "/v1/messages/count_tokens")
+    counts_tokens = True
+
+    def endpoint(self, path: str) -> str:
+        return path
+
+    def request(self, request: requests.Request, target: profiles.Target) -> Call:
+        return Call(scrub.request(request, target), (), scrub.Translator(target))
+
+    def error(self, status: int, body: bytes) -> errors.Error:
+        return messages_errors.translate(status, body)
+
+    def usage(self, body: bytes) -> usage.Usage | None:
+        return messages_usage.of_body(body)
+
+    def blocks(self, message: dict[str, Any]) -> list[fold.Block]:
+        return fold.listed(message.get("content"))
+
+    def tool(self, tool: dict[str, Any]) -> dict[str, Any]:
+        return tool
+
+    def fold(self, body: bytes, *, is_stream: bool) -> fold.Answer:
+        return messages_fold.stream(body) if is_stream else messages_fold.body(body)

@@ -1,0 +1,33 @@
+"""The dialects by name. A new one is a line here, and one in `profile.providers`."""
+
+from __future__ import annotations
+
+from claude_route.dialects import dialect
+from claude_route.dialects.chat import dialect as chat
+from claude_route.dialects.messages import dialect as messages
+from claude_route.profile import providers
+
+MESSAGES: dialect.Dialect = messages.Messages()
+"""What clients speak, too."""
+
+BY_NAME: dict[str, dialect.Dialect] = {
+    each.name: each
+    for each in (
+        MESSAGES,
+        chat.Chat(),
+    )
+}
+"""Name, as a profile's `api` has it -> dialect."""
+
+PATHS = tuple(path for each in BY_NAME.values() for path in each.paths)
+"""What the paths of requests end with, in any dialect."""
+
+
+def of(provider: providers.Provider) -> dialect.Dialect:
+    """What a provider speaks."""
+    return BY_NAME[provider.api]
+
+
+def at(path: str) -> dialect.Dialect:
+    """The dialect of a request by its path without its query, such as that of a saved flow."""
+    return next((each for each in BY_NAME.values() if path.endswith(each.paths)), MESSAGES)
