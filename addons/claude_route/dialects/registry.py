@@ -11,15 +11,15 @@ MESSAGES: dialect.Dialect = messages.Messages()
 """What clients speak, too."""
 
 BY_NAME: dict[str, dialect.Dialect] = {
-    each.name: each
-    for each in (
+    entry.name: entry
+    for entry in (
         MESSAGES,
         chat.Chat(),
     )
 }
 """Name, as a profile's `api` has it -> dialect."""
 
-PATHS = tuple(path for each in BY_NAME.values() for path in each.paths)
+PATHS = tuple(path for entry in BY_NAME.values() for path in entry.paths)
 """What the paths of requests end with, in any dialect."""
 
 
@@ -30,4 +30,4 @@ def of(provider: providers.Provider) -> dialect.Dialect:
 
 def at(path: str) -> dialect.Dialect:
     """The dialect of a request by its path without its query, such as that of a saved flow."""
-    return next((each for each in BY_NAME.values() if path.endswith(each.paths)), MESSAGES)
+    return next((entry for entry in BY_NAME.values() if path.endswith(entry.paths)), MESSAGES)

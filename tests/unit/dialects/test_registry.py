@@ -11,6 +11,7 @@ from claude_route.dialects import dialect
 from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
+from claude_route.profile import litellm
 from claude_route.profile import providers
 from claude_route.wire import sse
 from tests.unit import targets
@@ -29,12 +30,12 @@ NAMES = pytest.mark.parametrize("name", sorted(registry.BY_NAME))
 
 def wire(*events: Any) -> bytes:
     return b"".join(
-        each if isinstance(each, bytes) else sse.encode("", json.dumps(each).encode())
-        for each in events
+        event if isinstance(event, bytes) else sse.encode("", json.dumps(event).encode())
+        for event in events
     )
 
 
-def event(name: str, **fields: Any) -> bytes:
+def named(name: str, **fields: Any) -> bytes:
     return sse.encode(name, json.dumps({"type": name, **fields}).encode())
 
 
@@ -44,14 +45,14 @@ def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
 
 STREAMS = {
     "anthropic": wire(
-        event(
+        named(
             "message_start", message={"usage": {"input_tokens": 7, "cache_read_input_tokens": 100}}
         ),
-        event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
-        event("content_block_delta", index=0, delta={"type": "text_delta", "text": "Hello é"}),
-        event("content_block_stop", index=0),
-        event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 42}),
-        event("message_stop"),
+        named("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+        named("content_block_delta", index=0, delta={"type": "text_delta", "text": "Hello é"}),
+        named("content_block_stop", index=0),
+        named("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 42}),
+        named("message_stop"),
     ),
     "openai": wire(
         b": PROCESSING\n\n",
@@ -100,6 +101,10 @@ def test_profiles_know_the_same_dialects() -> None:
     assert providers.ENDPOINTS.keys() == registry.BY_NAME.keys()
     for name, spoken in registry.BY_NAME.items():
         assert spoken.endpoint("/v1/messages") == providers.ENDPOINTS[name]
+
+
+def test_what_litellm_calls_is_a_dialect_of_ours() -> None:
+    assert {api.dialect for api in litellm.PREFIXES.values()} <= registry.BY_NAME.keys()
 
 
 @pytest.mark.parametrize(
@@ -182,8 +187,8 @@ def test_a_stream_is_counted_whatever_the_cuts(name: str) -> None:
         assert (stream.begun, stream.complete, stream.error) == (False, False, "")
         outputs = []
         for piece in (whole[:place], whole[place:]):
-            for each in decoder.feed(piece):
-                stream.feed(each)
+            for event in decoder.feed(piece):
+                stream.feed(event)
                 outputs.append(stream.meter.output)
         assert stream.end() == b""
         assert (stream.begun, stream.complete, stream.error) == (True, True, "")
@@ -196,8 +201,8 @@ def test_a_stream_is_counted_whatever_the_cuts(name: str) -> None:
 @pytest.mark.parametrize("events", [2, 3])
 def test_a_stream_that_breaks_off(name: str, events: int) -> None:
     stream = call(name).stream()
-    for each in sse.Decoder().feed(STREAMS[name])[:events]:
-        stream.feed(each)
+    for event in sse.Decoder().feed(STREAMS[name])[:events]:
+        stream.feed(event)
     assert (stream.begun, stream.complete) == (True, False)
     (last,) = sse.Decoder().feed(stream.broken("reset"))
     assert last.name == "error"
@@ -208,10 +213,10 @@ def test_a_stream_that_breaks_off(name: str, events: int) -> None:
 @NAMES
 def test_an_event_without_its_end(name: str) -> None:
     stream = call(name).stream()
-    for each in sse.Decoder().feed(STREAMS[name]):
-        assert stream.is_whole(each) == (each.data != b"")
-        cut = each.data[:-1]
-        assert not stream.is_whole(sse.Event(each.name, cut, cut))
+    for event in sse.Decoder().feed(STREAMS[name]):
+        assert stream.is_whole(event) == (event.data != b"")
+        cut = event.data[:-1]
+        assert not stream.is_whole(sse.Event(event.name, cut, cut))
 
 
 @NAMES

@@ -210,11 +210,12 @@ def usage(completion: Completion) -> dict[str, int] | None:
     details = found.get("prompt_tokens_details")
     details = details if isinstance(details, dict) else {}
     prompt = _count(found.get("prompt_tokens"))
-    named = (_count(found.get(name)) for name in quirks.CACHED_TOKENS)
-    cached = _count(details.get("cached_tokens")) or next(filter(None, named), 0)
+    elsewhere = (_count(found.get(name)) for name in quirks.CACHED_TOKENS)
+    cached = _count(details.get("cached_tokens")) or next(filter(None, elsewhere), 0)
     written = _count(details.get("cache_write_tokens"))
-    counts = (_count(found.get(name)) for name in ("completion_tokens", "total_tokens"))
-    output = quirks.output_tokens(prompt, *counts)
+    output = quirks.output_tokens(
+        prompt, _count(found.get("completion_tokens")), _count(found.get("total_tokens"))
+    )
     return {
         "input_tokens": max(prompt - cached - written, 0),
         "cache_creation_input_tokens": written,
@@ -225,8 +226,8 @@ def usage(completion: Completion) -> dict[str, int] | None:
 
 def counted(completion: Completion) -> tokens.Usage | None:
     """The same as a client of the Messages API reads it."""
-    found = usage(completion)
-    return messages_usage.read(found) if found else None
+    fields = usage(completion)
+    return messages_usage.read(fields) if fields else None
 
 
 def counted_in(body: bytes) -> tokens.Usage | None:

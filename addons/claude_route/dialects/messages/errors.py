@@ -23,10 +23,10 @@ def translate(status: int, body: bytes) -> errors.Error:
 def _error(body: bytes) -> dict[str, Any]:
     """What the envelope holds; all of a body that has none, and nothing of one that is no object."""
     try:
-        found = error_body.loads(body)
+        whole = error_body.loads(body)
     except ValueError:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(whole, dict):
         return {}
-    error = found.get("error")
-    return error if isinstance(error, dict) else found
+    error = whole.get("error")
+    return error if isinstance(error, dict) else whole

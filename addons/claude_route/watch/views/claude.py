@@ -63,7 +63,7 @@ class Claude(contentviews.Contentview):
         flow = metadata.flow
         if isinstance(flow, http.HTTPFlow) and metadata.http_message is flow.response:
             return answer_page(data, metadata, full=self.full)
-        spoken = speaks(flow.request) if isinstance(flow, http.HTTPFlow) else registry.MESSAGES
+        spoken = dialect_of(flow.request) if isinstance(flow, http.HTTPFlow) else registry.MESSAGES
         return conversation.render(data, spoken, routing(flow), full=self.full)
 
 
@@ -115,7 +115,8 @@ def is_ours(flow: Any) -> bool:
     )
 
 
-def speaks(request: http.Request) -> dialect.Dialect:
+def dialect_of(request: http.Request) -> dialect.Dialect:
+    """What it is written in: a client's is Messages, a failed attempt's what its provider speaks."""
     return registry.at(http_message.path(request))
 
 
@@ -137,7 +138,7 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
     assert isinstance(flow, http.HTTPFlow)
     assert flow.response
     is_stream = metadata.content_type == STREAM
-    answer = speaks(flow.request).fold(data, is_stream=is_stream)
+    answer = dialect_of(flow.request).fold(data, is_stream=is_stream)
     if is_stream and not answer.events:
         raise ValueError("expected events, got none")
     began = flow.request.timestamp_start
@@ -168,7 +169,7 @@ def upstream_page(request: http.Request, client_body: bytes) -> str:
     page += [f"{name}: {value}" for name, value in request.headers.items(multi=True)]
     page += ["", *layout.wrap(differences(client_body, body)), ""]
     try:
-        page.append(conversation.render(body, speaks(request), full=True))
+        page.append(conversation.render(body, dialect_of(request), full=True))
     except ValueError:
         page.append(plain(body))
     return "\n".join(page)

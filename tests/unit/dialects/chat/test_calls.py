@@ -78,3 +78,27 @@ def test_can_start() -> None:
     assert call.can_start(), "the id may never come"
     call.arguments, call.id = [], "a"
     assert call.can_start()
+
+
+@pytest.mark.parametrize(
+    "before, after, out",
+    [
+        (['{"a"'], [":1}"], ['{"a"', ":1}", ""]),
+        ([], ['{"a"', ":1}"], ["", '{"a"', ":1}", ""]),
+        (["{}"], [], ["", "{}"]),
+        (["null"], [], ["", "{}"]),
+        ([], [], ["", "{}"]),
+    ],
+)
+def test_what_goes_out_when(before: list[str], after: list[str], out: list[str]) -> None:
+    """At the opening of its block, with each piece that comes then, and at its end."""
+    call = calls.Call()
+    call.arguments = list(before)
+    call.wait()
+    assert call.grown("") == "", "it has no block yet"
+    sent = [call.open()]
+    for piece in after:
+        call.arguments.append(piece)
+        sent.append(call.grown(piece))
+    assert [*sent, call.close()] == out
+    assert call.grown("more") == ""

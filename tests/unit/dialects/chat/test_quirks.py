@@ -74,3 +74,17 @@ def test_call_id_that_does_not_fit(quirks: Quirks, length: int) -> None:
     id = quirks.call_id("toolu_" + "x" * 60)
     assert len(id) == length
     assert id.isalnum()
+
+
+def test_a_call_that_another_model_made() -> None:
+    signature = {"thought_signature": "skip_thought_signature_validator"}
+    assert Quirks(gemini=True).foreign_call == {"google": signature}
+    assert Quirks().foreign_call is None
+
+
+@pytest.mark.parametrize(
+    "prompt, completion, total, output",
+    [(9, 2, 11, 2), (32, 1, 143, 111), (9, 2, 0, 2), (0, 2, 50, 2)],
+)
+def test_output_tokens(prompt: int, completion: int, total: int, output: int) -> None:
+    assert quirks.output_tokens(prompt, completion, total) == output

@@ -564,3 +564,28 @@ def test_an_id_that_the_conversation_has() -> None:
     body = {"messages": [{"role": "assistant", "content": [used]}]}
     content = streamed(each(tool(0, "call_0", "Read", "{}")), DONE, body=body)["content"]
     assert content == [used | {"id": "toolu_2"}]
+
+
+@pytest.mark.parametrize("data", [b"", b"oh no", b'{"error":{"message":"oh no"}}'])
+def test_an_event_that_is_named_an_error(data: bytes) -> None:
+    stream = chat_streams.call({}).stream()
+    stream.feed(sse.Event("error", data, sse.encode("error", data)))
+    assert (stream.begun, stream.complete, stream.error) == (False, True, "api_error")
+
+
+def test_a_ping_begins_no_answer() -> None:
+    stream = chat_streams.call({}).stream()
+    assert stream.feed(sse.Event("ping", b"{}", b"event: ping\ndata: {}\n\n")) == b""
+    assert not stream.begun
+
+
+def test_what_it_writes_is_counted() -> None:
+    stream = chat_streams.call({}).stream()
+    stream.feed(chat_streams.event(chunk(content="x" * 400)))
+    assert stream.meter.output == 100
+    stream.feed(chat_streams.event(chunk(tool_calls=[tool(0, "a", "Read", '{"a":"x"}')])))
+    assert stream.meter.output == 103, "as JSON in JSON"
+    stream.feed(chat_streams.event(chunk("stop")))
+    stream.feed(chat_streams.event(USAGE))
+    stream.feed(chat_streams.event(DONE))
+    assert stream.meter.output == 3
