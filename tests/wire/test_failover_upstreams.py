@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import simulator
-from claude_route.proxy import layer
+from claude_route.proxy import dialing
 from tests.wire import pairs
 from tests.wire import proxies
 
@@ -120,7 +120,7 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
         assert attempts("lost") == "2 zai/glm-5", "not closed for having been idle"
         assert odd.connections == 1
         assert attempts("sized") == "1 odd/odd-sized"
-        time.sleep(layer.IDLE)
+        time.sleep(dialing.IDLE)
         assert attempts("kept") == "1 odd/odd-kept", "it may have been: asked again, at once"
         assert odd.connections == 3
         assert attempts("early") == "2 zai/glm-5"

@@ -51,18 +51,19 @@ CODE = (
         "mitmproxy.proxy.layers.http:HttpLayer.event_to_child",
         "1095f6e1581d",
         "events find their stream by id, before their connection goes on; answers to commands and "
-        "wakeups find theirs in command_sources, which finish() changes",
+        "wakeups find theirs in command_sources, which Alarm.release() changes",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.get_connection",
         "1aa1c63e3175",
         "answers at once where a connection is there; refuses for the error of an earlier one "
-        "(forget_refusals); joins one that is being made (`shared`, give_up_connecting)",
+        "(Dialer._forget_refusals); joins one that is being made (connection_may_be_stale, "
+        "give_up_connecting)",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.register_connection",
         "deed6282affc",
-        "towards HTTP/1, an HTTP/2 client's requests share none: connected() closes late ones",
+        "towards HTTP/1, an HTTP/2 client's requests share none: Dialer.connected() closes late ones",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream._handle_event",
@@ -117,7 +118,7 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.make_server_connection",
         "ddc7bc72f4d2",
-        "connect() asks for a connection as it does, but isn't paused",
+        "Dialer.connect() asks for a connection as it does, but isn't paused",
     ),
     Code(
         "mitmproxy.proxy.layer:Layer.handle_event",
@@ -138,7 +139,7 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Client.send",
         "35d961e20d48",
-        "a RequestProtocolError closes the connection: how abandon() cancels",
+        "a RequestProtocolError closes the connection: how Dialer.abandon() cancels",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Client.read_headers",

@@ -6,27 +6,22 @@ one answer, streamed as it comes. Real credentials exist only on the copies of r
 written here: a flow holds placeholders.
 
 `patches.http_stream` puts it in place of the stock one, so that no request, a replayed one included,
-can get around it. It relies on these names of mitmproxy's, which
-tests/unit/patches/test_mitmproxy_names.py checks one by one; `patches.digests` lists the code behind
-those whose inner order matters:
+can get around it. It relies on these names of mitmproxy's, and on those that `dialing` and `alarm`
+list. tests/unit/patches/test_mitmproxy_names.py checks them one by one; `patches.digests` lists the
+code behind those whose inner order matters:
 
-    HttpLayer          make_stream, streams, connections, command_sources,
-                       waiting_for_establishment, event_to_child
-    HttpStream         _handle_event, client_state, server_state, flow, stream_id,
-                       state_wait_for_request_headers, state_consume_request_body,
-                       state_wait_for_response_headers, state_done, state_errored,
-                       make_server_connection, send_response, request_body_buf, response_body_buf
-    GetHttpConnection  blocking, connection_spec_matches
-    commands, events   RequestWakeup.delay, Wakeup.command, CloseConnection, and those that
-                       layers.http passes between streams and connections
+    HttpLayer    streams
+    HttpStream   _handle_event, client_state, server_state, flow, stream_id,
+                 state_wait_for_request_headers, state_consume_request_body,
+                 state_wait_for_response_headers, state_done, state_errored,
+                 make_server_connection, send_response, request_body_buf, response_body_buf
+    events       those that layers.http passes between streams and connections, Wakeup
+    commands     SendHttp, DropStream, Log, and the hooks of a response and of an error
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
-import time
-import weakref
 from collections.abc import Callable
 from collections.abc import Generator
 from typing import Any
@@ -43,7 +38,9 @@ from claude_route import responses
 from claude_route.access import credentials
 from claude_route.dialects import envelope
 from claude_route.patches import http_stream
+from claude_route.proxy import alarm
 from claude_route.proxy import contract
+from claude_route.proxy import dialing
 from claude_route.wire import sse
 
 logger = logging.getLogger(__name__)
@@ -56,36 +53,24 @@ ERROR_BODY_TIMEOUT = 2.0
 LINGER = 2.0
 """Seconds that the end of a stream is waited for when its answer is complete."""
 
-IDLE = 1.0
-"""Seconds without use after which an upstream may close a kept connection for that alone, just as
-the next request is on its way."""
-
-TICK = 2.0
-"""Seconds: a wakeup can't be taken back, so none is longer. No wait above is shorter, so one at a
-time does for nearly every stream."""
-
-FIRST_ATTEMPT_ID = 1 << 40
-
-_attempt_ids = itertools.count(FIRST_ATTEMPT_ID)
-"""Each attempt has a stream id of its own, out of the clients' range: what an abandoned attempt
-still says is dropped by its id, and the same host can be asked again."""
-
-
-_last_used = weakref.WeakKeyDictionary[connection.Connection, float]()
-"""Unix seconds at which an attempt last had to do with a connection."""
-
 
 class FailoverStream(layers.HttpStream):
-    """A request that has an exchange goes through these phases, each a method that takes the
+    """A request that has an exchange goes through these phases. Each is a method that takes the
     upstream's events:
 
-        ready → waiting (for the head) → judging (the answer is held back) → streaming → over
+        pausing     between attempts
+        connecting  a connection has been asked for
+        waiting     the request is sent, and no answer has begun
+        judging     an answer has begun and is held back
+        streaming   the answer is good, and the client gets it as it comes
+        over        the client has been answered
 
-    and back to `ready` from any but the last two. In `ready` a connection is asked for, and no
-    upstream has anything to say. All else is left to the stock state machine.
+    From any before `streaming`, a failure leads back to `pausing`. All else is left to the stock
+    state machine. `dialing.Dialer` makes the connections and sends to them.
 
-    Commands are answered while the generator that yields them is suspended, so none yields
-    anything, or looks at anything, after it has asked for a connection.
+    Commands are carried out while the generator that yields them is suspended, and what comes of
+    them may enter this object again before it goes on. So no method yields anything, or looks at
+    anything, after it has asked for a connection.
     """
 
     def __init__(
@@ -94,25 +79,24 @@ class FailoverStream(layers.HttpStream):
         stream_id: int,
         parent: layers.HttpLayer,
         policy: contract.Policy,
+        clock: alarm.Clock,
+        last_uses: dialing.LastUses,
     ) -> None:
         super().__init__(context, stream_id)
         self.parent = parent
         self.policy = policy
+        self.dialer = dialing.Dialer(self, parent, clock, last_uses)
+        self.alarm = alarm.Alarm(clock)
         self.is_routed = False
+        """The request has, or had, an exchange."""
         self.exchange: contract.Exchange | None = None
         self.attempt: contract.Attempt
+        self.retried_stale = False
+        """The current attempt has been made a second time, for its first connection was stale."""
         self.reply: contract.Reply
         self.phase: Callable[[layers.HttpEvent], Commands[None]] = self.over
-        self.attempt_id: int | None = None
-        self.alarm = Alarm()
-        self.wanted: layers.GetHttpConnection | None = None
-        self.asked = 0.0
-        self.shared = False
-        """The connection is not this attempt's own: kept, idle, from an earlier one, or being made
-        for another stream. That it fails says nothing about the upstream."""
-        self.insisted = False
-        self.upstream_done = False
         self.held = b""
+        """What the client gets of the answer once it is found good."""
         self.cookies: credentials.Secrets = {}
         """Those that the answer sets, by the placeholders that stand for them in the flow."""
 
@@ -129,8 +113,9 @@ class FailoverStream(layers.HttpStream):
                 yield from self.hang_up()
 
     def dispatch(self, event: events.Event) -> Commands[None]:
-        if isinstance(event, layers.HttpEvent) and event.stream_id >= FIRST_ATTEMPT_ID:
-            if event.stream_id == self.attempt_id:
+        if isinstance(event, layers.HttpEvent) and event.stream_id >= dialing.FIRST_ATTEMPT_ID:
+            # Events of an attempt that was abandoned meanwhile may have been queued while a hook ran.
+            if event.stream_id == self.dialer.attempt_id:
                 event.stream_id = self.stream_id
                 yield from self.phase(event)
         elif isinstance(event, events.Wakeup):
@@ -140,7 +125,7 @@ class FailoverStream(layers.HttpStream):
                 yield from self.killed()
         elif isinstance(event, layers.GetHttpConnectionCompleted):
             yield from self.connected(event)
-        elif isinstance(event, layers.RequestProtocolError) and self.attempt_id is not None:
+        elif isinstance(event, layers.RequestProtocolError) and self.dialer.attempt_id:
             yield from self.client_left(event)
         else:
             yield from self.stock(event)
@@ -171,6 +156,7 @@ class FailoverStream(layers.HttpStream):
             yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def client_left(self, event: layers.RequestProtocolError) -> Commands[None]:
+        # All before the hook, which pauses this stream.
         yield from self.abandon()
         self.finish(event.message)
         self.keep_partial_body()
@@ -195,68 +181,45 @@ class FailoverStream(layers.HttpStream):
         else:
             self.attempt = step
             yield from self.connect()
-        return False  # the stock code must not send anything
+        # The stock code is not to send anything. Where connect() has got a connection at once, the
+        # request is on its way already.
+        return False
 
     def connect(self) -> Commands[None]:
-        self.attempt_id = next(_attempt_ids)
-        self.parent.streams[self.attempt_id] = self
-        self.phase = self.ready
-        self.held, self.upstream_done = b"", False
-        self.asked = time.time()
+        self.phase = self.connecting
+        self.held = b""
         yield from self.alarm.set(self.attempt.limits.connect)
-        wanted = layers.GetHttpConnection(
-            self.attempt.address, self.attempt.tls, self.flow.server_conn.via, "tcp"
-        )
-        self.forget_refusals(wanted)
-        self.shared = any(
-            wanted.connection_spec_matches(each) for each in self.parent.waiting_for_establishment
-        )
-        # mitmproxy pauses a layer while a command blocks; marked as handled by this stream, it
-        # isn't paused, so that a timeout or a client that leaves is seen meanwhile.
-        wanted.blocking = self  # type: ignore[assignment]
-        self.wanted = wanted
-        yield wanted
+        # The last thing done here: the reply may come while this is suspended.
+        yield from self.dialer.connect(self.attempt.address, self.attempt.tls)
 
     def connected(self, event: layers.GetHttpConnectionCompleted) -> Commands[None]:
-        upstream, error = event.reply
-        if event.command is not self.wanted:
-            if upstream and self.context.client.alpn == b"h2" and upstream.alpn != b"h2":
-                yield commands.CloseConnection(upstream)  # came too late; nobody else may use it
-            return
-        self.wanted = None
-        if upstream is None:
-            yield from self.lost(contract.Failure("connect", error or "no connection"))
-            return
-        assert isinstance(upstream, connection.Server)
-        self.context.server = self.flow.server_conn = upstream
-        is_kept = bool(upstream.timestamp_start and upstream.timestamp_start < self.asked)
-        self.shared = is_kept and self.asked - _last_used.get(upstream, 0) >= IDLE
-        yield from self.send(upstream)
+        result = yield from self.dialer.connected(event)
+        if isinstance(result, str):
+            yield from self.lost(contract.Failure("connect", result))
+        elif result:
+            yield from self.send(result)
 
     def send(self, upstream: connection.Server) -> Commands[None]:
-        assert self.attempt_id is not None
         assert upstream.address
         try:
             request = self.attempt.request((upstream.address[0], upstream.address[1]))
         except ValueError as e:
             yield from self.fail(contract.Failure("local", str(e)))
             return
+        # Before anything is sent: what comes of it may come while this is suspended.
         self.phase = self.waiting
         yield from self.alarm.set(self.attempt.limits.first_byte)
-        content = request.raw_content
-        yield layers.SendHttp(
-            layers.RequestHeaders(self.attempt_id, request, not content), upstream
-        )
-        if content:
-            yield layers.SendHttp(layers.RequestData(self.attempt_id, content), upstream)
-        yield layers.SendHttp(layers.RequestEndOfMessage(self.attempt_id), upstream)
+        yield from self.dialer.send(request)
 
-    def ready(self, event: layers.HttpEvent) -> Commands[None]:
+    def pausing(self, event: layers.HttpEvent) -> Commands[None]:
+        yield from ()
+
+    def connecting(self, event: layers.HttpEvent) -> Commands[None]:
         yield from ()
 
     def waiting(self, event: layers.HttpEvent) -> Commands[None]:
         if isinstance(event, layers.ResponseProtocolError):
-            self.upstream_done = True
+            self.dialer.ended()
             yield from self.lost(contract.Failure("reset", event.message))
         elif isinstance(event, layers.ResponseHeaders):
             if event.response.status_code < 200:
@@ -276,10 +239,10 @@ class FailoverStream(layers.HttpStream):
             if self.is_success:
                 yield from self.alarm.set(self.attempt.limits.first_byte)
         elif isinstance(event, layers.ResponseEndOfMessage):
-            self.upstream_done = True
+            self.dialer.ended()
             self.held += self.reply.end()
         elif isinstance(event, layers.ResponseProtocolError):
-            self.upstream_done = True
+            self.dialer.ended()
             if self.is_success:
                 yield from self.fail(contract.Failure("reset", event.message))
                 return
@@ -291,7 +254,7 @@ class FailoverStream(layers.HttpStream):
             yield from self.fail(self.reply.failure)
         elif self.reply.good:
             yield from self.commit()
-        elif self.upstream_done:
+        elif self.dialer.has_ended:
             yield from self.fail(contract.Failure("reset", "ended before its first event"))
 
     @property
@@ -307,15 +270,18 @@ class FailoverStream(layers.HttpStream):
         self.exchange.committed(response)
         if "content-length" not in response.headers:
             response.stream = True
+            # The reply comes without the upstream's framing. Without any, mitmproxy would end the body
+            # by closing the client's connection.
             if self.flow.request.http_version == "HTTP/1.1":
                 response.headers["transfer-encoding"] = "chunked"
+        # Both before the stock code runs hooks, which pause this stream.
         self.phase = self.streaming
         yield from self.alarm.set(LINGER if self.reply.complete else self.attempt.limits.idle)
         held, self.held = self.held, b""
         yield from self.stock(layers.ResponseHeaders(self.stream_id, response))
         if held:
             yield from self.stock(layers.ResponseData(self.stream_id, held))
-        if self.upstream_done:
+        if self.dialer.has_ended:
             yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
 
     def streaming(self, event: layers.HttpEvent) -> Commands[None]:
@@ -328,15 +294,15 @@ class FailoverStream(layers.HttpStream):
             else:
                 self.alarm.put_off(self.attempt.limits.idle)
             if data:
-                # What stock() does besides is of no use here, and this is done for each event.
+                # Past stock(), which has nothing to do for data, since this is done for each event.
                 yield from self.server_state(layers.ResponseData(self.stream_id, data))
         elif isinstance(event, layers.ResponseEndOfMessage):
-            self.upstream_done = True
+            self.dialer.ended()
             if data := self.reply.end():
                 yield from self.stock(layers.ResponseData(self.stream_id, data))
             yield from self.stock(event)
         elif isinstance(event, layers.ResponseProtocolError):
-            self.upstream_done = True
+            self.dialer.ended()
             yield from self.break_off(event.message)
 
     def over(self, event: layers.HttpEvent) -> Commands[None]:
@@ -353,9 +319,10 @@ class FailoverStream(layers.HttpStream):
     # What goes wrong
 
     def lost(self, failure: contract.Failure) -> Commands[None]:
-        """There was no connection, or it went away before it brought a head."""
-        if self.shared and not self.insisted:
-            self.insisted = True
+        """There was no connection, or it went away before it brought a response header."""
+        if self.dialer.connection_may_be_stale and not self.retried_stale:
+            # It says nothing about the upstream: once more, over another connection.
+            self.retried_stale = True
             yield from self.abandon()
             yield from self.alarm.set(0)
         else:
@@ -363,49 +330,37 @@ class FailoverStream(layers.HttpStream):
 
     def fail(self, failure: contract.Failure) -> Commands[None]:
         assert self.exchange
+        # First: the exchange, or a user who killed the flow, is to find nothing under way.
         yield from self.abandon()
         if self.is_killed:
             yield from self.killed()
             return
-        if failure.kind == "timeout" and self.context.server.alpn == b"h2" != (
-            self.context.client.alpn
-        ):
-            # The whole connection may be dead, and nobody else can be using it: connections are
-            # kept for each client connection.
-            yield commands.CloseConnection(self.context.server)
+        if failure.kind == "timeout":
+            yield from self.dialer.discard()
         step = self.exchange.failed(failure)
         if isinstance(step, http.Response):
             yield from self.answer(step)
         else:
             self.attempt = step
-            self.insisted = False
-            # Not at once: this may be the upstream's connection telling us of its answer's end,
-            # before it is ready to take the next request.
+            self.retried_stale = False
+            # Not at once: this may be called from within the upstream's connection, which reports
+            # the end of an answer before it is ready to take the next request.
             yield from self.alarm.set(0)
 
     def abandon(self) -> Commands[None]:
-        """Give up the current attempt: whatever it still says is dropped by its id."""
-        self.note_use()
-        was, self.phase = self.phase, self.ready
-        if self.wanted:
-            self.wanted.blocking, self.wanted = False, None  # what give_up_connecting() goes by
+        """End the current attempt. Whatever its upstream still sends is dropped."""
+        self.phase = self.pausing
         self.alarm.clear()
-        if self.attempt_id is None or self.parent.streams.pop(self.attempt_id, None) is None:
-            return
-        if was not in (self.ready, self.over) and not self.upstream_done:
-            yield layers.SendHttp(
-                layers.RequestProtocolError(self.attempt_id, "abandoned", layers.ErrorCode.CANCEL),
-                self.context.server,
-            )
+        yield from self.dialer.abandon()
 
     def timed_out(self) -> Commands[None]:
         limits = self.attempt.limits
         if self.is_killed:
             yield from self.killed()
-        elif self.wanted:
-            yield from self.give_up_connecting(self.wanted)
-        elif self.phase == self.ready:
+        elif self.phase == self.pausing:
             yield from self.connect()
+        elif self.phase == self.connecting:
+            yield from self.give_up_connecting()
         elif self.phase == self.judging and not self.is_success:
             self.held += self.reply.end()
             yield from self.fail(
@@ -413,24 +368,16 @@ class FailoverStream(layers.HttpStream):
             )
         elif self.phase in (self.waiting, self.judging):
             yield from self.fail(contract.Failure("timeout", f"silent for {limits.first_byte:g} s"))
-        elif self.phase == self.streaming and not self.upstream_done:
+        elif self.phase == self.streaming and not self.dialer.has_ended:
             yield from self.abandon()
             yield from self.break_off(f"silent for {limits.idle:g} s")
 
-    def give_up_connecting(self, wanted: layers.GetHttpConnection) -> Commands[None]:
+    def give_up_connecting(self) -> Commands[None]:
         limit = self.attempt.limits.connect
-        for upstream, waiting in self.parent.waiting_for_establishment.items():
-            if not any(each is wanted for each in waiting):
-                continue
-            if upstream.timestamp_start is None and wanted.via is None:
-                # Queued: mitmproxy has five connections to an address and client connection. That
-                # is no fault of the upstream's, and closed, it would never be answered.
-                yield from self.alarm.set(limit)
-                return
-            if not any(each.blocking for each in waiting if each is not wanted):
-                yield commands.CloseConnection(upstream)
-            break
-        yield from self.fail(contract.Failure("connect", f"no connection within {limit:g} s"))
+        if (yield from self.dialer.give_up_connecting()):
+            yield from self.fail(contract.Failure("connect", f"no connection within {limit:g} s"))
+        else:
+            yield from self.alarm.set(limit)
 
     def break_off(self, why: str) -> Commands[None]:
         """The upstream died in the middle of the answer: end it so that the client knows."""
@@ -443,6 +390,8 @@ class FailoverStream(layers.HttpStream):
     def end(self, tail: bytes) -> Commands[None]:
         self.phase = self.over
         self.alarm.clear()
+        # Not note_use(): a connection that broke off is not counted as fresh for that.
+        self.dialer.release()
         if tail:
             yield from self.stock(layers.ResponseData(self.stream_id, tail))
         yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
@@ -460,13 +409,13 @@ class FailoverStream(layers.HttpStream):
 
     def recover(self) -> Commands[None]:
         """Something of ours, or of an addon's, has failed: whatever can be told is told."""
-        was = self.phase
+        phase = self.phase  # which abandon() changes
         yield from self.abandon()
-        if was in (self.waiting, self.judging) and self.exchange:
+        if phase in (self.waiting, self.judging) and self.exchange:
             yield from self.fail(contract.Failure("local", "the proxy cannot read its answer"))
         elif self.server_state == self.state_wait_for_response_headers:
             yield from self.answer(responses.error(500, "The proxy failed; its log says why"))
-        elif was == self.streaming:
+        elif phase == self.streaming:
             why = envelope.body("api_error", "The proxy failed in the middle of the answer")
             yield from self.end(b"" if self.reply.complete else sse.encode("error", why))
         else:
@@ -482,38 +431,26 @@ class FailoverStream(layers.HttpStream):
     def drop(self) -> Commands[None]:
         """The stream is over without the stock state machine having come to its end."""
         yield from self.abandon()
-        self.finish("broken off")
+        self.finish("broken off")  # unless something better was said before
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
         yield layers.DropStream(self.stream_id)
 
-    def note_use(self) -> None:
-        if self.phase not in (self.ready, self.over):
-            _last_used[self.context.server] = time.time()
-
     def finish(self, why: str | None) -> None:
-        self.note_use()
+        """May be called again; only the first `why` counts."""
         self.phase = self.over
-        self.alarm.clear()
-        for wakeup in self.alarm.wakeups & self.parent.command_sources.keys():
-            # It can't be taken back, but need not keep this stream and its bodies until it fires.
-            self.parent.command_sources[wakeup] = _Nobody()  # type: ignore[assignment]
+        self.dialer.note_use()
+        self.dialer.release()
+        self.alarm.release(self.parent)
+        # Taken away first: closed() may raise, and then recover() comes here again.
         exchange, self.exchange = self.exchange, None
         if exchange:
             exchange.closed(why)
 
-    def forget_refusals(self, wanted: layers.GetHttpConnection) -> None:
-        """Else an address that once refused stays refused for the client connection's life."""
-        for each in self.parent.connections:
-            if isinstance(each, connection.Server) and wanted.connection_spec_matches(each):
-                each.error = None
-
     # The stock state machine
 
     def stock(self, event: events.Event) -> Commands[None]:
-        """Mitmproxy's own handling of an event. Towards an upstream, the request is replaced by a
-        copy that carries the client's own credential again; towards the client, the answer by one
-        that carries its cookies again."""
+        """Mitmproxy's own handling of an event."""
         if isinstance(event, layers.ResponseHeaders):
             self.cookies = credentials.hide_cookies(event.response.headers)
         generator = super()._handle_event(event)
@@ -523,29 +460,40 @@ class FailoverStream(layers.HttpStream):
                 command = generator.send(reply)
             except StopIteration:
                 break
-            if isinstance(command, layers.SendHttp) and command.connection != self.context.client:
-                if self.attempt_id is not None:
-                    command.event.stream_id = self.attempt_id
-                elif isinstance(command.event, layers.RequestHeaders):
-                    command.event.request = self.policy.passthrough(self.flow)
-            elif isinstance(command, layers.SendHttp):
-                if isinstance(command.event, layers.ResponseHeaders):
-                    command.event.response = credentials.with_cookies(
-                        command.event.response, self.cookies
-                    )
-            elif isinstance(command, commands.Log) and self.is_routed:
-                # "Streaming response from …" names the host that the client meant.
-                reply = None
-                continue
-            elif isinstance(command, layers.DropStream):
-                if self.attempt_id is not None:
-                    self.parent.streams.pop(self.attempt_id, None)
-                self.finish(self.flow.error.msg if self.flow.error else None)
-            reply = yield command
+            reply = (yield command) if self.passes(command) else None
         if self.is_routed and self.client_state == self.state_errored:
             # Killed in a hook, or an answer that mitmproxy refuses: the client knows already.
             if self.stream_id in self.parent.streams:
                 yield from self.drop()
+
+    def passes(self, command: commands.Command) -> bool:
+        """Change a command of the stock code's as it has to be sent. False for one that is dropped,
+        to which nobody replies."""
+        if isinstance(command, layers.SendHttp):
+            if command.connection == self.context.client:
+                self.to_client(command.event)
+            else:
+                self.to_upstream(command.event)
+        elif isinstance(command, layers.DropStream):
+            # Its last command, when it has come to its end.
+            self.finish(self.flow.error.msg if self.flow.error else None)
+        elif isinstance(command, commands.Log):
+            # "Streaming response from …" names the host that the client meant.
+            return not self.is_routed
+        return True
+
+    def to_client(self, event: layers.HttpEvent) -> None:
+        """The answer is replaced by a copy that carries its cookies again."""
+        if isinstance(event, layers.ResponseHeaders):
+            event.response = credentials.with_cookies(event.response, self.cookies)
+
+    def to_upstream(self, event: layers.HttpEvent) -> None:
+        """The request is replaced by a copy that carries the client's own credential again. After
+        an attempt, it can only be a cancellation."""
+        if self.dialer.attempt_id is not None:
+            event.stream_id = self.dialer.attempt_id
+        elif isinstance(event, layers.RequestHeaders):
+            event.request = self.policy.passthrough(self.flow)
 
     def keep_partial_body(self) -> None:
         """The stock code stores a streamed body only when it ended well."""
@@ -554,57 +502,15 @@ class FailoverStream(layers.HttpStream):
             self.response_body_buf.clear()
 
 
-class Alarm:
-    """One deadline at a time, made of wakeups, which mitmproxy can't take back: so none is long,
-    and one that comes too early asks for another."""
-
-    def __init__(self) -> None:
-        self.deadline: float | None = None
-        self.wakeups: set[commands.RequestWakeup] = set()
-
-    def set(self, seconds: float) -> Commands[None]:
-        """In place of any deadline set before."""
-        self.deadline = time.monotonic() + seconds
-        for wakeup in self.wakeups:
-            if wakeup.delay <= seconds:
-                return
-        wakeup = commands.RequestWakeup(min(seconds, TICK))
-        self.wakeups.add(wakeup)
-        yield wakeup
-
-    def put_off(self, seconds: float) -> None:
-        """To no earlier than before: the wakeup that is under way will do."""
-        self.deadline = time.monotonic() + seconds
-
-    def clear(self) -> None:
-        self.deadline = None
-
-    def rings(self, wakeup: commands.RequestWakeup) -> Commands[bool]:
-        """Whether the deadline has come."""
-        self.wakeups.discard(wakeup)
-        if self.deadline is None:
-            return False
-        left = self.deadline - time.monotonic()
-        if left > 0.001:
-            yield from self.set(left)
-            return False
-        self.deadline = None
-        return True
-
-
-class _Nobody:
-    """Takes the wakeups of streams that are over."""
-
-    def handle_event(self, event: events.Event) -> Commands[None]:
-        yield from ()
-
-
-def made_for(policy: contract.Policy) -> http_stream.MakeStream:
-    """What makes a `FailoverStream` for each request, to be told by the policy what to send."""
+def made_for(
+    policy: contract.Policy, clock: alarm.Clock = alarm.SYSTEM_CLOCK
+) -> http_stream.MakeStream:
+    """What makes a `FailoverStream` for each request, which asks the policy what to send."""
+    last_uses = dialing.LastUses(clock)
 
     def make(
         context: context.Context, stream_id: int, parent: layers.HttpLayer
     ) -> layers.HttpStream:
-        return FailoverStream(context, stream_id, parent, policy)
+        return FailoverStream(context, stream_id, parent, policy, clock, last_uses)
 
     return make
