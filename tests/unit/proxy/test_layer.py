@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from collections.abc import Iterator
 from typing import Any
 
+import h2.connection
 import pytest
 from mitmproxy import ctx
 from mitmproxy import http
@@ -19,16 +20,21 @@ from mitmproxy.proxy import commands
 from mitmproxy.test import taddons
 
 from claude_route.patches import http_stream
+from claude_route.proxy import alarm
 from claude_route.proxy import contract
+from claude_route.proxy import dialing
 from claude_route.proxy import layer
 from claude_route.wire import sse
+from tests import clocks
+from tests.unit.proxy import drivers
 from tests.wire import pairs
 from tests.wire import proxies
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n{}"
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 REFUSAL = b"HTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\nno"
-FIRST, SECOND = b"data: 1\n\n", b"data: 2\n\n"
+FIRST, SECOND, LAST = b"data: 1\n\n", b"data: 2\n\n", b"data: last\n\n"
+COMMENT = b": waiting\n\n"
 
 
 def chunk(data: bytes) -> bytes:
@@ -64,7 +70,7 @@ class Upstream:
 
 
 class Reply:
-    """Good from its first data on."""
+    """Good from its first data on that is no comment, complete with `LAST`."""
 
     usage = None
     output = 0
@@ -79,8 +85,9 @@ class Reply:
 
     def feed(self, data: bytes) -> bytes:
         self.exchange.told("feed late" if self.good else "feed")
-        if self.response.status_code == 200:
+        if self.response.status_code == 200 and data != COMMENT:
             self.good = True
+        self.complete = data == LAST
         return data
 
     def end(self) -> bytes:
@@ -91,7 +98,7 @@ class Reply:
 
     def broken(self, why: str) -> bytes:
         self.exchange.told("broken")
-        return b"event: error\ndata: " + why.encode() + b"\n\n"
+        return b"" if self.complete else b"event: error\ndata: " + why.encode() + b"\n\n"
 
 
 class Attempt:
@@ -100,7 +107,7 @@ class Attempt:
     def __init__(self, exchange: Exchange, port: int) -> None:
         self.exchange = exchange
         self.address = ("127.0.0.1", port)
-        self.limits = contract.Limits(exchange.policy.connect_timeout, 1, 1)
+        self.limits = exchange.policy.limits
 
     def request(self, address: tuple[str, int]) -> http.Request:
         self.exchange.told("request")
@@ -154,7 +161,7 @@ class Exchange:
 class Policy:
     def __init__(self, port: int) -> None:
         self.port = port
-        self.connect_timeout = 1.0
+        self.limits = contract.Limits(1, 1, 1)
         self.raises: dict[str, Exception] = {}
         self.calls: list[str] = []
         self.exchanges: list[Exchange] = []
@@ -379,11 +386,254 @@ async def test_a_connection_that_was_given_up_is_not_joined(running: Running) ->
             await asyncio.sleep(0.1)
 
     ctx.master.addons.add(Slow())
-    running.policy.connect_timeout = 0.2
+    running.policy.limits = contract.Limits(0.2, 1, 1)
     with pairs.unanswered() as running.policy.port:
         assert (await running.ask()).startswith(b"HTTP/1.1 502 ")
     (exchange,) = running.policy.exchanges
     assert [failure.detail for failure in exchange.failures] == ["no connection within 0.2 s"] * 2
+
+
+# What it waits for, by a clock that a test moves
+
+
+@pytest.fixture
+def patient() -> Policy:
+    policy = Policy(1)
+    policy.limits = contract.Limits(connect=10, first_byte=20, idle=30)
+    return policy
+
+
+@pytest.fixture
+def driver(patient: Policy) -> Iterator[drivers.Driver]:
+    clock = clocks.Clock()
+    uninstall = http_stream.install(layer.made_for(patient, drivers.system(clock)))
+    with taddons.context(proxyserver.Proxyserver()) as tctx:
+        yield drivers.Driver(clock, tctx.options)
+    uninstall()
+
+
+ABSOLUTE = b"POST http://x/ HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
+
+
+def failures(policy: Policy) -> list[tuple[str, str]]:
+    """Those of the last exchange."""
+    return [(failure.kind, failure.detail) for failure in policy.exchanges[-1].failures]
+
+
+def test_a_connection_has_its_time_to_be_made(driver: drivers.Driver, patient: Policy) -> None:
+    driver.connects = False
+    driver.ask(ABSOLUTE)
+    driver.wait(9.9)
+    assert failures(patient) == []
+    (command,) = driver.opening
+    driver.wait(0.2)
+    no_connection = ("connect", "no connection within 10 s")
+    assert failures(patient) == [no_connection]
+    assert command not in driver.opening, "it is closed"
+    assert len(driver.opening) == 1, "the second attempt's"
+    driver.wait(10)
+    assert failures(patient) == [no_connection] * 2
+    assert driver.answer.endswith(b"\r\n\r\nconnect")
+    assert not driver.opening
+
+
+def test_a_connection_that_is_queued_is_waited_for(driver: drivers.Driver, patient: Policy) -> None:
+    driver.connects, driver.queues = False, True
+    driver.ask(ABSOLUTE)
+    driver.wait(100)
+    assert failures(patient) == []
+    driver.connect()
+    driver.say(ANSWER)
+    assert driver.answer.endswith(END)
+
+
+def test_a_refusal_is_forgotten_at_the_next_attempt(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    driver.connects = False
+    driver.ask(ABSOLUTE)
+    driver.refuse()
+    assert failures(patient) == [("connect", "refused")]
+    driver.wait(0)
+    driver.connect()
+    driver.say(ANSWER)
+    assert driver.answer.endswith(END)
+
+
+def test_an_upstream_may_be_silent_for_so_long(driver: drivers.Driver, patient: Policy) -> None:
+    driver.ask(ABSOLUTE)
+    driver.wait(19.9)
+    assert failures(patient) == []
+    driver.wait(0.2)
+    assert failures(patient) == [("timeout", "silent for 20 s")]
+    first, second = driver.upstreams
+    assert not driver.is_open(first)
+    assert driver.sent[second] == driver.sent[first]
+    assert patient.exchanges[0].flow.server_conn is second
+    driver.say(ANSWER)
+    assert [event.data for event in events(driver.answer)] == [b"1", b"2"]
+
+
+def test_silence_ends_with_each_sign_of_life_until_the_first_event(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(HEAD)
+    for _ in range(3):
+        driver.wait(15)
+        driver.say(chunk(COMMENT))
+    driver.wait(19.9)
+    assert failures(patient) == []
+    assert driver.answer == b""
+    driver.wait(0.2)
+    assert failures(patient) == [("timeout", "silent for 20 s")]
+
+
+def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient: Policy) -> None:
+    driver.ask(ABSOLUTE)
+    driver.wait(15)
+    driver.say(HEAD)
+    driver.wait(5.1)
+    assert failures(patient) == [("timeout", "silent for 20 s")]
+
+
+def test_an_answer_that_falls_silent_is_ended(driver: drivers.Driver, patient: Policy) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(HEAD + chunk(FIRST))
+    for _ in range(3):
+        driver.wait(29.9)
+        driver.say(chunk(SECOND))
+    driver.wait(29.9)
+    assert driver.is_open(driver.upstreams[0])
+    assert not driver.answer.endswith(END)
+    driver.wait(0.2)
+    last = events(driver.answer)[-1]
+    assert (last.name, last.data) == ("error", b"silent for 30 s")
+    assert not driver.is_open(driver.upstreams[0])
+    assert "broke_off" in patient.calls
+    assert failures(patient) == []
+
+
+def test_a_complete_answer_does_not_wait_long_for_its_end(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(HEAD + chunk(FIRST))
+    driver.say(chunk(LAST))
+    driver.wait(layer.LINGER - 0.1)
+    assert not driver.answer.endswith(END)
+    driver.wait(0.2)
+    assert [event.data for event in events(driver.answer)] == [b"1", b"last"]
+    assert "broke_off" not in patient.calls
+    assert not driver.is_open(driver.upstreams[0])
+
+
+def test_an_errors_body_is_waited_for_but_not_long(driver: drivers.Driver, patient: Policy) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(REFUSAL[:-1])
+    driver.wait(layer.ERROR_BODY_TIMEOUT - 0.1)
+    assert failures(patient) == []
+    driver.wait(0.2)
+    assert failures(patient) == [("status", "HTTP 500")]
+    assert not driver.is_open(driver.upstreams[0])
+
+
+@pytest.mark.parametrize(
+    ("idle", "failed"), [(dialing.IDLE, []), (dialing.IDLE - 0.1, ["reset"])], ids=["idle", "fresh"]
+)
+def test_a_connection_that_was_closed_for_being_idle(
+    driver: drivers.Driver, patient: Policy, idle: float, failed: list[str]
+) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(ANSWER)
+    driver.wait(idle)
+    driver.ask(ABSOLUTE)
+    assert len(driver.upstreams) == 1
+    driver.hang_up()
+    assert [kind for kind, _ in failures(patient)] == failed
+    driver.wait(0)
+    assert len(driver.upstreams) == 2
+    driver.say(ANSWER)
+    assert driver.answer.endswith(END)
+    assert [kind for kind, _ in failures(patient)] == failed
+
+
+def test_an_upstream_is_asked_a_second_time_for_nothing_only_once(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(ANSWER)
+    driver.wait(dialing.IDLE)
+    driver.ask(ABSOLUTE)
+    for upstreams in (2, 3):
+        driver.hang_up()
+        driver.wait(0)
+        assert len(driver.upstreams) == upstreams
+    assert [kind for kind, _ in failures(patient)] == ["reset"]
+
+
+def test_a_connection_made_for_another_stream_fails_once_for_nothing(patient: Policy) -> None:
+    """Whoever asked for it has a failed attempt; those who joined may ask once more."""
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    for stream in (1, 3, 5):
+        pseudo = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/")]
+        client.send_headers(stream, pseudo, end_stream=True)
+    clock = clocks.Clock()
+    uninstall = http_stream.install(layer.made_for(patient, drivers.system(clock)))
+    with taddons.context(proxyserver.Proxyserver()) as tctx:
+        driver = drivers.Driver(clock, tctx.options, alpn=b"h2")
+    driver.connects = False
+    driver.ask(client.data_to_send())
+    counts = []
+    while driver.opening:
+        assert len(driver.opening) == 1
+        driver.refuse()
+        counts.append([len(exchange.failures) for exchange in patient.exchanges])
+        driver.wait(0)
+    uninstall()
+    assert counts == [[1, 0, 0], [2, 1, 1], [2, 2, 1], [2, 2, 2]]
+
+
+def test_a_client_that_leaves_ends_the_attempt(driver: drivers.Driver, patient: Policy) -> None:
+    driver.ask(ABSOLUTE)
+    driver.leave()
+    assert not driver.is_open(driver.upstreams[0])
+    driver.wait(100)
+    assert len(driver.upstreams) == 1
+    (exchange,) = patient.exchanges
+    assert len(exchange.ends) == 1
+
+
+def test_a_client_that_leaves_while_a_connection_is_made(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    driver.connects = False
+    driver.ask(ABSOLUTE)
+    driver.leave()
+    driver.wait(100)
+    assert "request" not in patient.calls
+    assert "failed" not in patient.calls
+
+
+def test_a_flow_that_is_killed_ends_at_the_next_tick(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    driver.ask(ABSOLUTE)
+    patient.exchanges[0].flow.kill()
+    driver.wait(alarm.TICK)
+    assert not driver.is_open(driver.upstreams[0])
+    assert not driver.is_open(driver.client)
+    assert patient.exchanges[0].ends == ["killed"]
+
+
+def test_no_wakeup_is_long(driver: drivers.Driver) -> None:
+    driver.ask(ABSOLUTE)
+    driver.say(HEAD + chunk(FIRST))
+    for _ in range(10):
+        driver.wait(2.9)
+        assert {wakeup.delay <= alarm.TICK for _, wakeup in driver.wakeups} == {True}
+        assert len(driver.wakeups) == 1
 
 
 # What is left behind
