@@ -31,11 +31,12 @@ import sys
 
 sys.path.insert(0, {addons!r})
 
-import answers
-import contract
-import failover
-import heads
-import reply
+from claude_route import responses
+from claude_route.patches import http_stream
+from claude_route.proxy import layer
+from claude_route.proxy import contract
+from claude_route.proxy import reply
+from claude_route.wire import http_message
 
 
 class Untouched:
@@ -61,7 +62,7 @@ class Attempt:
         self.address = (flow.request.host, flow.request.port)
 
     def request(self, address):
-        return heads.like(self.flow.request)
+        return http_message.like(self.flow.request)
 
     def reply(self, response):
         return reply.judge(response, Untouched())
@@ -75,9 +76,12 @@ class Exchange:
         return Attempt(self.flow)
 
     def failed(self, failure):
-        return answers.error(502, failure.detail)
+        return responses.error(502, failure.detail)
 
     def committed(self, response):
+        pass
+
+    def broke_off(self, why):
         pass
 
     def closed(self, why):
@@ -95,7 +99,7 @@ class Policy:
         return flow.request
 
 
-failover.install(Policy())
+http_stream.install(layer.made_for(Policy()))
 """
 
 FAULTS: dict[str, dict[str, Any]] = {
