@@ -32,6 +32,7 @@ import sys
 sys.path.insert(0, {addons!r})
 
 from claude_route import responses
+from claude_route.dialects import usage
 from claude_route.patches import http_stream
 from claude_route.proxy import layer
 from claude_route.proxy import contract
@@ -40,17 +41,28 @@ from claude_route.wire import http_message
 
 
 class Untouched:
+    begun = True
+    complete = False
+    error = ""
+
+    def __init__(self):
+        self.meter = usage.Meter()
+
     def stream(self):
-        return self
+        return Untouched()
 
     def feed(self, event):
+        self.complete = event.name == "message_stop"
         return event.raw
+
+    def is_whole(self, event):
+        return True
 
     def end(self):
         return b""
 
-    def answer(self, body):
-        return body
+    def broken(self, why):
+        return b""
 
 
 class Attempt:
