@@ -96,8 +96,15 @@ def answer_wire(size: int) -> bytes:
     delta = {"type": "text_delta", "text": DELTA}
     event = {"type": "content_block_delta", "index": 0, "delta": delta}
     wire = sse.encode("content_block_delta", json.dumps(event, separators=(",", ":")).encode())
-    block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text"}}
-    message = {"type": "message_start", "message": {"id": "msg_1", "usage": {"input_tokens": 9}}}
+    block: dict[str, Any] = {
+        "type": "content_block_start",
+        "index": 0,
+        "content_block": {"type": "text"},
+    }
+    message: dict[str, Any] = {
+        "type": "message_start",
+        "message": {"id": "msg_1", "usage": {"input_tokens": 9}},
+    }
     head = [sse.encode(one["type"], json.dumps(one).encode()) for one in (message, block)]
     return b"".join(head) + wire * (size // len(wire))
 

@@ -34,7 +34,7 @@ def stop(index: int) -> dict[str, Any]:
     return {"type": "content_block_stop", "index": index}
 
 
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "id": "msg_1",
     "model": "claude-opus-5-5",
     "content": [],
@@ -72,7 +72,7 @@ REQUEST = {
     "stream": True,
     "messages": [{"role": "user", "content": "What is this?"}],
 }
-ROUTED = {
+ROUTED: dict[str, Any] = {
     "route_model": "claude-opus-5-5",
     "route_target": "zai/glm-5",
     "route_attempts": 2,
@@ -89,9 +89,8 @@ def exchange(
     **metadata: Any,
 ) -> http.HTTPFlow:
     flow = tflow.tflow(resp=True)
-    flow.request = http.Request.make(
-        "POST", f"https://api.anthropic.com{path}", request, {"content-type": "application/json"}
-    )
+    headers = http.Headers(content_type="application/json")
+    flow.request = http.Request.make("POST", f"https://api.anthropic.com{path}", request, headers)
     flow.response = http.Response.make(200, answer, {"content-type": answered_with})
     flow.request.timestamp_start = 1000.0
     flow.response.timestamp_start, flow.response.timestamp_end = 1000.8, 1004.1

@@ -15,6 +15,7 @@ import pytest
 import simulator
 from simulator import answers
 from simulator import limits
+from simulator import recorded
 from tests.wire import chromium
 from tests.wire import mitmweb
 from tests.wire import proxies
@@ -45,17 +46,14 @@ def keep_busy(sim: simulator.Simulator, client: httpx.Client) -> None:
     for token, (five_hour, seven_day) in zip(
         proxies.POOL, ((0.34, 0.22), (0.81, 0.48), (0.97, 0.63)), strict=False
     ):
-        headers = limits.unified(
+        limited = limits.unified(
             five_hour=five_hour,
             seven_day=seven_day,
             five_hour_reset=now + 4 * 3600,
             seven_day_reset=now + 5 * 86400,
         )
         usage = {"input_tokens": 5100, "cache_read_input_tokens": 21300, "output_tokens": 712}
-        sim.when(
-            lambda request, token=token: request.bearer == token,
-            answers.Answer(headers=headers, usage=usage),
-        )
+        sim.when(carries(token), answers.Answer(headers=limited, usage=usage))
     sim.when(
         lambda request: request.bearer == proxies.POOL[3],
         answers.failure(429, headers=limits.rejected("5h", now=now, five_hour_in=47 * 60)),
@@ -68,6 +66,10 @@ def keep_busy(sim: simulator.Simulator, client: httpx.Client) -> None:
         assert client.post("/v1/messages", json=body, headers=headers).status_code == 200
     for _ in range(3):
         assert client.post("/v1/messages", json=proxies.message("kimi")).status_code == 503
+
+
+def carries(token: str) -> recorded.Predicate:
+    return lambda request: request.bearer == token
 
 
 @pytest.fixture

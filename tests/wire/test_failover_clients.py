@@ -126,13 +126,13 @@ def test_a_refusal_comes_before_the_body_is_read(start: Start, sim: simulator.Si
     def endless() -> Iterator[bytes]:
         yield from itertools.repeat(b"x" * 65536, 600)
 
-    with proxy.tunnel_client(http2=True) as client:
+    with proxy.tunnel_client(http2=True) as tunnel:
         url = "https://api.anthropic.com/v1/messages"
-        assert client.post(url, content=endless()).status_code == 401
+        assert tunnel.post(url, content=endless()).status_code == 401
         headers = {"x-litellm-api-key": "static-0123456789"}
-        large = client.post(url, content=endless(), headers=headers)
+        large = tunnel.post(url, content=endless(), headers=headers)
         assert (large.status_code, large.json()["error"]["type"]) == (413, "request_too_large")
-        assert client.post(url, json=proxies.message("glm"), headers=headers).status_code == 200
+        assert tunnel.post(url, json=proxies.message("glm"), headers=headers).status_code == 200
     assert len(sim.requests) == 1
 
 

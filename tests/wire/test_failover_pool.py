@@ -13,6 +13,7 @@ import pytest
 import simulator
 from simulator import answers
 from simulator import limits
+from simulator import recorded
 from tests.wire import pairs
 from tests.wire import proxies
 
@@ -38,10 +39,11 @@ def limited(sim: simulator.Simulator, *places: int, **resets: Any) -> None:
     """Has these tokens refused for an hour, or as said, as Anthropic refuses."""
     for place in places:
         headers = limits.rejected("5h", now=time.time(), **resets)
-        sim.when(
-            lambda r, token=proxies.POOL[place - 1]: r.credential == token,
-            answers.failure(429, headers=headers),
-        )
+        sim.when(carries(proxies.POOL[place - 1]), answers.failure(429, headers=headers))
+
+
+def carries(token: str) -> recorded.Predicate:
+    return lambda request: request.credential == token
 
 
 def used(sim: simulator.Simulator) -> list[str]:

@@ -307,7 +307,7 @@ def web(sim: simulator.Simulator, start: Start) -> mitmweb.Web:
     return mitmweb.Web(starting, proxies.profile(sim.url, pool=POOL), show_all="true")
 
 
-def statuses(web: mitmweb.Web) -> list[int]:
+def statuses(web: mitmweb.Web) -> list[int | None]:
     """Of the answers that are there."""
     return [(flow.get("response") or {}).get("status_code") for flow in web.flows()]
 

@@ -16,7 +16,6 @@ import simulator
 from claude_route.watch import failed_attempts
 from claude_route.watch import memory
 from claude_route.watch import upstream_requests
-from simulator import answers
 from tests.wire import mitmweb
 from tests.wire import proxies
 
@@ -84,8 +83,11 @@ def test_the_oldest_bodies_go_and_their_flows_stay(kept: Kept) -> None:
     left = sum(size > 0 for size in kept.bodies)
     assert 9 <= left <= 10
     assert kept.bodies == [0] * (30 - left) + [100] * left
-    assert kept.flows[0].request.raw_content is None
-    assert kept.flows[0].response.raw_content is None
+    oldest = kept.flows[0]
+    assert isinstance(oldest, http.HTTPFlow)
+    assert oldest.request.raw_content is None
+    assert oldest.response is not None
+    assert oldest.response.raw_content is None
 
 
 def test_a_limit_that_is_lowered_holds_at_once(kept: Kept) -> None:
@@ -169,7 +171,9 @@ def test_what_went_upstream_instead_counts_and_goes_too(kept: Kept) -> None:
     assert kept.bodies == [0] * (20 - left) + [200] * left
     assert 4 <= left <= 5
     assert upstream_requests.of(added) is not None
-    assert upstream_requests.of(kept.flows[0]) is None  # type: ignore[arg-type]
+    oldest = kept.flows[0]
+    assert isinstance(oldest, http.HTTPFlow)
+    assert upstream_requests.of(oldest) is None
 
 
 def upstream(kilobytes: int) -> http.Request:
@@ -227,7 +231,6 @@ def resident(pid: int) -> int:
 
 def test_mitmweb_keeps_to_its_limits(sim: simulator.Simulator, start: Start) -> None:
     web = mitmweb.Web(start, proxies.profile(sim.url), keep_flows=20, keep_megabytes=1)
-    sim.default = answers.Answer()
     with web.proxy.client() as client:
         for number in range(40):
             body = proxies.message(text=f"{number} " + "x" * 100_000)

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -372,7 +373,11 @@ def test_header_bytes_that_are_no_text(shared: proxies.Proxy) -> None:
 
 
 def post(
-    client: httpx.Client, model: str = "claude-opus-5-5", *, stream: bool = False, **headers: str
+    client: httpx.Client,
+    model: str = "claude-opus-5-5",
+    *,
+    stream: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
     return client.post("/v1/messages", json=proxies.message(model, stream=stream), headers=headers)
 
@@ -400,13 +405,13 @@ def test_a_session_keeps_its_token_until_it_rests(start: Start, sim: simulator.S
     proxy = start(proxies.profile(sim.url, pool=POOL))
     with proxy.client() as client:
         for session in ("a", "b", "a", "b", "a"):
-            post(client, **{"x-claude-code-session-id": session})
+            post(client, headers={"x-claude-code-session-id": session})
         used = [request.credential for request in sim.requests]
         assert used[0] == used[2] == used[4] != used[1] == used[3]
         sim.clear()
         sim.script(answers.failure(429, headers=limits.rejected("5h", now=time.time())))
-        assert post(client, **{"x-claude-code-session-id": "a"}).status_code == 200
-        post(client, **{"x-claude-code-session-id": "a"})
+        assert post(client, headers={"x-claude-code-session-id": "a"}).status_code == 200
+        post(client, headers={"x-claude-code-session-id": "a"})
     rested, taken, kept = (request.credential for request in sim.requests)
     assert rested == used[0]
     assert taken == kept != rested
@@ -417,7 +422,7 @@ def test_a_pooled_api_key(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(proxies.profile(sim.url, pool={"tokens": key}))
     with proxy.client() as client:
         oauth = {"authorization": "Bearer sk-ant-oat01-client-00-abcd"}
-        post(client, **oauth, **{"anthropic-beta": "oauth-2025-04-20,other-1"})
+        post(client, headers={**oauth, "anthropic-beta": "oauth-2025-04-20,other-1"})
     (request,) = sim.requests
     assert request.header("x-api-key") == key
     assert request.header("authorization") is None
@@ -436,7 +441,7 @@ def test_a_client_may_ask_for_its_own_credential(
 ) -> None:
     proxy = start(proxies.profile(sim.url, pool=POOL))
     with proxy.client() as client:
-        post(client, **headers)
+        post(client, headers=headers)
     assert sim.requests[0].credential == proxies.API_KEY
 
 
@@ -444,7 +449,7 @@ def test_a_client_may_ask_for_the_pool(start: Start, sim: simulator.Simulator) -
     proxy = start(proxies.profile(sim.url, pool={**POOL, "mode": "passthrough"}))
     with proxy.client() as client:
         post(client)
-        post(client, **{"x-claude-token-mode": "rotate"})
+        post(client, headers={"x-claude-token-mode": "rotate"})
     assert [request.credential for request in sim.requests] == [proxies.API_KEY, proxies.POOL[0]]
 
 
@@ -523,16 +528,16 @@ def test_the_static_token_is_asked_for_before_the_body_is_read(
         assert answer.startswith(b"HTTP/1.1 401")
     with proxy.client() as client:
         assert error(post(client))[:2] == (401, "authentication_error")
-        assert error(post(client, **{"x-litellm-api-key": "wrong"}))[0] == 401
+        assert error(post(client, headers={"x-litellm-api-key": "wrong"}))[0] == 401
         unknown_mode = {"x-litellm-api-key": "wrong, x-claude-token-mode: both"}
-        assert error(post(client, **unknown_mode))[0] == 401
+        assert error(post(client, headers=unknown_mode))[0] == 401
         assert client.get("/v1/models").status_code == 401
         assert client.get("/health").status_code == 200
         assert client.post("/v1/files").status_code == 401
         assert client.post("/health").status_code == 401
         assert not sim.requests
-        assert post(client, **{"x-litellm-api-key": STATIC}).status_code == 200
-        assert post(client, **{"x-litellm-api-key": f"Bearer {STATIC}"}).status_code == 200
+        assert post(client, headers={"x-litellm-api-key": STATIC}).status_code == 200
+        assert post(client, headers={"x-litellm-api-key": f"Bearer {STATIC}"}).status_code == 200
 
 
 def test_the_static_token_as_proxy_password(start: Start, sim: simulator.Simulator) -> None:

@@ -112,7 +112,7 @@ class TestAnswer:
         two = (ToolUse("A", {"a": 1}), ToolUse("B", {"b": 2}))
         shapes = {}
         for style in ("openai", "whole", "together", "interleaved", "late"):
-            sim.script(Answer(content=two, calls=style, delta_size=4))  # type: ignore[arg-type]
+            sim.script(Answer(content=two, calls=style, delta_size=4))
             deltas = [chunk["choices"][0]["delta"] for chunk in chunks(sim, ask())]
             parts = [delta["tool_calls"] for delta in deltas if "tool_calls" in delta]
             shapes[style] = [[part["index"] for part in part_list] for part_list in parts]

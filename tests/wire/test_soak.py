@@ -69,9 +69,9 @@ def fault(chance: random.Random) -> answers.Answer:
             place = chance.randrange(9) if chance.random() < 0.5 else 0
             return answers.first_event_error(at=place)
         case 3 | 4:
-            end = chance.choice(["clean", "close", "reset", "reset"])
+            form |= {"end": chance.choice(["clean", "close", "reset", "reset"])}
             form |= {"cut_events": chance.randrange(12), "cut_bytes": chance.choice([0, 1, 25, 60])}
-            return answers.Answer(end=end, **form)
+            return answers.Answer(**form)
         case 5 if chance.random() < 0.4:
             form |= {"cut_events": chance.randrange(12), "end": "hang"}
             return answers.Answer(**form)
@@ -156,7 +156,7 @@ def judge(body: bytes, model: str, text: str) -> str:
     events = [event for event in decoder.feed(body) if event.data and event.name != "ping"]
     assert decoder.rest() == b"", "half an event"
     told = [json.loads(event.data) for event in events if event.name != "weather"]
-    kinds = [each["type"] for each in told]
+    kinds: list[str] = [each["type"] for each in told]
     assert kinds[0] == "message_start"
     assert kinds.count("message_start") == 1
     assert told[0]["message"]["model"] == model

@@ -198,6 +198,6 @@ def test_allow_hosts() -> None:
     ("headers", "expected"),
     [({}, False), ({"origin": "null"}, True), ({"sec-fetch-site": "cross-site"}, True)],
 )
-def test_is_from_browser(headers: dict[str, str], expected: bool) -> None:
+def test_is_from_browser(headers: dict[str | bytes, str | bytes], expected: bool) -> None:
     request = http.Request.make("POST", "http://x/", headers=headers)
     assert listeners.is_from_browser(request) is expected

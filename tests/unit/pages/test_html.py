@@ -4,6 +4,7 @@ import html
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_page() -> None:
         ({"label": "token 2"}, "2 available"),
     ],
 )
-def test_token(changes: dict[str, object], words: str) -> None:
+def test_token(changes: dict[str, Any], words: str) -> None:
     assert words in text(replace(STATUS, tokens=(ROW._replace(**changes),)))
 
 
@@ -104,7 +105,7 @@ def test_token(changes: dict[str, object], words: str) -> None:
         ({"state": "failing"}, "Targets failing 1"),
     ],
 )
-def test_target(changes: dict[str, object], words: str) -> None:
+def test_target(changes: dict[str, Any], words: str) -> None:
     assert words in text(replace(STATUS, targets=(replace(TARGET, **changes),)))
 
 
@@ -119,7 +120,7 @@ def test_target(changes: dict[str, object], words: str) -> None:
         ({"strategy": "least-used"}, "Each request takes the least used one"),
     ],
 )
-def test_what_there_is_none_of(changes: dict[str, object], words: str) -> None:
+def test_what_there_is_none_of(changes: dict[str, Any], words: str) -> None:
     assert words in text(replace(STATUS, **changes))
 
 

@@ -27,6 +27,8 @@ pool:
   tokens: sk-ant-oat01-pool-0000000001-pol1, sk-ant-oat01-pool-0000000002-pol2
 """
 
+type Row = status.Target
+
 
 class Proxy:
     """What a status is taken of."""
@@ -42,7 +44,7 @@ class Proxy:
     def status(self) -> status.Status:
         return status.status(self.state)
 
-    def target(self, name: str) -> status.Target:
+    def target(self, name: str) -> Row:
         return next(row for row in self.status().targets if row.name == name)
 
     def attempt(self, name: str, error: str = "") -> None:

@@ -8,6 +8,7 @@ import pytest
 from mitmproxy import ctx
 from mitmproxy.addons import next_layer
 from mitmproxy.addons import proxyserver
+from mitmproxy.proxy import server
 from mitmproxy.test import taddons
 
 from claude_route.patches import unclosed
@@ -95,6 +96,6 @@ async def test_a_connection_that_is_given_up_while_it_waits_for_its_turn(
 
 
 async def test_uninstalled_it_is_gone() -> None:
-    before = unclosed.server.ConnectionHandler.handle_connection
+    before = server.ConnectionHandler.handle_connection
     unclosed.install()()
-    assert unclosed.server.ConnectionHandler.handle_connection is before
+    assert server.ConnectionHandler.handle_connection is before

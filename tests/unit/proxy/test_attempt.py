@@ -43,9 +43,8 @@ def test_a_credential_goes_to_its_own_address_only() -> None:
     target = profile.target("glm")
     assert target
     body = b'{"model":"glm","messages":[]}'
-    client = http.Request.make(
-        "POST", "https://api.anthropic.com/v1/messages?beta=true", body, {"x-api-key": "{{client}}"}
-    )
+    url = "https://api.anthropic.com/v1/messages?beta=true"
+    client = http.Request.make("POST", url, body, http.Headers(x_api_key="{{client}}"))
     made = attempt_at(target, client)
     assert made.shown.headers["authorization"] == "Bearer {{zai}}"
     assert made.shown.pretty_url == "http://127.0.0.1:1/provider/zai/v1/messages?beta=true"
@@ -78,7 +77,7 @@ def test_anthropic_is_told_the_kind_of_a_key(
     target = profiles.parse(text, {}, "p.yaml").target("claude-x")
     assert target
     body = b'{"model":"claude-x","messages":[]}'
-    headers = {"anthropic-beta": sent} if sent else {}
+    headers = http.Headers(anthropic_beta=sent) if sent else http.Headers()
     client = http.Request.make("POST", "https://api.anthropic.com/v1/messages", body, headers)
     shown = attempt_at(target, client).shown
     assert shown.headers.get("anthropic-beta") == beta

@@ -17,6 +17,7 @@ from mitmproxy import http
 from mitmproxy.addons import next_layer
 from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import commands
+from mitmproxy.proxy.layers import http as layers
 from mitmproxy.test import taddons
 
 from claude_route.patches import http_stream
@@ -162,7 +163,7 @@ class Policy:
     def __init__(self, port: int) -> None:
         self.port = port
         self.limits = contract.Limits(1, 1, 1)
-        self.raises: dict[str, Exception] = {}
+        self.raises: dict[str, Exception | type[Exception]] = {}
         self.calls: list[str] = []
         self.exchanges: list[Exchange] = []
         self.hosts: list[str | None] = []
@@ -358,7 +359,10 @@ async def test_an_addon_that_fails_at_each_piece(running: Running) -> None:
     class Broken:
         def responseheaders(self, flow: http.HTTPFlow) -> None:
             assert flow.response
-            flow.response.stream = lambda data: data.undefined
+            flow.response.stream = self.fail
+
+        def fail(self, data: bytes) -> bytes:
+            raise RuntimeError
 
     ctx.master.addons.add(Broken())
     assert not (await running.ask()).endswith(END)
@@ -373,9 +377,9 @@ async def test_what_fails_at_the_very_end_leaves_nobody_waiting(running: Running
 
 
 async def test_uninstalled_it_is_gone(running: Running) -> None:
-    before = layer.layers.HttpLayer.make_stream
+    before = layers.HttpLayer.make_stream
     http_stream.install(layer.made_for(running.policy))()
-    assert layer.layers.HttpLayer.make_stream is before
+    assert layers.HttpLayer.make_stream is before
 
 
 async def test_a_connection_that_was_given_up_is_not_joined(running: Running) -> None:
@@ -680,5 +684,5 @@ async def test_a_kept_connection_keeps_no_request(
     writer.close()
     await running.settled()
     assert remaining(commands.RequestWakeup) == 0
-    others = {task.get_name() for task in asyncio.all_tasks()} - {asyncio.current_task()}
+    others = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
     assert not [name for name in others if "wakeup" in name or "connection handler" in name]

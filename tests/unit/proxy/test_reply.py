@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 from mitmproxy import http
@@ -21,7 +21,7 @@ from claude_route.proxy import reply
 from claude_route.wire import sse
 from tests.unit import targets
 
-EVENTS = [
+EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("message_start", {"message": {"id": "msg_1", "content": []}}),
     ("content_block_start", {"index": 0, "content_block": {"type": "text", "text": ""}}),
     ("content_block_delta", {"index": 0, "delta": {"type": "text_delta", "text": "naïve 考"}}),

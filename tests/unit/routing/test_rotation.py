@@ -176,7 +176,8 @@ class TestPick:
     def test_empty_pool(self, clock: Clock) -> None:
         pool = rotation.Pool(clock=clock)
         assert not pool
-        assert pool.pick("a") is pool.soonest() is pool.wait() is None
+        assert pool.pick("a") is pool.soonest() is None
+        assert pool.wait() is None
         assert pool.status() == []
 
     def test_the_same_secret_twice_is_one_token(self, clock: Clock) -> None:

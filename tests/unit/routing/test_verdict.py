@@ -19,10 +19,13 @@ def outcome(seen: int | str, **known: Any) -> Outcome:
     """Of a provider that is not Anthropic, unless `known` says otherwise."""
     if isinstance(seen, int):
         known = {"kind": "status", "status": seen} | known
-    return Outcome(
-        **{"target": "zai/glm-5", "credential": "provider", "anthropic": False, "kind": seen}
-        | known
-    )
+    defaults: dict[str, Any] = {
+        "target": "zai/glm-5",
+        "credential": "provider",
+        "anthropic": False,
+        "kind": seen,
+    }
+    return Outcome(**defaults | known)
 
 
 def claude(seen: int | str, credential: str = "pool", **known: Any) -> Outcome:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import gzip
 import zlib
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
@@ -92,7 +92,8 @@ def test_unknown(encoding: str) -> None:
 
 def brotli_of_zeros(megabytes: int) -> bytes:
     encoder = brotli.Compressor(quality=5)
-    return b"".join(encoder.process(bytes(1 << 20)) for _ in range(megabytes)) + encoder.finish()
+    pieces: list[bytes] = [encoder.process(bytes(1 << 20)) for _ in range(megabytes)]
+    return b"".join([*pieces, encoder.finish()])
 
 
 @pytest.mark.parametrize(

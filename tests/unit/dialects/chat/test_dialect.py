@@ -122,13 +122,14 @@ def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], 
         message = detailed(thought, signature="sig+/=")
     texts = [{"content": piece} for piece in cut(draw, said, halves=tidy)]
     pieces = [{"tool_calls": [piece]} for piece in draw(mixed(*lanes))]
+    deltas: list[dict[str, Any]]
     deltas = [*thoughts, *texts, *pieces] if tidy else draw(mixed(thoughts, texts, pieces))
     for place in range(len(deltas) - 1, 0, -1):
         one, next = deltas[place - 1 : place + 1]
         if set(one) == set(next) == {"tool_calls"} and draw(st.booleans()):
             both = {"tool_calls": one["tool_calls"] + next["tool_calls"]}
             deltas[place - 1 : place + 1] = [both]
-    noise = st.sampled_from(
+    noise: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
         [{}, {"content": ""}, {"tool_calls": []}, {"content": None, "role": "assistant"}]
     )
     for _ in range(draw(st.integers(0, 2))):

@@ -102,7 +102,7 @@ def test_a_call_with_a_signature() -> None:
 def test_signatures_need_a_tag(responses: str) -> None:
     to = chat_streams.target(responses=responses)
     calls = [tool(0, "a", "Read", "{}") | {"extra_content": EXTRA}]
-    message = {"reasoning_details": [ENCRYPTED], "tool_calls": calls}
+    message: dict[str, Any] = {"reasoning_details": [ENCRYPTED], "tool_calls": calls}
     for content in (
         streamed(chunk(**message), chunk("stop"), to=to)["content"],
         chat_streams.answered(message, to)["content"],

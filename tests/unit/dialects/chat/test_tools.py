@@ -51,7 +51,10 @@ def test_schema(schema: Any, expected: dict[str, Any]) -> None:
 
 def test_dropped() -> None:
     extra = {"cache_control": {}, "defer_loading": True, "strict": True, "allowed_callers": []}
-    offered = [READ | extra, {"type": "web_search_20250305", "name": "web_search"}]
+    offered: list[dict[str, Any]] = [
+        READ | extra,
+        {"type": "web_search_20250305", "name": "web_search"},
+    ]
     offered.append({"name": "DeferredToolPlaceholder", "input_schema": {}, "defer_loading": True})
     assert tools(*offered) == [function("Read", description="Reads")]
     assert set(chat_streams.call({"tools": offered}).dropped) == {

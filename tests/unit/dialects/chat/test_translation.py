@@ -202,7 +202,7 @@ def test_dropped_of_a_format() -> None:
 
 
 def test_dropped_of_system_and_messages() -> None:
-    system = [{"type": "text", "text": "x-anthropic-billing-header: a"}]
+    system: list[dict[str, Any]] = [{"type": "text", "text": "x-anthropic-billing-header: a"}]
     system += [{"type": "text", "text": "a", "cache_control": {}}]
     messages = [{"role": "system", "content": [], "output_config": {"effort": "low"}}]
     dropped = chat_streams.call({"system": system, "messages": messages}).dropped

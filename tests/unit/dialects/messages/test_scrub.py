@@ -30,7 +30,7 @@ ANTHROPIC = targets.target("anthropic", "claude-opus-5-5", auth="client")
 ZAI = targets.target("zai", "glm-5")
 
 # As Claude Code sends it to api.anthropic.com, shortened.
-CLAUDE_CODE = {
+CLAUDE_CODE: dict[str, Any] = {
     "model": "claude-opus-5-5",
     "messages": [
         {"role": "user", "content": [{"type": "text", "text": "café ☕"}]},
@@ -337,7 +337,7 @@ def test_beta(value: str | None, oauth: str, api: str) -> None:
 )
 def test_translator(name: str, policy: str | None, signatures: list[str]) -> None:
     auth = "client" if name == "anthropic" else "none"
-    thinking = {"thinking": {"responses": policy}} if policy else {}
+    thinking: dict[str, Any] = {"thinking": {"responses": policy}} if policy else {}
     translator = scrub.Translator(targets.target(name, auth=auth, **thinking))
 
     wire = (paths.DATA / "thinking.sse").read_bytes()

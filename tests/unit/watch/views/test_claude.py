@@ -164,7 +164,7 @@ def test_what_went_upstream() -> None:
         json.dumps(
             {"model": "qwen", "messages": [{"role": "user", "content": "Asked"}], "stop": ["x"]}
         ),
-        {"authorization": "Bearer {{openrouter}}"},
+        http.Headers(authorization="Bearer {{openrouter}}"),
     )
     upstream_requests.remember(flow, upstream)
     _, page = shown(flow, flow.request, "claude-upstream")
@@ -216,9 +216,9 @@ def test_what_is_no_message_is_json_or_text(body: bytes, page: str) -> None:
 
 def test_views_chosen_for_other_flows() -> None:
     flow = tflow.tflow(resp=True)
-    for view in ("claude", "claude-full", "claude-upstream"):
+    for name in ("claude", "claude-full", "claude-upstream"):
         for message, body in ((flow.request, "content"), (flow.response, "message")):
-            assert shown(flow, message, view) == (view, body)
+            assert shown(flow, message, name) == (name, body)
     for view in claude.Views().views:
         assert view.prettify(b'{"messages":[]}', Metadata()).startswith("?\n")
 
