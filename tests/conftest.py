@@ -1,87 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import httpx
-import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings
-
-import simulator
-from tests.wire import pairs
-from tests.wire import proxies
 
 # How long an example takes is up to the machine.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-
-
-@pytest.fixture
-def sim() -> Iterator[simulator.Simulator]:
-    with simulator.Simulator() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def shared_sim() -> Iterator[simulator.Simulator]:
-    """For a proxy that a whole file shares."""
-    with simulator.Simulator() as running:
-        yield running
-
-
-@pytest.fixture
-def seen(shared_sim: simulator.Simulator) -> simulator.Simulator:
-    """The same, which has seen nothing yet."""
-    shared_sim.clear()
-    return shared_sim
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., proxies.Proxy]]:
-    """Starts proxies that end with the test."""
-    started: list[proxies.Proxy] = []
-
-    def start(profile: Any, **arguments: Any) -> proxies.Proxy:
-        folder = tmp_path / f"proxy{len(started)}"
-        folder.mkdir()
-        started.append(proxies.Proxy(folder, profile, **arguments))
-        return started[-1]
-
-    yield start
-    for each in started:
-        each.close()
-
-
-@pytest.fixture(scope="module")
-def module_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pairs.Pair]:
-    with pairs.running(tmp_path_factory.mktemp("proxy")) as pair:
-        yield pair
-
-
-@pytest.fixture
-def pair(module_pair: pairs.Pair) -> pairs.Pair:
-    module_pair.sim.clear()
-    return module_pair
-
-
-@pytest.fixture(scope="module")
-def module_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pairs.Pair]:
-    with pairs.running(tmp_path_factory.mktemp("secure"), tls=True) as pair:
-        yield pair
-
-
-@pytest.fixture
-def secure(module_secure: pairs.Pair) -> pairs.Pair:
-    """A pair whose upstreams speak HTTP/2 with those who offer it."""
-    module_secure.sim.clear()
-    return module_secure
-
-
-@pytest.fixture(params=[pairs.reverse, pairs.http2])
-def client(request: pytest.FixtureRequest, pair: pairs.Pair) -> Iterator[httpx.Client]:
-    """Through each of the pair's doors; HTTP/1.1 at one, HTTP/2 at the other."""
-    with request.param(pair) as made:
-        yield made

@@ -136,6 +136,7 @@ def test_filters_can_be_read() -> None:
         assert flowfilter.parse(each)
 
 
+@pytest.mark.wire
 def test_options_exist() -> None:
     ours = [
         name

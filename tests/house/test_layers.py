@@ -50,7 +50,6 @@ TESTED_ELSEWHERE = {
     "claude_route.proxy.contract": "it says what others must have, and does nothing",
     "claude_route.proxy.exchange": "whole requests, in tests/wire/test_route.py and test_failover*",
     "claude_route.proxy.state": "it holds what others make and test",
-    "claude_route.watch.memory": "a real mitmweb, in tests/wire/test_memory.py",
 }
 """Modules without a unit test of their own, and what covers them."""
 

@@ -1,12 +1,13 @@
 """Headless Chromium, for tests of pages as people see them.
 
 playwright-core comes from npm into `.tools`, Chromium from the system; where either is missing, the
-tests that need them are skipped. A test module says `pytest_plugins = ["tests.wire.chromium"]` and takes the
-fixture `page`. Screenshots go to the test's own folder, or to the one that SCREENSHOTS names.
+tests that need them are skipped. Tests take the fixture `page`. Screenshots go to the test's own
+folder, or to the one that SCREENSHOTS names.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -144,14 +145,18 @@ class Page:
         return answer["value"]
 
 
-@pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Page]:
+    """A page whose screenshots go to `folder`, unless SCREENSHOTS names another. Skips the test
+    where there is no browser."""
     node = shutil.which("node")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     if node is None or chromium is None or not PLAYWRIGHT.is_dir():
         pytest.skip("needs node, chromium, and playwright-core from npm in .tools/node_modules")
-    screenshots = Path(os.environ.get("SCREENSHOTS") or tmp_path / "screenshots").resolve()
+    screenshots = Path(os.environ.get("SCREENSHOTS") or folder / "screenshots").resolve()
     screenshots.mkdir(parents=True, exist_ok=True)
     page = Page(node, chromium, screenshots)
-    yield page
-    page.close()
+    try:
+        yield page
+    finally:
+        page.close()

@@ -20,8 +20,6 @@ from tests.wire import chromium
 from tests.wire import mitmweb
 from tests.wire import proxies
 
-pytest_plugins = ["tests.wire.chromium"]
-
 Start = Callable[..., proxies.Proxy]
 
 KEY = "static-key-0123456789"

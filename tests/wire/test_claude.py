@@ -16,7 +16,7 @@ from simulator import ports
 from tests.wire import claude_code
 from tests.wire import proxies
 
-pytestmark = claude_code.needs_claude
+pytestmark = [pytest.mark.client, claude_code.needs_claude]
 
 Start = Callable[..., proxies.Proxy]
 

@@ -17,9 +17,7 @@ from tests.wire import claude_code
 from tests.wire import mitmweb
 from tests.wire import proxies
 
-pytest_plugins = ["tests.wire.chromium"]
-
-pytestmark = claude_code.needs_claude
+pytestmark = [pytest.mark.client, claude_code.needs_claude]
 
 Start = Callable[..., proxies.Proxy]
 

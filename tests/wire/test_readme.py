@@ -165,6 +165,7 @@ def test_run(tmp_path: Path) -> None:
         started.close()
 
 
+@pytest.mark.client
 @claude_code.needs_claude
 @pytest.mark.parametrize("command", [HELLO, f"{REVERSE} -p hello", f"{TUNNEL} -p hello"])
 def test_claude_is_answered(demo: Started, command: str) -> None:

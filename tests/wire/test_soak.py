@@ -23,6 +23,8 @@ from simulator.recorded import Recorded
 from tests.wire import pairs
 from tests.wire import proxies
 
+pytestmark = pytest.mark.soak
+
 SEED = 5
 STREAMS = 1000
 CLIENTS = 20

@@ -20,8 +20,6 @@ from tests.wire import chromium
 from tests.wire import mitmweb
 from tests.wire import proxies
 
-pytest_plugins = ["tests.wire.chromium"]
-
 Start = Callable[..., proxies.Proxy]
 
 SLOW = simulator.Answer(content=(answers.Text("All work and no play. " * 60),), event_delay=0.1)
