@@ -133,7 +133,7 @@ def test_filters_can_be_read() -> None:
     shown = re.findall(r"^\| `(.*?)` \|", section("docs/inspecting.md", "Filters"), re.MULTILINE)
     assert shown
     for each in shown:
-        assert flowfilter.parse(each)
+        flowfilter.parse(each)
 
 
 @pytest.mark.wire

@@ -52,7 +52,7 @@ def used(sim: simulator.Simulator) -> list[str]:
 
 
 def test_the_third_token_answers_when_two_are_limited(
-    pooled: Callable[..., httpx.Client], start: Start, sim: simulator.Simulator
+    pooled: Callable[..., httpx.Client], sim: simulator.Simulator
 ) -> None:
     limited(sim, 1, 2)
     with pooled(fallbacks={"claude-*": ["glm"]}) as client:

@@ -358,15 +358,16 @@ def test_a_web_page_may_not_post(shared: proxies.Proxy, seen: simulator.Simulato
     assert not seen.requests
 
 
-def test_header_bytes_that_are_no_text(shared: proxies.Proxy) -> None:
+def test_header_bytes_that_are_no_text(shared: proxies.Proxy, seen: simulator.Simulator) -> None:
     with socket.create_connection(("127.0.0.1", shared.reverse_port)) as raw:
         body = json.dumps(proxies.message()).encode()
         raw.sendall(
             b"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: \xff\xfe\r\n"
-            b"x-litellm-api-key: \xff\r\nconnection: close\r\n"
+            b"anthropic-version: 2023-06-01\r\nx-litellm-api-key: \xff\r\nconnection: close\r\n"
             b"content-length: %d\r\n\r\n%s" % (len(body), body)
         )
-        assert raw.makefile("rb").readline().split()[1] in (b"200", b"400", b"401")
+        assert raw.makefile("rb").readline().split()[1] == b"200"
+    assert seen.requests[0].credential == "\xff\xfe"
 
 
 # Credentials
