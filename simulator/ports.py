@@ -1,4 +1,4 @@
-"""Places where no provider is: for what happens before a connection stands."""
+"""Ports where no provider is: free ones, and one where a connection never comes about."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterator
 HOST = "127.0.0.1"
 
 
-def refusing() -> int:
-    """A port that nobody listens on: connecting to it is refused."""
+def free() -> int:
+    """A port that nobody listens on: connecting to it is refused, until someone does."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

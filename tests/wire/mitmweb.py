@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from simulator import ports
 from tests.wire import proxies
 
 PASSWORD = "mitmweb-password"
@@ -18,7 +19,7 @@ class Web:
     def __init__(self, start: Callable[..., proxies.Proxy], profile: Any, **options: Any) -> None:
         """`options` are mitmproxy's, but for `environ` and `arguments`, which are the process's."""
         environ, more = options.pop("environ", {}), options.pop("arguments", [])
-        port = proxies.free_port()
+        port = ports.free()
         options = {
             "web_port": port,
             "web_open_browser": "false",

@@ -26,6 +26,7 @@ import httpx
 import simulator
 from claude_route.wire import sse
 from simulator import answers
+from simulator import ports
 from tests.wire import proxies
 
 FALLBACKS = {"claude-*": ["glm"], "hasty-*": ["glm"], "refused-*": ["glm"], "far-*": ["glm"]}
@@ -48,7 +49,7 @@ def providers(url: str, far: int = 9) -> dict[str, Any]:
     hasty = {"connect_timeout": 1, "first_byte_timeout": 1, "idle_timeout": 1}
     named = proxies.profile(url)["providers"]
     named["hasty"] = {"base_url": f"{url}/provider/hasty", **keyed, **hasty}
-    named["refused"] = {"base_url": f"http://127.0.0.1:{proxies.free_port()}", **keyed}
+    named["refused"] = {"base_url": f"http://127.0.0.1:{ports.free()}", **keyed}
     named["far"] = {"base_url": f"http://127.0.0.1:{far}", **keyed, "connect_timeout": 1}
     return dict(named)
 

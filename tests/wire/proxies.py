@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from simulator import ports
 from tests import paths
 
 ROOT = paths.ROOT
@@ -29,13 +29,6 @@ PATIENCE = 30.0
 """Seconds within which all that is waited for comes, on a slow and busy machine too."""
 
 POOL = tuple(f"sk-ant-oat01-pool-000000000{n}-pol{n}" for n in range(1, 6))
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def profile(url: str, **changes: Any) -> dict[str, Any]:
@@ -94,7 +87,7 @@ class Proxy:
         self.folder = folder
         self.profile_path = folder / "profile.yaml"
         self.write_profile(profile)
-        self.reverse_port, self.proxy_port = free_port(), free_port()
+        self.reverse_port, self.proxy_port = ports.free(), ports.free()
         self.url = f"http://127.0.0.1:{self.reverse_port}"
         self.proxy_url = f"http://127.0.0.1:{self.proxy_port}"
         self.log_path = folder / "log.txt"

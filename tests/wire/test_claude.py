@@ -87,7 +87,7 @@ def test_a_failed_provider_is_replaced(
     profile["providers"]["anthropic"]["first_byte_timeout"] = 0.5
     answer = FAULTS[fault]
     if answer is None:
-        profile["providers"]["anthropic"]["base_url"] = f"http://127.0.0.1:{ports.refusing()}"
+        profile["providers"]["anthropic"]["base_url"] = f"http://127.0.0.1:{ports.free()}"
     else:
         sim.when(lambda recorded: recorded.model == "claude-opus-5-5", answer)
     proxy = start(profile)

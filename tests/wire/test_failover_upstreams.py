@@ -13,6 +13,7 @@ import pytest
 
 import simulator
 from claude_route.proxy import dialing
+from simulator import ports
 from tests.wire import pairs
 from tests.wire import proxies
 
@@ -135,7 +136,7 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
 
 
 def test_an_address_that_refused_is_asked_again(start: Start, sim: simulator.Simulator) -> None:
-    port = proxies.free_port()
+    port = ports.free()
     named = {
         "late": {"base_url": f"http://127.0.0.1:{port}", "auth": "bearer", "api_key": "k" * 20}
     }
@@ -194,7 +195,7 @@ def syn_sent(port: int) -> int:
 
 def test_a_proxy_of_ones_own_that_does_not_answer(start: Start, sim: simulator.Simulator) -> None:
     with pairs.unanswered() as far:
-        port = proxies.free_port()
+        port = ports.free()
         proxy = start(
             proxies.profile(sim.url, providers=pairs.providers(sim.url), models=pairs.MODELS),
             behind=sim.url,

@@ -19,6 +19,7 @@ from tornado import websocket
 
 import simulator
 from simulator import answers
+from simulator import ports
 from tests.wire import mitmweb
 from tests.wire import proxies
 
@@ -47,7 +48,7 @@ def profile(url: str) -> dict[str, Any]:
                 "api_key": "${CHAT_KEY}",
             },
             "dead": {
-                "base_url": f"http://127.0.0.1:{proxies.free_port()}",
+                "base_url": f"http://127.0.0.1:{ports.free()}",
                 "auth": "bearer",
                 "api_key": "${ZAI_API_KEY}",
             },

@@ -21,6 +21,7 @@ from mitmproxy import io as mitmproxy_io
 import simulator
 from simulator import answers
 from simulator import limits
+from simulator import ports
 from tests.wire import proxies
 
 Start = Callable[..., proxies.Proxy]
@@ -639,7 +640,7 @@ def test_a_door_that_is_taken_ends_the_start(start: Start) -> None:
 
 def test_open_doors_for_those_who_say_so(start: Start) -> None:
     profile = proxies.profile("http://127.0.0.1:1", open=True)
-    proxy = start(profile, wait=False, modes=[f"regular@0.0.0.0:{proxies.free_port()}"])
+    proxy = start(profile, wait=False, modes=[f"regular@0.0.0.0:{ports.free()}"])
     proxy.wait_for_log("listening at")
     assert proxy.process.poll() is None
 

@@ -275,7 +275,7 @@ class TestWire:
 
     def test_ports_without_a_provider(self) -> None:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((ports.HOST, ports.refusing()), timeout=proxies.PATIENCE)
+            socket.create_connection((ports.HOST, ports.free()), timeout=proxies.PATIENCE)
         with ports.unanswered() as port, pytest.raises(TimeoutError):
             socket.create_connection((ports.HOST, port), timeout=0.1)
 
