@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import measure
+from simulator import ports
 
 REQUESTS = 400
 STREAMS = 40
@@ -141,7 +142,7 @@ def switching(behind: int) -> Iterator[tuple[int, int]]:
         providers={
             "anthropic": {"base_url": url},
             "zai": {"base_url": f"{url}/provider", **keyed},
-            "refused": {"base_url": f"http://127.0.0.1:{measure.free_port()}", **keyed},
+            "refused": {"base_url": f"http://127.0.0.1:{ports.free()}", **keyed},
             "silent": {"base_url": f"{url}/provider", **keyed, "first_byte_timeout": 0.2},
         },
         models={

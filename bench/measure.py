@@ -18,6 +18,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from simulator import ports
+
 ROOT = Path(__file__).parent.parent
 ROUTE = ROOT / "addons" / "route.py"
 MITMDUMP = Path(sys.executable).parent / "mitmdump"
@@ -30,13 +32,6 @@ def responseheaders(flow):
 
 WARM = 10
 """Of each call that is timed, before those that count."""
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextlib.contextmanager
@@ -72,7 +67,7 @@ def running(command: Sequence[str], port: int, **environ: str) -> Iterator[subpr
 @contextlib.contextmanager
 def simulator(program: Sequence[str] = ("-m", "simulator")) -> Iterator[int]:
     """The port of the simulator, or of another Python program that takes its options."""
-    port = free_port()
+    port = ports.free()
     command = [sys.executable, *program, "--port", str(port)]
     with running(command, port, PYTHONPATH=str(ROOT)):
         yield port
@@ -93,7 +88,7 @@ def mitmdump(
     script: Path, behind: int, *arguments: str, program: Path = MITMDUMP
 ) -> Iterator[tuple[int, int]]:
     """A reverse door to the simulator's port: the door's own port and its process's id."""
-    port = free_port()
+    port = ports.free()
     door = f"reverse:http://127.0.0.1:{behind}@127.0.0.1:{port}"
     command = [str(program), "-q", "-s", str(script), "--mode", door, *arguments]
     with running(command, port) as process:

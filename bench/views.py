@@ -26,6 +26,7 @@ import tornado.httpclient
 import tornado.websocket
 
 from bench import measure
+from simulator import ports
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 
@@ -140,7 +141,7 @@ class Started(NamedTuple):
 
 @contextlib.contextmanager
 def mitmweb(behind: int, script: str) -> Iterator[Started]:
-    port, web = measure.free_port(), measure.free_port()
+    port, web = ports.free(), ports.free()
     url = f"http://127.0.0.1:{behind}"
     profile = {
         "providers": {"anthropic": {"base_url": url}},
