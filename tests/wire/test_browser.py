@@ -95,7 +95,7 @@ def test_page(busy: proxies.Proxy, page: chromium.Page) -> None:
     assert all(url.startswith((busy.url, "data:")) for url in page.requests())
 
 
-def test_page_is_told_to_screen_readers(busy: proxies.Proxy, page: chromium.Page) -> None:
+def test_page_for_screen_readers(busy: proxies.Proxy, page: chromium.Page) -> None:
     page.open(f"{busy.url}/status")
     wide = page.aria("main")
     assert 'heading "Claude tokens"' in wide

@@ -156,14 +156,14 @@ def test_all_that_was_tried_is_named(pair: pairs.Pair, client: httpx.Client) -> 
     assert len(pair.log_of(model)) == 2
 
 
-def test_one_that_is_not_there_and_has_no_fallback(pair: pairs.Pair, client: httpx.Client) -> None:
+def test_an_unreachable_target_without_a_fallback(pair: pairs.Pair, client: httpx.Client) -> None:
     model = pair.model("nobody")
     answer = pairs.ask(client, model)
     assert (answer.status, answer.error["type"]) == (502, "api_error")
     assert answer.error["message"].startswith(f"refused/{model}: ")
 
 
-def test_a_key_of_ours_that_is_refused_sends_nobody_to_log_in(
+def test_a_refused_key_of_ours_asks_nobody_to_log_in(
     pair: pairs.Pair, client: httpx.Client
 ) -> None:
     pair.when("glm-5", status=401, message="provider-key-0123456789 is no key")
@@ -172,7 +172,7 @@ def test_a_key_of_ours_that_is_refused_sends_nobody_to_log_in(
     assert "provider-key" not in answer.body.decode()
 
 
-def test_a_thread_that_would_leave_anthropic_starts_anew(
+def test_a_thread_that_would_leave_anthropic_starts_over(
     pair: pairs.Pair, client: httpx.Client
 ) -> None:
     model = pair.model("claude")
@@ -259,7 +259,7 @@ def test_a_target_that_failed_three_times_is_passed_over(pair: pairs.Pair) -> No
     assert attempts == ["2", "2", "2", "1"]
 
 
-def test_it_is_asked_all_the_same_when_nothing_stands_behind(pair: pairs.Pair) -> None:
+def test_a_failing_target_without_a_fallback_is_still_asked(pair: pairs.Pair) -> None:
     model = pair.model("alone")
     pair.when(model, status=503)
     with pair.reverse() as client:

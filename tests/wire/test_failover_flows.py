@@ -107,7 +107,7 @@ def test_a_flow_that_is_killed_is_over(watched: pairs.Pair, tmp_path: Path) -> N
     assert {flow.error and flow.error.msg for flow in flows} == {"Connection killed."}
 
 
-def test_a_stream_that_is_killed_leaves_the_others_alone(watched: pairs.Pair) -> None:
+def test_a_killed_stream_leaves_the_others_running(watched: pairs.Pair) -> None:
     watched.when("alone-1", event_delay=0.02)
     with pairs.Streams(watched) as streams:
         stays, goes = streams.ask("alone-1"), streams.ask("alone-1", ("x-kill-head", "1"))

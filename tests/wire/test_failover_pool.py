@@ -64,7 +64,7 @@ def test_the_third_token_answers_when_two_are_limited(
         assert used(sim)[3:] == ["pol3"], "the first two rest"
 
 
-def test_the_log_tells_what_rests_and_what_came_next(
+def test_the_log_reports_what_rests_and_what_came_next(
     start: Start, sim: simulator.Simulator
 ) -> None:
     pool = {"tokens": list(proxies.POOL[:2])}
@@ -98,7 +98,7 @@ def test_the_fallback_answers_when_all_are_limited(
         assert pairs.post(client).headers["x-route-attempts"] == "1", "none is asked while all rest"
 
 
-def test_the_soonest_reset_is_told_when_all_are_limited_and_nothing_stands_behind(
+def test_the_soonest_reset_is_reported_when_all_are_limited_without_a_fallback(
     pooled: Callable[..., httpx.Client], sim: simulator.Simulator
 ) -> None:
     with pooled() as client:

@@ -75,7 +75,7 @@ def module_proxy(
         b"x-a: b\0c",
     ],
 )
-def test_a_head_with_two_meanings_goes_nowhere(
+def test_ambiguous_headers_are_not_forwarded(
     module_proxy: proxies.Proxy, seen: simulator.Simulator, field: bytes
 ) -> None:
     answer = exchange(module_proxy.reverse_port, post(field))
@@ -96,7 +96,7 @@ SECRET = b"MARKED-0123456789-mrkd"
         pytest.param(b"GET http://a:%s@x/ HTTP/1.1\r\n\r\n" % SECRET, id="password in a URL"),
     ],
 )
-def test_a_head_that_is_none_is_not_logged(module_proxy: proxies.Proxy, wire: bytes) -> None:
+def test_unreadable_headers_are_not_logged(module_proxy: proxies.Proxy, wire: bytes) -> None:
     for port in (module_proxy.reverse_port, module_proxy.proxy_port):
         with socket.create_connection(("127.0.0.1", port), timeout=proxies.PATIENCE) as raw:
             raw.sendall(wire)
@@ -229,9 +229,7 @@ TOKEN = POOL["tokens"][0].encode()
         b"%s\r\n\r\n",
     ],
 )
-def test_a_token_that_is_repeated_in_a_head_is_taken_out(
-    start: Start, tmp_path: Path, wire: bytes
-) -> None:
+def test_a_token_repeated_in_headers_is_redacted(start: Start, tmp_path: Path, wire: bytes) -> None:
     saved = tmp_path / "saved.flows"
     wire %= TOKEN
     with pairs.Odd([wire, wire], [wire, wire]) as upstream:
@@ -247,7 +245,7 @@ def test_a_token_that_is_repeated_in_a_head_is_taken_out(
     assert b"[redacted]" in saved.read_bytes()
 
 
-def test_a_token_that_is_repeated_in_the_middle_of_an_answer_is_taken_out(start: Start) -> None:
+def test_a_token_repeated_in_the_middle_of_an_answer_is_redacted(start: Start) -> None:
     error = b'{"type":"error","error":{"type":"api_error","message":"no %s"}}' % TOKEN
     begun = b'event: message_start\ndata: {"type":"message_start","message":{}}\n\n'
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"

@@ -89,7 +89,7 @@ def test_everything_can_be_seen(web: mitmweb.Web) -> None:
     assert b"claude-opus-5-5" in web.api.get(f"/flows/{flow}/request/content.data").content
 
 
-def test_options_are_told_without_secrets(web: mitmweb.Web) -> None:
+def test_options_are_reported_without_secrets(web: mitmweb.Web) -> None:
     answer = web.api.get("/options")
     options = answer.json()
     for secret in (PROXYAUTH, mitmweb.PASSWORD, str(web.proxy.folder / "mitmproxy")):
@@ -110,7 +110,7 @@ def test_strangers_get_the_login_form(web: mitmweb.Web) -> None:
             assert stranger.post(path, data=form, follow_redirects=True).status_code == 200
 
 
-def test_all_is_allowed_unless_it_is_set(sim: simulator.Simulator, start: Start) -> None:
+def test_everything_is_allowed_without_the_option(sim: simulator.Simulator, start: Start) -> None:
     web = mitmweb.Web(start, proxies.profile(sim.url))
     with web.proxy.client() as client:
         client.post("/v1/messages", json=proxies.message()).raise_for_status()
@@ -123,7 +123,7 @@ def test_all_is_allowed_unless_it_is_set(sim: simulator.Simulator, start: Start)
     assert web.api.get("/options").json()["web_password"]["value"] == mitmweb.PASSWORD
 
 
-def test_every_handler_of_mitmweb_has_been_thought_about() -> None:
+def test_every_handler_of_mitmweb_is_known() -> None:
     """What is new in a version of mitmproxy is refused, and noticed here."""
     refused = {
         "ClearAll",

@@ -127,7 +127,7 @@ def test_a_request_that_is_not_ours_passes_unchanged(
     assert request.header("x-claude-token-mode") is request.header("x-litellm-api-key") is None
 
 
-def test_an_unknown_model_is_answered_with_those_there_are(
+def test_an_unknown_model_is_answered_with_the_known_ones(
     shared: proxies.Proxy, seen: simulator.Simulator
 ) -> None:
     with shared.client() as client:
@@ -359,7 +359,7 @@ def test_a_web_page_may_not_post(shared: proxies.Proxy, seen: simulator.Simulato
     assert not seen.requests
 
 
-def test_header_bytes_that_are_no_text(shared: proxies.Proxy, seen: simulator.Simulator) -> None:
+def test_header_bytes_that_are_not_text(shared: proxies.Proxy, seen: simulator.Simulator) -> None:
     with socket.create_connection(("127.0.0.1", shared.reverse_port)) as raw:
         body = json.dumps(proxies.message()).encode()
         raw.sendall(
@@ -396,7 +396,7 @@ def test_tokens_take_turns(start: Start, sim: simulator.Simulator) -> None:
         assert request.listed("anthropic-beta").count("oauth-2025-04-20") == 1
 
 
-def test_an_error_is_not_riddled_with_a_short_key(start: Start, sim: simulator.Simulator) -> None:
+def test_a_short_key_is_not_redacted_in_an_error(start: Start, sim: simulator.Simulator) -> None:
     sim.script(answers.failure(400, "messages: text content blocks must be non-empty"))
     proxy = start(proxies.profile(sim.url))
     with proxy.client(headers={"x-litellm-api-key": "e"}) as client:
@@ -627,7 +627,7 @@ def test_what_is_wrong_is_refused_at_start(
     assert "listening" not in proxy.log
 
 
-def test_a_door_that_is_taken_ends_the_start(start: Start) -> None:
+def test_a_port_in_use_ends_the_start(start: Start) -> None:
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             stack.enter_context(socket.create_server(("127.0.0.1", 4000)))
@@ -638,14 +638,14 @@ def test_a_door_that_is_taken_ends_the_start(start: Start) -> None:
     assert "ANTHROPIC_BASE_URL" not in proxy.log
 
 
-def test_open_doors_for_those_who_say_so(start: Start) -> None:
+def test_listeners_are_open_if_the_profile_says_so(start: Start) -> None:
     profile = proxies.profile("http://127.0.0.1:1", open=True)
     proxy = start(profile, wait=False, modes=[f"regular@0.0.0.0:{ports.free()}"])
     proxy.wait_for_log("listening at")
     assert proxy.process.poll() is None
 
 
-def test_an_option_that_nobody_has_is_told(start: Start) -> None:
+def test_an_unknown_option_is_reported(start: Start) -> None:
     proxy = start(proxies.profile("http://127.0.0.1:1"), arguments=["--set", "web_read_only=true"])
     proxy.wait_for_log("--set web_read_only: no such option")
 

@@ -77,7 +77,7 @@ class TestAnswer:
         assert bool(message(sim, body)["content"][0]["thinking"]) == shown
 
     @pytest.mark.parametrize("delta_size", [1, 7, 1000])
-    def test_stream_tells_the_same_as_the_whole(self, sim: Simulator, delta_size: int) -> None:
+    def test_stream_says_the_same_as_the_whole(self, sim: Simulator, delta_size: int) -> None:
         content = (
             Thinking("naïve", signature="s"),
             RedactedThinking("abc"),
@@ -213,7 +213,7 @@ class TestTools:
             [{"type": "text", "text": f"You said: {prompt}"}]
         ]
 
-    def test_a_second_prompt_begins_anew(self, sim: Simulator) -> None:
+    def test_a_second_prompt_starts_over(self, sim: Simulator) -> None:
         body = ask("run: echo 1", tools=[BASH])
         first = message(sim, body)["content"]
         body["messages"] += [

@@ -95,7 +95,7 @@ class TestAnswer:
         assert sim.refusals == []
 
     @pytest.mark.parametrize("style", ["openai", "whole", "together", "interleaved", "late"])
-    def test_stream_tells_the_same_as_the_whole(self, sim: Simulator, style: Any) -> None:
+    def test_stream_says_the_same_as_the_whole(self, sim: Simulator, style: Any) -> None:
         content = (
             Thinking("hm – 考え"),
             Text("I call naïvely."),

@@ -43,7 +43,7 @@ class TestFaults:
     BODY = ask("hello", stream=True)
 
     @pytest.mark.parametrize("before", ["reset", "close"])
-    def test_ends_before_the_head(self, sim: Simulator, before: faults.Before) -> None:
+    def test_ends_before_the_headers(self, sim: Simulator, before: faults.Before) -> None:
         sim.script(Answer(before_head=before))
         assert raw(sim, self.BODY) == (b"", {"close": "closed"}.get(before, before))
 
@@ -350,7 +350,9 @@ class TestTls:
         assert wire.count(b"event: ") == 3
 
     @pytest.mark.parametrize("before", ["close", "reset"])
-    def test_no_head(self, secure: Simulator, client: httpx.Client, before: faults.Before) -> None:
+    def test_no_headers(
+        self, secure: Simulator, client: httpx.Client, before: faults.Before
+    ) -> None:
         secure.script(Answer(before_head=before))
         with pytest.raises(httpx.TransportError):
             client.post("/v1/messages", json=ask())

@@ -115,7 +115,7 @@ def test_a_session_is_a_clean_list(sim: simulator.Simulator, web: mitmweb.Web) -
     assert "POST /api/event_logging/v2/batch" in comments
 
 
-def test_what_was_asked_is_found_by_what_is_told(
+def test_requests_are_found_by_metadata_and_comment(
     sim: simulator.Simulator, web: mitmweb.Web
 ) -> None:
     session(sim, web)

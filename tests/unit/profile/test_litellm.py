@@ -326,7 +326,7 @@ def test_patterns(name: str, model: str, asked: str, target: str) -> None:
     assert str(profile.target(asked)) == target
 
 
-def test_what_the_file_names_itself_is_kept() -> None:
+def test_models_that_the_file_names_are_kept() -> None:
     profile = parse(
         config(
             {"model_name": "anthropic/*", "model": "anthropic/*"},

@@ -181,7 +181,7 @@ def test_pool_tokens(tokens: str, environ: dict[str, str], found: tuple[str, ...
     assert "tokens" not in repr(profile.pool)
 
 
-def test_a_profile_that_says_nothing_of_the_pool() -> None:
+def test_a_profile_without_a_pool_takes_it_from_the_environment() -> None:
     profile = parse(PROVIDERS + MODELS, CLAUDE_OAUTH_TOKENS="a,b", CLAUDE_TOKEN_MODE="PassThrough")
     assert profile.pool == profiles.Pool(("a", "b"), "passthrough", "session", 60)
 
@@ -387,7 +387,7 @@ def test_an_error_names_the_line(text: str, message: str) -> None:
         parse(text)
 
 
-def test_a_model_may_be_called_on() -> None:
+def test_a_model_may_be_named_on() -> None:
     """Not so in YAML 1.1, whose booleans stay what they were as values."""
     profile = parse(
         "providers:\n"

@@ -50,7 +50,7 @@ def test_defaults_of_anthropic() -> None:
     assert anthropic.count_tokens == "forward"
 
 
-def test_everything_said() -> None:
+def test_all_keys_set() -> None:
     provider = read(
         api="openai",
         auth="x-api-key",

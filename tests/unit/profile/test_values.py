@@ -249,5 +249,5 @@ def test_a_value_in_place_of_another_keeps_its_line() -> None:
         at.without_unset()["a"]["b"].text()
 
 
-def test_an_error_may_say_what_it_got() -> None:
+def test_an_error_may_say_what_was_found() -> None:
     assert str(value("x").error("a name", got="'y'")) == "a.b: expected a name, got 'y'"

@@ -140,7 +140,7 @@ def test_a_target_that_is_down_is_passed_over(
     assert ", ".join(Made(wanted, tokens, down=down.split()).steps("lll")) == steps
 
 
-def test_what_goes_down_meanwhile_counts() -> None:
+def test_a_target_that_goes_down_meanwhile_is_skipped() -> None:
     made = Made("opus glm kimi")
     steps = made.steps("ooo")
     assert next(steps) == "opus"

@@ -120,7 +120,7 @@ class TestPick:
         pool.rest(1, 60)
         assert Counter(places(pool, 1, name)[0] for name in names) == {2: 6, 3: 6}
 
-    def test_an_empty_session_is_none(self, pool: rotation.Pool) -> None:
+    def test_an_empty_session_is_no_session(self, pool: rotation.Pool) -> None:
         assert places(pool, 3, "") == [1, 2, 3]
 
     def test_skips_what_rests_in_turn(self, pool: rotation.Pool, clock: Clock) -> None:
@@ -233,7 +233,7 @@ class TestRest:
         pool.learn(pool.tokens[0], 429, {})
         assert pool.status()[0].left == 5
 
-    def test_a_shorter_one_does_not_shorten(self, pool: rotation.Pool) -> None:
+    def test_a_shorter_rest_does_not_shorten_a_longer_one(self, pool: rotation.Pool) -> None:
         pool.learn(pool.tokens[0], 429, {"retry-after": "100"})
         held = pool.learn(pool.tokens[0], 429, {"retry-after": "7"})
         assert held == [quota.Rest(NOW + 100, None, "429, retry-after")]
@@ -277,7 +277,7 @@ class TestRest:
         assert pool.learn(pool.tokens[0], status, {"retry-after": "7"}) == []
         assert places(pool, 3) == [1, 2, 3]
 
-    def test_disabled_is_said_once(self, pool: rotation.Pool) -> None:
+    def test_disabling_is_reported_once(self, pool: rotation.Pool) -> None:
         token = pool.tokens[0]
         first = pool.learn(token, 401, {}, REVOKED)
         assert [type(effect) for effect in first] == [quota.Disable]
@@ -351,7 +351,7 @@ class TestReload:
         assert places(new, 1, "c") == [1]
         assert sum(row.sessions for row in new.status()) == 2
 
-    def test_requests_under_way_still_teach(self, pool: rotation.Pool) -> None:
+    def test_the_pool_learns_from_requests_in_flight(self, pool: rotation.Pool) -> None:
         token = pool.pick()
         assert token
         new = self.reload(pool, *reversed(SECRETS))
@@ -368,7 +368,7 @@ class TestReload:
         assert places(pool, 2) == [1, 2]
         assert places(self.reload(pool, *SECRETS), 1) == [3]
 
-    def test_to_nothing_and_back(self, pool: rotation.Pool) -> None:
+    def test_to_an_empty_pool_and_back(self, pool: rotation.Pool) -> None:
         places(pool, 2)
         assert places(self.reload(self.reload(pool), *SECRETS), 1) == [3]
 

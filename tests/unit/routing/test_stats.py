@@ -82,7 +82,7 @@ def test_an_answer_that_breaks_off(counts: stats.Stats) -> None:
     assert counts.models()[0].errors == 1
 
 
-def test_what_is_told_after_the_end_is_not_heard(counts: stats.Stats) -> None:
+def test_reports_after_the_end_are_ignored(counts: stats.Stats) -> None:
     tally = counts.request("opus")
     tally.closed()
     tally.closed()
@@ -96,7 +96,7 @@ def test_what_is_told_after_the_end_is_not_heard(counts: stats.Stats) -> None:
     assert (row.requests, row.errors, row.tokens_in) == (1, 0, 0)
 
 
-def test_a_count_of_tokens_tells_about_targets_only(counts: stats.Stats) -> None:
+def test_a_count_of_tokens_counts_for_targets_only(counts: stats.Stats) -> None:
     tally = counts.request("opus", counted=False)
     tally.attempt_failed("anthropic/opus", "529")
     tally.answered("zai/glm-5")

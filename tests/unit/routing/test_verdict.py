@@ -302,9 +302,7 @@ class TestAnthropic:
         assert verdict.final([claude(status, credential)], now=NOW) is None
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_a_refused_credential_is_the_clients_business_only_if_it_is_the_clients(
-        self, status: int
-    ) -> None:
+    def test_a_refused_credential_is_reported_only_if_it_is_the_clients(self, status: int) -> None:
         assert verdict.final([claude(status, "client")], now=NOW) is None
         for credential in ("pool", "provider"):
             seen = told(claude(status, credential))
@@ -330,7 +328,7 @@ class TestAnthropic:
         assert verdict.final([claude(429), claude(400, token=2)], now=NOW) is None
         assert verdict.final([outcome(503), claude(404)], now=NOW) is None
 
-    def test_after_others_the_rest_is_told_by_us(self) -> None:
+    def test_after_other_attempts_the_error_is_ours(self) -> None:
         assert told(claude(429), claude(529, token=2))[:3] == (
             529,
             "overloaded_error",
@@ -370,17 +368,17 @@ class TestSeveralAttempts:
         limited = claude(429, headers={"retry-after": "50"})
         assert verdict.final([limited], now=NOW, wait=wait) is None
 
-    def test_another_token_is_available_by_now(self) -> None:
+    def test_another_token_has_become_available(self) -> None:
         limited = claude(429, headers={"retry-after": "7999"})
         assert told(limited, wait=0)[2:] == (
             "anthropic/claude-opus-5-5 (token 1): 429",
             {"retry-after": "60"},
         )
 
-    def test_a_wait_is_no_news_when_no_token_failed_by_its_limit(self) -> None:
+    def test_a_wait_is_not_reported_unless_a_token_was_limited(self) -> None:
         assert "due" not in told(outcome(503), outcome(503), wait=7)[2]
 
-    def test_our_key_refused_at_last(self) -> None:
+    def test_our_key_is_refused_last(self) -> None:
         seen = told(claude(429), outcome(401), wait=30)
         assert (seen[0], seen[3]) == (500, NO_RETRY)
 

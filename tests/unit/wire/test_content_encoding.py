@@ -62,7 +62,7 @@ def test_what_was_flushed_is_not_held_back() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, br"])
-def test_not_what_it_says(encoding: str) -> None:
+def test_data_in_another_encoding(encoding: str) -> None:
     with pytest.raises(ValueError, match=r"content-encoding: expected .* data, got other bytes"):
         content_encoding.Decompressor(encoding).feed(
             b"event: ping and more of it, in plain text" * 20
@@ -105,6 +105,6 @@ def brotli_of_zeros(megabytes: int) -> bytes:
         pytest.param("identity", TEXT, id="identity"),
     ],
 )
-def test_made_to_burst(encoding: str, encoded: bytes) -> None:
+def test_decompression_bomb(encoding: str, encoded: bytes) -> None:
     with pytest.raises((OverflowError, ValueError), match=r"body: expected .*, got more"):
         content_encoding.whole(encoded, encoding, 500)
