@@ -174,7 +174,9 @@ def test_chat_thinking_goes_back_to_who_thought(
     )
     client.ask("look around", "--model", "chat", "--allowedTools", "Bash")
     client.ask("and now?", "--model", "chat", "--continue")
-    for body in chats(provider)[1:]:
+    later = chats(provider)[1:]
+    assert later
+    for body in later:
         thoughts = [m.get("reasoning_content") for m in body["messages"] if m.get("tool_calls")]
         assert thoughts == ["I had better look."]
 

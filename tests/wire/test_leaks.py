@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import json
 import threading
 from collections.abc import Callable
@@ -94,20 +95,21 @@ class Listener:
 
 @pytest.fixture
 def web(start: Start, sim: simulator.Simulator, tmp_path: Path) -> Iterator[mitmweb.Web]:
-    running = mitmweb.Web(
-        start,
-        profile(sim.url),
-        save_stream_file=str(tmp_path / "stream.flows"),
-        flow_detail="4",
-        termlog_verbosity="debug",
-        environ={
-            "PROXY_STATIC_TOKEN": STATIC,
-            "CLAUDE_OAUTH_TOKENS": ",".join(POOL),
-            "ZAI_API_KEY": ZAI_KEY,
-            "CHAT_KEY": CHAT_KEY,
-        },
-    )
-    yield running
+    with simulator.Simulator(tls=True) as anthropic:
+        yield mitmweb.Web(
+            functools.partial(start, behind=sim.url),
+            profile(sim.url),
+            save_stream_file=str(tmp_path / "stream.flows"),
+            flow_detail="4",
+            termlog_verbosity="debug",
+            environ={
+                "PROXY_STATIC_TOKEN": STATIC,
+                "CLAUDE_OAUTH_TOKENS": ",".join(POOL),
+                "ZAI_API_KEY": ZAI_KEY,
+                "CHAT_KEY": CHAT_KEY,
+            },
+            arguments=proxies.anthropic_here(anthropic.port, tmp_path),
+        )
 
 
 def send(client: httpx.Client, model: str, **fields: Any) -> httpx.Response:
@@ -148,6 +150,9 @@ def traffic(proxy: proxies.Proxy, sim: simulator.Simulator) -> None:
         client.get("https://api.anthropic.com/api/oauth/profile")
 
 
+EXPORTS = ("curl", "httpie", "raw", "raw_request", "raw_response")
+
+
 def handle(web: mitmweb.Web, tmp_path: Path) -> None:
     """An edit, a duplicate, replays, exports."""
     for flow in web.flows():
@@ -156,11 +161,11 @@ def handle(web: mitmweb.Web, tmp_path: Path) -> None:
         web.api.post(f"{path}/duplicate")
         if flow["request"]["path"].startswith("/v1/messages"):
             web.api.post(f"{path}/replay")
-    for form in ("curl", "httpie", "raw", "raw_request", "raw_response"):
+    for form in EXPORTS:
         for number, flow in enumerate(web.flows()):
             with contextlib.suppress(AssertionError):  # some have nothing to export
                 file = tmp_path / f"export-{form}-{number}"
-                web.command("export.file", form, f"~comment . & ~id {flow['id']}", str(file))
+                web.command("export.file", form, f"@{flow['id']}", str(file))
                 web.command("export.clip", form, f"@{flow['id']}")
     web.command("save.har", "@all", str(tmp_path / "all.har"))
     web.command("save.file", "@all", str(tmp_path / "all.flows"))
@@ -211,6 +216,9 @@ def test_no_secret_in_any_sink(web: mitmweb.Web, sim: simulator.Simulator, tmp_p
     assert len(listener.heard) > 20
     assert len(sinks["stream.flows"]) > 20_000
     assert b"{{pool #1" in sinks["flows"]
+    assert sinks["all.har"] and sinks["all.flows"]
+    exported = {name.split("-")[1] for name in sinks if name.startswith("export-")}
+    assert exported == set(EXPORTS)
     hidden = [
         (name, secret) for name, data in sinks.items() for secret in forms() if secret in data
     ]
@@ -234,6 +242,7 @@ def check_upstreams(sim: simulator.Simulator) -> None:
         "/provider/v1/chat/completions": {CHAT_KEY},
         "/v1/files": {CLIENT_TOKEN},
     }
+    assert expected.keys() <= {request.bare_path for request in sim.requests}
     for request in sim.requests:
         if request.bare_path in expected:
             assert request.credential in expected[request.bare_path]
