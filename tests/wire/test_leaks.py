@@ -157,10 +157,11 @@ def handle(web: mitmweb.Web, tmp_path: Path) -> None:
     """An edit, a duplicate, replays, exports."""
     for flow in web.flows():
         path = f"/flows/{flow['id']}"
-        web.api.put(path, json={"comment": "mine", "request": {"path": flow["request"]["path"]}})
-        web.api.post(f"{path}/duplicate")
+        edit = {"comment": "mine", "request": {"path": flow["request"]["path"]}}
+        web.api.put(path, json=edit).raise_for_status()
+        web.api.post(f"{path}/duplicate").raise_for_status()
         if flow["request"]["path"].startswith("/v1/messages"):
-            web.api.post(f"{path}/replay")
+            web.api.post(f"{path}/replay").raise_for_status()
     for form in EXPORTS:
         for number, flow in enumerate(web.flows()):
             with contextlib.suppress(AssertionError):  # some have nothing to export
@@ -173,18 +174,20 @@ def handle(web: mitmweb.Web, tmp_path: Path) -> None:
 
 def shown(web: mitmweb.Web) -> Iterator[tuple[str, bytes]]:
     """All that mitmweb's API tells."""
-    yield "flows", web.api.get("/flows").content
-    yield "dump", web.api.get("/flows/dump").content
-    yield "events", web.api.get("/events").content
-    yield "state", web.api.get("/state").content
-    yield "options", web.api.get("/options").content
-    yield "status", web.api.get("/status").content
+
+    def got(path: str) -> bytes:
+        return web.api.get(path).raise_for_status().content
+
+    for path in ("/flows", "/flows/dump", "/events", "/state", "/options", "/status"):
+        yield path.removeprefix("/"), got(path)
     for flow in web.flows():
         for side in ("request", "response"):
+            if (flow.get(side) or {}).get("contentLength") is None:
+                continue
             path = f"/flows/{flow['id']}/{side}"
-            yield path, web.api.get(f"{path}/content.data").content
+            yield path, got(f"{path}/content.data")
             for view in ("auto", "raw", "claude", "claude-full", "claude-upstream"):
-                yield f"{path} {view}", web.api.get(f"{path}/content/{view}").content
+                yield f"{path} {view}", got(f"{path}/content/{view}")
 
 
 def test_no_secret_in_any_sink(web: mitmweb.Web, sim: simulator.Simulator, tmp_path: Path) -> None:
