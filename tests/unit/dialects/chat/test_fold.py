@@ -42,7 +42,7 @@ CHAT = wire(
     b"data: [DONE]\n\n",
 )
 
-CHAT_BLOCKS = [
+CHAT_BLOCKS: list[dict[str, Any]] = [
     {"type": "thinking", "thinking": "Hmm."},
     {"type": "text", "text": "Let me look."},
     {"type": "tool_use", "id": "call_1", "name": "Bash", "input": {"command": "ls"}},
@@ -177,7 +177,9 @@ def test_an_error_body() -> None:
     assert fold.body(b'{"error":"no such model"}').error == ("error", "no such model")
 
 
-odd = st.sampled_from([None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}])
+odd: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}]
+)
 keys = st.sampled_from(
     [
         "type",

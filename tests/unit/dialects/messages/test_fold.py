@@ -18,7 +18,7 @@ from tests.unit.flows import SIGNATURE
 from tests.unit.flows import STREAM
 from tests.unit.flows import wire
 
-BLOCKS = [
+BLOCKS: list[dict[str, Any]] = [
     {"type": "thinking", "thinking": "Hmm. é", "signature": SIGNATURE},
     {"type": "text", "text": "Let me look… 🙂", "citations": [{"url": "https://a"}]},
     {"type": "tool_use", "id": "toolu_1", "name": "Bash", "input": {"command": "ls -la"}},
@@ -148,7 +148,9 @@ def test_no_answer(body: bytes) -> None:
         fold.body(body)
 
 
-odd = st.sampled_from([None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}])
+odd: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}]
+)
 keys = st.sampled_from(
     [
         "type",

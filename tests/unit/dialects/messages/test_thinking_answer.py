@@ -23,7 +23,9 @@ def run(rewriter: Any, wire: bytes, size: int = 100_000) -> bytes:
 
 
 def events(wire: bytes) -> list[tuple[str, Any]]:
-    decoded = [(e.name, e.data and json.loads(e.data)) for e in sse.Decoder().feed(wire)]
+    decoded: list[tuple[str, Any]] = [
+        (e.name, e.data and json.loads(e.data)) for e in sse.Decoder().feed(wire)
+    ]
     assert all(not name or data["type"] == name for name, data in decoded)
     return decoded
 

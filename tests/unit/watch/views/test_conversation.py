@@ -22,7 +22,7 @@ def text(said: str, **fields: Any) -> dict[str, Any]:
 
 CACHED = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
 
-MESSAGES = {
+MESSAGES: dict[str, Any] = {
     "model": "claude-opus-5-5",
     "max_tokens": 64000,
     "stream": True,
@@ -154,7 +154,7 @@ def test_a_full_page_leaves_nothing_out() -> None:
 
 @pytest.mark.parametrize("count", [1, 4, 5, 80, 3000])
 def test_a_page_fits_whatever_the_conversation(count: int) -> None:
-    many = {**MESSAGES, "messages": (MESSAGES["messages"] * count)[: 2 * count]}  # type: ignore[operator]
+    many = {**MESSAGES, "messages": (MESSAGES["messages"] * count)[: 2 * count]}
     lines = conversation.render(body(many), registry.MESSAGES).splitlines()
     assert len(lines) <= layout.MAX_LINES
     assert all(len(line) <= layout.WIDTH + 1 for line in lines)
@@ -210,7 +210,9 @@ def test_no_request(raw: bytes, error: str) -> None:
         conversation.render(raw, registry.MESSAGES)
 
 
-odd = st.sampled_from([None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}])
+odd: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, -1, 1.5, "", "text", [], ["text"], [[]], {}, {"type": "text"}]
+)
 message = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("role", "content", "tool_calls", "reasoning_content"), odd)
 )
