@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
-from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.routing import breaker
+from claude_route.routing import plan
 from claude_route.routing import quota
 from claude_route.routing import rotation
 from claude_route.text import quantities
-
-
-class Choice(NamedTuple):
-    """A target that a request may go to, and the name it goes by in the profile."""
-
-    name: str
-    target: profiles.Target | None
-    """None where the profile knows no such model."""
 
 
 def route(
@@ -44,43 +35,45 @@ def route(
 def _lines(
     profile: profiles.Profile, pool: rotation.Pool, breakers: breaker.Breaker, model: str
 ) -> Iterator[str]:
-    usable: list[Choice] = []
-    passed_over: list[str] = []
-    for choice in [Choice(model, profile.target(model)), *_fallbacks(profile, model)]:
-        if choice.target is None:
-            passed_over.append(f"{choice.name}: not one of the profile's models")
-        elif choice.target.provider.missing:
-            passed_over.append(f"{choice.name} is {choice.target}: {choice.target.provider.unset}")
-        elif choice.target in (each.target for each in usable):
-            passed_over.append(f"{choice.name} is {choice.target}, which is asked already")
-        else:
-            usable.append(choice)
+    candidates = profile.candidates(model)
+    targets = [each.target for each in candidates if each.target and not each.passed_over]
+    steps = plan.rehearse(
+        targets,
+        pool=pool if _rotates(profile, pool) else None,
+        is_down=lambda target: breakers.is_open(str(target)),
+        max_attempts=profile.max_attempts,
+    )
+    asked = {step.target for step in steps}
     yield f"{model} is asked of, at most {profile.max_attempts} attempts in all:"
-    for place, choice in enumerate(usable, 1):
-        assert choice.target
-        is_last = place == len(usable)
-        yield f"{place}. {_target(choice, profile, pool)}"
-        if breakers.is_open(str(choice.target)):
-            then = "asked all the same, as nothing stands behind it" if is_last else "skipped"
+    for place, target in enumerate(targets, 1):
+        is_pooled = target.provider.auth == "pool" and _rotates(profile, pool)
+        yield f"{place}. {_target(target, profile, pool)}"
+        if breakers.is_open(str(target)):
+            then = "asked all the same, as nothing stands behind it"
+            then = then if target in asked else "skipped"
             yield f"   it has failed again and again: {then} for now"
-        if choice.target.provider.auth == "pool" and _rotates(profile, pool):
-            yield from (f"   {_token(row, choice.target.model)}" for row in pool.status())
-    for text in passed_over:
-        yield f"-  {text}"
+        elif target not in asked and is_pooled and not _has_available(pool, target):
+            yield "   not asked now: no token is available"
+        elif target not in asked:
+            yield f"   not asked: the attempts are used up before"
+        if is_pooled:
+            yield from (f"   {_token(row, target.model)}" for row in pool.status())
+    yield from (f"-  {_passed_over(each)}" for each in candidates if each.passed_over)
 
 
-def _fallbacks(profile: profiles.Profile, model: str) -> Iterator[Choice]:
-    found = profile.fallbacks.find(model)
-    if found:
-        names, kept = found
-        for name in names:
-            filled = patterns.fill(name, kept)
-            yield Choice(filled, profile.target(filled))
+def _has_available(pool: rotation.Pool, target: profiles.Target) -> bool:
+    return pool.rehearsal().pick(model=target.model) is not None
 
 
-def _target(choice: Choice, profile: profiles.Profile, pool: rotation.Pool) -> str:
-    assert choice.target
-    provider = choice.target.provider
+def _passed_over(candidate: profiles.Candidate) -> str:
+    name, target, why = candidate
+    if target is None:
+        return f"{name}: {why}"
+    return f"{name} is {target}{', which is ' if why == profiles.ASKED_ALREADY else ': '}{why}"
+
+
+def _target(target: profiles.Target, profile: profiles.Profile, pool: rotation.Pool) -> str:
+    provider = target.provider
     match provider.auth:
         case "pool" if not len(pool):
             credential = "the client's own credential, as the pool is empty"
@@ -94,7 +87,7 @@ def _target(choice: Choice, profile: profiles.Profile, pool: rotation.Pool) -> s
             credential = "no credential"
         case _:
             credential = "the provider's key"
-    return f"{choice.target} at {provider.base_url}, with {credential}"
+    return f"{target} at {provider.base_url}, with {credential}"
 
 
 def _rotates(profile: profiles.Profile, pool: rotation.Pool) -> bool:

@@ -6,6 +6,7 @@ from claude_route import explain
 from claude_route.dialects import error_body
 from claude_route.profile import profiles
 from claude_route.routing import breaker
+from claude_route.routing import plan
 from claude_route.routing import quota
 from claude_route.routing import rotation
 from tests.clocks import Clock
@@ -110,6 +111,67 @@ def test_a_target_that_is_skipped() -> None:
     lines = proxy.explain("claude-opus-5-5").splitlines()
     assert lines[2] == "   it has failed again and again: skipped for now"
     assert "nothing stands behind it" in lines[5]
+
+
+def test_attempts_that_are_used_up() -> None:
+    text = PROFILE + "\nmax_attempts: 1"
+    proxy = Proxy()
+    proxy.profile = profiles.parse(text, {"KIMI_API_KEY": "kimi-key"}, "test.yaml")
+    lines = proxy.explain("claude-opus-5-5").splitlines()
+    assert lines[2:4] == [
+        "2. kimi/kimi-for-coding at https://api.kimi.com, with the provider's key",
+        "   not asked: the attempts are used up before",
+    ]
+
+
+def test_a_pool_of_which_no_token_is_available() -> None:
+    proxy = Proxy(TOKENS=TOKENS)
+    proxy.pool.rest(1, 600)
+    proxy.pool.rest(2, 600)
+    lines = proxy.explain("claude-opus-5-5").splitlines()
+    assert lines[2] == "   not asked now: no token is available"
+    assert lines[5].startswith("2. zai/glm-5")
+    assert "not asked" not in lines[6]
+
+
+def test_it_takes_no_turn_of_the_pool() -> None:
+    proxy = Proxy(TOKENS=TOKENS)
+    turns = []
+    for _ in range(4):
+        proxy.explain("claude-opus-5-5")
+        token = proxy.pool.pick()
+        assert token
+        turns.append(token.place)
+    assert turns == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize("down", [(), ("zai/glm-5",), ("anthropic/claude-opus-5-5", "zai/glm-5")])
+def test_it_explains_what_a_plan_does(down: tuple[str, ...]) -> None:
+    proxy = Proxy(TOKENS=TOKENS)
+    for _ in range(breaker.FAILURES):
+        for name in down:
+            proxy.breaker.failed(name)
+    model = "claude-opus-5-5"
+    target = proxy.profile.target(model)
+    assert target
+    asked = plan.Plan(
+        [target, *proxy.profile.fallback_targets(model)],
+        pool=proxy.pool,
+        is_down=lambda target: proxy.breaker.is_open(str(target)),
+        session=None,
+        max_attempts=proxy.profile.max_attempts,
+    )
+    made = []
+    while step := asked.next():
+        made.append(str(step.target))
+    lines = proxy.explain(model).splitlines()
+    numbered = [index for index, line in enumerate(lines) if line[0].isdigit()]
+    explained = [
+        lines[index].split()[1]
+        for index in numbered
+        if "skipped" not in lines[index + 1] and "not asked" not in lines[index + 1]
+    ]
+    assert explained == list(dict.fromkeys(made))
 
 
 def test_a_model_that_cannot_be_used() -> None:

@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 Provider = providers.Provider
 
+ASKED_ALREADY = "asked already"
+"""Why a candidate is passed over that is the same target as one before it."""
+
 
 class Target(NamedTuple):
     """One provider with the model name that it knows."""
@@ -34,6 +37,17 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.provider.name}/{self.model}"
+
+
+class Candidate(NamedTuple):
+    """A model that a request may be for, by its own name or as a fallback, and whether it can be."""
+
+    name: str
+    """As the client or the profile names it."""
+    target: Target | None
+    """None where the profile knows no such model."""
+    passed_over: str
+    """Why it is never asked, in words that follow its name; empty where it is."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +91,30 @@ class Profile:
         name = patterns.fill(target.model, kept)
         return target._replace(model=name) if name else None
 
+    def candidates(self, model: str) -> list[Candidate]:
+        """The model itself and its fallbacks, in the order in which they are asked."""
+        names = [model]
+        if found := self.fallbacks.find(model):
+            templates, kept = found
+            names += [patterns.fill(template, kept) for template in templates]
+        candidates: list[Candidate] = []
+        for name in names:
+            target = self.target(name)
+            if target is None:
+                why = "not one of the profile's models"
+            elif target.provider.missing:
+                why = target.provider.unset
+            elif any(target == each.target for each in candidates):
+                why = ASKED_ALREADY
+            else:
+                why = ""
+            candidates.append(Candidate(name, target, why))
+        return candidates
+
     def fallback_targets(self, model: str) -> tuple[Target, ...]:
         """The usable targets to try after target(model), in order, each once."""
-        found = self.fallbacks.find(model)
-        if found is None:
-            return ()
-        names, kept = found
-        targets = [self.target(model)]
-        for name in names:
-            target = self.target(patterns.fill(name, kept))
-            if target and not target.provider.missing and target not in targets:
-                targets.append(target)
-        return tuple(filter(None, targets[1:]))
+        _, *others = self.candidates(model)
+        return tuple(each.target for each in others if each.target and not each.passed_over)
 
     def listed_models(self) -> list[str]:
         """The model names of the file, in its order, for `GET /v1/models`.

@@ -88,3 +88,24 @@ class Plan:
     def _move_on(self) -> None:
         self.place += 1
         self.tried = []
+
+
+def rehearse(
+    targets: Sequence[profiles.Target],
+    *,
+    pool: rotation.Pool | None,
+    is_down: Callable[[profiles.Target], bool],
+    max_attempts: int,
+) -> list[Step]:
+    """The steps that a request of no session would take now, if every attempt were refused."""
+    plan = Plan(
+        targets,
+        pool=pool.rehearsal() if pool else None,
+        is_down=is_down,
+        session=None,
+        max_attempts=max_attempts,
+    )
+    steps: list[Step] = []
+    while step := plan.next():
+        steps.append(step)
+    return steps

@@ -265,6 +265,15 @@ class Pool:
         pool._turns = dict(self._turns)
         return pool
 
+    def rehearsal(self) -> Pool:
+        """A pool that knows what this one knows and picks as it would, without taking its turns."""
+        pool = Pool((), strategy=self.strategy, cooldown=self.cooldown, clock=self._clock)
+        pool.tokens = self.tokens
+        pool._memory = self._memory
+        pool._sessions = self._sessions.copy()
+        pool._turns = dict(self._turns)
+        return pool
+
     def status(self) -> list[Row]:
         now = self._clock()
         sessions = Counter(self._sessions.values())
