@@ -1,4 +1,4 @@
-"""One version of each library everywhere: the pins, the lock for servers and what is installed."""
+"""One version of each library everywhere: the pins, and what is installed."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import tomllib
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from claude_route import installation
 from tests import paths
 
 ROOT = paths.ROOT
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCK = ROOT / "requirements.lock"
 
 SYSTEMS = tuple(
     {**system, "python_version": python, "python_full_version": f"{python}.0"}
@@ -77,13 +76,6 @@ def installed() -> Versions:
     }
 
 
-def locked() -> Versions:
-    if not LOCK.exists():
-        pytest.skip("there is no requirements.lock")
-    found = re.findall(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", LOCK.read_text(), re.MULTILINE)
-    return {canonicalize_name(name): version for name, version in found}
-
-
 def test_pins_name_one_version_each() -> None:
     lines = PROJECT["tool"]["uv"]["constraint-dependencies"]
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[0-9][\w.]*", line)] == []
@@ -105,17 +97,14 @@ def test_what_is_installed_is_what_is_pinned() -> None:
     assert {name: here.get(name) for name in wanted} == wanted
 
 
-def test_the_lock_has_the_pins() -> None:
-    """And all of them that a server needs, none that only tests do."""
-    versions = locked()
-    assert versions == {name: pins().get(name) for name in versions}
-    assert needed(asked(), SYSTEMS) - versions.keys() == set()
-    assert versions.keys() & (needed(asked("dev"), SYSTEMS) - needed(asked(), SYSTEMS)) == set()
+def test_an_install_brings_no_tools_for_tests() -> None:
+    assert PROJECT["tool"]["uv"]["default-groups"] == []
+    tools = {"pytest", "mypy", "ruff", "hypothesis"}
+    assert tools <= needed(asked("dev"), SYSTEMS)
+    assert tools & needed(asked(), SYSTEMS) == set()
 
 
-def test_the_lock_has_hashes_and_no_hosts() -> None:
-    locked()
-    text = LOCK.read_text()
-    entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)
-    assert [entry for entry in entries if "==" in entry and "--hash=sha256:" not in entry] == []
-    assert "://" not in text
+def test_the_libraries_that_a_plain_mitmproxy_lacks() -> None:
+    brought = needed([Requirement("mitmproxy")], SYSTEMS)
+    ours = {canonicalize_name(each.name) for each in asked()}
+    assert set(installation.LIBRARIES.values()) == ours - brought
