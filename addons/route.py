@@ -3,7 +3,12 @@
 Run as follows: mitmdump -s addons/route.py
 """
 
-from claude_route import app
+from claude_route import installation
+
+# Before the first import of a library that a plain mitmproxy doesn't have.
+installation.require_libraries()
+
+from claude_route import app  # noqa: E402
 
 # A function, so that a script that mitmproxy loads again gets new addons. Nothing else is public
 # here: mitmproxy takes whatever is named like a hook for one.

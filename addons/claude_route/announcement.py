@@ -12,6 +12,7 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy.proxy import mode_specs
 
+from claude_route import installation
 from claude_route import options
 from claude_route import settings
 from claude_route.profile import profiles
@@ -65,9 +66,12 @@ def lines(
     *,
     needs_key: bool,
 ) -> Iterator[str]:
+    yield installation.versions()
     yield f"Profile {profile.name} ({profile.path}) is in force; the pool has {_tokens(pool)}"
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
+        if spec.listen_port() == 0:  # The system chooses it, and `claude-route run` knows it.
+            continue
         host = spec.listen_host(default_host)
         address = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
         if isinstance(spec, mode_specs.RegularMode):

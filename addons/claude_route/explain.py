@@ -36,7 +36,11 @@ def _lines(
     profile: profiles.Profile, pool: rotation.Pool, breakers: breaker.Breaker, model: str
 ) -> Iterator[str]:
     candidates = profile.candidates(model)
-    targets = [each.target for each in candidates if each.target and not each.passed_over]
+    targets = [
+        candidate.target
+        for candidate in candidates
+        if candidate.target and not candidate.passed_over
+    ]
     steps = plan.rehearse(
         targets,
         pool=pool if _rotates(profile, pool) else None,
@@ -55,10 +59,12 @@ def _lines(
         elif target not in asked and is_pooled and not _has_available(pool, target):
             yield "   not asked now: no token is available"
         elif target not in asked:
-            yield f"   not asked: the attempts are used up before"
+            yield "   not asked: the attempts are used up before"
         if is_pooled:
             yield from (f"   {_token(row, target.model)}" for row in pool.status())
-    yield from (f"-  {_passed_over(each)}" for each in candidates if each.passed_over)
+    yield from (
+        f"-  {_passed_over(candidate)}" for candidate in candidates if candidate.passed_over
+    )
 
 
 def _has_available(pool: rotation.Pool, target: profiles.Target) -> bool:

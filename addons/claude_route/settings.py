@@ -13,6 +13,7 @@ from typing import Any
 from mitmproxy import addonmanager
 from mitmproxy import ctx
 
+from claude_route import installation
 from claude_route import options
 from claude_route import reload
 from claude_route.access import guard
@@ -24,8 +25,6 @@ from claude_route.routing import rotation
 from claude_route.routing import stats
 
 logger = logging.getLogger(__name__)
-
-PROFILES = Path(__file__).resolve().parents[2] / "profiles"
 
 
 class Settings:
@@ -71,7 +70,9 @@ class Settings:
         ValueError: the profile can't be read, or is wrong; nothing has changed then.
         """
         environ = profiles.environment(Path.cwd(), os.environ)
-        profile = profiles.read(profiles.locate(ctx.options.profile, PROFILES), environ)
+        profile = profiles.read(
+            profiles.locate(ctx.options.profile, installation.PROFILES), environ
+        )
         self.state = next_state(self.state, profile)
         self.entry.guard = guard_of(profile, environ)
         for warning in profile.warnings:

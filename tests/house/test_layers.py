@@ -46,7 +46,15 @@ ALLOWED = {
 
 TESTED_ELSEWHERE = {
     "claude_route.dialects.dialect": "it says what each dialect must have, and does nothing",
+    "claude_route.__main__": "the command, in tests/wire/test_cli.py",
+    "claude_route._script.route": "the command of a wheel, in tests/wire/test_wheel.py",
+    "claude_route._script.run": "the command, in tests/wire/test_cli.py",
     "claude_route.app": "the whole proxy, in tests/wire",
+    "claude_route.cli.companion": "the command, in tests/wire/test_cli.py",
+    "claude_route.cli.private_proxy": "the command, in tests/wire/test_cli.py",
+    "claude_route.cli.program": "signals and exit status, in tests/wire/test_cli.py",
+    "claude_route.cli.run": "the command, in tests/wire/test_cli.py",
+    "claude_route.cli.up": "the command, in tests/wire/test_cli.py",
     "claude_route.proxy.contract": "it says what others must have, and does nothing",
     "claude_route.proxy.exchange": "whole requests, in tests/wire/test_route.py and test_failover*",
     "claude_route.proxy.state": "it holds what others make and test",
@@ -193,8 +201,9 @@ def packages() -> set[str]:
     return {path.parent.name for path in PACKAGE.rglob("__init__.py")}
 
 
-def test_nobody_imports_app() -> None:
-    assert [name for name in FILES if "claude_route.app" in imports(name)] == []
+def test_only_scripts_import_app() -> None:
+    importers = [name for name in FILES if "claude_route.app" in imports(name)]
+    assert {box(name) for name in importers} <= {"_script"}
 
 
 def test_no_file_hides_another_module() -> None:

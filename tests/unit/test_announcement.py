@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+import claude_route
 from claude_route import announcement
 from claude_route.profile import profiles
 from claude_route.routing import quota
@@ -31,6 +32,10 @@ def test_both_ways_to_start_claude() -> None:
     assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in told
     assert "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude" in told
     assert "Profile team (/etc/team.yaml) is in force; the pool has no tokens" in told
+
+
+def test_versions() -> None:
+    assert lines().startswith(f"claude-route {claude_route.__version__} on mitmproxy ")
 
 
 def test_with_a_key() -> None:

@@ -18,6 +18,7 @@ import httpx
 import pytest
 from mitmproxy import io as mitmproxy_io
 
+import claude_route
 import simulator
 from simulator import answers
 from simulator import limits
@@ -168,7 +169,10 @@ def test_an_answer_to_head_has_no_body(start: Start, sim: simulator.Simulator) -
             like = client.get(path).headers["content-length"]
             head = client.head(path)
             assert (head.status_code, head.headers["content-length"]) == (status, like)
-        assert client.get("/health").json() == {"status": "ok"}
+        assert client.get("/health").json() == {
+            "status": "ok",
+            "version": claude_route.__version__,
+        }
 
 
 @pytest.mark.parametrize("text", ["hi", "word " * 4000])

@@ -122,6 +122,14 @@ class Deployment(NamedTuple):
         return (self.dialect, *(repr(part.raw) for part in parts))
 
 
+class Ignored(NamedTuple):
+    """A setting of LiteLLM's that means nothing here."""
+
+    name: str
+    """Its key path without places in lists: `model_list[].litellm_params.timeout`."""
+    value: values.Value
+
+
 def is_config(raw: Any) -> bool:
     """Whether a YAML document is a LiteLLM config."""
     return isinstance(raw, dict) and "model_list" in raw
@@ -162,7 +170,7 @@ def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
         for target in others:  # fallbacks are named as models are
             models.setdefault(target.raw, target)
     profile |= {"models": models, "fallbacks": fallbacks}
-    return profile, [*warnings, *_ignored(config)]
+    return profile, [*warnings, *summary(ignored(config))]
 
 
 def _with_references(raw: Any) -> Any:
@@ -299,15 +307,22 @@ def _unprefixed(entries: Mapping[str, list[values.Value]]) -> dict[str, list[val
     return {**entries, **{name: more[name] for name in more if name not in entries}}
 
 
-def _ignored(config: values.Value) -> list[str]:
-    """One warning about all the keys that mean nothing here."""
-    found = [("", key) for key in config.mapping()]
-    for section in ("router_settings", "litellm_settings"):
-        found += [(section, key) for key in config[section].mapping()]
-    for entry in config["model_list"].items():
-        found += [("model_list[]", key) for key in entry.mapping()]
-        found += [("model_list[].litellm_params", key) for key in entry["litellm_params"].mapping()]
-    names = dict.fromkeys(
-        f"{place}.{key}".removeprefix(".") for place, key in found if key not in USED[place]
-    )
+def summary(settings: Iterable[Ignored]) -> list[str]:
+    """One warning about all of them, or none."""
+    names = dict.fromkeys(setting.name for setting in settings)
     return [f"LiteLLM's settings that mean nothing here: {', '.join(names)}."] if names else []
+
+
+def ignored(config: values.Value) -> list[Ignored]:
+    """The keys of a config that mean nothing here, in its order."""
+    places = [("", config)]
+    places += [(section, config[section]) for section in ("router_settings", "litellm_settings")]
+    for entry in config["model_list"].items():
+        places.append(("model_list[]", entry))
+        places.append(("model_list[].litellm_params", entry["litellm_params"]))
+    return [
+        Ignored(f"{place}.{key}".removeprefix("."), at)
+        for place, value in places
+        for key, at in value.mapping().items()
+        if key not in USED[place]
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -51,6 +52,10 @@ class Table[T]:
     def __iter__(self) -> Iterator[str]:
         """The names and patterns in the order they were given in."""
         return iter(self._entries)
+
+    def items(self) -> Iterable[tuple[str, T]]:
+        """The same with their values."""
+        return self._entries.items()
 
     def __repr__(self) -> str:
         return f"Table({list(self._entries)})"

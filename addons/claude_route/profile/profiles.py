@@ -94,8 +94,8 @@ class Profile:
     def candidates(self, model: str) -> list[Candidate]:
         """The model itself and its fallbacks, in the order in which they are asked."""
         names = [model]
-        if found := self.fallbacks.find(model):
-            templates, kept = found
+        if rule := self.fallbacks.find(model):
+            templates, kept = rule
             names += [patterns.fill(template, kept) for template in templates]
         candidates: list[Candidate] = []
         for name in names:
@@ -104,7 +104,7 @@ class Profile:
                 why = "not one of the profile's models"
             elif target.provider.missing:
                 why = target.provider.unset
-            elif any(target == each.target for each in candidates):
+            elif target in [candidate.target for candidate in candidates]:
                 why = ASKED_ALREADY
             else:
                 why = ""
@@ -113,8 +113,12 @@ class Profile:
 
     def fallback_targets(self, model: str) -> tuple[Target, ...]:
         """The usable targets to try after target(model), in order, each once."""
-        _, *others = self.candidates(model)
-        return tuple(each.target for each in others if each.target and not each.passed_over)
+        _, *fallbacks = self.candidates(model)
+        return tuple(
+            fallback.target
+            for fallback in fallbacks
+            if fallback.target and not fallback.passed_over
+        )
 
     def listed_models(self) -> list[str]:
         """The model names of the file, in its order, for `GET /v1/models`.
@@ -132,8 +136,7 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
             without the line where none is known.
     """
     try:
-        document = yaml_loader.load(text)
-        root = values.Value(document.raw, environ, lines=document.lines)
+        root = document(text, environ)
         if litellm.is_config(root.raw):
             raw, warnings = litellm.translate(root)
             return _profile(values.Value(raw, environ), Path(source), warnings)
@@ -142,19 +145,37 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
         raise ValueError(f"{source}: {e}") from e
 
 
+def document(text: str, environ: Mapping[str, str]) -> values.Value:
+    """What stands in a profile's or a LiteLLM config's text, before any check of what it means.
+
+    Raises:
+        ValueError: as `yaml_loader.load`.
+    """
+    loaded = yaml_loader.load(text)
+    return values.Value(loaded.raw, environ, lines=loaded.lines)
+
+
 def read(path: Path, environ: Mapping[str, str]) -> Profile:
     """The profile, or LiteLLM config, in a file.
 
     Raises:
         ValueError: as parse(), and when the file cannot be read.
     """
+    return parse(read_text(path), environ, str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a profile's file.
+
+    Raises:
+        ValueError: the file cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as e:
         raise ValueError(f"{path}: expected UTF-8, got byte 0x{e.object[e.start]:02x}") from e
     except OSError as e:
         raise ValueError(f"{path}: expected a readable file, got {e.strerror}") from e
-    return parse(text, environ, str(path))
 
 
 def locate(name: str, folder: Path) -> Path:
@@ -174,9 +195,11 @@ def locate(name: str, folder: Path) -> Path:
     raise ValueError(f"profile: expected one of {names}, or a file's path, got {name!r}")
 
 
-def environment(directory: Path, environ: Mapping[str, str]) -> dict[str, str]:
+def environment(
+    directory: Path, environ: Mapping[str, str], *, name: str = ".env"
+) -> dict[str, str]:
     """`environ` over the variables in the directory's `.env`, where there is one."""
-    path = directory / ".env"
+    path = directory / name
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
     except FileNotFoundError:

@@ -1,0 +1,1 @@
+"""The command `claude-route` and its subcommands."""

@@ -1,0 +1,82 @@
+"""`claude-route check`: what a profile means, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from claude_route.cli import columns
+from claude_route.profile import profiles
+from claude_route.routing import rotation
+
+DIALECTS = {"anthropic": "Messages", "openai": "Chat Completions"}
+
+
+def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
+    """No secret is in them but the last characters of a pool's tokens."""
+    yield f"Profile {profile.name} ({profile.path})"
+    yield ""
+    yield "Providers"
+    yield from columns.lines(
+        (
+            provider.name,
+            provider.base_url or "-",
+            DIALECTS[provider.api],
+            _credential(provider, profile),
+        )
+        for provider in profile.providers.values()
+    )
+    yield ""
+    yield "Models"
+    yield from columns.lines(
+        (name, "→", _target(target)) for name, target in profile.models.items()
+    )
+    yield ""
+    if list(profile.fallbacks):
+        yield "Fallbacks, in this order"
+        yield from columns.lines(
+            (name, "→", ", ".join(names)) for name, names in profile.fallbacks.items()
+        )
+        yield ""
+    yield f"Pool: {_pool(profile)}"
+    yield f"Attempts for a request: at most {profile.max_attempts}"
+    yield f"Hosts that are intercepted at the forward listener: {', '.join(profile.intercept)}"
+    yield f"Clients: {_clients(profile, has_key)}"
+    if profile.warnings:
+        yield ""
+        yield "Warnings"
+        yield from (f"  {warning}" for warning in profile.warnings)
+
+
+def _credential(provider: profiles.Provider, profile: profiles.Profile) -> str:
+    if provider.missing:
+        return f"not used: {provider.unset}"
+    match provider.auth:
+        case "pool" if profile.pool.tokens and profile.pool.mode == "rotate":
+            return "the pool's tokens"
+        case "pool" | "client":
+            return "the client's own credential"
+        case "none":
+            return "no credential"
+        case _:
+            return "its key"
+
+
+def _target(target: profiles.Target) -> str:
+    return f"{target} (not used)" if target.provider.missing else str(target)
+
+
+def _pool(profile: profiles.Profile) -> str:
+    tokens = rotation.Pool(profile.pool.tokens, clock=lambda: 0.0).tokens
+    if not tokens:
+        return "no tokens"
+    labels = ", ".join(f"{token.label} ({token.kind})" for token in tokens)
+    pool = profile.pool
+    return f"{labels}; {pool.mode}, {pool.strategy}, cooldown {pool.cooldown:.0f} s"
+
+
+def _clients(profile: profiles.Profile, has_key: bool) -> str:
+    if has_key:
+        return "must present PROXY_STATIC_TOKEN"
+    if profile.open:
+        return "need no key, from other machines either (open: true)"
+    return "need no key, and only those of this machine are let in"

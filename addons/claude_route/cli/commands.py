@@ -1,0 +1,241 @@
+"""The command line: which command is asked for, with which arguments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from pathlib import Path
+
+from claude_route import explain
+from claude_route import installation
+from claude_route.cli import check
+from claude_route.cli import keys
+from claude_route.cli import litellm_import
+from claude_route.cli import run
+from claude_route.cli import status
+from claude_route.cli import up
+from claude_route.profile import profiles
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+
+PROFILE = "a name in profiles/, or a file's path (default: %(default)s)"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command that the arguments ask for; returns the exit status."""
+    parser = make_parser()
+    options, passed_on = parse(parser, arguments)
+    try:
+        return int(options.function(options, passed_on))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except InterruptedError as e:
+        return 128 + signal.Signals[str(e)].value
+    except (ValueError, OSError) as e:
+        # One line: what somebody mistyped needs no traceback.
+        print(f"claude-route {options.command}: {e}", file=sys.stderr)
+        return run.NOT_FOUND if isinstance(e, FileNotFoundError) else 1
+
+
+def parse(
+    parser: argparse.ArgumentParser, arguments: Sequence[str]
+) -> tuple[argparse.Namespace, list[str]]:
+    """The command with its options, and the arguments that are for another program.
+
+    Raises SystemExit for --help, --version and what is wrong.
+    """
+    first = arguments[0] if arguments else ""
+    if first not in ("-h", "--help", "--version") and (not first or first.startswith("-")):
+        arguments = ["up", *arguments]
+    if arguments[0] == "up":
+        return parser.parse_known_args(arguments)
+    if arguments[0] == "run":
+        own, passed_on = divide(arguments[1:])
+        return parser.parse_args(["run", *own]), passed_on
+    return parser.parse_args(arguments), []
+
+
+def divide(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The options of `run` that are ours, and what the program that it starts gets as it is.
+
+    Ours stand before all others: `run -p hello` is Claude Code's -p. argparse has no word for this:
+    it takes an unknown option out of the arguments that it stands among.
+    """
+    place = 0
+    while place < len(options):
+        match options[place]:
+            case "--":
+                return list(options[:place]), list(options[place + 1 :])
+            case "--exec":
+                program, rest = options[: place + 2], list(options[place + 2 :])
+                return list(program), rest[1:] if rest[:1] == ["--"] else rest
+            case "--profile":
+                place += 2
+            case "--web" | "--base-url" | "-h" | "--help":
+                place += 1
+            case option if option.startswith("--profile="):
+                place += 1
+            case _:
+                break
+    return list(options[:place]), list(options[place:])
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "claude-route",
+        description="Routes Claude Code's requests to the providers that a profile names. Without "
+        "a command: up.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=installation.versions())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(
+        name: str,
+        function: Callable[[argparse.Namespace, Sequence[str]], int],
+        summary: str,
+        *,
+        usage: str | None = None,
+        epilog: str | None = None,
+    ) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary}.",
+            usage=usage,
+            epilog=epilog,
+            allow_abbrev=False,
+        )
+        subparser.set_defaults(function=function)
+        return subparser
+
+    command = add(
+        "up",
+        _up,
+        "Start the proxy: mitmdump with our addons",
+        usage="claude-route [up] [--web | --console] [--profile P] [MITMPROXY ARGUMENTS]",
+        epilog="All other arguments are mitmproxy's: see `mitmdump --help`.",
+    )
+    tools = command.add_mutually_exclusive_group()
+    tools.add_argument("--web", action="store_true", help="mitmweb in its place, in a browser")
+    tools.add_argument("--console", action="store_true", help="mitmproxy, in the terminal")
+    command.add_argument("--profile", metavar="P", help="the same as --set profile=P")
+
+    command = add(
+        "run",
+        _run,
+        "Start Claude Code, or another program, through a proxy of its own",
+        usage="claude-route run [--profile P] [--web] [--base-url] [--exec PROGRAM] [--] [ARGUMENTS]",
+        epilog="What comes after these is the program's: claude-route run -p hello. The proxy ends "
+        "with the program, whose exit status is passed on.",
+    )
+    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    command.add_argument("--web", action="store_true", help="mitmweb, to watch it in a browser")
+    command.add_argument(
+        "--base-url", action="store_true", help="by ANTHROPIC_BASE_URL, not by HTTPS_PROXY"
+    )
+    command.add_argument("--exec", metavar="PROGRAM", help="a program in Claude Code's place")
+
+    command = add("check", _check, "Read a profile, or a LiteLLM config, and say what it means")
+    command.add_argument("profile", nargs="?", default="default", metavar="PROFILE", help=PROFILE)
+
+    command = add(
+        "explain", _explain, "Say who would be asked for a model, in which order, and why"
+    )
+    command.add_argument("model", metavar="MODEL", help="as Claude Code names it")
+    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+
+    command = add("import", _import, "Print a LiteLLM config as a profile")
+    command.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    command.add_argument(
+        "--env",
+        type=Path,
+        metavar=".env",
+        help="LiteLLM's own: what is set there decides where Claude's tokens come from",
+    )
+
+    command = add("key", _key, "Make a key for a client, and print it once")
+    command.add_argument("name", metavar="NAME", help="the client's")
+
+    command = add(
+        "status",
+        _status,
+        "Show tokens, targets and traffic of a running proxy",
+        epilog="Where the proxy wants a key, it is taken from PROXY_STATIC_TOKEN.",
+    )
+    command.add_argument(
+        "--url", default=status.URL, help="of its reverse listener (default: %(default)s)"
+    )
+    command.add_argument("--json", action="store_true", help="all of it, for programs")
+    return parser
+
+
+def _up(options: argparse.Namespace, passed_on: Sequence[str]) -> int:
+    tool: up.Tool = "mitmweb" if options.web else "mitmproxy" if options.console else "mitmdump"
+    return up.up(tool, options.profile, passed_on)
+
+
+def _run(options: argparse.Namespace, passed_on: Sequence[str]) -> int:
+    return run.run(
+        passed_on,
+        executable=options.exec,
+        profile_name=options.profile,
+        base_url=options.base_url,
+        web=options.web,
+    )
+
+
+def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
+    environ = _environ()
+    return _print(
+        check.lines(_profile(options.profile), has_key=bool(environ.get("PROXY_STATIC_TOKEN")))
+    )
+
+
+def _explain(options: argparse.Namespace, _: Sequence[str]) -> int:
+    profile = _profile(options.profile)
+    pool = rotation.Pool(
+        profile.pool.tokens,
+        strategy=profile.pool.strategy,
+        cooldown=profile.pool.cooldown,
+        clock=time.time,
+    )
+    return _print([explain.route(profile, pool, breaker.Breaker(time.monotonic), options.model)])
+
+
+def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
+    file: Path = options.env or Path(".env")
+    if options.env and not file.is_file():
+        raise ValueError(f"--env: expected a file, got {str(file)!r}")
+    environ = profiles.environment(file.parent, os.environ, name=file.name)
+    return _print([litellm_import.profile_text(options.config, environ)])
+
+
+def _key(options: argparse.Namespace, _: Sequence[str]) -> int:
+    return _print([keys.text(options.name, keys.make())])
+
+
+def _status(options: argparse.Namespace, _: Sequence[str]) -> int:
+    report = status.fetch(options.url, _environ().get("PROXY_STATIC_TOKEN") or None)
+    return _print([json.dumps(report, indent=2)] if options.json else status.lines(report))
+
+
+def _environ() -> dict[str, str]:
+    return profiles.environment(Path.cwd(), os.environ)
+
+
+def _profile(name: str) -> profiles.Profile:
+    return profiles.read(profiles.locate(name, installation.PROFILES), _environ())
+
+
+def _print(lines: Iterable[str]) -> int:
+    for line in lines:
+        print(line)
+    return 0

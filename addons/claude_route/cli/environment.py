@@ -1,0 +1,78 @@
+"""The environment variables that lead a program's requests through the proxy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from claude_route.access import clients
+
+CA_BUNDLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
+"""What OpenSSL, curl and Python's requests take the place of their own list of CAs."""
+
+NO_PROXY = ("no_proxy", "NO_PROXY")
+"""Programs differ in which of the two they read, and which wins."""
+
+
+def through_forward_listener(
+    environ: Mapping[str, str],
+    *,
+    port: int,
+    ca: Path,
+    key: str | None,
+    hosts: Iterable[str],
+    bundle: Path | None = None,
+) -> dict[str, str]:
+    """For a program that takes the proxy for its HTTPS proxy.
+
+    `hosts` are those whose requests we route: what `NO_PROXY` says of others stays. Node adds the
+    CAs of `ca` to its own. `bundle` is for programs that are not Node, and would trust nobody else:
+    it holds the usual CAs too.
+    """
+    user = f"claude:{quote(key, safe='')}@" if key else ""
+    changed = dict(environ)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        changed[name] = f"http://{user}127.0.0.1:{port}"
+    hosts = list(hosts)
+    for name in NO_PROXY:
+        if name in changed:
+            changed[name] = without_hosts(changed[name], hosts)
+    # It would lead Claude Code somewhere else.
+    changed.pop("ANTHROPIC_BASE_URL", None)
+    changed["NODE_EXTRA_CA_CERTS"] = str(ca)
+    if bundle:
+        changed |= dict.fromkeys(CA_BUNDLES, str(bundle))
+    return changed
+
+
+def through_reverse_listener(
+    environ: Mapping[str, str], *, port: int, key: str | None
+) -> dict[str, str]:
+    """For a program that reads ANTHROPIC_BASE_URL."""
+    changed = {**environ, "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
+    for name in NO_PROXY:
+        # HTTP_PROXY, where it is set, is for other hosts.
+        changed[name] = ",".join(filter(None, (environ.get(name), "127.0.0.1")))
+    if key:
+        others = environ.get("ANTHROPIC_CUSTOM_HEADERS")
+        headers = filter(None, (others, f"{clients.KEY_HEADER}: {key}"))
+        changed["ANTHROPIC_CUSTOM_HEADERS"] = "\n".join(headers)
+    return changed
+
+
+def without_hosts(no_proxy: str, hosts: Iterable[str]) -> str:
+    """A `NO_PROXY` without the entries that hold for one of these hosts."""
+    hosts = [host.lower() for host in hosts]
+    entries = [entry for entry in re.split(r"[\s,]+", no_proxy) if entry]
+    kept = [entry for entry in entries if not any(_holds(entry, host) for host in hosts)]
+    return ",".join(kept)
+
+
+def _holds(entry: str, host: str) -> bool:
+    """`*`, `api.anthropic.com`, `anthropic.com`, `.anthropic.com`, `*.anthropic.com`, each with a
+    port or without: where programs read one differently, the widest meaning counts."""
+    name = re.sub(r":\d+$", "", entry.lower()).removeprefix("*").lstrip(".")
+    return not name or host == name or host.endswith(f".{name}")

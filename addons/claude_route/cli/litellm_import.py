@@ -1,0 +1,147 @@
+"""`claude-route import`: a LiteLLM config as a profile of ours, with comments on what differs."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel import yaml
+from ruamel.yaml import scalarstring
+
+from claude_route.profile import litellm
+from claude_route.profile import profiles
+from claude_route.profile import values
+
+NOTES = {
+    "general_settings": {
+        "master_key": "clients present PROXY_STATIC_TOKEN, as x-litellm-api-key or as the proxy "
+        "password: set it to this key, and they need no change",
+        "custom_auth": "clients present PROXY_STATIC_TOKEN",
+        "database_url": "nothing is kept in a database",
+    },
+    "litellm_settings": {
+        "master_key": "clients present PROXY_STATIC_TOKEN",
+        "callbacks": "tokens, headers and thinking blocks are looked after without any",
+        "drop_params": "what a provider takes is known; `drop` of a provider leaves out more",
+        "num_retries": "nothing is asked twice: max_attempts counts targets and tokens",
+        "request_timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
+        "context_window_fallbacks": "a request that is too long is refused, and not sent elsewhere",
+        "default_fallbacks": 'write it as `"*": [MODEL]` under fallbacks',
+    },
+    "router_settings": {
+        "num_retries": "nothing is asked twice: max_attempts counts targets and tokens",
+        "routing_strategy": "the first entry of a name answers, its others are fallbacks; "
+        "pool.strategy is for Claude's tokens",
+        "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
+        "cooldown_time": "a target that failed three times running is skipped for 30 s; "
+        "pool.cooldown is for Claude's tokens",
+        "model_group_alias": "write each alias under models",
+    },
+    "model_list[].litellm_params": {
+        "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
+        "stream_timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
+        "max_tokens": "a provider has `set: {max_tokens: …}`",
+        "temperature": "a provider has `set: {temperature: …}`",
+        "rpm": "requests are not counted against limits",
+        "tpm": "tokens are not counted against limits",
+        "merge_reasoning_content_in_choices": "thinking comes as thinking blocks; see `thinking` "
+        "of a provider",
+    },
+}
+"""What takes the place of settings that are dropped: section -> key -> words."""
+
+PLAIN = re.compile(r"[A-Za-z$](?:[\w.{}/*$-]|:(?=\S))*")
+"""Texts that YAML takes as they are, of whatever version, but for WORDS."""
+
+WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+
+SECTIONS = ("providers", "models", "fallbacks", "pool")
+
+
+def profile_text(path: Path, environ: Mapping[str, str]) -> str:
+    """The YAML of a profile that means what a LiteLLM config means under these variables.
+
+    Raises:
+        ValueError: it is no LiteLLM config, or a wrong one.
+    """
+    text = profiles.read_text(path)
+    profile = profiles.parse(text, environ, str(path))
+    config = profiles.document(text, environ)
+    if not litellm.is_config(config.raw):
+        raise ValueError(f"{path}: expected a LiteLLM config, which has a model_list")
+    raw, warnings = litellm.translate(config)
+    sections = {name: _plain(raw[name]) for name in SECTIONS if raw.get(name)}
+    comments = [f"From LiteLLM's {path.name}.", *_comments(config, warnings)]
+    # A name in the file may have line breaks, and what comes after one is no comment.
+    lines = [f"# {' '.join(comment.split())}" for comment in comments]
+    yaml_text = "\n".join([*lines, _dump(sections)])
+    reread = profiles.parse(yaml_text, environ, str(path))
+    if dataclasses.replace(reread, warnings=()) != dataclasses.replace(profile, warnings=()):
+        raise ValueError(f"{path}: the profile would not mean the same; use the config as it is")
+    return yaml_text.rstrip()
+
+
+def _comments(config: values.Value, warnings: list[str]) -> Iterator[str]:
+    dropped = litellm.ignored(config)
+    yield from (warning for warning in warnings if warning not in litellm.summary(dropped))
+    names = Counter(entry["model_name"].text() for entry in config["model_list"].items())
+    for name, count in names.items():
+        if count > 1:
+            yield f"{name}: the first of its {count} entries answers, the others are its fallbacks."
+    for entry in config["model_list"].items():
+        yield from _variables(entry["litellm_params"])
+    for setting in dropped:
+        section, _, key = setting.name.rpartition(".")
+        if section == "" and isinstance(setting.value.raw, dict):
+            for inner, at in setting.value.mapping().items():
+                yield _dropped(at.path, key, inner)
+        else:
+            yield _dropped(setting.value.path, section, key)
+
+
+def _variables(params: values.Value) -> Iterator[str]:
+    """Of an entry's variables, those that the profile has the present values of."""
+    for key in ("model", "api_base", "base_url"):
+        at = params[key]
+        name = str(at.raw).removeprefix("os.environ/")
+        if at.raw != name and params.environ.get(name):
+            yield f"{at.path}: {name} is written as it is set now."
+
+
+def _dropped(path: str, section: str, key: str) -> str:
+    note = NOTES.get(section, {}).get(key)
+    return f"{path} is dropped: {note}." if note else f"{path} is dropped."
+
+
+def _plain(value: Any) -> Any:
+    """What YAML is to say, variables by their names."""
+    if isinstance(value, values.Value):
+        return _plain(value.raw)
+    if isinstance(value, dict):
+        plain = {_quoted(name): _plain(inner) for name, inner in value.items()}
+        return {name: inner for name, inner in plain.items() if inner is not None}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return _quoted(value) if isinstance(value, str) else value
+
+
+def _quoted(text: str) -> str:
+    if PLAIN.fullmatch(text) and text.lower() not in WORDS:
+        return text
+    quoted: str = scalarstring.DoubleQuotedScalarString(text)
+    return quoted
+
+
+def _dump(value: Any) -> str:
+    writer = yaml.YAML()
+    writer.indent(mapping=2, sequence=4, offset=2)
+    writer.width = 10_000  # no line is broken
+    out = StringIO()
+    writer.dump(value, out)
+    return out.getvalue()

@@ -1,0 +1,103 @@
+"""`claude-route run`: Claude Code, or another program, through a proxy of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from claude_route import installation
+from claude_route.cli import environment
+from claude_route.cli import private_proxy
+from claude_route.cli import program
+from claude_route.profile import profiles
+
+CLAUDE = "claude"
+
+NOT_FOUND = 127
+"""What a shell exits with where there is no such program."""
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    executable: str | None,
+    profile_name: str,
+    base_url: bool,
+    web: bool,
+) -> int:
+    """Start a proxy and the program, wait for its end, end the proxy. Returns the exit status.
+
+    `executable` is a program's name or path; without one it is Claude Code. `base_url`: lead it
+    through the reverse listener, by ANTHROPIC_BASE_URL, in place of the forward one.
+
+    Raises:
+        ValueError: the profile is wrong.
+        FileNotFoundError: there is no such program.
+        ChildProcessError: the proxy could not start.
+        InterruptedError: a signal came before the program was started.
+    """
+    environ = profiles.environment(Path.cwd(), os.environ)
+    # The proxy reads it again; here it can be refused with one line on the terminal.
+    profile = profiles.read(profiles.locate(profile_name, installation.PROFILES), environ)
+    path = shutil.which(executable or CLAUDE)
+    if path is None:
+        raise FileNotFoundError(_not_found(executable))
+    signals = program.Signals()
+    proxy = private_proxy.PrivateProxy(
+        str(profile.path), "reverse" if base_url else "regular", web=web
+    )
+    keep_log = False
+    try:
+        address = proxy.wait(signals.check)
+        if address.web:
+            print(f"claude-route: watch it at {address.web}", file=sys.stderr)
+        key = environ.get("PROXY_STATIC_TOKEN") or None
+        if base_url:
+            program_environ = environment.through_reverse_listener(
+                os.environ, port=address.port, key=key
+            )
+        else:
+            program_environ = environment.through_forward_listener(
+                os.environ,
+                port=address.port,
+                ca=proxy.node_extra_cas(),
+                key=key,
+                hosts=profile.intercept,
+                # What Claude Code starts trusts the usual CAs: only the hosts that it is led
+                # through the proxy for have a certificate of ours.
+                bundle=proxy.bundle() if executable else None,
+            )
+        status = signals.run([path, *arguments], program_environ)
+        keep_log = not proxy.is_running
+        if keep_log:
+            _print(f"the proxy ended while {Path(path).name} ran")
+    except ChildProcessError as e:
+        keep_log = True
+        raise ChildProcessError(f"{e}{_last_line(proxy.log)}; its log: {proxy.log}") from e
+    finally:
+        proxy.close(keep_log=keep_log)
+    if keep_log:
+        _print(f"the proxy's log: {proxy.log}")
+    return status
+
+
+def _not_found(executable: str | None) -> str:
+    if executable:
+        return f"{executable}: no such program"
+    return (
+        "claude is not installed, or not on PATH: npm install -g @anthropic-ai/claude-code. "
+        "Another program is started by --exec PROGRAM"
+    )
+
+
+def _last_line(log: Path) -> str:
+    """The proxy's last line, which is why it could not start."""
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return f": {lines[-1]}" if lines else ""
+
+
+def _print(text: str) -> None:
+    print(f"claude-route: {text}", file=sys.stderr)

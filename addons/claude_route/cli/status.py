@@ -1,0 +1,129 @@
+"""`claude-route status`: what a running proxy says of itself, as a table."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from claude_route.access import clients
+from claude_route.cli import columns
+from claude_route.text import quantities
+
+URL = "http://127.0.0.1:4000"
+"""Of the reverse listener, unless somebody moved it."""
+
+TIMEOUT = 10.0
+"""Seconds for an answer that takes a proxy some milliseconds."""
+
+
+def fetch(url: str, key: str | None) -> dict[str, Any]:
+    """The JSON of the proxy's `/status`.
+
+    http.client, as it takes no way through proxies of the environment, and follows no redirect with
+    the key.
+
+    Raises:
+        ValueError: nothing of ours answers there, or it wants another key.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"--url: expected an http(s) URL, got {url!r}")
+    is_https = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if is_https else http.client.HTTPConnection
+    connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
+    headers = {"accept": "application/json", **({clients.KEY_HEADER: key} if key else {})}
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/status", headers=headers)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException) as e:
+        raise ValueError(
+            f"no proxy answers at {url}: {_reason(e)}. Start one with `claude-route`, or name "
+            "another with --url"
+        ) from e
+    finally:
+        connection.close()
+    if answer.status == 401:
+        why = "another PROXY_STATIC_TOKEN" if key else "a key: set PROXY_STATIC_TOKEN"
+        raise ValueError(f"the proxy at {url} wants {why}")
+    try:
+        report = json.loads(body)
+        is_ours = answer.status == 200 and "targets" in report and "pool" in report
+    except (ValueError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise ValueError(f"what answers at {url} is no claude-route (status {answer.status})")
+    return dict(report)
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
+
+
+def lines(report: Mapping[str, Any]) -> Iterator[str]:
+    pool = report["pool"]
+    up = quantities.duration(report["now"] - report["started_at"])
+    yield f"Profile {report['profile']}, up for {up}, {report['in_flight']} requests in flight"
+    yield ""
+    yield f"Tokens ({pool['mode']}, {pool['strategy']})"
+    yield from columns.lines(map(_token, pool["tokens"]), empty="none")
+    yield ""
+    yield "Targets"
+    yield from columns.lines(
+        (_target(row, report["now"]) for row in report["targets"]), empty="none"
+    )
+    yield ""
+    yield "Models"
+    yield from columns.lines(map(_model, report["models"]), empty="no requests yet")
+
+
+def _token(row: Mapping[str, Any]) -> tuple[str, ...]:
+    state = row["state"]
+    if row["wait"]:
+        state += f" for {quantities.duration(row['wait'])}"
+    rests = [f"{family} {quantities.duration(left)}" for family, left in row["families"].items()]
+    return (
+        row["label"],
+        state + (f" ({', '.join(rests)})" if rests else ""),
+        f"5 h {_share(row['five_hour'])}",
+        f"7 d {_share(row['seven_day'])}",
+        f"{row['sessions']} sessions",
+        f"{row['requests']} requests",
+        row["reason"],
+    )
+
+
+def _share(fraction: float | None) -> str:
+    return "?" if fraction is None else quantities.percent(fraction)
+
+
+def _target(row: Mapping[str, Any], now: float) -> tuple[str, ...]:
+    reason = ""
+    if row["missing"]:
+        reason = f"not set: {', '.join(row['missing'])}"
+    elif row["last_error"]:
+        reason = f"{row['last_error']}, {quantities.duration(now - row['last_error_at'])} ago"
+    return (
+        row["name"],
+        row["state"],
+        f"{row['attempts']} attempts",
+        f"{row['failures']} failed",
+        reason,
+    )
+
+
+def _model(row: Mapping[str, Any]) -> tuple[str, ...]:
+    tokens, first_byte = row["tokens"], row["first_byte"]
+    return (
+        row["name"],
+        f"{row['requests']} requests",
+        f"{row['errors']} errors",
+        f"{quantities.short(tokens['in'])} in",
+        f"{quantities.short(tokens['cached'])} cached",
+        f"{quantities.short(tokens['out'])} out",
+        f"first byte {quantities.seconds(first_byte['p50'])}" if first_byte else "",
+    )

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from claude_route.cli import check
+from claude_route.profile import profiles
+from tests.wire import proxies
+
+PROFILE = """
+providers:
+  anthropic: {base_url: https://api.anthropic.com}
+  zai: {base_url: https://api.z.ai/api/anthropic, api_key: zai-key-0123456789}
+  kimi: {base_url: https://api.kimi.com, auth: x-api-key, api_key: "${KIMI_API_KEY}"}
+  local: {base_url: "http://127.0.0.1:1/v1", api: openai}
+models:
+  glm: zai/glm-5
+  kimi: kimi/k2
+  qwen: local/qwen
+  claude-*: anthropic/claude-*
+fallbacks: {claude-*: [glm, kimi]}
+"""
+
+
+def lines(
+    text: str = PROFILE, *, has_key: bool = False, environ: Mapping[str, str] | None = None
+) -> list[str]:
+    return list(check.lines(profiles.parse(text, environ or {}, "p.yaml"), has_key=has_key))
+
+
+def test_a_profile() -> None:
+    environ = {"CLAUDE_OAUTH_TOKENS": ",".join(proxies.POOL[:2])}
+    assert lines(environ=environ) == [
+        "Profile p (p.yaml)",
+        "",
+        "Providers",
+        "  anthropic  https://api.anthropic.com       Messages          the pool's tokens",
+        "  zai        https://api.z.ai/api/anthropic  Messages          its key",
+        "  kimi       https://api.kimi.com            Messages          "
+        "not used: KIMI_API_KEY is not set",
+        "  local      http://127.0.0.1:1/v1           Chat Completions  no credential",
+        "",
+        "Models",
+        "  glm       →  zai/glm-5",
+        "  kimi      →  kimi/k2 (not used)",
+        "  qwen      →  local/qwen",
+        "  claude-*  →  anthropic/claude-*",
+        "",
+        "Fallbacks, in this order",
+        "  claude-*  →  glm, kimi",
+        "",
+        "Pool: token 1 …pol1 (oauth), token 2 …pol2 (oauth); rotate, session, cooldown 60 s",
+        "Attempts for a request: at most 4",
+        "Hosts that are intercepted at the forward listener: api.anthropic.com",
+        "Clients: need no key, and only those of this machine are let in",
+        "",
+        "Warnings",
+        "  Provider kimi cannot be used: KIMI_API_KEY is not set.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "environ", [{}, {"CLAUDE_OAUTH_TOKENS": "x", "CLAUDE_TOKEN_MODE": "passthrough"}]
+)
+def test_without_a_pool_the_client_has_its_own(environ: dict[str, str]) -> None:
+    assert lines(environ=environ)[3].endswith("the client's own credential")
+
+
+@pytest.mark.parametrize(
+    ("more", "has_key", "clients"),
+    [
+        ("", True, "must present PROXY_STATIC_TOKEN"),
+        ("open: true", True, "must present PROXY_STATIC_TOKEN"),
+        ("open: true", False, "need no key, from other machines either (open: true)"),
+    ],
+)
+def test_clients(more: str, has_key: bool, clients: str) -> None:
+    assert f"Clients: {clients}" in lines(f"{PROFILE}\n{more}", has_key=has_key)
+
+
+def test_no_secret_is_in_it() -> None:
+    text = "\n".join(
+        lines(
+            environ={"CLAUDE_OAUTH_TOKENS": ",".join(proxies.POOL), "KIMI_API_KEY": "kimi-98765432"}
+        )
+    )
+    assert "sk-ant" not in text
+    assert "zai-key" not in text
+    assert "kimi-98765432" not in text
