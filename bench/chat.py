@@ -1,6 +1,6 @@
 """What Chat Completions costs: a long conversation's way there, and each word's way back.
 
-Run as follows: uv run python -m bench.chat
+Run as follows, after `uv sync --dev`: uv run python -m bench.chat
 """
 
 from __future__ import annotations

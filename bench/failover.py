@@ -1,7 +1,7 @@
 """What the layer that works through attempts costs where nothing fails, and how soon it is done with
 a provider that does.
 
-Run as follows: uv run python -m bench.failover
+Run as follows, after `uv sync --dev`: uv run python -m bench.failover
 
 "bare" is mitmdump with a streaming addon, "layer" the same with our HTTP layer and nothing else of
 ours, "ours" the whole proxy. Requests go to them in turn over a kept connection each, so that a

@@ -1,6 +1,6 @@
 """What the proxy adds to the time to first byte, against bare mitmdump with a streaming addon.
 
-Run as follows: uv run python -m bench.overhead
+Run as follows, after `uv sync --dev`: uv run python -m bench.overhead
 
 Requests go to the two in turn over a kept connection each, so that a machine whose speed drifts does
 so for both.

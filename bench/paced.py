@@ -1,6 +1,6 @@
 """What the proxy costs at the pace at which models write: 50 streams of 20 to 60 events a second.
 
-Run as follows: uv run python -m bench.paced
+Run as follows, after `uv sync --dev`: uv run python -m bench.paced
 Against another checkout: uv run python -m bench.paced --before ../other
 
 Each variant is a mitmdump of its own, all at the same time and one of them at work. A cycle measures

@@ -1,6 +1,6 @@
 """What looking costs: a page of a large request, and answers that grow in mitmweb while they stream.
 
-Run as follows: uv run python -m bench.views
+Run as follows, after `uv sync --dev`: uv run python -m bench.views
 
 The pages are made in this process. For the streams, mitmweb runs with and without live capture, both
 at once so that both suffer the same from whatever else the machine does, a browser looking on at each;

@@ -25,7 +25,8 @@ CI = (proxies.ROOT / ".ci" / "run").read_text()
 
 INSTALL = "pip install uv"
 RUN = "uv run mitmdump -s addons/route.py"
-TEST = "uv run pytest"
+TEST = "uv run --dev pytest"
+COMMAND = "uv run claude-route run"
 DEMO = "uv run mitmdump -s addons/route.py -s demo.py --set profile=demo"
 TUNNEL = (
     "HTTPS_PROXY=http://127.0.0.1:8080 "
@@ -40,7 +41,7 @@ CURL = (
 )
 
 PORTS = (8080, 4000, 9100)
-"""The doors, and the demo's provider."""
+"""The listeners, and the demo's provider."""
 
 SECRETS = ("CLAUDE_OAUTH_TOKENS", "CLAUDE_TOKEN_MODE", "PROXY_STATIC_TOKEN")
 """Set to nothing, for .env is read in the repository's root."""
@@ -53,7 +54,9 @@ def commands() -> Iterator[str]:
 
 
 def test_every_command_is_known() -> None:
-    assert set(commands()) == {INSTALL, RUN, TEST, DEMO, TUNNEL, REVERSE, HELLO, CURL}
+    assert set(commands()) == {
+        *(INSTALL, RUN, TEST, COMMAND, DEMO, TUNNEL, REVERSE, HELLO, CURL)
+    }
 
 
 def test_it_is_short() -> None:
@@ -101,10 +104,11 @@ class Started:
         except httpx.TransportError:
             return False
 
-    def shell(self, command: str) -> str:
+    def shell(self, command: str, folder: Path | None = None) -> str:
         """What a command prints, typed in another terminal with the same home folder."""
-        folder = self.home / "work"
-        folder.mkdir(exist_ok=True)
+        if folder is None:
+            folder = self.home / "work"
+            folder.mkdir(exist_ok=True)
         return claude_code.printed(
             ["sh", "-c", command], folder, environ(self.home) | claude_code.ENVIRON
         )
@@ -170,6 +174,14 @@ def test_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("command", [HELLO, f"{REVERSE} -p hello", f"{TUNNEL} -p hello"])
 def test_claude_is_answered(demo: Started, command: str) -> None:
     assert demo.shell(command) == "You said: hello"
+
+
+@pytest.mark.client
+@claude_code.needs_claude
+def test_claude_through_a_proxy_of_its_own(demo: Started) -> None:
+    """By its base URL, so that all it asks for ends at the demo's provider."""
+    command = f"UV_NO_SYNC=1 {COMMAND} --base-url --profile demo -p hello"
+    assert demo.shell(command, proxies.ROOT) == "You said: hello"
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
