@@ -54,9 +54,7 @@ def commands() -> Iterator[str]:
 
 
 def test_every_command_is_known() -> None:
-    assert set(commands()) == {
-        *(INSTALL, RUN, TEST, COMMAND, DEMO, TUNNEL, REVERSE, HELLO, CURL)
-    }
+    assert set(commands()) == {*(INSTALL, RUN, TEST, COMMAND, DEMO, TUNNEL, REVERSE, HELLO, CURL)}
 
 
 def test_it_is_short() -> None:
