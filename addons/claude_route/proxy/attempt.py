@@ -19,9 +19,8 @@ from claude_route.proxy import contract
 from claude_route.proxy import reply
 from claude_route.routing import plan
 from claude_route.routing import rotation
+from claude_route.routing import verdict
 from claude_route.wire import http_message
-
-type Credential = Literal["pool", "provider", "client"]
 
 MESSAGES = "/v1/messages"
 COUNT_TOKENS = "/v1/messages/count_tokens"
@@ -72,7 +71,7 @@ class Attempt:
         self.shown = self._address(client_request, client_secrets)
 
     @property
-    def credential(self) -> Credential:
+    def credential(self) -> verdict.Credential:
         if self.step.token:
             return "pool"
         return "client" if self.provider.auth in ("pool", "client") else "provider"

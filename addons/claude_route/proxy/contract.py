@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 from typing import NamedTuple
 from typing import Protocol
 
 from mitmproxy import http
 
 from claude_route.dialects import usage
+from claude_route.routing import failures
 
 
 class Limits(NamedTuple):
@@ -26,9 +26,7 @@ class Limits(NamedTuple):
 class Failure:
     """Why an attempt gave no answer."""
 
-    kind: Literal["connect", "timeout", "reset", "status", "event", "local"]
-    """No connection; silence; broken off before the head; a head that is no answer; a 200 that is
-    none for what it holds; not sent, for a reason of ours."""
+    kind: failures.Kind
     detail: str
     response: http.Response | None = None
     """The head, if it came that far. Its content is what there is of an error body, or the event

@@ -22,6 +22,7 @@ from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
+from claude_route.routing import failures
 from claude_route.routing import plan
 from claude_route.routing import quota
 from claude_route.routing import stats
@@ -147,13 +148,18 @@ class Exchange:
         effects = self._punish(outcome, ruling)
         failed, started, following = self.attempt, self.started, None
         if ruling.decision == "next":
-            following = self._next(upstream_failed=failure.kind in ("connect", "timeout"))
+            following = self._next(upstream_failed=failure.kind.is_silence)
         if self.tally:
             at_fault = ruling.cause != "request"
             self.tally.attempt_failed(outcome.target, outcome.why, is_at_fault=at_fault)
         why = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
         who, then = name(failed.step), _name_of(following)
-        if following or effects or len(self.outcomes) > 1 or failure.kind != "status":
+        if (
+            following
+            or effects
+            or len(self.outcomes) > 1
+            or failure.kind is not failures.Kind.STATUS
+        ):
             arrow = f" → {then}" if then else ""
             logger.warning(f"{self.request.model}: {who} {why}{arrow}")
         if following or len(self.outcomes) > 1:
@@ -206,7 +212,7 @@ class Exchange:
         step = self.attempt.step
         if ruling.cause == "outage":
             self.state.breaker.failed(outcome.target)
-        if step.token is None or outcome.kind not in ("status", "event"):
+        if step.token is None or not outcome.kind.is_answer:
             return []
         return self.state.pool.learn(
             step.token,

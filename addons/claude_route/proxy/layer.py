@@ -41,6 +41,7 @@ from claude_route.patches import http_stream
 from claude_route.proxy import alarm
 from claude_route.proxy import contract
 from claude_route.proxy import dialing
+from claude_route.routing import failures
 from claude_route.wire import sse
 
 logger = logging.getLogger(__name__)
@@ -195,7 +196,7 @@ class FailoverStream(layers.HttpStream):
     def connected(self, event: layers.GetHttpConnectionCompleted) -> Commands[None]:
         result = yield from self.dialer.connected(event)
         if isinstance(result, str):
-            yield from self.lost(contract.Failure("connect", result))
+            yield from self.lost(contract.Failure(failures.Kind.CONNECT, result))
         elif result:
             yield from self.send(result)
 
@@ -204,7 +205,7 @@ class FailoverStream(layers.HttpStream):
         try:
             request = self.attempt.request((upstream.address[0], upstream.address[1]))
         except ValueError as e:
-            yield from self.fail(contract.Failure("local", str(e)))
+            yield from self.fail(contract.Failure(failures.Kind.LOCAL, str(e)))
             return
         # Before anything is sent: what comes of it may come while this is suspended.
         self.phase = self.waiting
@@ -220,12 +221,14 @@ class FailoverStream(layers.HttpStream):
     def waiting(self, event: layers.HttpEvent) -> Commands[None]:
         if isinstance(event, layers.ResponseProtocolError):
             self.dialer.ended()
-            yield from self.lost(contract.Failure("reset", event.message))
+            yield from self.lost(contract.Failure(failures.Kind.RESET, event.message))
         elif isinstance(event, layers.ResponseHeaders):
             if event.response.status_code < 200:
                 # Mitmproxy takes an HTTP/1 upstream's 103 for the whole answer, and what follows
                 # for that of the next request.
-                yield from self.fail(contract.Failure("status", "no final answer", event.response))
+                yield from self.fail(
+                    contract.Failure(failures.Kind.STATUS, "no final answer", event.response)
+                )
                 return
             self.reply = self.attempt.reply(event.response)
             self.phase = self.judging
@@ -244,7 +247,7 @@ class FailoverStream(layers.HttpStream):
         elif isinstance(event, layers.ResponseProtocolError):
             self.dialer.ended()
             if self.is_success:
-                yield from self.fail(contract.Failure("reset", event.message))
+                yield from self.fail(contract.Failure(failures.Kind.RESET, event.message))
                 return
             self.held += self.reply.end()
         yield from self.judge()
@@ -255,7 +258,9 @@ class FailoverStream(layers.HttpStream):
         elif self.reply.good:
             yield from self.commit()
         elif self.dialer.has_ended:
-            yield from self.fail(contract.Failure("reset", "ended before its first event"))
+            yield from self.fail(
+                contract.Failure(failures.Kind.RESET, "ended before its first event")
+            )
 
     @property
     def is_success(self) -> bool:
@@ -335,7 +340,7 @@ class FailoverStream(layers.HttpStream):
         if self.is_killed:
             yield from self.killed()
             return
-        if failure.kind == "timeout":
+        if failure.kind is failures.Kind.TIMEOUT:
             yield from self.dialer.discard()
         step = self.exchange.failed(failure)
         if isinstance(step, http.Response):
@@ -364,10 +369,12 @@ class FailoverStream(layers.HttpStream):
         elif self.phase == self.judging and not self.is_success:
             self.held += self.reply.end()
             yield from self.fail(
-                self.reply.failure or contract.Failure("status", "its body never ended")
+                self.reply.failure or contract.Failure(failures.Kind.STATUS, "its body never ended")
             )
         elif self.phase in (self.waiting, self.judging):
-            yield from self.fail(contract.Failure("timeout", f"silent for {limits.first_byte:g} s"))
+            yield from self.fail(
+                contract.Failure(failures.Kind.TIMEOUT, f"silent for {limits.first_byte:g} s")
+            )
         elif self.phase == self.streaming and not self.dialer.has_ended:
             yield from self.abandon()
             yield from self.break_off(f"silent for {limits.idle:g} s")
@@ -375,7 +382,9 @@ class FailoverStream(layers.HttpStream):
     def give_up_connecting(self) -> Commands[None]:
         limit = self.attempt.limits.connect
         if (yield from self.dialer.give_up_connecting()):
-            yield from self.fail(contract.Failure("connect", f"no connection within {limit:g} s"))
+            yield from self.fail(
+                contract.Failure(failures.Kind.CONNECT, f"no connection within {limit:g} s")
+            )
         else:
             yield from self.alarm.set(limit)
 
@@ -412,7 +421,9 @@ class FailoverStream(layers.HttpStream):
         phase = self.phase  # which abandon() changes
         yield from self.abandon()
         if phase in (self.waiting, self.judging) and self.exchange:
-            yield from self.fail(contract.Failure("local", "the proxy cannot read its answer"))
+            yield from self.fail(
+                contract.Failure(failures.Kind.LOCAL, "the proxy cannot read its answer")
+            )
         elif self.server_state == self.state_wait_for_response_headers:
             yield from self.answer(responses.error(500, "The proxy failed; its log says why"))
         elif phase == self.streaming:

@@ -9,6 +9,7 @@ from mitmproxy import http
 from claude_route.dialects import dialect
 from claude_route.dialects import usage
 from claude_route.proxy import contract
+from claude_route.routing import failures
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
 from claude_route.wire import sse
@@ -116,7 +117,7 @@ class Refusal:
         self.failure: contract.Failure | None = None
         self._body = bytearray()
         if unreadable:
-            self.failure = contract.Failure("reset", unreadable, decoded_head(response))
+            self.failure = contract.Failure(failures.Kind.RESET, unreadable, decoded_head(response))
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
@@ -128,7 +129,7 @@ class Refusal:
         response = decoded_head(self.response)
         response.content = self._readable()[:MAX_ERROR_BODY]
         status = f"HTTP {response.status_code}"
-        self.failure = self.failure or contract.Failure("status", status, response)
+        self.failure = self.failure or contract.Failure(failures.Kind.STATUS, status, response)
         return b""
 
     def _readable(self) -> bytes:
@@ -179,7 +180,9 @@ class Whole:
         body = bytes(self._decoded)
         if self._call.is_error(body):
             self.response.content = body[:MAX_ERROR_BODY]
-            self.failure = contract.Failure("event", "an error with status 200", self.response)
+            self.failure = contract.Failure(
+                failures.Kind.EVENT, "an error with status 200", self.response
+            )
             return b""
         try:
             self._body.end()
@@ -193,7 +196,7 @@ class Whole:
         return answer
 
     def _fail(self, why: str) -> None:
-        self.failure = self.failure or contract.Failure("reset", why, self.response)
+        self.failure = self.failure or contract.Failure(failures.Kind.RESET, why, self.response)
 
     def broken(self, why: str) -> bytes:
         return b""
@@ -257,7 +260,9 @@ class Stream:
         if self._rewriter.error:
             self._is_over = True
             self.response.content = event.data[:MAX_ERROR_BODY]
-            self.failure = contract.Failure("event", "its first event is an error", self.response)
+            self.failure = contract.Failure(
+                failures.Kind.EVENT, "its first event is an error", self.response
+            )
         elif self._rewriter.begun:
             self.good = True
         else:
@@ -288,7 +293,7 @@ class Stream:
             return b""
         self._is_over = True
         if not self.good:
-            self.failure = contract.Failure("reset", why, self.response)
+            self.failure = contract.Failure(failures.Kind.RESET, why, self.response)
             return b""
         self.complete = True
         return self._rewriter.broken(why)

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
+from claude_route.routing import failures
 from claude_route.routing import quota
 
-type Kind = Literal["status", "event", "connect", "timeout", "reset", "local"]
 type Credential = Literal["pool", "provider", "client"]
 type Decision = Literal["good", "next", "back"]
 type Cause = Literal["request", "credential", "target", "outage"]
@@ -39,10 +39,7 @@ class Outcome:
     """A token of the pool, the provider's own key (or none at all), or what the client sent."""
     anthropic: bool
     """Whether the provider is Anthropic itself."""
-    kind: Kind
-    """A head came (`status`); it was a 200 whose first event is `error` (`event`); no connection;
-    silence for too long; the connection broke off before an answer; or nothing could be sent, for
-    a reason of ours (`local`)."""
+    kind: failures.Kind
     detail: str = ""
     """In words, where no head came."""
     status: int = 0
@@ -61,17 +58,19 @@ class Outcome:
     @property
     def error_status(self) -> int:
         """The status, or the one that the error of a first event would have had."""
-        return STATUSES.get(self.fault.kind, 500) if self.kind == "event" else self.status
+        return (
+            STATUSES.get(self.fault.kind, 500) if self.kind is failures.Kind.EVENT else self.status
+        )
 
     @property
     def why(self) -> str:
         """What went wrong, in short: `429`, `first event overloaded_error`, `silent for 120 s`."""
         match self.kind:
-            case "status":
+            case failures.Kind.STATUS:
                 return str(self.status)
-            case "event":
+            case failures.Kind.EVENT:
                 return f"first event {error_body.clean(self.fault.kind or 'error')}"
-        return error_body.clean(self.detail) or self.kind
+        return error_body.clean(self.detail) or str(self.kind)
 
 
 class Rule(NamedTuple):
@@ -93,10 +92,10 @@ ANY: tuple[Credential, ...] = ("pool", "provider", "client")
 # The first that fits. A 401 or 403 for a credential of ours must not reach the client, who would
 # refresh or throw away its own; a provider's 404 would make it switch to another model.
 RULES = (
-    Rule({"connect"}, ANY, "next", "outage", told=502),
-    Rule({"reset"}, ANY, "next", "outage", told=502),
-    Rule({"timeout"}, ANY, "next", "outage", told=504),
-    Rule({"local"}, ANY, "next", "target", told=500, retry=False),
+    Rule({failures.Kind.CONNECT}, ANY, "next", "outage", told=502),
+    Rule({failures.Kind.RESET}, ANY, "next", "outage", told=502),
+    Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", told=504),
+    Rule({failures.Kind.LOCAL}, ANY, "next", "target", told=500, retry=False),
     Rule(range(200, 300), ANY, "good", None),
     Rule({401, 403, "refused"}, {"pool"}, "next", "credential", told=500, retry=False),
     Rule({401, 403, "refused"}, {"provider"}, "next", "target", told=500, retry=False),
@@ -129,9 +128,9 @@ class Answer(NamedTuple):
 def judge(outcome: Outcome) -> Verdict:
     rule = _rule(outcome)
     decision, cause = rule.decision, rule.cause
-    if outcome.kind == "event":
+    if outcome.kind is failures.Kind.EVENT:
         decision = "next"
-    if cause == "outage" and outcome.count_tokens and outcome.kind in ("status", "event"):
+    if cause == "outage" and outcome.count_tokens and outcome.kind.is_answer:
         # A provider may fail at counting only because it cannot count.
         cause = "target"
     return Verdict(decision, cause)
@@ -152,7 +151,7 @@ def final(
     if not outcomes:
         return _no_attempt(now, wait)
     last, rule = outcomes[-1], _rule(outcomes[-1])
-    if last.anthropic and last.kind == "status":
+    if last.anthropic and last.kind is failures.Kind.STATUS:
         # Claude Code knows best what to do with Anthropic's own answer.
         alone = len(outcomes) == 1 and rule.retry
         if rule.decision == "back" or (alone and not _sooner(last, now, wait)):
@@ -160,7 +159,7 @@ def final(
     status = rule.told or last.error_status
     text = error_body.clean(last.fault.message, secrets)
     if (
-        last.kind == "status"
+        last.kind is failures.Kind.STATUS
         and last.status in (400, 413, 422)
         and rule.cause == "request"
         and text
@@ -187,7 +186,7 @@ def _rule(outcome: Outcome) -> Rule:
 
 
 def _seen(outcome: Outcome) -> int | str:
-    if outcome.kind not in ("status", "event"):
+    if not outcome.kind.is_answer:
         return outcome.kind
     status = outcome.error_status
     if outcome.count_tokens and status in (404, 405):

@@ -13,6 +13,7 @@ from mitmproxy import http
 
 from claude_route.access import credentials
 from claude_route.proxy import contract
+from claude_route.routing import failures
 
 MARKER = ":x:"
 
@@ -32,7 +33,7 @@ def failed_attempt(
     failed.request = request.copy()
     failed.request.timestamp_start = started
     failed.request.timestamp_end = started
-    if failure.kind == "connect":
+    if failure.kind is failures.Kind.CONNECT:
         failed.server_conn = connection.Server(address=(request.host, request.port))
     if failure.response:
         failed.response = failure.response.copy()

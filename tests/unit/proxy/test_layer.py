@@ -25,6 +25,7 @@ from claude_route.proxy import alarm
 from claude_route.proxy import contract
 from claude_route.proxy import dialing
 from claude_route.proxy import layer
+from claude_route.routing import failures
 from claude_route.wire import sse
 from tests import clocks
 from tests.unit.proxy import drivers
@@ -94,7 +95,7 @@ class Reply:
     def end(self) -> bytes:
         self.exchange.told("end")
         if self.response.status_code != 200:
-            self.failure = contract.Failure("status", "HTTP 500", self.response)
+            self.failure = contract.Failure(failures.Kind.STATUS, "HTTP 500", self.response)
         return b""
 
     def broken(self, why: str) -> bytes:
@@ -305,7 +306,7 @@ async def test_a_request_that_cannot_be_made_is_a_failed_attempt(running: Runnin
     running.policy.raises["request"] = ValueError("a credential is not for x")
     assert len(events(await running.ask())) == 2
     (failure,) = running.policy.exchanges[0].failures
-    assert failure == contract.Failure("local", "a credential is not for x")
+    assert failure == contract.Failure(failures.Kind.LOCAL, "a credential is not for x")
 
 
 @pytest.mark.parametrize("where", ["feed late", "end"])

@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from claude_route.dialects import envelope
+from claude_route.routing import failures
 from claude_route.routing import verdict
 from claude_route.routing.verdict import Outcome
 
@@ -18,12 +19,13 @@ NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 def outcome(seen: int | str, **known: Any) -> Outcome:
     """Of a provider that is not Anthropic, unless `known` says otherwise."""
     if isinstance(seen, int):
-        known = {"kind": "status", "status": seen} | known
+        known = {"kind": failures.Kind.STATUS, "status": seen} | known
+    else:
+        known = {"kind": failures.Kind(seen)} | known
     defaults: dict[str, Any] = {
         "target": "zai/glm-5",
         "credential": "provider",
         "anthropic": False,
-        "kind": seen,
     }
     return Outcome(**defaults | known)
 
@@ -130,7 +132,7 @@ def check_end(one: Outcome) -> None:
         return
     answer = verdict.final([one, one], now=NOW)
     if answer is None:
-        assert one.anthropic and one.kind == "status"
+        assert one.anthropic and one.kind is failures.Kind.STATUS
         return
     assert 400 <= answer.status < 600
     assert json.loads(answer.body)["error"]["message"]
@@ -153,7 +155,7 @@ def test_every_status_has_an_end(credential: str, anthropic: bool) -> None:
 
 @settings(max_examples=150)
 @given(
-    st.sampled_from(["status", "event", "connect", "timeout", "reset", "local"]),
+    st.sampled_from(failures.Kind),
     st.sampled_from([0, 200, 400, 401, 429, 503]),
     st.sampled_from(["pool", "provider", "client"]),
     st.one_of(
@@ -162,7 +164,7 @@ def test_every_status_has_an_end(credential: str, anthropic: bool) -> None:
     st.text(max_size=30),
 )
 def test_every_failure_has_an_end(
-    kind: verdict.Kind, status: int, credential: verdict.Credential, body: bytes, detail: str
+    kind: failures.Kind, status: int, credential: verdict.Credential, body: bytes, detail: str
 ) -> None:
     check_end(
         Outcome(

@@ -14,14 +14,17 @@ from mitmproxy.test import tflow
 from mitmproxy.test import tutils
 
 from claude_route.proxy import contract
+from claude_route.routing import failures
 from claude_route.watch import failed_attempts
 
 REQUEST = tutils.treq(host="127.0.0.1", port=9, path=b"/v1/messages", content=b'{"model":"m"}')
 LIMITED = contract.Failure(
-    "status", "HTTP 429", tutils.tresp(status_code=429, content=b"{}", timestamp_end=None)
+    failures.Kind.STATUS,
+    "HTTP 429",
+    tutils.tresp(status_code=429, content=b"{}", timestamp_end=None),
 )
-REFUSED = contract.Failure("connect", "Connect call failed")
-SILENT = contract.Failure("timeout", "silent for 120 s")
+REFUSED = contract.Failure(failures.Kind.CONNECT, "Connect call failed")
+SILENT = contract.Failure(failures.Kind.TIMEOUT, "silent for 120 s")
 
 
 def failed(failure: contract.Failure, answered: http.HTTPFlow | None = None) -> http.HTTPFlow:
@@ -54,7 +57,7 @@ def test_it_is_marked_and_says_why(failure: contract.Failure) -> None:
 
 def test_cookies_are_hidden() -> None:
     headers = http.Headers(((b"set-cookie", b"session=0123456789"), (b"retry-after", b"7")))
-    limited = contract.Failure("status", "HTTP 429", tutils.tresp(headers=headers))
+    limited = contract.Failure(failures.Kind.STATUS, "HTTP 429", tutils.tresp(headers=headers))
     shown = failed(limited)
     assert shown.response
     assert shown.response.headers.fields[0] == (b"set-cookie", "{{server …6789}}".encode())
