@@ -77,9 +77,6 @@ class Attempt:
     def request(self, address):
         return http_message.like(self.flow.request)
 
-    def reply(self, response):
-        return reply.judge(response, Untouched())
-
 
 class Exchange:
     def __init__(self, flow):
@@ -90,6 +87,9 @@ class Exchange:
 
     def failed(self, failure):
         return responses.error(502, failure.detail)
+
+    def reply(self, response):
+        return reply.judge(response, Untouched())
 
     def committed(self, response):
         pass

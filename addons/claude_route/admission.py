@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import weakref
 from dataclasses import dataclass
 from typing import Literal
@@ -36,9 +37,15 @@ class Route:
     The layer sends nothing that was not admitted here, so a hook that raises lets nothing through.
     """
 
-    def __init__(self, in_force: settings.Settings, entry: listeners.Listeners) -> None:
+    def __init__(
+        self,
+        in_force: settings.Settings,
+        entry: listeners.Listeners,
+        observer: contract.Observer,
+    ) -> None:
         self.in_force = in_force
         self.entry = entry
+        self.observer = observer
         self.admissions: weakref.WeakKeyDictionary[http.HTTPFlow, admissions.Admission] = (
             weakref.WeakKeyDictionary()
         )
@@ -144,7 +151,9 @@ class Route:
             return responses.error(500, "The proxy could not admit this request")
         if not admission.is_routed:
             return None
-        return exchange.Exchange(self.in_force.state, flow, admission)
+        return exchange.Exchange(
+            self.in_force.state, flow, admission, observer=self.observer, clock=time.time
+        )
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         admission = self.admissions.get(flow)

@@ -1,7 +1,8 @@
 """Builds the addons, in the order in which mitmproxy calls their hooks.
 
 The way of a request: `access` admits it, `proxy.exchange` reads it and plans who is asked,
-`proxy.layer` sends the attempts, and `proxy.reply` brings the answer back.
+`proxy.layer` sends the attempts, and `proxy.reply` brings the answer back. What happens on the way
+is reported to the observers listed here.
 """
 
 from __future__ import annotations
@@ -15,25 +16,40 @@ from claude_route.access import listeners
 from claude_route.pages import mitmweb
 from claude_route.patches import addon
 from claude_route.proxy import layer
+from claude_route.proxy import observers
 from claude_route.watch import capture
+from claude_route.watch import counting
+from claude_route.watch import failed_attempts
+from claude_route.watch import log
 from claude_route.watch import memory
 from claude_route.watch import readonly
 from claude_route.watch import rows
+from claude_route.watch import upstream_requests
 from claude_route.watch.views import claude
 
 
 def addons() -> list[object]:
     entry = listeners.Listeners()
     in_force = settings.Settings(entry)
-    route = admission.Route(in_force, entry)
+    flow_rows = rows.Rows()
+    observer = observers.Observers(
+        [
+            counting.Counting(lambda: in_force.state),
+            log.Log(),
+            flow_rows,
+            upstream_requests.UpstreamRequests(),
+            failed_attempts.FailedAttempts(),
+        ]
+    )
+    route = admission.Route(in_force, entry, observer)
     return [
         addon.Patches(layer.made_for(route), readonly.refusal, readonly.is_shown),
         in_force,
         announcement.Announcement(in_force),
         entry,
         route,
-        rows.Rows(),
-        capture.Capture(),
+        flow_rows,
+        capture.Capture(flow_rows),
         claude.Views(),
         memory.Memory(),
         commands.Commands(lambda: in_force.state),

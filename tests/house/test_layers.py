@@ -56,7 +56,6 @@ TESTED_ELSEWHERE = {
     "claude_route.cli.run": "the command, in tests/wire/test_cli.py",
     "claude_route.cli.up": "the command, in tests/wire/test_cli.py",
     "claude_route.proxy.contract": "it says what others must have, and does nothing",
-    "claude_route.proxy.exchange": "whole requests, in tests/wire/test_route.py and test_failover*",
     "claude_route.proxy.state": "it holds what others make and test",
 }
 """Modules without a unit test of their own, and what covers them."""
@@ -199,6 +198,31 @@ def test_modules_are_imported_whole_absolutely_and_at_the_top(name: str) -> None
 
 def packages() -> set[str]:
     return {path.parent.name for path in PACKAGE.rglob("__init__.py")}
+
+
+def test_the_engine_knows_nobody_who_watches() -> None:
+    """It reports what happens; see `contract.Observer`."""
+    watching = {"watch", "pages", "commands", "announcement"}
+    assert [
+        (name, module)
+        for name in FILES
+        if box(name) in ("proxy", "routing", "access")
+        for module in siblings(name)
+        if box(module) in watching
+    ] == []
+
+
+def test_one_module_names_the_keys_of_a_flows_metadata() -> None:
+    keys = re.compile(
+        r"route_(model|target|attempts|token|session|state|tokens_\w+|comment|rewritten)"
+    )
+    assert [
+        (name, node.value)
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if keys.fullmatch(node.value)
+    ] == []
 
 
 def test_only_scripts_import_app() -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mitmproxy import http
 from mitmproxy.test import tflow
 
+from claude_route.proxy import contract
+from claude_route.routing import failures
+from claude_route.routing import quota
+from claude_route.routing import verdict
 from claude_route.wire import sse
 
 SIGNATURE = "ab" * 60
@@ -78,6 +84,57 @@ ROUTED: dict[str, Any] = {
     "route_attempts": 2,
     "route_token": "",
 }
+
+
+@dataclass
+class Progress:
+    """Of an answer; implements `contract.Progress`."""
+
+    usage: contract.Usage | None = None
+    output: int = 0
+    complete: bool = True
+    error: str = ""
+
+
+def routed(
+    flow: http.HTTPFlow, model: str = "claude-opus-5-5", *, counts_tokens: bool = False
+) -> contract.RoutedRequest:
+    return contract.RoutedRequest(flow, model, "s", counts_tokens)
+
+
+def attempt(target: str = "zai/glm-5", **changes: Any) -> contract.Try:
+    values: dict[str, Any] = {
+        "number": 2,
+        "token": "",
+        "request": http.Request.make("POST", "https://api.z.ai/v1/messages", b"{}"),
+        "rewritten": False,
+        "dropped": (),
+        "started": 1000.0,
+    }
+    return contract.Try(target=target, **values | changes)
+
+
+def failed_attempt(
+    kind: failures.Kind = failures.Kind.STATUS,
+    status: int = 429,
+    *,
+    then: contract.Try | http.Response | None = None,
+    detail: str = "",
+    effects: Sequence[quota.Effect] = (),
+    cause: verdict.Cause = "credential",
+    **tried: Any,
+) -> contract.FailedAttempt:
+    made = attempt(**tried)
+    response = http.Response.make(status) if kind.is_answer else None
+    return contract.FailedAttempt(
+        attempt=made,
+        failure=contract.Failure(kind, detail, response),
+        outcome=verdict.Outcome(made.target, "pool", False, kind, detail, status),
+        cause=cause,
+        effects=effects,
+        at=1000.0,
+        then=then,
+    )
 
 
 def exchange(

@@ -17,6 +17,7 @@ from claude_route.access import guard
 from claude_route.access import listeners
 from claude_route.pages import table
 from claude_route.profile import profiles
+from claude_route.proxy import contract
 from tests.unit import states
 from tests.wire import proxies
 
@@ -214,7 +215,7 @@ def admitted(
     entry.guard = guard.Guard(KEY)
     in_force = settings.Settings(entry)
     in_force.state = states.state_of(PROFILE)
-    route = admission.Route(in_force, entry)
+    route = admission.Route(in_force, entry, contract.Observer())
     flow = tflow.tflow(req=make(line, **headers))
     flow.client_conn.sockname = (INSIDE, 4000)
     flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse(mode)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -79,6 +80,42 @@ def test_what_requests_came_to(sim: simulator.Simulator, start: Start) -> None:
     assert (opus["tokens"]["in"], opus["tokens"]["out"]) == (200, 14)
     assert (kimi["name"], kimi["requests"], kimi["errors"]) == ("kimi", 1, 1)
     assert told["in_flight"] == 0
+
+
+def test_a_stream_that_another_addon_took_over_is_counted(
+    sim: simulator.Simulator, start: Start, tmp_path: Path
+) -> None:
+    script = tmp_path / "taken_over.py"
+    script.write_text("""
+def responseheaders(flow):
+    if flow.response.headers.get("content-type", "").startswith("text/event-stream"):
+        flow.response.stream = lambda data: data
+        flow.response.headers["x-taken-over"] = "yes"
+""")
+    proxy = start(proxies.profile(sim.url), arguments=["-s", str(script)])
+    sim.default(answers.Answer(usage={"input_tokens": 11, "output_tokens": 7}))
+    with proxy.client() as client:
+        answer = client.post("/v1/messages", json=proxies.message("glm", stream=True))
+        assert answer.headers["x-taken-over"] == "yes"
+        (model,) = client.get("/status").json()["models"]
+    assert (model["tokens"]["in"], model["tokens"]["out"]) == (11, 7)
+
+
+def test_a_stream_that_its_client_left_is_counted(sim: simulator.Simulator, start: Start) -> None:
+    proxy = start(proxies.profile(sim.url))
+    sim.default(answers.Answer(usage={"input_tokens": 11}, event_delay=0.2))
+    with (
+        proxy.client() as client,
+        client.stream("POST", "/v1/messages", json=proxies.message("glm", stream=True)) as answer,
+    ):
+        next(answer.iter_raw())
+
+    def counts() -> Any:
+        with proxy.client() as client:
+            return client.get("/status").json()
+
+    proxies.wait_until(lambda: counts()["in_flight"] == 0)
+    assert counts()["models"][0]["tokens"]["in"] == 11
 
 
 def test_in_mitmweb(sim: simulator.Simulator, start: Start, tmp_path: Path) -> None:

@@ -44,7 +44,6 @@ class Attempt:
         request: requests.Request,
         client_secrets: credentials.Secrets,
         *,
-        learn: Callable[[http.Response], None],
         redact: Callable[[bytes], bytes] = reply.unchanged,
     ) -> None:
         """Raises:
@@ -56,15 +55,12 @@ class Attempt:
         provider = step.target.provider
         self.step = step
         self.provider = provider
-        self.learn = learn
         self.redact = redact
         self.address = (provider.host, provider.port)
         self.tls = provider.scheme == "https"
         self.limits = limits(provider, stream=request.stream)
         self.dialect = registry.of(provider)
         self.call = self.dialect.request(request, step.target)
-        self.answer: contract.Reply | None = None
-        """What the upstream answers, once its head is there."""
         self.rewritten = self.call.body is not request.body
         """What goes upstream is not the client's own body."""
         self.secrets: dict[bytes, bytes] = {}
@@ -162,9 +158,7 @@ class Attempt:
         return http_message.like(self.shown, headers=headers)
 
     def reply(self, response: http.Response) -> contract.Reply:
-        self.learn(response)
-        self.answer = reply.judge(response, self.call, self.redact)
-        return self.answer
+        return reply.judge(response, self.call, self.redact)
 
 
 def is_wanted(request: http.Request) -> bool:

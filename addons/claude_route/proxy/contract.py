@@ -1,7 +1,8 @@
-"""What the HTTP layer in `failover`, and those who tell it what to send, are to each other."""
+"""What the HTTP layer, the exchange that tells it what to send, and its observers see of each other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from typing import Protocol
@@ -10,6 +11,10 @@ from mitmproxy import http
 
 from claude_route.dialects import usage
 from claude_route.routing import failures
+from claude_route.routing import quota
+from claude_route.routing import verdict
+
+type Usage = usage.Usage
 
 
 class Limits(NamedTuple):
@@ -73,8 +78,6 @@ class Attempt(Protocol):
     def request(self, address: tuple[str, int]) -> http.Request:
         """The request with the real credential, for that address only; raises ValueError."""
 
-    def reply(self, response: http.Response) -> Reply: ...
-
 
 class Exchange(Protocol):
     """One client's request, until it is answered."""
@@ -85,6 +88,9 @@ class Exchange(Protocol):
     def failed(self, failure: Failure) -> Attempt | http.Response:
         """The attempt after the one that failed, or what the client gets when there is none."""
 
+    def reply(self, response: http.Response) -> Reply:
+        """What is to be made of the answer to the current attempt, of which these headers came."""
+
     def committed(self, response: http.Response) -> None:
         """The answer is good; `response` is the head that the client gets, still to be changed."""
 
@@ -93,6 +99,107 @@ class Exchange(Protocol):
 
     def closed(self, why: str | None) -> None:
         """The stream is over; `why` it ended early, if it did."""
+
+
+class Progress(Protocol):
+    """An answer as an observer sees it: it changes while the answer comes."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens, as far as the upstream has reported them."""
+
+    @property
+    def output(self) -> int:
+        """Tokens written so far: an estimate until the upstream reports them."""
+
+    @property
+    def complete(self) -> bool: ...
+
+    @property
+    def error(self) -> str:
+        """The type of an error that came in the middle of a stream; empty if there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class RoutedRequest:
+    """A client's request whose attempts are planned."""
+
+    flow: http.HTTPFlow
+    model: str
+    """As the client named it."""
+    session: str
+    """Empty if the client named none."""
+    counts_tokens: bool
+    """It asks how many tokens a message has, not for an answer to it."""
+
+
+@dataclass(frozen=True)
+class Try:
+    """One attempt at answering a request, without its credential."""
+
+    number: int
+    """From 1 on."""
+    target: str
+    """`zai/glm-5`."""
+    token: str
+    """The label of the pool's token; empty for any other credential."""
+    request: http.Request
+    """As sent upstream, with placeholders for credentials."""
+    rewritten: bool
+    """The body is not the client's."""
+    dropped: tuple[str, ...]
+    """The paths of what the body lacks, because the target's API has no place for it."""
+    started: float
+    """Unix seconds."""
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    attempt: Try
+    failure: Failure
+    """Keys and tokens that the upstream repeated are taken out."""
+    outcome: verdict.Outcome
+    cause: verdict.Cause | None
+    effects: Sequence[quota.Effect]
+    """What becomes of the pool's token."""
+    at: float
+    """Unix seconds."""
+    then: Try | http.Response | None
+    """The next attempt, or an answer of our own in its place; None if the client gets the error."""
+
+    @property
+    def is_only(self) -> bool:
+        """There was none before it, and there is none after it."""
+        return self.attempt.number == 1 and self.then is None
+
+
+class Observer:
+    """Watches requests on their way. Called synchronously, so no method may take long.
+
+    Here none of them does anything: a subclass has those that it needs.
+    """
+
+    def began(self, request: RoutedRequest) -> None:
+        """Requests that can't be read, or whose model nobody knows, never begin."""
+
+    def tries(self, request: RoutedRequest, attempt: Try) -> None:
+        """An attempt is about to be made."""
+
+    def failed(self, request: RoutedRequest, attempt: FailedAttempt) -> None:
+        """The client has seen nothing of this attempt."""
+
+    def committed(self, request: RoutedRequest, attempt: Try, progress: Progress) -> None:
+        """The attempt's answer is good, and the client gets it from now on."""
+
+    def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
+        """The client gets an error: the last attempt's, or one of our own without any."""
+
+    def broke_off(self, request: RoutedRequest, attempt: Try, why: str) -> None:
+        """The upstream died in the middle of its answer."""
+
+    def closed(self, request: RoutedRequest, usage: Usage | None, why: str | None) -> None:
+        """The stream is over; `why` it ended early, if it did. `usage` is that of the answer which
+        the client got, or of as much of it as came."""
 
 
 class Policy(Protocol):

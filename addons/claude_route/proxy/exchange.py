@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import logging
-import time
-from typing import Any
+from collections.abc import Callable
 
 from mitmproxy import http
 
@@ -14,7 +12,6 @@ from claude_route import responses
 from claude_route.access import admissions
 from claude_route.access import redaction
 from claude_route.dialects import envelope
-from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
@@ -22,40 +19,50 @@ from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
-from claude_route.routing import failures
 from claude_route.routing import plan
 from claude_route.routing import quota
-from claude_route.routing import stats
 from claude_route.routing import verdict
-from claude_route.watch import failed_attempts
-from claude_route.watch import replies
-from claude_route.watch import upstream_requests
-from claude_route.watch.views import comments
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
 
-logger = logging.getLogger(__name__)
-
 
 class Exchange:
-    """Answers one request to the Messages API. Implements `contract.Exchange`."""
+    """Answers one request to the Messages API. Implements `contract.Exchange`.
+
+    It only decides, and reports to its observer, who writes the log, the list of flows and the
+    counts of the status page.
+    """
 
     def __init__(
-        self, in_force: state.State, flow: http.HTTPFlow, admission: admissions.Admission
+        self,
+        in_force: state.State,
+        flow: http.HTTPFlow,
+        admission: admissions.Admission,
+        *,
+        observer: contract.Observer,
+        clock: Callable[[], float],
     ) -> None:
+        """The clock tells unix seconds."""
         self.state = in_force
         self.flow = flow
         self.secrets = admission.secrets
         self.rotates = admission.rotates
         # A request that was meant for Anthropic goes there when the profile doesn't know its model.
         self.to_anthropic = not admission.is_reverse
+        self.observer = observer
+        self.clock = clock
         self.counts_tokens = http_message.path(flow.request) == attempt.COUNT_TOKENS
         self.outcomes: list[verdict.Outcome] = []
         self.request: requests.Request
         self.plan: plan.Plan
+        self.routed: contract.RoutedRequest
+        """The request as the observer knows it."""
+        self.has_begun = False
         self.attempt: attempt.Attempt
-        self.tally: stats.Tally | None = None
-        self.started = 0.0
+        self.current: contract.Try
+        """The attempt as the observer knows it."""
+        self.progress: contract.Progress
+        self.is_committed = False
 
     def begin(self) -> contract.Attempt | http.Response:
         try:
@@ -67,16 +74,20 @@ class Exchange:
             return responses.error(400, str(e))
         except LookupError as e:
             return responses.error(404, str(e.args[0]))
-        session = self.flow.request.headers.get("x-claude-code-session-id")
+        session = self.flow.request.headers.get("x-claude-code-session-id") or self.request.session
         self.plan = plan.Plan(
             targets,
             pool=self.state.pool if self.rotates and len(self.state.pool) else None,
             is_down=lambda target: self.state.breaker.is_open(str(target)),
-            session=session or self.request.session,
+            session=session,
             max_attempts=self.state.profile.max_attempts,
         )
-        self.tally = self.state.stats.request(self.request.model, counted=not self.counts_tokens)
-        return self._next() or self._final()
+        self.routed = contract.RoutedRequest(
+            self.flow, self.request.model, session or "", self.counts_tokens
+        )
+        self.has_begun = True
+        self.observer.began(self.routed)
+        return self._go_on(self._next())
 
     def _targets(self, model: str) -> list[profiles.Target]:
         """Raises:
@@ -103,7 +114,7 @@ class Exchange:
             )
         return [target, *profile.fallback_targets(model)]
 
-    def _next(self, *, upstream_failed: bool = False) -> contract.Attempt | http.Response | None:
+    def _next(self, *, upstream_failed: bool = False) -> attempt.Attempt | http.Response | None:
         """The next attempt, or an answer that takes none; None when there is no other."""
         step = self.plan.next(upstream_failed=upstream_failed)
         if step is None:
@@ -111,7 +122,6 @@ class Exchange:
         provider = step.target.provider
         if not provider.is_anthropic and self.request.thread == "continue":
             # The conversation is not in the request: Claude Code sends all of it after this.
-            self._count_refusal()
             return responses.error(
                 404, "thread_not_found: this proxy keeps no threads", code="thread_not_found"
             )
@@ -121,62 +131,69 @@ class Exchange:
             ):
                 return responses.json({"input_tokens": requests.estimate(self.request)})
             self.attempt = attempt.Attempt(
-                step,
-                self.flow.request,
-                self.request,
-                self.secrets,
-                learn=self._learn,
-                redact=self._redaction.text,
+                step, self.flow.request, self.request, self.secrets, redact=self._redaction.text
             )
         except ValueError as e:
-            self._count_refusal()
             return responses.error(400, str(e))
-        if self.attempt.call.dropped:
-            left_out = ", ".join(self.attempt.call.dropped)
-            logger.debug(f"{self.request.model}: {step.target} is not sent {left_out}")
-        self.started = time.time()
+        self.current = contract.Try(
+            number=len(self.outcomes) + 1,
+            target=str(step.target),
+            token=step.token.label if step.token else "",
+            request=self.attempt.shown,
+            rewritten=self.attempt.rewritten,
+            dropped=self.attempt.call.dropped,
+            started=self.clock(),
+        )
         return self.attempt
 
+    def _go_on(
+        self,
+        step: attempt.Attempt | http.Response | None,
+        failed: http.Response | None = None,
+    ) -> contract.Attempt | http.Response:
+        """Reports the next step. Without one, the client gets an error: the response that `failed`,
+        or what the verdict makes of all outcomes."""
+        if isinstance(step, attempt.Attempt):
+            self.observer.tries(self.routed, self.current)
+            return step
+        if step is None:
+            step = self._final(failed)
+            self.observer.refused(self.routed, self.current if self.outcomes else None)
+        elif step.status_code >= 400:
+            self.observer.refused(self.routed, None)
+        return step
+
+    def reply(self, response: http.Response) -> contract.Reply:
+        step = self.attempt.step
+        if step.token and response.status_code < 400:
+            # The pool learns from a failure when its whole body has come: see _apply().
+            self.state.pool.learn(
+                step.token, response.status_code, response.headers, model=step.target.model
+            )
+        self.progress = reply = self.attempt.reply(response)
+        return reply
+
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
-        if failure.response:
-            self._redaction.error(failure.response)
-        detail = self._redaction.text(failure.detail.encode("utf-8", "replace"))
-        failure = dataclasses.replace(failure, detail=detail.decode())
+        failure = self._redacted(failure)
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
-        effects = self._punish(outcome, ruling)
-        failed, started, following = self.attempt, self.started, None
+        effects = self._apply(outcome, ruling)
+        current, at, then = self.current, self.clock(), None
         if ruling.decision == "next":
-            following = self._next(upstream_failed=failure.kind.is_silence)
-        if self.tally:
-            at_fault = ruling.cause != "request"
-            self.tally.attempt_failed(outcome.target, outcome.why, is_at_fault=at_fault)
-        why = ", ".join([outcome.why, *(effect.text(time.time()) for effect in effects)])
-        who, then = name(failed.step), _name_of(following)
-        if (
-            following
-            or effects
-            or len(self.outcomes) > 1
-            or failure.kind is not failures.Kind.STATUS
-        ):
-            arrow = f" → {then}" if then else ""
-            logger.warning(f"{self.request.model}: {who} {why}{arrow}")
-        if following or len(self.outcomes) > 1:
-            comment = comments.attempt_failed(_in_short(who), why, _in_short(then))
-            failed_attempts.failed_attempt(
-                self.flow,
-                failed.shown,
-                failure,
-                started=started,
-                comment=comment,
-                told=self._told(failed.step, len(self.outcomes)),
-            )
-        if following:
-            return following
-        if failure.response is None:
-            return self._final()
-        return self._final(failure.response)
+            then = self._next(upstream_failed=failure.kind.is_silence)
+        following = self.current if isinstance(then, attempt.Attempt) else then
+        self.observer.failed(
+            self.routed,
+            contract.FailedAttempt(current, failure, outcome, ruling.cause, effects, at, following),
+        )
+        return self._go_on(then, failure.response)
+
+    def _redacted(self, failure: contract.Failure) -> contract.Failure:
+        if failure.response:
+            self._redaction.error(failure.response)
+        detail = self._redaction.text(failure.detail.encode("utf-8", "replace"))
+        return dataclasses.replace(failure, detail=detail.decode())
 
     def _outcome(self, failure: contract.Failure) -> verdict.Outcome:
         step, response = self.attempt.step, failure.response
@@ -184,7 +201,7 @@ class Exchange:
         body = (response.content or b"") if response else b""
         if response and not step.target.provider.is_anthropic and not self.counts_tokens:
             error = self.attempt.dialect.error(status, body)
-            status, body = _in_anthropics_words(error, status, body)
+            status, body = _client_error(error, status, body)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
@@ -198,17 +215,8 @@ class Exchange:
             count_tokens=self.counts_tokens,
         )
 
-    def _learn(self, response: http.Response) -> None:
-        """From every head that isn't a failure."""
-        step = self.attempt.step
-        if step.token and response.status_code < 400:
-            self.state.pool.learn(
-                step.token, response.status_code, response.headers, model=step.target.model
-            )
-
-    def _punish(
-        self, outcome: verdict.Outcome, ruling: verdict.Verdict
-    ) -> list[quota.Rest | quota.Disable]:
+    def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
+        """To the breaker and the pool."""
         step = self.attempt.step
         if ruling.cause == "outage":
             self.state.breaker.failed(outcome.target)
@@ -227,21 +235,16 @@ class Exchange:
         """What the client gets when no attempt was good; `response` is the last one's."""
         answer = verdict.final(
             self.outcomes,
-            now=time.time(),
+            now=self.clock(),
             wait=self.state.pool.wait(self.request.model) if self.plan.pool else None,
             secrets=self._redaction.secrets,
         )
         if answer:
             response = http.Response.make(answer.status, answer.body, answer.headers)
         assert response
-        self._count_refusal()
         if self.outcomes:
-            self._sign(response, len(self.outcomes))
+            self._sign(response)
         return response
-
-    def _count_refusal(self) -> None:
-        if self.tally:
-            self.tally.refused()
 
     @functools.cached_property
     def _redaction(self) -> redaction.Redaction:
@@ -255,69 +258,32 @@ class Exchange:
 
     def committed(self, response: http.Response) -> None:
         self._redaction.head(response)
-        self._sign(response, len(self.outcomes) + 1)
-        target = str(self.attempt.step.target)
-        self.state.breaker.succeeded(target)
-        if self.tally:
-            self.tally.answered(target)
-        if self.attempt.answer:
-            replies.remember(self.flow, self.attempt.answer)
-        if self.attempt.rewritten:
-            upstream_requests.remember(self.flow, self.attempt.shown)
+        self._sign(response)
+        self.state.breaker.succeeded(self.current.target)
+        self.is_committed = True
+        self.observer.committed(self.routed, self.current, self.progress)
 
-    def _sign(self, response: http.Response, attempts: int) -> None:
-        """Tells the client, and people who look at the flow, who answered."""
-        response.headers["x-route-target"] = str(self.attempt.step.target)
-        response.headers["x-route-attempts"] = str(attempts)
-        self.flow.metadata |= self._told(self.attempt.step, attempts)
-
-    def _told(self, step: plan.Step, attempt: int) -> dict[str, Any]:
-        """For a flow's metadata."""
-        return {
-            "route_model": self.request.model,
-            "route_target": str(step.target),
-            "route_attempts": attempt,
-            "route_token": step.token.label if step.token else "",
-            "route_session": self.plan.session or "",
-        }
+    def _sign(self, response: http.Response) -> None:
+        """Tells the client who answered."""
+        response.headers["x-route-target"] = self.current.target
+        response.headers["x-route-attempts"] = str(self.current.number)
 
     def broke_off(self, why: str) -> None:
-        logger.warning(
-            f"{self.request.model}: {name(self.attempt.step)} broke off: {error_body.clean(why)}"
-        )
-        if self.tally:
-            self.tally.broke_off(why)
+        self.observer.broke_off(self.routed, self.current, why)
 
     def closed(self, why: str | None) -> None:
-        if self.tally is None:
-            return
-        used = self.flow.metadata
-        if "route_tokens_in" in used:
-            self.tally.used(
-                used["route_tokens_in"],
-                used["route_tokens_out"],
-                cached=used.get("route_tokens_cached", 0),
-            )
-        self.tally.closed()
+        if self.has_begun:
+            usage = self.progress.usage if self.is_committed else None
+            self.observer.closed(self.routed, usage, why)
 
 
-def _in_anthropics_words(error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
-    """The error of another provider. A key that is refused stays a 401, whatever the provider called
-    it: that it is ours, not the client's, is for the verdict to say."""
+def _client_error(error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
+    """The error of a provider that isn't Anthropic, as Anthropic would have put it. A key that is
+    refused stays a 401, whatever the provider calls it: that it is ours, not the client's, is for
+    the verdict to say."""
     if error.refuses_key and status >= 400:
         return 401, body
     return (error.status if status >= 400 else status), envelope.body(error.kind, error.message)
-
-
-def _in_short(name: str) -> str:
-    """`anthropic (token 2 …wxyz)` -> `token 2 …wxyz`: only Anthropic has tokens."""
-    return name.partition(" (")[2].removesuffix(")") or name
-
-
-def _name_of(following: contract.Attempt | http.Response | None) -> str:
-    if isinstance(following, attempt.Attempt):
-        return name(following.step)
-    return "answered here" if following else ""
 
 
 def declared_size(request: http.Request) -> int:
@@ -335,10 +301,3 @@ def client_body(request: http.Request) -> bytes:
     """
     body, encoding = request.raw_content or b"", request.headers.get("content-encoding")
     return content_encoding.whole(body, encoding, responses.MAX_BODY) if encoding else body
-
-
-def name(step: plan.Step) -> str:
-    """For people: `anthropic (token 2 …wxyz)` or `zai/glm-5`."""
-    if step.token:
-        return f"{step.target.provider.name} ({step.token.label})"
-    return str(step.target)

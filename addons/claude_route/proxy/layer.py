@@ -219,6 +219,7 @@ class FailoverStream(layers.HttpStream):
         yield from ()
 
     def waiting(self, event: layers.HttpEvent) -> Commands[None]:
+        assert self.exchange
         if isinstance(event, layers.ResponseProtocolError):
             self.dialer.ended()
             yield from self.lost(contract.Failure(failures.Kind.RESET, event.message))
@@ -230,7 +231,7 @@ class FailoverStream(layers.HttpStream):
                     contract.Failure(failures.Kind.STATUS, "no final answer", event.response)
                 )
                 return
-            self.reply = self.attempt.reply(event.response)
+            self.reply = self.exchange.reply(event.response)
             self.phase = self.judging
             if not self.is_success:
                 yield from self.alarm.set(ERROR_BODY_TIMEOUT)

@@ -70,6 +70,9 @@ class Disable(NamedTuple):
         return f"is out of use until the profile is reloaded ({self.reason})"
 
 
+type Effect = Rest | Disable
+
+
 class Window(NamedTuple):
     """How much of a window is used."""
 
@@ -87,7 +90,7 @@ def effects(
     now: float,
     cooldown: float,
     model: str | None = None,
-) -> list[Rest | Disable]:
+) -> list[Effect]:
     """What becomes of the token that got this answer; nothing, most of the time.
 
     402, or no credit      half an hour
@@ -172,7 +175,7 @@ def _limited(
     now: float,
     cooldown: float,
     model: str | None,
-) -> list[Rest | Disable]:
+) -> list[Effect]:
     """The effects of a 429; the headers' names are in lower case."""
     rejected: dict[str | None, dict[str, float | None]] = {}
     for name, value in headers.items():

@@ -206,7 +206,7 @@ class Pool:
         *,
         model: str | None = None,
         count_tokens: bool = False,
-    ) -> list[quota.Rest | quota.Disable]:
+    ) -> list[quota.Effect]:
         """Take in an answer; every one, good or bad. Returns what it did to the token, for the log.
 
         A rest comes back as it holds now, which may be longer than this answer's; being taken out
@@ -222,7 +222,7 @@ class Pool:
         memory.windows |= quota.windows(headers, now)
         if status < 400 or count_tokens:
             return []
-        done: list[quota.Rest | quota.Disable] = []
+        done: list[quota.Effect] = []
         for effect in quota.effects(
             status, headers, fault, now=now, cooldown=self.cooldown, model=model
         ):

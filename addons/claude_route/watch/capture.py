@@ -16,7 +16,7 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import http
 
-from claude_route.watch import replies
+from claude_route.watch import labels
 from claude_route.watch import rows
 
 logger = logging.getLogger(__name__)
@@ -56,11 +56,12 @@ class Pace:
 class Tap:
     """In the place of `flow.response.stream`: what comes goes on unchanged, and is seen."""
 
-    def __init__(self, flow: http.HTTPFlow, *, keeps: bool, pace: Pace | None) -> None:
+    def __init__(
+        self, flow: http.HTTPFlow, rows: rows.Rows, *, keeps: bool, pace: Pace | None
+    ) -> None:
         """`pace` is None where nobody watches."""
         self.flow = flow
-        self.reply = replies.of(flow)
-        """What counts the answer."""
+        self.rows = rows
         self._content: bytearray | None = bytearray() if keeps else None
         self._pace = pace
         self._timer: Timer | None = None
@@ -90,8 +91,7 @@ class Tap:
         began = self._pace.clock()
         self._timer = None
         self._store()
-        if self.reply:
-            rows.running(self.flow, self.reply)
+        self.rows.grown(self.flow)
         show(self.flow)
         self._took = self._pace.clock() - began
 
@@ -116,26 +116,30 @@ class Capture:
     """Taps the answers to routed requests."""
 
     def __init__(
-        self, later: Later | None = None, clock: Callable[[], float] = time.perf_counter
+        self,
+        rows: rows.Rows,
+        later: Later | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
+        self.rows = rows
         self.pace = Pace(later or _later, clock)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        if flow.response and flow.response.stream is True and flow.metadata.get("route_target"):
-            pace = self.pace if has_view() else None
-            flow.response.stream = Tap(flow, keeps=is_kept(), pace=pace)
+        if not (flow.response and flow.response.stream is True):
+            return
+        keeps, pace = is_kept(), self.pace if has_view() else None
+        is_watched = keeps or pace is not None
+        if is_watched and labels.read(flow.metadata).target:
+            flow.response.stream = Tap(flow, self.rows, keeps=keeps, pace=pace)
 
     def response(self, flow: http.HTTPFlow) -> None:
         finish(flow)
-        rows.ended(flow, replies.take(flow))
 
     def error(self, flow: http.HTTPFlow) -> None:
         finish(flow)
-        rows.ended(flow, replies.take(flow))
 
 
 def finish(flow: http.HTTPFlow) -> None:
-    """The stream is over, if it is one that was tapped."""
     tap = flow.response and flow.response.stream
     if isinstance(tap, Tap):
         tap.finish()

@@ -14,8 +14,30 @@ from mitmproxy import http
 from claude_route.access import credentials
 from claude_route.proxy import contract
 from claude_route.routing import failures
+from claude_route.watch import labels
+from claude_route.watch.views import comments
 
 MARKER = ":x:"
+
+
+class FailedAttempts(contract.Observer):
+    def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
+        if attempt.is_only:
+            # The client's own flow shows it.
+            return
+        tried = attempt.attempt
+        failed_attempt(
+            request.flow,
+            tried.request,
+            attempt.failure,
+            started=tried.started,
+            comment=comments.attempt_failed(
+                tried.token or tried.target,
+                comments.why(attempt),
+                comments.following(attempt.then),
+            ),
+            metadata=labels.of_attempt(request, tried).to_metadata(),
+        )
 
 
 def failed_attempt(
@@ -25,10 +47,9 @@ def failed_attempt(
     *,
     started: float,
     comment: str,
-    told: Mapping[str, Any],
+    metadata: Mapping[str, Any],
 ) -> None:
-    """`answered` is the client's flow; `request` is what went upstream, with placeholders; `told`
-    is for the flow's metadata."""
+    """`answered` is the client's flow; `request` is what went upstream, with placeholders."""
     failed = http.HTTPFlow(answered.client_conn, answered.server_conn)
     failed.request = request.copy()
     failed.request.timestamp_start = started
@@ -43,7 +64,7 @@ def failed_attempt(
         failed.error = flow.Error(failure.detail)
     failed.comment = comment
     failed.marked = MARKER
-    failed.metadata |= told
+    failed.metadata |= metadata
     show(failed)
 
 

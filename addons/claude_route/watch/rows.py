@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import weakref
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
@@ -16,6 +17,7 @@ from claude_route.dialects import usage
 from claude_route.pages import table
 from claude_route.proxy import contract
 from claude_route.text import layout
+from claude_route.watch import labels
 from claude_route.watch.views import claude
 from claude_route.watch.views import comments
 from claude_route.wire import http_message
@@ -28,18 +30,18 @@ FILTER = f"~marked | ~u /v1/messages | !~u '^[^/]+//[^/]+/({_UNLISTED})'"
 """What Claude Code says to the API about itself, and pages of ours that programs poll, are left
 out; attempts at providers whose paths begin with /api/ are marked."""
 
-COMMENT = "route_comment"
-"""In a flow's metadata: the comment of ours, which may be replaced. Any other is a user's."""
-
-_TOLD = ("route_model", "route_target", "route_attempts", "route_token", "route_session")
-_COUNTED = ("route_state", "route_tokens_in", "route_tokens_cached", "route_tokens_out")
-
 # Claude Code writes the model first.
 _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
 
 
-class Rows:
+class Rows(contract.Observer):
     """Says of each flow what it is, and sets the columns and the filter that go with it."""
+
+    def __init__(self) -> None:
+        self._answers: weakref.WeakKeyDictionary[http.HTTPFlow, contract.Progress] = (
+            weakref.WeakKeyDictionary()
+        )
+        """Of the flows that are being answered."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
@@ -52,10 +54,11 @@ class Rows:
             options.set_default("view_filter", shown, ours=(FILTER, None))
             options.set_default("web_columns", COLUMNS)
 
+    # mitmproxy's hooks
+
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.is_replay:
-            for key in (*_TOLD, *_COUNTED):
-                flow.metadata.pop(key, None)
+            labels.forget(flow.metadata)
         if claude.is_ours(flow):
             write(flow, comments.waiting(""))
         else:
@@ -63,36 +66,62 @@ class Rows:
 
     def request(self, flow: http.HTTPFlow) -> None:
         if claude.is_ours(flow):
-            write(flow, comments.waiting(asked(flow)))
+            write(flow, comments.waiting(model_asked(flow)))
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        ended(flow, self._answers.pop(flow, None))
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        ended(flow, self._answers.pop(flow, None))
+
+    # What the exchange reports
+
+    def committed(
+        self,
+        request: contract.RoutedRequest,
+        attempt: contract.Try,
+        progress: contract.Progress,
+    ) -> None:
+        request.flow.metadata |= labels.of_attempt(request, attempt).to_metadata()
+        self._answers[request.flow] = progress
+
+    def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
+        if attempt:
+            request.flow.metadata |= labels.of_attempt(request, attempt).to_metadata()
+
+    # For whoever looks at an answer while it comes
+
+    def grown(self, flow: http.HTTPFlow) -> None:
+        if (progress := self._answers.get(flow)) and progress.usage is not None:
+            write(
+                flow,
+                comments.answered(
+                    *who(flow), progress.usage, seconds(flow), output=progress.output
+                ),
+            )
 
 
 def write(flow: http.HTTPFlow, comment: str) -> None:
-    if flow.comment in ("", flow.metadata.get(COMMENT)):
-        flow.comment = flow.metadata[COMMENT] = comment
+    if flow.comment in ("", labels.read(flow.metadata).comment):
+        flow.comment = comment
+        flow.metadata |= labels.Labels(comment=comment).to_metadata()
 
 
-def running(flow: http.HTTPFlow, reply: contract.Reply) -> None:
-    """The answer has grown."""
-    write(
-        flow,
-        comments.answered(*who(flow), reply.usage, seconds(flow), output=reply.output),
-    )
-
-
-def ended(flow: http.HTTPFlow, reply: contract.Reply | None) -> None:
-    """It is over, for better or worse; `reply` is what an upstream answered, if one did."""
+def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> None:
+    """It is over, for better or worse; `progress` is known if an upstream answered just now."""
     if not claude.is_ours(flow):
         if flow.error:
             why = layout.one_line(flow.error.msg)
             write(flow, comments.passed(flow.request.method, flow.request.path, why))
         return
-    used = reply.usage if reply else _usage(flow)
-    why = failure(flow, reply)
-    flow.metadata["route_state"] = "failed" if why else "complete"
-    if used:
-        flow.metadata["route_tokens_in"] = used.prompt
-        flow.metadata["route_tokens_cached"] = used.cache_read
-        flow.metadata["route_tokens_out"] = used.output
+    used = progress.usage if progress else _usage(flow)
+    why = failure(flow, progress)
+    flow.metadata |= labels.Labels(
+        state="failed" if why else "complete",
+        tokens_in=used.prompt if used else None,
+        tokens_cached=used.cache_read if used else None,
+        tokens_out=used.output if used else None,
+    ).to_metadata()
     if why:
         write(flow, comments.failed(*who(flow), why))
     elif used and http_message.path(flow.request).endswith("/count_tokens"):
@@ -104,15 +133,14 @@ def ended(flow: http.HTTPFlow, reply: contract.Reply | None) -> None:
 
 def who(flow: http.HTTPFlow) -> tuple[str, str, int]:
     """The client's model, the target, and how many attempts it took."""
-    told = flow.metadata
-    model = told.get("route_model") or asked(flow)
-    return str(model), str(told.get("route_target") or ""), int(told.get("route_attempts") or 1)
+    known = labels.read(flow.metadata)
+    return known.model or model_asked(flow), known.target or "", known.attempts or 1
 
 
-def asked(flow: http.HTTPFlow) -> str:
+def model_asked(flow: http.HTTPFlow) -> str:
     """The model in a request's body, where it can be had without reading all of it."""
-    found = _MODEL.match((flow.request.raw_content or b"")[:1000])
-    return found[1].decode("utf-8", "replace") if found else ""
+    match = _MODEL.match((flow.request.raw_content or b"")[:1000])
+    return match[1].decode("utf-8", "replace") if match else ""
 
 
 def seconds(flow: http.HTTPFlow) -> float:
@@ -120,7 +148,7 @@ def seconds(flow: http.HTTPFlow) -> float:
     return max((ended or time.time()) - flow.request.timestamp_start, 0)
 
 
-def failure(flow: http.HTTPFlow, reply: contract.Reply | None) -> str:
+def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
     """Why there is no answer, or not all of one; empty where there is."""
     response = flow.response
     if flow.error:
@@ -129,21 +157,21 @@ def failure(flow: http.HTTPFlow, reply: contract.Reply | None) -> str:
         return "no answer"
     if response.status_code >= 400:
         fault = error_body.read(response.raw_content or b"")
-        # What an upstream is known for is told by the error's type; our own words are short.
-        known = flow.metadata.get("route_target") and fault.kind
+        # The error's type says enough of an upstream's error; our own words are short.
+        is_upstreams = bool(labels.read(flow.metadata).target)
         status = str(response.status_code)
         # Web pages repeat it in their titles.
-        said = known or error_body.clean(fault.message).removeprefix(status).strip()
-        return f"{status} {said}".strip()
-    if reply and reply.error:
-        return reply.error
-    if reply and not reply.complete:
+        message = error_body.clean(fault.message).removeprefix(status).strip()
+        return f"{status} {(is_upstreams and fault.kind) or message}".strip()
+    if progress and progress.error:
+        return progress.error
+    if progress and not progress.complete:
         return "broke off"
     return ""
 
 
 def _usage(flow: http.HTTPFlow) -> usage.Usage | None:
-    """Of an answer of our own."""
+    """Of an answer of our own, or of a flow from a file."""
     response = flow.response
     if response is None or response.status_code >= 400:
         return None

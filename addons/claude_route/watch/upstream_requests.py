@@ -9,17 +9,28 @@ import weakref
 
 from mitmproxy import http
 
-REWRITTEN = "route_rewritten"
-"""In a flow's metadata: saved and copied flows still tell that the client's bytes are not what went
-upstream, when that is known no more."""
+from claude_route.proxy import contract
+from claude_route.watch import labels
 
 _requests: weakref.WeakKeyDictionary[http.HTTPFlow, http.Request] = weakref.WeakKeyDictionary()
+
+
+class UpstreamRequests(contract.Observer):
+    def committed(
+        self,
+        request: contract.RoutedRequest,
+        attempt: contract.Try,
+        progress: contract.Progress,
+    ) -> None:
+        if attempt.rewritten:
+            remember(request.flow, attempt.request)
 
 
 def remember(flow: http.HTTPFlow, request: http.Request) -> None:
     """`request` is what went upstream, with a body that differs from the flow's own."""
     _requests[flow] = request
-    flow.metadata[REWRITTEN] = True
+    # Saved and copied flows still say so when the request itself is no longer known.
+    flow.metadata |= labels.Labels(rewritten=True).to_metadata()
 
 
 def of(flow: http.HTTPFlow) -> http.Request | None:

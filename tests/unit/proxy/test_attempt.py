@@ -35,7 +35,7 @@ def test_limits(named: dict[str, float], stream: bool, first_byte: float) -> Non
 
 def attempt_at(target: profiles.Target, client: http.Request) -> attempt.Attempt:
     request = requests.read(client.content or b"")
-    return attempt.Attempt(plan.Step(target), client, request, {}, learn=lambda response: None)
+    return attempt.Attempt(plan.Step(target), client, request, {})
 
 
 def test_a_credential_goes_to_its_own_address_only() -> None:

@@ -115,10 +115,6 @@ class Attempt:
         self.exchange.told("request")
         return self.exchange.flow.request.copy()
 
-    def reply(self, response: http.Response) -> contract.Reply:
-        self.exchange.told("reply")
-        return Reply(self.exchange, response)
-
 
 class Exchange:
     """Two attempts at the same upstream, of which the second is never failed by us."""
@@ -148,6 +144,10 @@ class Exchange:
         self.failures.append(failure)
         self.told("failed")
         return self._next() if self.attempts < 2 else http.Response.make(502, failure.kind)
+
+    def reply(self, response: http.Response) -> contract.Reply:
+        self.told("reply")
+        return Reply(self, response)
 
     def committed(self, response: http.Response) -> None:
         self.told("committed")
@@ -420,7 +420,7 @@ def driver(patient: Policy) -> Iterator[drivers.Driver]:
 ABSOLUTE = b"POST http://x/ HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
 
 
-def failures(policy: Policy) -> list[tuple[str, str]]:
+def failures_of(policy: Policy) -> list[tuple[str, str]]:
     """Those of the last exchange."""
     return [(failure.kind, failure.detail) for failure in policy.exchanges[-1].failures]
 
@@ -429,15 +429,15 @@ def test_a_connection_has_its_time_to_be_made(driver: drivers.Driver, patient: P
     driver.connects = False
     driver.ask(ABSOLUTE)
     driver.wait(9.9)
-    assert failures(patient) == []
+    assert failures_of(patient) == []
     (command,) = driver.opening
     driver.wait(0.2)
     no_connection = ("connect", "no connection within 10 s")
-    assert failures(patient) == [no_connection]
+    assert failures_of(patient) == [no_connection]
     assert command not in driver.opening, "it is closed"
     assert len(driver.opening) == 1, "the second attempt's"
     driver.wait(10)
-    assert failures(patient) == [no_connection] * 2
+    assert failures_of(patient) == [no_connection] * 2
     assert driver.answer.endswith(b"\r\n\r\nconnect")
     assert not driver.opening
 
@@ -446,7 +446,7 @@ def test_a_connection_that_is_queued_is_waited_for(driver: drivers.Driver, patie
     driver.connects, driver.queues = False, True
     driver.ask(ABSOLUTE)
     driver.wait(100)
-    assert failures(patient) == []
+    assert failures_of(patient) == []
     driver.connect()
     driver.say(ANSWER)
     assert driver.answer.endswith(END)
@@ -458,7 +458,7 @@ def test_a_refusal_is_forgotten_at_the_next_attempt(
     driver.connects = False
     driver.ask(ABSOLUTE)
     driver.refuse()
-    assert failures(patient) == [("connect", "refused")]
+    assert failures_of(patient) == [("connect", "refused")]
     driver.wait(0)
     driver.connect()
     driver.say(ANSWER)
@@ -468,9 +468,9 @@ def test_a_refusal_is_forgotten_at_the_next_attempt(
 def test_an_upstream_may_be_silent_for_so_long(driver: drivers.Driver, patient: Policy) -> None:
     driver.ask(ABSOLUTE)
     driver.wait(19.9)
-    assert failures(patient) == []
+    assert failures_of(patient) == []
     driver.wait(0.2)
-    assert failures(patient) == [("timeout", "silent for 20 s")]
+    assert failures_of(patient) == [("timeout", "silent for 20 s")]
     first, second = driver.upstreams
     assert not driver.is_open(first)
     assert driver.sent[second] == driver.sent[first]
@@ -488,10 +488,10 @@ def test_silence_ends_with_each_sign_of_life_until_the_first_event(
         driver.wait(15)
         driver.say(chunk(COMMENT))
     driver.wait(19.9)
-    assert failures(patient) == []
+    assert failures_of(patient) == []
     assert driver.answer == b""
     driver.wait(0.2)
-    assert failures(patient) == [("timeout", "silent for 20 s")]
+    assert failures_of(patient) == [("timeout", "silent for 20 s")]
 
 
 def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient: Policy) -> None:
@@ -499,7 +499,7 @@ def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient: Poli
     driver.wait(15)
     driver.say(HEAD)
     driver.wait(5.1)
-    assert failures(patient) == [("timeout", "silent for 20 s")]
+    assert failures_of(patient) == [("timeout", "silent for 20 s")]
 
 
 def test_an_answer_that_falls_silent_is_ended(driver: drivers.Driver, patient: Policy) -> None:
@@ -516,7 +516,7 @@ def test_an_answer_that_falls_silent_is_ended(driver: drivers.Driver, patient: P
     assert (last.name, last.data) == ("error", b"silent for 30 s")
     assert not driver.is_open(driver.upstreams[0])
     assert "broke_off" in patient.calls
-    assert failures(patient) == []
+    assert failures_of(patient) == []
 
 
 def test_a_complete_answer_does_not_wait_long_for_its_end(
@@ -537,9 +537,9 @@ def test_an_errors_body_is_waited_for_but_not_long(driver: drivers.Driver, patie
     driver.ask(ABSOLUTE)
     driver.say(REFUSAL[:-1])
     driver.wait(layer.ERROR_BODY_TIMEOUT - 0.1)
-    assert failures(patient) == []
+    assert failures_of(patient) == []
     driver.wait(0.2)
-    assert failures(patient) == [("status", "HTTP 500")]
+    assert failures_of(patient) == [("status", "HTTP 500")]
     assert not driver.is_open(driver.upstreams[0])
 
 
@@ -555,12 +555,12 @@ def test_a_connection_that_was_closed_for_being_idle(
     driver.ask(ABSOLUTE)
     assert len(driver.upstreams) == 1
     driver.hang_up()
-    assert [kind for kind, _ in failures(patient)] == failed
+    assert [kind for kind, _ in failures_of(patient)] == failed
     driver.wait(0)
     assert len(driver.upstreams) == 2
     driver.say(ANSWER)
     assert driver.answer.endswith(END)
-    assert [kind for kind, _ in failures(patient)] == failed
+    assert [kind for kind, _ in failures_of(patient)] == failed
 
 
 def test_an_upstream_is_asked_a_second_time_for_nothing_only_once(
@@ -574,7 +574,7 @@ def test_an_upstream_is_asked_a_second_time_for_nothing_only_once(
         driver.hang_up()
         driver.wait(0)
         assert len(driver.upstreams) == upstreams
-    assert [kind for kind, _ in failures(patient)] == ["reset"]
+    assert [kind for kind, _ in failures_of(patient)] == ["reset"]
 
 
 def test_a_connection_made_for_another_stream_fails_once_for_nothing(patient: Policy) -> None:

@@ -12,14 +12,15 @@ from mitmproxy.addons import view
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
-from claude_route.dialects.messages import streams
-from claude_route.proxy import reply
+from claude_route.dialects import usage
 from claude_route.watch import capture
-from claude_route.watch import replies
 from claude_route.watch import rows
 from tests.unit.flows import ROUTED
 from tests.unit.flows import STREAM
+from tests.unit.flows import Progress
+from tests.unit.flows import attempt
 from tests.unit.flows import exchange
+from tests.unit.flows import routed
 
 
 class Clock:
@@ -76,7 +77,23 @@ class Watcher:
 class Setting:
     def __init__(self) -> None:
         self.timers, self.clock, self.watcher = Timers(), Clock(), Watcher()
-        self.capture = capture.Capture(self.timers, self.clock)
+        self.rows = rows.Rows()
+        self.capture = capture.Capture(self.rows, self.timers, self.clock)
+
+    def begin(self, flow: http.HTTPFlow) -> Any:
+        """Whatever is put in the place of the flow's stream."""
+        assert flow.response
+        self.rows.committed(routed(flow), attempt(), Progress(usage.Usage(7, 42, 100), 30))
+        self.capture.responseheaders(flow)
+        return flow.response.stream
+
+    def end(self, flow: http.HTTPFlow) -> None:
+        if flow.error:
+            self.rows.error(flow)
+            self.capture.error(flow)
+        else:
+            self.rows.response(flow)
+            self.capture.response(flow)
 
 
 @pytest.fixture
@@ -102,33 +119,6 @@ def content(flow: http.HTTPFlow) -> bytes | None:
     return flow.response.raw_content
 
 
-class Upstream:
-    """What a routed flow's answer comes by: the reply, which counts it, then the tap."""
-
-    def __init__(self, flow: http.HTTPFlow) -> None:
-        assert flow.response
-        assert callable(flow.response.stream)
-        self.reply = replies.of(flow)
-        self.tap = flow.response.stream
-
-    def __call__(self, data: bytes) -> Any:
-        assert self.reply
-        self.reply.feed(data)
-        return self.tap(data)
-
-
-def replied(flow: http.HTTPFlow) -> None:
-    assert flow.response
-    body = reply.Body(http.Response.make())
-    replies.remember(flow, reply.Stream(flow.response, body, streams.Stream(), bytes))
-
-
-def tap(setting: Setting, flow: http.HTTPFlow) -> Any:
-    replied(flow)
-    setting.capture.responseheaders(flow)
-    return Upstream(flow)
-
-
 def pieces(wire: bytes, size: int) -> list[bytes]:
     return [wire[start : start + size] for start in range(0, len(wire), size)]
 
@@ -136,11 +126,11 @@ def pieces(wire: bytes, size: int) -> list[bytes]:
 @pytest.mark.parametrize("size", [1, 7, 100, 100_000])
 def test_what_comes_goes_on_unchanged_and_stays(setting: Setting, size: int) -> None:
     flow = streaming()
-    stream = tap(setting, flow)
+    stream = setting.begin(flow)
     for piece in pieces(STREAM, size):
         assert stream(piece) is piece
     assert stream(b"") == []
-    setting.capture.response(flow)
+    setting.end(flow)
     assert content(flow) == STREAM
     assert flow.metadata["route_state"] == "complete"
     assert flow.metadata["route_tokens_out"] == 42
@@ -148,16 +138,16 @@ def test_what_comes_goes_on_unchanged_and_stays(setting: Setting, size: int) -> 
 
 def test_an_empty_piece_ends_nothing(setting: Setting) -> None:
     flow = streaming()
-    stream = tap(setting, flow)
+    stream = setting.begin(flow)
     assert stream(b"") == []
     assert stream(STREAM) == STREAM
-    setting.capture.response(flow)
+    setting.end(flow)
     assert content(flow) == STREAM
 
 
 def test_an_answer_grows_while_it_streams(setting: Setting) -> None:
     flow = streaming()
-    stream = tap(setting, flow)
+    stream = setting.begin(flow)
     first, second, rest = STREAM[:500], STREAM[500:900], STREAM[900:]
     stream(first[:100])
     stream(first[100:])
@@ -170,17 +160,17 @@ def test_an_answer_grows_while_it_streams(setting: Setting) -> None:
     assert [seen for seen, _ in setting.watcher.seen] == [first, first + second]
     assert all(comment.endswith("…") for _, comment in setting.watcher.seen)
     stream(rest)
-    setting.capture.response(flow)
+    setting.end(flow)
     assert setting.timers.due == []
     assert content(flow) == STREAM
 
 
 def test_an_answer_that_breaks_off_keeps_what_came(setting: Setting) -> None:
     flow = streaming()
-    stream = tap(setting, flow)
+    stream = setting.begin(flow)
     stream(STREAM[:700])
     flow.error = tflow.terr("Client disconnected.")
-    setting.capture.error(flow)
+    setting.end(flow)
     assert content(flow) == STREAM[:700]
     assert flow.comment == "✗ opus-5-5 → zai/glm-5 · try 2 · Client disconnected."
 
@@ -188,7 +178,7 @@ def test_an_answer_that_breaks_off_keeps_what_came(setting: Setting) -> None:
 def test_looks_take_but_a_share_of_the_time(setting: Setting) -> None:
     setting.clock.look = 0.001
     flows = [streaming() for _ in range(100)]
-    streams = [tap(setting, flow) for flow in flows]
+    streams = [setting.begin(flow) for flow in flows]
 
     def next_looks() -> set[float]:
         for stream in streams:
@@ -198,7 +188,7 @@ def test_looks_take_but_a_share_of_the_time(setting: Setting) -> None:
     assert next_looks() == {capture.INTERVAL}
     assert next_looks() == {round(0.0005 * 100 / capture.SHARE, 6)}
     for flow in flows[1:]:
-        setting.capture.response(flow)
+        setting.end(flow)
     del streams[1:]
     assert next_looks() == {capture.INTERVAL}
 
@@ -220,26 +210,25 @@ def test_only_streams_that_are_routed_are_tapped(
     flow.response.stream = stream
     setting.capture.responseheaders(flow)
     assert flow.response.stream is stream
-    setting.capture.response(flow)
+    setting.end(flow)
     assert flow.response.stream is stream
 
 
 def test_nothing_keeps_a_flow_that_is_over(setting: Setting) -> None:
     flow = streaming()
-    tap(setting, flow)(STREAM)
-    setting.capture.response(flow)
+    setting.begin(flow)(STREAM)
+    setting.end(flow)
     assert flow.response
     assert flow.response.stream is True
-    assert replies.of(flow) is None
     assert not setting.capture.pace.taps
 
 
 def test_a_flow_that_ends_twice(setting: Setting) -> None:
     flow = streaming()
-    tap(setting, flow)(STREAM)
-    setting.capture.response(flow)
+    setting.begin(flow)(STREAM)
+    setting.end(flow)
     flow.error = tflow.terr("gone")
-    setting.capture.error(flow)
+    setting.end(flow)
     assert content(flow) == STREAM
     assert not setting.capture.pace.taps
 
@@ -249,10 +238,10 @@ def test_endless_answers_are_not_kept_whole(
 ) -> None:
     monkeypatch.setattr(capture, "LIMIT", 1000)
     flow = streaming()
-    stream = tap(setting, flow)
+    stream = setting.begin(flow)
     for _ in range(100):
         assert stream(b"x" * 100) == b"x" * 100
-    setting.capture.response(flow)
+    setting.end(flow)
     assert content(flow) == b"x" * 1000
 
 
@@ -260,50 +249,42 @@ def test_a_tap_that_fails_loses_nothing(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     flow = streaming()
-    stream = tap(setting, flow)
-    monkeypatch.setattr(setting.capture.pace, "wait", None)
+    stream = setting.begin(flow)
+    monkeypatch.setattr(stream, "_pace", object())
     assert stream(STREAM) == STREAM
     assert "Cannot keep an answer" in caplog.text
 
 
 def test_a_server_without_a_view_only_counts() -> None:
-    timers = Timers()
-    addon = capture.Capture(timers, Clock())
     with taddons.context(save.Save(), savehar.SaveHar()):
+        setting = Setting()
         flow = streaming()
-        replied(flow)
-        addon.responseheaders(flow)
-        Upstream(flow)(STREAM)
+        assert setting.begin(flow) is True, "mitmproxy passes it on by itself"
         assert flow.response
         flow.response.timestamp_end = 1004.1
-        addon.response(flow)
-    assert timers.due == []
+        setting.end(flow)
+    assert setting.timers.due == []
     assert content(flow) is None
     assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"
 
 
 def test_what_is_saved_is_kept(tmp_path: Any) -> None:
-    timers = Timers()
-    addon = capture.Capture(timers, Clock())
     with taddons.context(save.Save(), savehar.SaveHar()) as context:
         context.options.update(hardump=str(tmp_path / "x.har"))
+        setting = Setting()
         flow = streaming()
-        replied(flow)
-        addon.responseheaders(flow)
-        Upstream(flow)(STREAM)
-        assert flow.response
-        addon.response(flow)
-    assert timers.due == []
+        assert setting.begin(flow)(STREAM) == STREAM
+        setting.end(flow)
+    assert setting.timers.due == []
     assert content(flow) == STREAM
 
 
 def test_rows_know_the_whole_way(setting: Setting) -> None:
-    addon = rows.Rows()
     flow = streaming()
-    addon.requestheaders(flow)
-    addon.request(flow)
-    tap(setting, flow)(STREAM)
+    setting.rows.requestheaders(flow)
+    setting.rows.request(flow)
+    setting.begin(flow)(STREAM)
     assert flow.response
     flow.response.timestamp_end = 1004.1
-    setting.capture.response(flow)
+    setting.end(flow)
     assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"

@@ -15,7 +15,11 @@ from mitmproxy.test import tutils
 
 from claude_route.proxy import contract
 from claude_route.routing import failures
+from claude_route.routing import quota
 from claude_route.watch import failed_attempts
+from tests.unit.flows import attempt
+from tests.unit.flows import failed_attempt
+from tests.unit.flows import routed
 
 REQUEST = tutils.treq(host="127.0.0.1", port=9, path=b"/v1/messages", content=b'{"model":"m"}')
 LIMITED = contract.Failure(
@@ -37,7 +41,7 @@ def failed(failure: contract.Failure, answered: http.HTTPFlow | None = None) -> 
             failure,
             started=1000.0,
             comment="✗ zai/glm-5 429",
-            told={"route_target": "zai/glm-5"},
+            metadata={"route_target": "zai/glm-5"},
         )
         (only,) = shown
     assert isinstance(only, http.HTTPFlow)
@@ -103,7 +107,7 @@ def test_the_console_and_the_file_have_it_too(
         tctx.configure(saved, save_stream_file=str(tmp_path / "flows"))
         for failure in (LIMITED, REFUSED):
             failed_attempts.failed_attempt(
-                tflow.tflow(), REQUEST, failure, started=1.0, comment="✗", told={}
+                tflow.tflow(), REQUEST, failure, started=1.0, comment="✗", metadata={}
             )
         saved.done()
     with (tmp_path / "flows").open("rb") as file:
@@ -117,5 +121,40 @@ def test_the_console_and_the_file_have_it_too(
 def test_nobody_is_looking() -> None:
     with taddons.context():
         failed_attempts.failed_attempt(
-            tflow.tflow(), REQUEST, LIMITED, started=1.0, comment="✗", told={}
+            tflow.tflow(), REQUEST, LIMITED, started=1.0, comment="✗", metadata={}
         )
+
+
+@pytest.mark.parametrize(
+    ("failed", "comment"),
+    [
+        (
+            failed_attempt(number=1, then=attempt("kimi/k", number=2)),
+            "✗ zai/glm-5 429 → kimi/k",
+        ),
+        (
+            failed_attempt(
+                target="anthropic/opus",
+                token="token 1 …abcd",
+                number=1,
+                effects=[quota.Rest(4600.0, None, "")],
+                then=attempt("anthropic/opus", token="token 2 …wxyz"),
+            ),
+            "✗ token 1 …abcd 429, rests 3600 s → token 2 …wxyz",
+        ),
+        (failed_attempt(then=http.Response.make(404)), "✗ zai/glm-5 429 → answered here"),
+        (failed_attempt(number=3), "✗ zai/glm-5 429"),
+    ],
+)
+def test_each_attempt_but_an_only_one_is_shown(
+    failed: contract.FailedAttempt, comment: str
+) -> None:
+    shown = view.View()
+    with taddons.context(shown):
+        addon = failed_attempts.FailedAttempts()
+        addon.failed(routed(tflow.tflow()), failed)
+        addon.failed(routed(tflow.tflow()), failed_attempt(number=1))
+        (only,) = shown
+    assert only.comment == comment
+    assert only.metadata["route_attempts"] == failed.attempt.number
+    assert only.request.timestamp_start == failed.attempt.started

@@ -12,24 +12,18 @@ from mitmproxy.test import tflow
 from mitmproxy.tools.web import webaddons
 
 from claude_route.dialects import usage
-from claude_route.dialects.messages import streams
-from claude_route.proxy import reply
 from claude_route.watch import rows
 from tests.unit.flows import ROUTED
+from tests.unit.flows import Progress
+from tests.unit.flows import attempt
 from tests.unit.flows import exchange
+from tests.unit.flows import routed
 
 BUSY = {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}}
 
 
-def counted(*, written: int = 0, complete: bool = True, error: str = "") -> reply.Stream:
-    """A streamed reply that has counted."""
-    rewriter = streams.Stream()
-    rewriter.meter.usage = usage.Usage(300, 156, 21_000)
-    rewriter.meter.written = written
-    rewriter.error = error
-    counted = reply.Stream(http.Response.make(), reply.Body(http.Response.make()), rewriter, bytes)
-    counted.complete = complete
-    return counted
+def counted(**changes: Any) -> Progress:
+    return Progress(usage=usage.Usage(300, 156, 21_000), **changes)
 
 
 def test_a_request_on_its_way() -> None:
@@ -40,15 +34,16 @@ def test_a_request_on_its_way() -> None:
     assert flow.comment == "…"
     addon.request(flow)
     assert flow.comment == "opus-5-5 → …"
-    flow.metadata.update(ROUTED)
+    addon.committed(routed(flow), attempt(), counted(complete=False, output=1200))
+    assert flow.metadata.items() >= ROUTED.items()
     flow.response = http.Response.make(200)
     flow.response.timestamp_end = 1001.5
-    rows.running(flow, counted(written=4800, complete=False))
+    addon.grown(flow)
     assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / ~1.2k out · 1.5 s…"
 
 
 @pytest.mark.parametrize(
-    ("reply", "comment", "state"),
+    ("progress", "comment", "state"),
     [
         (counted(), "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s", "complete"),
         (
@@ -59,9 +54,11 @@ def test_a_request_on_its_way() -> None:
         (counted(complete=False), "✗ opus-5-5 → zai/glm-5 · try 2 · broke off", "failed"),
     ],
 )
-def test_a_stream_has_ended(reply: reply.Stream, comment: str, state: str) -> None:
-    flow = exchange(**ROUTED)
-    rows.ended(flow, reply)
+def test_a_stream_has_ended(progress: Progress, comment: str, state: str) -> None:
+    flow = exchange()
+    addon = rows.Rows()
+    addon.committed(routed(flow), attempt(), progress)
+    addon.response(flow)
     assert flow.comment == comment
     assert flow.metadata["route_state"] == state
     assert flow.metadata["route_tokens_in"] == 21_300
@@ -139,10 +136,28 @@ def test_what_passes_through() -> None:
 def test_a_users_comment_stays() -> None:
     flow = exchange(**ROUTED)
     flow.comment = "mine"
-    rows.Rows().requestheaders(flow)
-    rows.running(flow, counted())
-    rows.ended(flow, counted())
+    addon = rows.Rows()
+    addon.requestheaders(flow)
+    addon.committed(routed(flow), attempt(), counted())
+    addon.grown(flow)
+    addon.response(flow)
     assert flow.comment == "mine"
+
+
+def test_nothing_is_known_of_an_answer_that_nobody_committed() -> None:
+    flow = exchange(**ROUTED)
+    flow.comment = "mine"
+    rows.Rows().grown(flow)
+    assert flow.comment == "mine"
+
+
+def test_an_error_after_attempts_says_who_was_asked_last() -> None:
+    flow = exchange()
+    addon = rows.Rows()
+    addon.refused(routed(flow), None)
+    assert flow.metadata == {}
+    addon.refused(routed(flow), attempt())
+    assert flow.metadata.items() >= ROUTED.items()
 
 
 def test_a_comment_that_a_user_changed_stays() -> None:
@@ -160,7 +175,7 @@ def test_a_replay_starts_anew() -> None:
     replayed.is_replay, replayed.response = "request", None
     rows.Rows().requestheaders(replayed)
     assert replayed.comment == "…"
-    assert set(replayed.metadata) == {rows.COMMENT}
+    assert set(replayed.metadata) == {"route_comment"}
 
 
 @pytest.mark.parametrize(

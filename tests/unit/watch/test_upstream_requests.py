@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import gc
 
+import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow
 
 from claude_route.watch import upstream_requests
+from tests.unit.flows import Progress
+from tests.unit.flows import attempt
+from tests.unit.flows import routed
 
 
 def test_a_request_is_known_as_long_as_its_flow() -> None:
@@ -14,10 +18,10 @@ def test_a_request_is_known_as_long_as_its_flow() -> None:
     upstream_requests.remember(flow, request)
     assert upstream_requests.of(flow) is request
     assert upstream_requests.of(other) is None
-    assert (
-        upstream_requests.REWRITTEN in flow.metadata,
-        upstream_requests.REWRITTEN in other.metadata,
-    ) == (True, False)
+    assert ("route_rewritten" in flow.metadata, "route_rewritten" in other.metadata) == (
+        True,
+        False,
+    )
     before = len(upstream_requests._requests)
     del flow
     gc.collect()
@@ -31,5 +35,14 @@ def test_it_can_be_forgotten_before() -> None:
     )
     upstream_requests.forget(flow)
     assert upstream_requests.of(flow) is None
-    assert upstream_requests.REWRITTEN in flow.metadata
+    assert "route_rewritten" in flow.metadata
     upstream_requests.forget(flow)
+
+
+@pytest.mark.parametrize("rewritten", [True, False])
+def test_only_a_request_that_was_rewritten_is_kept(rewritten: bool) -> None:
+    flow = tflow.tflow()
+    made = attempt(rewritten=rewritten)
+    upstream_requests.UpstreamRequests().committed(routed(flow), made, Progress())
+    assert upstream_requests.of(flow) is (made.request if rewritten else None)
+    assert ("route_rewritten" in flow.metadata) is rewritten

@@ -17,6 +17,7 @@ from claude_route.dialects import dialect
 from claude_route.dialects import fold
 from claude_route.dialects import registry
 from claude_route.text import layout
+from claude_route.watch import labels
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import answers
 from claude_route.watch.views import conversation
@@ -78,7 +79,7 @@ class Upstream(Claude):
         request = upstream_requests.of(flow)
         if request is not None:
             return upstream_page(request, data)
-        if flow.metadata.get(upstream_requests.REWRITTEN):
+        if labels.read(flow.metadata).rewritten:
             said = (
                 "(What was sent upstream is no more known. It wasn't this, the client's request:)"
             )
@@ -122,14 +123,16 @@ def dialect_of(request: http.Request) -> dialect.Dialect:
 
 def routing(flow: Any) -> str:
     """`claude-opus-5-5 → zai/glm-5 · try 2 · token 2 …wxyz`, as far as it is known."""
-    told: dict[str, Any] = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
-    if not told.get("route_target"):
+    if not isinstance(flow, http.HTTPFlow):
         return ""
-    parts = [f"{told.get('route_model')} → {told['route_target']}"]
-    if told.get("route_attempts", 1) != 1:
-        parts.append(f"try {told['route_attempts']}")
-    if told.get("route_token"):
-        parts.append(str(told["route_token"]))
+    known = labels.read(flow.metadata)
+    if not known.target:
+        return ""
+    parts = [f"{known.model} → {known.target}"]
+    if known.attempts not in (None, 1):
+        parts.append(f"try {known.attempts}")
+    if known.token:
+        parts.append(known.token)
     return " · ".join(parts)
 
 
@@ -156,7 +159,8 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
 
 def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
     """Dollars, where there is a list price."""
-    provider, _, model = str(flow.metadata.get("route_target") or "").partition("/")
+    target = labels.read(flow.metadata).target
+    provider, _, model = (target or "").partition("/")
     if answer.usage is None or provider not in ("", "anthropic"):
         return None
     return prices.cost(model or answer.model, answer.usage)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from mitmproxy import http
+
 from claude_route.dialects import usage
+from claude_route.proxy import contract
 from claude_route.text import layout
 from claude_route.text import quantities
 
@@ -87,6 +90,18 @@ def attempt_failed(who: str, why: str, then: str) -> str:
     whatever has to be left out between the two."""
     after = f" → {then}" if then else ""
     return layout.clip(f"✗ {who} {why}", LIMIT - len(after)) + after
+
+
+def following(then: contract.Try | http.Response | None) -> str:
+    """Who is asked after an attempt that failed; empty if nobody is."""
+    if isinstance(then, contract.Try):
+        return then.token or then.target
+    return "answered here" if then else ""
+
+
+def why(failed: contract.FailedAttempt) -> str:
+    """`429, rests 3600 s`: what went wrong, and what becomes of the token."""
+    return ", ".join([failed.outcome.why, *(effect.text(failed.at) for effect in failed.effects)])
 
 
 def _fit(who: str, rest: list[str]) -> str:

@@ -185,7 +185,7 @@ def test_what_went_upstream() -> None:
     ("metadata", "said"),
     [
         ({}, "(The client's body went upstream as it came:)"),
-        ({upstream_requests.REWRITTEN: True}, "(What was sent upstream is no more known."),
+        ({"route_rewritten": True}, "(What was sent upstream is no more known."),
     ],
 )
 def test_what_went_upstream_is_not_always_known(metadata: dict[str, Any], said: str) -> None:

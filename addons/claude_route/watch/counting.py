@@ -1,0 +1,54 @@
+"""Counts what comes of requests, for the status page."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+
+from claude_route.proxy import contract
+from claude_route.proxy import state
+from claude_route.routing import stats
+
+
+class Counting(contract.Observer):
+    def __init__(self, state_in_force: Callable[[], state.State | None]) -> None:
+        self.state_in_force = state_in_force
+        self._tallies: weakref.WeakKeyDictionary[contract.RoutedRequest, stats.Tally] = (
+            weakref.WeakKeyDictionary()
+        )
+
+    def began(self, request: contract.RoutedRequest) -> None:
+        in_force = self.state_in_force()
+        assert in_force, "there are no requests without a profile"
+        self._tallies[request] = in_force.stats.request(
+            request.model, counted=not request.counts_tokens
+        )
+
+    def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
+        self._tallies[request].attempt_failed(
+            attempt.outcome.target,
+            attempt.outcome.why,
+            is_at_fault=attempt.cause != "request",
+        )
+
+    def committed(
+        self,
+        request: contract.RoutedRequest,
+        attempt: contract.Try,
+        progress: contract.Progress,
+    ) -> None:
+        self._tallies[request].answered(attempt.target)
+
+    def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
+        self._tallies[request].refused()
+
+    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+        self._tallies[request].broke_off(why)
+
+    def closed(
+        self, request: contract.RoutedRequest, usage: contract.Usage | None, why: str | None
+    ) -> None:
+        tally = self._tallies.pop(request)
+        if usage:
+            tally.used(usage.prompt, usage.output, cached=usage.cache_read)
+        tally.closed()

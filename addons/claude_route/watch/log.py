@@ -1,0 +1,39 @@
+"""The log lines about requests: attempts that failed, answers that broke off."""
+
+from __future__ import annotations
+
+import logging
+
+from claude_route.dialects import error_body
+from claude_route.proxy import contract
+from claude_route.routing import failures
+from claude_route.watch.views import comments
+
+logger = logging.getLogger(__name__)
+
+
+class Log(contract.Observer):
+    def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
+        if attempt.dropped:
+            dropped = ", ".join(attempt.dropped)
+            logger.debug(f"{request.model}: {attempt.target} is not sent {dropped}")
+
+    def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
+        is_plain = attempt.failure.kind is failures.Kind.STATUS
+        if is_plain and attempt.is_only and not attempt.effects:
+            # The client gets this very answer, and mitmproxy's own log has it, too.
+            return
+        then = attempt.then
+        following = name(then) if isinstance(then, contract.Try) else comments.following(then)
+        arrow = f" → {following}" if following else ""
+        logger.warning(f"{request.model}: {name(attempt.attempt)} {comments.why(attempt)}{arrow}")
+
+    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+        logger.warning(f"{request.model}: {name(attempt)} broke off: {error_body.clean(why)}")
+
+
+def name(attempt: contract.Try) -> str:
+    """`anthropic (token 2 …wxyz)` or `zai/glm-5`."""
+    if attempt.token:
+        return f"{attempt.target.partition('/')[0]} ({attempt.token})"
+    return attempt.target

@@ -1,0 +1,495 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.test import tflow
+
+from claude_route import responses
+from claude_route.access import admissions
+from claude_route.dialects import envelope
+from claude_route.dialects import error_body
+from claude_route.dialects import usage
+from claude_route.profile import profiles
+from claude_route.proxy import attempt
+from claude_route.proxy import contract
+from claude_route.proxy import exchange
+from claude_route.proxy import state
+from claude_route.routing import breaker
+from claude_route.routing import rotation
+from claude_route.routing import stats
+from claude_route.routing.failures import Kind
+from tests.clocks import Clock
+from tests.unit.flows import STREAM
+
+MODEL = "claude-opus-5-5"
+CLAUDE = f"anthropic/{MODEL}"
+GLM = "zai/glm-5"
+POOL = ("sk-ant-oat01-pool-0000000001-pol1", "sk-ant-oat01-pool-0000000002-pol2")
+TOKEN_1, TOKEN_2 = "token 1 …pol1", "token 2 …pol2"
+EVENTS = {"content-type": "text/event-stream"}
+OWN = b"sk-ant-api03-client-0000000000-cLnt"
+
+
+class Observer(contract.Observer):
+    """Records what is reported, as tuples that begin with the name of the event."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.failures: list[contract.FailedAttempt] = []
+        self.request: contract.RoutedRequest
+
+    def began(self, request: contract.RoutedRequest) -> None:
+        self.request = request
+        self.events.append(("began", request.model))
+
+    def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
+        assert request is self.request
+        self.events.append(("tries", attempt.number, attempt.target, attempt.token))
+
+    def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
+        self.failures.append(attempt)
+        then = attempt.then
+        self.events.append(
+            (
+                "failed",
+                attempt.attempt.number,
+                attempt.outcome.why,
+                attempt.cause,
+                then.target if isinstance(then, contract.Try) else then and then.status_code,
+            )
+        )
+
+    def committed(
+        self, request: contract.RoutedRequest, attempt: contract.Try, progress: contract.Progress
+    ) -> None:
+        self.events.append(("committed", attempt.number, attempt.target))
+
+    def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
+        self.events.append(("refused", attempt and attempt.number))
+
+    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+        self.events.append(("broke off", attempt.number, why))
+
+    def closed(
+        self, request: contract.RoutedRequest, usage: usage.Usage | None, why: str | None
+    ) -> None:
+        self.events.append(("closed", usage, why))
+
+
+class Setting:
+    """One request, and what it finds."""
+
+    def __init__(
+        self,
+        *,
+        model: str = MODEL,
+        path: str = "/v1/messages",
+        pool: Sequence[str] = POOL,
+        fallback: bool = True,
+        rotates: bool = True,
+        is_reverse: bool = True,
+        headers: dict[str, str] | None = None,
+        **fields: Any,
+    ) -> None:
+        text = {
+            "providers": {
+                "anthropic": {"base_url": "http://127.0.0.1:1", "auth": "pool"},
+                "zai": {
+                    "base_url": "http://127.0.0.1:2",
+                    "auth": "bearer",
+                    "api_key": "zai-key-0123456789",
+                },
+                "chat": {"base_url": "http://127.0.0.1:3", "api": "openai", "auth": "none"},
+                "keyless": {
+                    "base_url": "http://127.0.0.1:4",
+                    "auth": "bearer",
+                    "api_key": "${KEY}",
+                },
+            },
+            "models": {
+                "glm": GLM,
+                "chat": "chat/gpt",
+                "keyless": "keyless/m",
+                "claude-*": "anthropic/claude-*",
+            },
+            **({"fallbacks": {"claude-*": ["glm"]}} if fallback else {}),
+        }
+        self.clock = Clock()
+        self.state = state.State(
+            profiles.parse(json.dumps(text), {}, "p.yaml"),
+            rotation.Pool(pool, clock=self.clock),
+            breaker.Breaker(self.clock),
+            stats.Stats(self.clock),
+        )
+        self.observer = Observer()
+        self.flow = tflow.tflow()
+        body = {"model": model, "messages": [], "stream": True, **fields}
+        self.flow.request = http.Request.make(
+            "POST",
+            f"https://api.anthropic.com{path}",
+            json.dumps(body),
+        )
+        self.flow.request.headers.update({"x-api-key": "{{client}}", **(headers or {})})
+        self.exchange = exchange.Exchange(
+            self.state,
+            self.flow,
+            admissions.Admission(
+                client=None,
+                is_routed=True,
+                is_reverse=is_reverse,
+                rotates=rotates,
+                secrets={b"{{client}}": OWN},
+                origin=admissions.origin(self.flow.request),
+            ),
+            observer=self.observer,
+            clock=self.clock,
+        )
+
+    @property
+    def events(self) -> list[tuple[Any, ...]]:
+        """Since they were last asked for."""
+        events, self.observer.events = self.observer.events, []
+        return events
+
+    def nearly_skipped(self, target: str) -> None:
+        """One more outage, and it is skipped."""
+        for _ in range(breaker.FAILURES - 1):
+            self.state.breaker.failed(target)
+
+
+def head(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> http.Response:
+    response = http.Response.make(status, body)
+    response.headers.update(headers or {})
+    return response
+
+
+def refusal(status: int, kind: str = "", headers: dict[str, str] | None = None) -> contract.Failure:
+    body = envelope.body(kind or envelope.kind(status), "No")
+    return contract.Failure(Kind.STATUS, f"HTTP {status}", head(status, body, headers))
+
+
+BUSY = contract.Failure(
+    Kind.EVENT, "its first event is an error", head(200, envelope.body("overloaded_error", "Busy"))
+)
+DEAD = contract.Failure(Kind.CONNECT, "Connect call failed")
+SILENT = contract.Failure(Kind.TIMEOUT, "silent for 120 s")
+RESET = contract.Failure(Kind.RESET, "connection closed")
+OURS = contract.Failure(Kind.LOCAL, "the proxy cannot read its answer")
+
+
+@pytest.mark.parametrize(
+    ("failure", "fallback", "why", "cause", "then", "token", "is_outage"),
+    [
+        (
+            refusal(429, headers={"retry-after": "7"}),
+            True,
+            "429",
+            "credential",
+            TOKEN_2,
+            "resting",
+            False,
+        ),
+        (refusal(402), True, "402", "credential", TOKEN_2, "resting", False),
+        (refusal(401), True, "401", "credential", TOKEN_2, "disabled", False),
+        (refusal(403, "permission_error"), True, "403", "credential", TOKEN_2, "available", False),
+        (refusal(408), True, "408", "target", TOKEN_2, "available", False),
+        (refusal(529), True, "529", "outage", TOKEN_2, "available", True),
+        (BUSY, True, "first event overloaded_error", "outage", TOKEN_2, "available", True),
+        (RESET, True, "connection closed", "outage", TOKEN_2, "available", True),
+        (OURS, True, "the proxy cannot read its answer", "target", TOKEN_2, "available", False),
+        (DEAD, True, "Connect call failed", "outage", GLM, "available", True),
+        (SILENT, True, "silent for 120 s", "outage", GLM, "available", True),
+        (DEAD, False, "Connect call failed", "outage", TOKEN_2, "available", True),
+        (refusal(400), True, "400", "request", 400, "available", False),
+        (refusal(404), True, "404", "request", 404, "available", False),
+        (refusal(413), True, "413", "request", 413, "available", False),
+    ],
+    ids=lambda value: value.kind if isinstance(value, contract.Failure) else None,
+)
+def test_what_comes_of_a_failed_attempt(
+    failure: contract.Failure,
+    fallback: bool,
+    why: str,
+    cause: str,
+    then: str | int,
+    token: str,
+    is_outage: bool,
+) -> None:
+    """`then`: the token or the target that is asked next, or the status that the client gets."""
+    setting = Setting(fallback=fallback)
+    first = setting.exchange.begin()
+    assert isinstance(first, attempt.Attempt)
+    assert setting.events == [("began", MODEL), ("tries", 1, CLAUDE, TOKEN_1)]
+    step = setting.exchange.failed(failure)
+    if isinstance(then, int):
+        assert isinstance(step, http.Response) and step.status_code == then
+        assert step.headers["x-route-target"] == CLAUDE
+        assert step.headers["x-route-attempts"] == "1"
+        assert setting.events == [("failed", 1, why, cause, None), ("refused", 1)]
+    else:
+        assert isinstance(step, attempt.Attempt)
+        target, label = (GLM, "") if then == GLM else (CLAUDE, then)
+        assert setting.events == [
+            ("failed", 1, why, cause, target),
+            ("tries", 2, target, label),
+        ]
+    assert setting.state.pool.status()[0].state == token
+    assert bool(setting.observer.failures[0].effects) is (token != "available")
+    setting.nearly_skipped(CLAUDE)
+    assert setting.state.breaker.is_open(CLAUDE) is is_outage
+    assert "route_target" not in setting.flow.metadata, "the observers' business"
+
+
+def test_a_failure_names_the_attempt_that_failed() -> None:
+    setting = Setting()
+    first = setting.exchange.begin()
+    began = setting.clock.now
+    setting.clock.now += 2
+    setting.exchange.failed(refusal(429))
+    (failed,) = setting.observer.failures
+    assert isinstance(first, attempt.Attempt)
+    assert failed.attempt.request is first.shown
+    assert (failed.attempt.started, failed.at) == (began, began + 2)
+    assert failed.attempt.token == TOKEN_1
+    assert isinstance(failed.then, contract.Try) and failed.then.started == began + 2
+    assert not failed.is_only
+
+
+def test_all_have_failed() -> None:
+    setting = Setting()
+    setting.exchange.begin()
+    setting.exchange.failed(refusal(429, headers={"retry-after": "9"}))
+    setting.exchange.failed(DEAD)
+    assert setting.events[-1] == ("tries", 3, GLM, "")
+    answer = setting.exchange.failed(refusal(503))
+    assert isinstance(answer, http.Response)
+    assert answer.status_code == 503
+    assert answer.headers["x-route-attempts"] == "3"
+    assert setting.events == [("failed", 3, "503", "outage", None), ("refused", 3)]
+    setting.exchange.closed(None)
+    assert setting.events == [("closed", None, None)]
+
+
+def test_a_key_that_a_provider_refuses_is_ours() -> None:
+    setting = Setting(model="glm")
+    setting.exchange.begin()
+    answer = setting.exchange.failed(refusal(401))
+    assert isinstance(answer, http.Response)
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (500, "false")
+    assert setting.observer.failures[0].cause == "target"
+    assert setting.observer.failures[0].outcome.status == 401
+
+
+def test_what_an_upstream_repeats_of_keys_is_taken_out() -> None:
+    setting = Setting()
+    setting.exchange.begin()
+    body = envelope.body("api_error", f"bad key {POOL[0]}")
+    failure = contract.Failure(Kind.STATUS, f"{POOL[0]} failed", head(500, body))
+    setting.exchange.failed(failure)
+    (failed,) = setting.observer.failures
+    assert failed.failure.response and failed.failure.response.content
+    assert POOL[0].encode() not in failed.failure.response.content
+    assert POOL[0] not in failed.failure.detail
+
+
+def test_all_tokens_rest() -> None:
+    setting = Setting(fallback=False)
+    for place in (1, 2):
+        setting.state.pool.rest(place, 100.0 * place)
+    first = setting.exchange.begin()
+    assert isinstance(first, attempt.Attempt), "the one due soonest is asked"
+    assert setting.events[-1] == ("tries", 1, CLAUDE, TOKEN_1)
+
+
+def test_no_token_is_usable() -> None:
+    setting = Setting(fallback=False)
+    refused = envelope.body("authentication_error", "No")
+    for token in setting.state.pool.tokens:
+        setting.state.pool.learn(token, 401, {}, error_body.read(refused))
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response) and answer.status_code == 500
+    assert "x-route-target" not in answer.headers
+    assert setting.events == [("began", MODEL), ("refused", None)]
+
+
+# Answers
+
+
+def answered(setting: Setting) -> contract.Reply:
+    setting.exchange.begin()
+    reply = setting.exchange.reply(head(200, headers=EVENTS))
+    assert not reply.good
+    return reply
+
+
+def test_an_answer_is_counted_whoever_looks_at_it() -> None:
+    setting = Setting()
+    setting.nearly_skipped(CLAUDE)
+    reply = answered(setting)
+    assert reply.feed(STREAM) == STREAM and reply.good
+    response = reply.response
+    setting.exchange.committed(response)
+    assert response.headers["x-route-target"] == CLAUDE
+    assert response.headers["x-route-attempts"] == "1"
+    setting.nearly_skipped(CLAUDE)
+    assert not setting.state.breaker.is_open(CLAUDE), "success has reset it"
+    setting.exchange.closed(None)
+    used = usage.Usage(input=7, output=42, cache_read=100)
+    assert setting.events[2:] == [("committed", 1, CLAUDE), ("closed", used, None)]
+
+
+def test_an_answer_that_breaks_off() -> None:
+    setting = Setting()
+    reply = answered(setting)
+    reply.feed(STREAM[:700])
+    setting.exchange.committed(reply.response)
+    setting.exchange.broke_off("gone")
+    reply.broken("gone")
+    setting.exchange.closed("gone")
+    used = usage.Usage(input=7, output=1, cache_read=100)
+    assert setting.events[2:] == [
+        ("committed", 1, CLAUDE),
+        ("broke off", 1, "gone"),
+        ("closed", used, "gone"),
+    ]
+
+
+def test_nothing_is_counted_of_an_answer_that_the_client_never_got() -> None:
+    setting = Setting(fallback=False, pool=POOL[:1])
+    reply = answered(setting)
+    reply.feed(STREAM[:300])
+    setting.exchange.failed(RESET)
+    setting.exchange.closed(None)
+    assert setting.events[-1] == ("closed", None, None)
+
+
+def test_the_pool_learns_from_good_answers() -> None:
+    setting = Setting()
+    setting.exchange.begin()
+    utilisation = {"anthropic-ratelimit-unified-5h-utilization": "0.25"}
+    setting.exchange.reply(head(200, headers={**EVENTS, **utilisation}))
+    row = setting.state.pool.status()[0]
+    assert (row.requests, row.five_hour) == (1, 0.25)
+
+
+def test_and_from_a_failure_once() -> None:
+    setting = Setting()
+    setting.exchange.begin()
+    setting.exchange.reply(refusal(429).response or head(429))
+    assert setting.state.pool.status()[0].requests == 0
+    setting.exchange.failed(refusal(429))
+    assert setting.state.pool.status()[0].requests == 1
+
+
+# Requests that take no attempt
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "status", "message"),
+    [
+        ("gpt-9", {}, 404, "'gpt-9' is not one of this proxy's models"),
+        ("a\nb", {}, 400, "printable"),
+        ("keyless", {}, 400, "environment variable KEY is set"),
+    ],
+)
+def test_a_request_that_is_wrong_never_begins(
+    model: str, changes: dict[str, Any], status: int, message: str
+) -> None:
+    setting = Setting(model=model, **changes)
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response)
+    assert answer.status_code == status
+    assert message in json.loads(answer.content or b"")["error"]["message"]
+    setting.exchange.closed(None)
+    assert setting.events == []
+
+
+def test_a_body_that_is_not_in_its_encoding_is_refused() -> None:
+    setting = Setting()
+    setting.flow.request.headers["content-encoding"] = "gzip"
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response) and answer.status_code == 400
+    assert setting.events == []
+
+
+def test_a_body_that_bursts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "MAX_BODY", 10)
+    setting = Setting()
+    setting.flow.request.encode("gzip")
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response) and answer.status_code == 413
+    assert setting.events == []
+
+
+def test_a_model_that_nobody_knows_is_for_anthropic_to_judge() -> None:
+    setting = Setting(model="gpt-9", is_reverse=False)
+    assert isinstance(setting.exchange.begin(), attempt.Attempt)
+    assert setting.events[-1] == ("tries", 1, "anthropic/gpt-9", "")
+
+
+def test_the_clients_own_credential_goes_on() -> None:
+    setting = Setting(rotates=False)
+    first = setting.exchange.begin()
+    assert isinstance(first, attempt.Attempt)
+    assert first.request(("127.0.0.1", 1)).headers["x-api-key"].encode() == OWN
+    assert setting.events[-1] == ("tries", 1, CLAUDE, "")
+    answer = setting.exchange.failed(refusal(401))
+    assert isinstance(answer, http.Response) and answer.status_code == 401
+
+
+@pytest.mark.parametrize(("model", "is_refused"), [("glm", True), (MODEL, False)])
+def test_only_anthropic_keeps_threads(model: str, is_refused: bool) -> None:
+    setting = Setting(model=model, thread={"type": "continue"})
+    step = setting.exchange.begin()
+    assert isinstance(step, http.Response) is is_refused
+    if isinstance(step, http.Response):
+        assert step.status_code == 404
+        assert setting.events == [("began", model), ("refused", None)]
+
+
+def test_a_fallback_without_the_thread_is_answered_here() -> None:
+    setting = Setting(thread={"type": "continue"})
+    setting.exchange.begin()
+    answer = setting.exchange.failed(DEAD)
+    assert isinstance(answer, http.Response) and answer.status_code == 404
+    assert setting.events[2:] == [
+        ("failed", 1, "Connect call failed", "outage", 404),
+        ("refused", None),
+    ]
+
+
+def test_tokens_are_estimated_where_nobody_counts_them() -> None:
+    setting = Setting(model="chat", path="/v1/messages/count_tokens")
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response) and answer.status_code == 200
+    assert set(json.loads(answer.content or b"")) == {"input_tokens"}
+    setting.exchange.closed(None)
+    assert setting.events == [("began", "chat"), ("closed", None, None)]
+    assert setting.observer.request.counts_tokens
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields", "session"),
+    [
+        ({}, {}, ""),
+        ({"x-claude-code-session-id": "a"}, {}, "a"),
+    ],
+)
+def test_session(headers: dict[str, str], fields: dict[str, Any], session: str) -> None:
+    setting = Setting(headers=headers, **fields)
+    setting.exchange.begin()
+    assert setting.observer.request.session == session
+    assert setting.observer.request.flow is setting.flow
+
+
+@pytest.mark.parametrize(
+    ("length", "size"), [("12", 12), ("", 0), ("-1", 0), ("twelve", 0), ("²", 0)]
+)
+def test_declared_size(length: str, size: int) -> None:
+    request = http.Request.make("POST", "http://a/", b"")
+    request.headers["content-length"] = length
+    assert exchange.declared_size(request) == size
