@@ -255,6 +255,7 @@ def _moment(text: str) -> float | None:
 
 def _number(text: str) -> float | None:
     # float() would take "nan", "inf", "1_000" and a thousand digits
-    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,20})?", text.strip()):
+    text = text.strip(" \t")
+    if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,20})?", text):
         return float(text)
     return None

@@ -160,6 +160,7 @@ LIMITS = [
     pytest.param({"retry-after": "inf"}, {None: COOLDOWN}, id="inf"),
     pytest.param({"retry-after": "1e3"}, {None: COOLDOWN}, id="exponent"),
     pytest.param({"retry-after": "٣"}, {None: COOLDOWN}, id="arabic-digit"),
+    pytest.param({"retry-after": "7\x1f"}, {None: COOLDOWN}, id="control-character"),
     pytest.param({"retry-after": "7, 7"}, {None: COOLDOWN}, id="twice"),
     pytest.param({"retry-after": "9" * 5000}, {None: COOLDOWN}, id="endless"),
     pytest.param({"retry-after": "999999999"}, {None: quota.LONGEST}, id="huge"),
