@@ -32,9 +32,9 @@ anybody else, which passes through as it is; or one of our own pages."""
 
 
 class Route:
-    """Admits requests, and tells the layer what to do with each. Implements `contract.Policy`.
+    """Admits requests and directs the layer. Implements `contract.Policy`.
 
-    The layer sends nothing that was not admitted here, so a hook that raises lets nothing through.
+    The layer sends only requests admitted here, so if a hook raises, nothing gets through.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Route:
         password = clients.basic_password(headers.pop("proxy-authorization", None))
         secrets = credentials.hide(headers, is_new=not flow.is_replay)
         if flow.is_replay:
-            # Who may replay a flow may look at all of them. Its headers hold placeholders since it
-            # was first seen; what they stood for is known only if that was in this process.
-            logger.info(f"{flow.request.method} {flow.request.path} is replayed by a user")
+            # Anyone who may replay a flow may also read all of them. Its headers contain
+            # placeholders; we know their values only if this process saw the original request.
+            logger.info(f"A user replayed {flow.request.method} {flow.request.path}")
         if flow not in self.admissions:
             flow.response = self.admit(flow, key, mode, password, secrets)
         admission = self.admissions.get(flow)
@@ -75,7 +75,8 @@ class Route:
             headers.pop("expect", None)
             responses.fit(flow.response, flow.request)
         elif admission and not admission.is_routed and "upgrade" not in headers:
-            # Neither read nor kept: a body that passes through may hold credentials.
+            # Don't read or keep the body of a request that passes through: it may contain
+            # credentials.
             flow.request.stream = True
 
     def admit(
@@ -86,7 +87,7 @@ class Route:
         password: str | None,
         secrets: credentials.Secrets,
     ) -> http.Response | None:
-        """Takes a request in, or says why not."""
+        """Admit a request, or return the refusal."""
         assert self.in_force.state
         request, source, profile = flow.request, flow.client_conn, self.in_force.state.profile
         is_reverse = listeners.is_reverse(source)
@@ -94,7 +95,7 @@ class Route:
         try:
             presented, mode_error = clients.presented(key, mode), ""
         except ValueError as e:
-            # A mode that says nothing, so that the one beside the key is not read again.
+            # An empty mode, so that an invalid one in the key header isn't parsed again.
             presented, mode_error = clients.presented(key, ""), str(e)
         takes_basic = isinstance(kind, table.Page) and kind.html
         presented_key = clients.first_key(
@@ -126,8 +127,8 @@ class Route:
     def request(self, flow: http.HTTPFlow) -> None:
         if not flow.live:
             return
-        # They may be left out, and mitmproxy can't pass them on to HTTP/1; a credential in them
-        # would be seen.
+        # Trailers are optional, and mitmproxy can't forward them over HTTP/1; a credential in them
+        # would be visible.
         flow.request.trailers = None
         if flow.response or flow.error or not self.in_force.state:
             return
@@ -148,7 +149,7 @@ class Route:
     def exchange(self, flow: http.HTTPFlow) -> contract.Exchange | http.Response | None:
         admission = self.admissions.get(flow)
         if admission is None or self.in_force.state is None:
-            return responses.error(500, "The proxy could not admit this request")
+            return responses.error(500, "The proxy did not admit this request; see its log")
         if not admission.is_routed:
             return None
         return exchange.Exchange(
@@ -219,7 +220,7 @@ def _page_refusal(
     # Without a key nothing but the name tells our own user from a web page that reads ours.
     if not entry.answers_to(candidate.source, candidate.host):
         return responses.error(
-            403, "Without PROXY_STATIC_TOKEN, pages are shown under an IP address or localhost"
+            403, "Without PROXY_STATIC_TOKEN, use an IP address or localhost to see this page"
         )
     return None
 
@@ -235,7 +236,7 @@ def _routed_refusal(candidate: Candidate, entry: listeners.Listeners) -> http.Re
     # On loopback no key may be set, and a web page can post there. Claude Code sends none of the
     # headers that tell. Replays, too: whoever replays a flow may take them out of it.
     if listeners.is_from_browser(candidate.request):
-        return responses.error(403, "This proxy takes no requests from web pages")
+        return responses.error(403, "This proxy refuses requests from web pages")
     # It would be held in memory whole. Requests that pass through are streamed.
     if exchange.declared_size(candidate.request) > responses.MAX_BODY:
         return responses.too_large()

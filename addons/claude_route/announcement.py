@@ -44,7 +44,7 @@ class Announcement:
             options.leave("\n".join(closed))
             return
         for name in ctx.options.deferred:
-            logger.warning(f"--set {name}: no such option")
+            logger.warning(f"--set {name}: unknown option")
         assert self.in_force.state
         for line in lines(
             options.opened_modes(),
@@ -78,18 +78,18 @@ def lines(
             user = f"claude:{key}@" if needs_key else ""
             certificate = Path(confdir).expanduser() / "mitmproxy-ca-cert.pem"
             yield (
-                "On the real connection:  "
+                "Forward listener:  "
                 f"HTTPS_PROXY=http://{user}{address} NODE_EXTRA_CA_CERTS={certificate} claude"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
             header = f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}" ' if needs_key else ""
-            yield f"By its base URL:         ANTHROPIC_BASE_URL=http://{address} {header}claude"
+            yield f"Reverse listener:  ANTHROPIC_BASE_URL=http://{address} {header}claude"
 
 
 def _tokens(pool: rotation.Pool) -> str:
     match len(pool):
         case 0:
-            return "no tokens: Claude models take the client's own credential"
+            return "no tokens: requests for Claude models use the client's own credential"
         case 1:
             return "1 token"
         case count:

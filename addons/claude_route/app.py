@@ -1,8 +1,8 @@
 """Builds the addons, in the order in which mitmproxy calls their hooks.
 
-The way of a request: `access` admits it, `proxy.exchange` reads it and plans who is asked,
-`proxy.layer` sends the attempts, and `proxy.reply` brings the answer back. What happens on the way
-is reported to the observers listed here.
+The path of a request: `access` admits it, `proxy.exchange` reads it and plans the attempts,
+`proxy.layer` sends them, and `proxy.reply` returns the answer. What happens on the way is reported
+to the observers listed here.
 """
 
 from __future__ import annotations

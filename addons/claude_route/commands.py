@@ -22,22 +22,22 @@ class Commands:
 
     @command.command("pool.status")  # type: ignore[untyped-decorator]
     def pool_status(self) -> str:
-        """The Claude tokens: state, wait, utilisation and sessions of each."""
+        """List the Claude tokens with their state, waiting time, utilisation and sessions."""
         return announcement.pool_table(self.pool())
 
     @command.command("pool.rest")  # type: ignore[untyped-decorator]
     def pool_rest(self, place: int, seconds: int) -> str:
-        """Let the token at a place rest for some seconds. A longer rest stays as it is."""
+        """Rest the token at this position for this many seconds. Never shortens a rest."""
         return self.by_hand(lambda pool: pool.rest(place, seconds), f"rests {seconds} s")
 
     @command.command("pool.wake")  # type: ignore[untyped-decorator]
     def pool_wake(self, place: int) -> str:
-        """Make the token at a place available again, whatever was the matter with it."""
+        """Make the token at this position available again, whether it was resting or disabled."""
         return self.by_hand(lambda pool: pool.wake(place), "is available again")
 
     @command.command("route.explain")  # type: ignore[untyped-decorator]
     def route_explain(self, model: str) -> str:
-        """What would become of a request for a model right now."""
+        """Say which targets the proxy would try for a model now."""
         now = self.in_force()
         return explain.route(now.profile, now.pool, now.breaker, model)
 
@@ -51,10 +51,10 @@ class Commands:
             token = change(pool)
         except ValueError as e:
             raise exceptions.CommandError(str(e)) from e
-        logger.info(f"{token.label} {what}, by hand")
+        logger.info(f"{token.label} {what} (set by a user)")
         return announcement.pool_table(pool).splitlines()[pool.tokens.index(token)]
 
     def in_force(self) -> state.State:
         if in_force := self.state_in_force():
             return in_force
-        raise exceptions.CommandError("no profile is in force")
+        raise exceptions.CommandError("no profile is loaded")

@@ -1,4 +1,4 @@
-"""What would become of a request for a model right now, in words."""
+"""Explains where the proxy would send a request for a model now."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from claude_route.text import quantities
 def route(
     profile: profiles.Profile, pool: rotation.Pool, breakers: breaker.Breaker, model: str
 ) -> str:
-    """Which targets are asked in turn, with which credentials, and what is passed over and why."""
+    """Which targets would be tried, in which order and with which credentials, and which would be
+    skipped and why."""
     first = profile.target(model)
     if first is None:
         names = ", ".join(profile.models)
         return (
             f"{model} is not one of the models of profile {profile.name}: {names}.\n"
-            "At the reverse door that is a 404. Through the proxy it goes to Anthropic, with the "
-            "client's own credential."
+            "The reverse listener answers 404. The forward listener passes the request on to "
+            "Anthropic, with the client's own credential."
         )
     if first.provider.missing:
         return (
-            f"{model} is {first}, which can't be used: {first.provider.unset}.\n"
-            "A request gets a 400 that says so; no fallback is asked."
+            f"{model} stands for {first}, which can't be used: {first.provider.unset}.\n"
+            "The proxy answers 400 and tries no fallback."
         )
     return "\n".join(_lines(profile, pool, breakers, model))
 
@@ -48,14 +49,14 @@ def _lines(
         max_attempts=profile.max_attempts,
     )
     asked = {step.target for step in steps}
-    yield f"{model} is asked of, at most {profile.max_attempts} attempts in all:"
+    yield f"{model} goes to these targets, with at most {profile.max_attempts} attempts in all:"
     for place, target in enumerate(targets, 1):
         is_pooled = target.provider.auth == "pool" and _rotates(profile, pool)
         yield f"{place}. {_target(target, profile, pool)}"
         if breakers.is_open(str(target)):
-            then = "asked all the same, as nothing stands behind it"
+            then = "tried anyway, because there is no other"
             then = then if target in asked else "skipped"
-            yield f"   it has failed again and again: {then} for now"
+            yield f"   has failed repeatedly: {then} for now"
         elif target not in asked and is_pooled and not _has_available(pool, target):
             yield "   not asked now: no token is available"
         elif target not in asked:
@@ -82,7 +83,7 @@ def _target(target: profiles.Target, profile: profiles.Profile, pool: rotation.P
     provider = target.provider
     match provider.auth:
         case "pool" if not len(pool):
-            credential = "the client's own credential, as the pool is empty"
+            credential = "the client's own credential, because the pool is empty"
         case "pool" if not _rotates(profile, pool):
             credential = "the client's own credential, unless the request asks to rotate"
         case "pool":
@@ -103,7 +104,7 @@ def _rotates(profile: profiles.Profile, pool: rotation.Pool) -> bool:
 def _token(row: rotation.Row, model: str) -> str:
     left = max(row.left, row.families.get(quota.family(model) or "", 0.0))
     if row.state == "disabled":
-        state = f"out of use ({row.reason})"
+        state = f"disabled ({row.reason})"
     elif left:
         state = f"rests for {quantities.duration(left)} ({row.reason})"
     else:

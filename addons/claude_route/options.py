@@ -22,9 +22,9 @@ from claude_route.access import listeners
 logger = logging.getLogger(__name__)
 
 DEFAULTS: dict[str, Any] = {
-    # An eager connection would be made before a request is routed, to where it need not go.
+    # An eager connection would go to the client's destination before the request is routed.
     "connection_strategy": "lazy",
-    # The certificate of an intercepted host is made without asking that host.
+    # Make certificates for intercepted hosts without connecting to them.
     "upstream_cert": False,
 }
 """Our defaults for options of mitmproxy's own."""
@@ -38,7 +38,7 @@ def set_default(name: str, value: Any, *, ours: Collection[Any] = ()) -> None:
 
 
 def is_set_by_user(name: str) -> bool:
-    """Also when it was set to its default, which `has_changed` can't tell."""
+    """Also true if the user set the default value, which `has_changed` can't see."""
     return ctx.options._options[name].value is not optmanager.unset
 
 
@@ -47,9 +47,11 @@ def check() -> None:
     ValueError: an option is set with which credentials or requests would go wrong ways.
     """
     if ctx.options.proxy_debug:
-        raise ValueError("proxy_debug would log credentials: it is refused")
+        raise ValueError("proxy_debug: not allowed, because it logs credentials")
     if ctx.options.stream_large_bodies:
-        raise ValueError("stream_large_bodies: a streamed request can't be routed: refused")
+        raise ValueError(
+            "stream_large_bodies: not allowed, because a streamed request can't be routed"
+        )
 
 
 def modes() -> list[str]:
@@ -73,7 +75,7 @@ def is_start() -> bool:
 
 
 def refuse(why: str) -> NoReturn:
-    """Refuse what an option was set to.
+    """Refuse an option's value.
 
     At start an OptionsError would be logged with a traceback, and mitmproxy would end only after it
     opened all listeners. While it runs, it takes the change back.
@@ -87,14 +89,14 @@ def refuse(why: str) -> NoReturn:
 async def closed_listeners() -> list[str]:
     """Why listeners are not open, once mitmproxy has tried to open them all."""
     servers = ctx.master.addons.get("proxyserver").servers
-    # This waits for an update that is under way, and has nothing to do itself.
+    # This waits for an update in progress, and changes nothing itself.
     await servers.update([mode_specs.ProxyMode.parse(mode) for mode in opened_modes()])
     return [str(server.last_exception) for server in servers if not server.is_running]
 
 
 def leave(why: str) -> None:
     """End a start for a reason that has been logged."""
-    # Raised in a task, it would be logged as that task's failure.
+    # If a task raised it, asyncio would log it as the task's failure.
     asyncio.get_running_loop().call_soon(sys.exit, _exit_status(why))
 
 
@@ -106,8 +108,8 @@ def _exit_status(why: str) -> str | int:
 
 
 class Values:
-    """Comes after all addons that have options. Mitmproxy reads what the user set them to next, and
-    where a value is wrong, drops the whole script without a word."""
+    """The last addon, after all that add options. Applies the user's values for them: mitmproxy
+    would do so next, and silently drop the whole script if a value is invalid."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         try:

@@ -11,13 +11,13 @@ from pathlib import Path
 logger = logging.getLogger(__name__)
 
 INTERVAL = 1.0
-"""Seconds between looks: a change is to be in force within two."""
+"""Seconds between checks. A change must apply within two."""
 
 type Stamp = tuple[int, int] | None
 
 
 def stamp(path: Path) -> Stamp:
-    """What differs when a file was written again; None when there is none."""
+    """A value that changes when the file is rewritten; None if there is no file."""
     try:
         found = path.stat()
     except OSError:

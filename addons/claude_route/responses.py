@@ -1,4 +1,4 @@
-"""Answers of our own."""
+"""Responses of our own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mitmproxy import http
 from claude_route.dialects import envelope
 
 MAX_BODY = 32 * 1024 * 1024
-"""Anthropic's own limit for a request; what is larger is refused before it fills our memory."""
+"""Anthropic's own limit for a request. Larger requests are refused before they fill our memory."""
 
 JSON = {"content-type": "application/json"}
 
@@ -20,7 +20,8 @@ def json(value: Any) -> http.Response:
 
 
 def error(status: int, message: str, *, code: str | None = None) -> http.Response:
-    """In Anthropic's form; `code` is what Claude Code goes by where the message won't do."""
+    """In Anthropic's form. `code` is for errors that Claude Code recognises by code rather than by
+    message."""
     details = {"error_code": code} if code else None
     body = envelope.body(envelope.kind(status), message, details=details)
     return http.Response.make(status, body, JSON)
@@ -32,6 +33,6 @@ def too_large() -> http.Response:
 
 
 def fit(answer: http.Response, request: http.Request) -> None:
-    """HEAD is answered without a body: its client would take one for the start of the next answer."""
+    """Remove the body from an answer to HEAD: the client would take it for the next response."""
     if request.method == "HEAD":
         answer.raw_content = b""  # content-length still tells what GET would get

@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 
 class Settings:
-    """Reads the profile at start and whenever it changes. One that is wrong is reported, and the
-    one before stays in force; without any, nothing is let through."""
+    """Reads the profile at start and whenever it changes. Logs an invalid one and keeps the
+    previous one. Without a profile, nothing passes."""
 
     def __init__(self, entry: listeners.Listeners) -> None:
         self.state: state.State | None = None
@@ -43,7 +43,7 @@ class Settings:
     def load(self, loader: addonmanager.Loader) -> None:
         self._is_start = options.is_start()
         loader.add_option(
-            "profile", str, "default", "How to route: a name in profiles/, or the path of a file."
+            "profile", str, "default", "Profile to use: a name in profiles/, or a path."
         )
         for name, value in options.DEFAULTS.items():
             options.set_default(name, value)
@@ -79,7 +79,7 @@ class Settings:
             logger.warning(warning)
 
     def _open_hosts(self) -> None:
-        """Has mitmproxy open the TLS of the profile's hosts only."""
+        """Make mitmproxy decrypt TLS only for the profile's hosts."""
         if self.state and ctx.options.allow_hosts == self._intercepted:
             if not ctx.options.ignore_hosts:
                 hosts = self.state.profile.intercept
@@ -105,11 +105,11 @@ class Settings:
         try:
             self._read()
         except ValueError as e:
-            logger.error(f"{e}; the profile before stays in force")
+            logger.error(f"{e}; keeping the previous profile")
             return
         self._open_hosts()
         assert self.state
-        logger.info(f"Profile {self.state.profile.name} has changed, and is in force")
+        logger.info(f"Reloaded profile {self.state.profile.name}")
 
     def done(self) -> None:
         if self._watch:

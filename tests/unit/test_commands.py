@@ -30,8 +30,8 @@ def test_commands(caplog: pytest.LogCaptureFixture) -> None:
         assert "rests for 10 min" in call("route.explain claude-opus-5-5")
         assert call("pool.wake 2").startswith("token 2 …pol2 (oauth): available")
     assert caplog.messages == [
-        "token 2 …pol2 rests 600 s, by hand",
-        "token 2 …pol2 is available again, by hand",
+        "token 2 …pol2 rests 600 s (set by a user)",
+        "token 2 …pol2 is available again (set by a user)",
     ]
 
 
@@ -48,6 +48,6 @@ def test_a_place_that_is_not_in_the_pool(command: str) -> None:
 def test_no_profile_in_force(command: str) -> None:
     with (
         taddons.context(commands.Commands(lambda: None)) as tctx,
-        pytest.raises(exceptions.CommandError, match="no profile is in force"),
+        pytest.raises(exceptions.CommandError, match="no profile is loaded"),
     ):
         tctx.master.commands.execute(command)

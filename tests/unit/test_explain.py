@@ -47,7 +47,7 @@ def test_pool_and_fallbacks() -> None:
     proxy = Proxy(TOKENS=TOKENS)
     proxy.pool.rest(2, 2820)
     assert proxy.explain("claude-opus-5-5").splitlines() == [
-        "claude-opus-5-5 is asked of, at most 4 attempts in all:",
+        "claude-opus-5-5 goes to these targets, with at most 4 attempts in all:",
         "1. anthropic/claude-opus-5-5 at https://api.anthropic.com, with the tokens of the pool in "
         "turn",
         "   token 1 …pol1: available",
@@ -55,7 +55,7 @@ def test_pool_and_fallbacks() -> None:
         "2. zai/glm-5 at https://api.z.ai/api/anthropic, with the provider's key",
         "3. ollama/qwen at http://127.0.0.1:11434, with no credential",
         "-  kimi is kimi/kimi-for-coding: KIMI_API_KEY is not set",
-        "-  glm-again is zai/glm-5, which is asked already",
+        "-  glm-again is zai/glm-5, which is listed above",
     ]
 
 
@@ -76,7 +76,7 @@ def test_a_token_that_rests_for_some_models() -> None:
 def test_a_token_out_of_use() -> None:
     proxy = Proxy(TOKENS=TOKENS)
     revoked = revoke(proxy)
-    assert f"token 1 …pol1: out of use ({revoked})" in proxy.explain("claude-opus-5-5")
+    assert f"token 1 …pol1: disabled ({revoked})" in proxy.explain("claude-opus-5-5")
 
 
 def revoke(proxy: Proxy) -> str:
@@ -88,7 +88,7 @@ def revoke(proxy: Proxy) -> str:
 @pytest.mark.parametrize(
     "environ,credential",
     [
-        ({}, "the client's own credential, as the pool is empty"),
+        ({}, "the client's own credential, because the pool is empty"),
         (
             {"TOKENS": TOKENS, "CLAUDE_TOKEN_MODE": "passthrough"},
             "the client's own credential, unless the request asks to rotate",
@@ -109,8 +109,8 @@ def test_a_target_that_is_skipped() -> None:
         proxy.breaker.failed("anthropic/claude-opus-5-5")
         proxy.breaker.failed("ollama/qwen")
     lines = proxy.explain("claude-opus-5-5").splitlines()
-    assert lines[2] == "   it has failed again and again: skipped for now"
-    assert "nothing stands behind it" in lines[5]
+    assert lines[2] == "   has failed repeatedly: skipped for now"
+    assert "tried anyway" in lines[5]
 
 
 def test_attempts_that_are_used_up() -> None:
@@ -177,7 +177,7 @@ def test_it_explains_what_a_plan_does(down: tuple[str, ...]) -> None:
 def test_a_model_that_cannot_be_used() -> None:
     explained = Proxy().explain("kimi")
     assert explained.startswith(
-        "kimi is kimi/kimi-for-coding, which can't be used: KIMI_API_KEY is not set."
+        "kimi stands for kimi/kimi-for-coding, which can't be used: KIMI_API_KEY is not set."
     )
 
 

@@ -97,9 +97,9 @@ def test_no_listeners_without_a_server(context: taddons.context) -> None:
 def test_a_refusal_ends_a_start(context: taddons.context, caplog: pytest.LogCaptureFixture) -> None:
     assert options.is_start()
     with pytest.raises(SystemExit) as ended:
-        options.refuse("keep_flows: expected a number from 0 on")
+        options.refuse("keep_flows: expected 0 or a positive number")
     assert ended.value.code == 1
-    assert caplog.messages == ["keep_flows: expected a number from 0 on"]
+    assert caplog.messages == ["keep_flows: expected 0 or a positive number"]
 
 
 def test_the_console_repeats_why_on_stderr(context: taddons.context) -> None:
@@ -113,7 +113,7 @@ def test_a_refusal_takes_a_change_back_later_on(context: taddons.context) -> Non
     start_up(context)
     assert not options.is_start()
     with pytest.raises(exceptions.OptionsError, match="expected"):
-        options.refuse("keep_flows: expected a number from 0 on")
+        options.refuse("keep_flows: expected 0 or a positive number")
 
 
 def test_a_wrong_value_is_no_wordless_end(context: taddons.context) -> None:

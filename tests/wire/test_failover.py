@@ -35,7 +35,7 @@ FAILURES = [
     pytest.param(
         "hasty", {"cut_events": 0, "end": "hang"}, "silent for 1 s", id="silent after the head"
     ),
-    pytest.param("claude", {"cut_events": 0}, "ended before its first event", id="no event"),
+    pytest.param("claude", {"cut_events": 0}, "ended before the first event", id="no event"),
     pytest.param("claude", {"cut_events": 0, "end": "reset"}, "peer closed", id="no event, reset"),
     pytest.param(
         "claude",

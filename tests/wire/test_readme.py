@@ -177,7 +177,7 @@ def test_claude_is_answered(demo: Started, command: str) -> None:
 @pytest.mark.client
 @claude_code.needs_claude
 def test_claude_through_a_proxy_of_its_own(demo: Started) -> None:
-    """By its base URL, so that all it asks for ends at the demo's provider."""
+    """Reverse listener, so that all it asks for ends at the demo's provider."""
     command = f"UV_NO_SYNC=1 {COMMAND} --base-url --profile demo -p hello"
     assert demo.shell(command, proxies.ROOT) == "You said: hello"
 

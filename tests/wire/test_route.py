@@ -651,12 +651,12 @@ def test_listeners_are_open_if_the_profile_says_so(start: Start) -> None:
 
 def test_an_unknown_option_is_reported(start: Start) -> None:
     proxy = start(proxies.profile("http://127.0.0.1:1"), arguments=["--set", "web_read_only=true"])
-    proxy.wait_for_log("--set web_read_only: no such option")
+    proxy.wait_for_log("--set web_read_only: unknown option")
 
 
 def test_the_log_says_how_to_start_claude(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(proxies.profile(sim.url, pool=POOL))
-    proxy.wait_for_log("By its base URL")
+    proxy.wait_for_log("Reverse listener")
     ca = proxy.confdir / "mitmproxy-ca-cert.pem"
     assert f"HTTPS_PROXY={proxy.proxy_url} NODE_EXTRA_CA_CERTS={ca} claude" in proxy.log
     assert f"ANTHROPIC_BASE_URL={proxy.url} claude" in proxy.log

@@ -9,7 +9,8 @@ HOST_HEADER = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address that a connection came in on, or that we listen on, is this machine's."""
+    """Whether an address on which a connection arrived, or on which we listen, is a loopback
+    address."""
     if host == "localhost":
         return True
     address = parse_address(host)
@@ -17,8 +18,8 @@ def is_loopback(host: str) -> bool:
 
 
 def names_address(host_header: str | None) -> bool:
-    """Whether a Host header names an IP address, or `localhost`: the only names that are not for
-    whoever owns a domain to point at this machine."""
+    """Whether a Host header is an IP address or `localhost`. The owner of any other name could
+    point it at this machine."""
     match = HOST_HEADER.fullmatch(host_header or "")
     if match is None:
         return False
@@ -33,7 +34,7 @@ def names_address(host_header: str | None) -> bool:
 
 
 def is_global(host: str) -> bool:
-    """Whether an IP address is one that clients from other machines may have us connect to."""
+    """Whether clients on other machines may make us connect to this IP address."""
     address = parse_address(host)
     return address is not None and address.is_global and not address.is_multicast
 

@@ -42,11 +42,11 @@ class Client:
 
 
 class Presented(NamedTuple):
-    """What a request says of itself in the headers that are ours."""
+    """What a request's headers of ours contain."""
 
     key: str | None
     mode: TokenMode | None
-    """How to choose a Claude token, where the client asks for other than the profile's mode."""
+    """The token mode that the client asks for; None: the profile's."""
 
 
 def presented(key: str | None, mode: str | None) -> Presented:
@@ -79,10 +79,10 @@ def parse_mode(mode: str | None) -> TokenMode | None:
 
 
 def is_key(candidate: str | None, key: str) -> bool:
-    """Whether a client's key is the right one, in a time that does not tell how close it was."""
+    """Compare a client's key in constant time."""
     if not candidate or not key:
         return False
-    # Header values that are no UTF-8 come as surrogates.
+    # mitmproxy decodes header values that aren't UTF-8 to surrogates.
     return hmac.compare_digest(
         candidate.encode("utf-8", "surrogateescape"), key.encode("utf-8", "surrogateescape")
     )

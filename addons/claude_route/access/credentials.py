@@ -1,7 +1,7 @@
-"""Credentials stay out of flows: a placeholder stands where each was.
+"""Keeps credentials out of flows: a placeholder replaces each.
 
-The real values live beside the flow, and are put back on the copy of the request that is written
-to the wire.
+The real values are kept outside the flow, and restored only in the copy of the request that is
+written to the wire.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from claude_route.wire import http_message
 
 SECRET_NAME = re.compile(rb"auth|cookie|key|password|secret|token", re.IGNORECASE)
 NO_SECRET_NAME = re.compile(rb"sec-|x-claude-token-mode$", re.IGNORECASE)
-"""A WebSocket's key, for one, is no secret."""
+"""Not secret: a WebSocket's key, for example."""
 
 type Secrets = Mapping[bytes, bytes]
-"""Placeholder -> the header value that it stands for."""
+"""Placeholder -> the real header value."""
 
 
 def hide(
     headers: http.Headers, whose: str = "client", *, is_new: bool = False
 ) -> dict[bytes, bytes]:
-    """Put placeholders where credentials are, and return what they stand for. In a head that is new
-    there can be none yet: what looks like one is what the client sent."""
+    """Replace credentials with placeholders, and return their real values. With `is_new`, the
+    headers come from the client and can't contain placeholders of ours, so whatever looks like one
+    is replaced too."""
     secrets: dict[bytes, bytes] = {}
     fields = []
     for name, value in headers.fields:
@@ -40,8 +41,8 @@ def hide(
 
 
 def reveal(headers: http.Headers, secrets: Secrets) -> None:
-    """Put the real values back. A placeholder that stands for nothing any more (in a copy, or in a
-    saved flow) leaves with its header."""
+    """Restore the real values. A header whose placeholder has no known value (in a copy, or in a
+    saved flow) is removed."""
     fields = []
     for name, value in headers.fields:
         if is_secret(name) and is_placeholder(value):
@@ -53,7 +54,7 @@ def reveal(headers: http.Headers, secrets: Secrets) -> None:
 
 
 def hide_cookies(headers: http.Headers) -> dict[bytes, bytes]:
-    """The same for those that an answer sets."""
+    """The same for cookies that a response sets."""
     secrets: dict[bytes, bytes] = {}
     if "set-cookie" in headers:
         headers.fields = tuple(
@@ -64,7 +65,7 @@ def hide_cookies(headers: http.Headers) -> dict[bytes, bytes]:
 
 
 def with_cookies(response: http.Response, secrets: Secrets) -> http.Response:
-    """The answer as the client gets it."""
+    """The response as the client gets it."""
     if not secrets:
         return response
     fields = response.headers.fields
@@ -83,7 +84,7 @@ def _sets_cookie(name: bytes) -> bool:
 
 @functools.lru_cache(1024)
 def is_secret(name: bytes) -> bool:
-    """Whether a header of this name holds a credential: better one too many than one too few."""
+    """Whether a header of this name may hold a credential. Errs on the side of yes."""
     return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.match(name)
 
 

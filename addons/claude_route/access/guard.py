@@ -34,7 +34,7 @@ class Guard:
 
     def check_listeners(self, hosts: Iterable[str]) -> None:
         """Raises:
-        ValueError: a listener would let other machines in, and nothing keeps them out.
+        ValueError: other machines could connect to a listener, and neither a key nor `open` is set.
         """
         for host in hosts:
             if not self.lets_in(is_outside=not addresses.is_loopback(host)):

@@ -25,7 +25,7 @@ DEFAULT_MODES = ("regular@127.0.0.1:8080", "reverse:https://api.anthropic.com@12
 
 
 class Listeners:
-    """Checks each connection by the address that it came in on, whatever was checked at start:
+    """Checks each connection by the address on which it arrived. The check at start isn't enough:
     mitmproxy opens its default listener on every interface before it loads a script."""
 
     def __init__(self) -> None:
@@ -71,12 +71,12 @@ class Listeners:
         return passes and not is_reverse(source) and not _is_outside(source)
 
     def answers_to(self, source: connection.Client, host: str | None) -> bool:
-        """Whether a client may see our own pages under this name. A web page can have its own name
-        point to this machine, and its reader's browser then shows it ours (DNS rebinding)."""
+        """Whether to serve our own pages under this host name. A web page can point its own domain
+        at this machine, and then read our pages with its visitor's browser (DNS rebinding)."""
         return bool(self.guard.key) or _is_outside(source) or addresses.names_address(host)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Keep clients of other machines out of this machine and its network."""
+        """Keep clients on other machines from reaching this machine and its network."""
         address = data.server.address
         if address is None or not _is_outside(data.client) or address in self._own(data.client):
             return
@@ -88,9 +88,9 @@ class Listeners:
             return
         public = [sockaddr for *_, sockaddr in resolved if addresses.is_global(str(sockaddr[0]))]
         if len(public) < len(resolved):
-            data.server.error = "addresses of this machine and its network are not for clients"
+            data.server.error = "clients may not connect to local or private addresses"
         elif data.server.sockname is None:
-            # What was checked is what is connected to, whatever the name stands for a moment later.
+            # Connect to the address that was checked: the name may resolve to another one by now.
             data.server.address = (str(public[0][0]), int(public[0][1]))
 
     def _own(self, client: connection.Client) -> Iterable[tuple[str, int] | None]:
@@ -106,7 +106,8 @@ def is_reverse(client: connection.Client) -> bool:
 
 
 def listen_hosts(modes: Iterable[str], listen_host: str) -> list[str]:
-    """The addresses that mitmproxy's `mode` option listens on; the empty one is every interface."""
+    """The addresses that mitmproxy's `mode` option listens on. An empty one means every
+    interface."""
     specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
     return [spec.listen_host(listen_host) for spec in specs]
 
@@ -129,7 +130,7 @@ def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
 
 def refusal() -> http.Response:
     return responses.error(
-        401, "This proxy expects its own key in x-litellm-api-key, or as the proxy password"
+        401, "This proxy requires its key, in x-litellm-api-key or as the proxy password"
     )
 
 

@@ -1,4 +1,4 @@
-"""Takes out of an answer the credentials that an upstream repeats in it."""
+"""Removes credentials that an upstream echoes in its response."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from claude_route.dialects import error_body
 REDACTED = error_body.REDACTED.encode()
 
 SHORTEST = 8
-"""A key of a few characters would be found in any text, and is none worth hiding."""
+"""Shorter keys would match ordinary text, and aren't worth hiding."""
 
 
 class Redaction:
-    """`keys` are ours; `brought` is what the client brought along."""
+    """`keys` are ours; `brought` are the client's own."""
 
     def __init__(self, keys: Iterable[str], brought: Iterable[str]) -> None:
         self._keys = _worth_hiding(keys)
@@ -25,15 +25,17 @@ class Redaction:
         return _without(self.secrets, said)
 
     def error(self, response: http.Response) -> None:
-        """`Incorrect API key provided: …`: people will see this body, and perhaps the client."""
+        """`Incorrect API key provided: …`: people see this body in mitmweb, and the client may get
+        it."""
         content = response.raw_content or b""
         if (redacted := self.text(content)) != content:
             response.content = redacted
         self.head(response)
 
     def head(self, response: http.Response) -> None:
-        """Of our own keys. What a client brought along may come back to it, as a cookie that is set
-        anew, or be anything, where no credential is asked of it."""
+        """Redact our own keys in the headers. The client's own credentials stay: the response may
+        set the client's cookie again, and where none is required a client may send anything as its
+        credential."""
         data, fields = response.data, response.headers.fields
         said = b"".join((data.reason, *(value for _, value in fields)))
         if _without(self._keys, said) != said:

@@ -24,7 +24,7 @@ STATUSES = {kind: status for status, kind in KINDS.items()}
 
 
 def kind(status: int) -> str:
-    """The error type that goes with a status; what has none of its own is the nearest kin."""
+    """The error type for a status, or the closest one."""
     return KINDS.get(status) or ("invalid_request_error" if status < 500 else "api_error")
 
 

@@ -1,4 +1,4 @@
-"""Error bodies as providers write them -> what they say, and a text of it that is fit to be shown."""
+"""Reads providers' error bodies, and makes their texts safe to show."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
 REDACTED = "[redacted]"
 
-# Better a request id too many than a key too few. Model names stay: they are lower case, and their
-# runs of letters and digits are short.
+# Better to redact a request id than to miss a key. Model names stay: they are lower case, with
+# short runs of letters and digits.
 CREDENTIALS = (
     (re.compile(r"\bsk-[\w.-]{4,}"), REDACTED),
     (re.compile(r"\b(bearer|basic)\s+(?!auth)[^\s\"',;]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
@@ -47,7 +47,7 @@ CREDENTIALS = (
 
 
 class Fault(NamedTuple):
-    """What an error body says; what it does not say is empty."""
+    """The contents of an error body; empty where it has none."""
 
     kind: str = ""
     """`error.type`, such as `rate_limit_error`."""
@@ -122,7 +122,8 @@ class _Typed(msgspec.Struct):
 
 
 def clean(text: str, secrets: Collection[str] = ()) -> str:
-    """The text on one line, cut, without the given secrets and all that looks like a credential."""
+    """The text on one line, truncated, without the given secrets or anything that looks like a
+    credential."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, REDACTED)

@@ -54,7 +54,7 @@ def translate(status: int, code: str, message: str) -> Error:
     """The error of a status of 400 or above, by what it calls itself and what it says, which is fit
     to be shown."""
     if status == 401 or (status in (400, 403) and _KEY.search(message)):
-        refused = "the provider refuses the key that the profile has for it"
+        refused = "the provider rejects the API key in the proxy's profile"
         return Error(500, "api_error", refused, refuses_key=True)
     if status != 429 and (reworded := overflow.reworded(code, message)):
         return Error(400, "invalid_request_error", reworded)
@@ -68,7 +68,7 @@ def translate(status: int, code: str, message: str) -> Error:
 def wordless(status: int) -> str:
     """What is said of an error that says nothing."""
     if status < 400:
-        return "the provider says nothing of what went wrong"
+        return "the provider gave no error message"
     phrase = http.HTTPStatus(status).phrase if status in http.HTTPStatus else "an error"
     return f"the provider answered {status}: {phrase}"
 

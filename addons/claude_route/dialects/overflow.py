@@ -1,4 +1,5 @@
-"""That a conversation is too long, as each provider says it, in the words that Claude Code knows.
+"""Recognises each provider's message that a conversation is too long, and rewords it for Claude
+Code.
 
 At `prompt is too long` it compacts the conversation; at `input length and max_tokens exceed context limit`
 it asks again for a shorter answer.

@@ -20,7 +20,7 @@ class Usage(NamedTuple):
 
     @property
     def prompt(self) -> int:
-        """All that was read of the request."""
+        """All tokens of the prompt, cached or not."""
         return self.input + self.cache_read + self.cache_write
 
 

@@ -28,8 +28,9 @@ def wants_html(accept: str) -> bool:
 
 
 def presented_key(request: http.Request, secrets: credentials.Secrets) -> str | None:
-    """The key that a browser sends, which has no headers of ours: as the password of HTTP's basic
-    authentication, with any user name. `secrets` holds what the request's placeholders stand for.
+    """The key that a browser sends. It can't set our headers, so it sends the key as the password
+    of HTTP basic authentication, with any user name. `secrets` maps the request's placeholders to
+    their values.
     """
     value = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
     return clients.basic_password(secrets.get(value, value).decode("utf-8", "surrogateescape"))

@@ -12,9 +12,9 @@ from claude_route.text import quantities
 TEMPLATE = template.Template((content.STATIC / "status.html").read_text(encoding="utf-8"))
 
 STRATEGIES = {
-    "session": "A new session takes the next one and keeps it",
-    "round-robin": "Each request takes the next one",
-    "least-used": "Each request takes the least used one",
+    "session": "A new session gets the next token and keeps it",
+    "round-robin": "Each request gets the next token",
+    "least-used": "Each request gets the least used token",
 }
 
 

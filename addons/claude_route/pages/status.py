@@ -73,7 +73,7 @@ def answer(in_force: state.State) -> content.Content:
 
 
 def to_json(status: Status) -> bytes:
-    """What programs get. Keys are only ever added."""
+    """The JSON for programs. Only add keys, never remove any."""
     value: dict[str, Any] = {
         "now": status.now,
         "started_at": status.started_at,

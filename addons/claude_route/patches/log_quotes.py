@@ -26,7 +26,7 @@ QUOTED = re.compile(
 
 
 def install() -> Callable[[], None]:
-    """For all that the proxy core logs from now on; the callable undoes it."""
+    """For everything that the proxy core logs from now on. Returns a callable that undoes it."""
     logger = logging.getLogger(LOGGER)
     logger.addFilter(shorten)
     return lambda: logger.removeFilter(shorten)

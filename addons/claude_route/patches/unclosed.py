@@ -53,7 +53,7 @@ def install() -> Callable[[], None]:
 
 
 def close(handler: server.ConnectionHandler, connection: connection.Connection) -> None:
-    """If it was left: one that was closed is no longer among the handler's."""
+    """Close the connection if the handler still has it, which means that it wasn't closed."""
     left = handler.transports.get(connection)
     if left and left.writer:
         del handler.transports[connection]

@@ -1,7 +1,8 @@
-"""A LiteLLM proxy's `config.yaml`, told as a profile: https://docs.litellm.ai/docs/proxy/configs
+"""Translates a LiteLLM proxy's `config.yaml` to a profile:
+https://docs.litellm.ai/docs/proxy/configs
 
-The mapping that comes out is a profile's; what is in it keeps the key path of the LiteLLM file, so
-that the profile's own checks speak of the file that the user has.
+The result has a profile's keys, but its values keep their key paths in the LiteLLM file, so that
+errors refer to the file that the user wrote.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from claude_route.profile import values
 
 
 class Api(NamedTuple):
-    """What a prefix of `litellm_params.model` stands for."""
+    """The API that a prefix of `litellm_params.model` means."""
 
     dialect: str
     base_url: str | None
     variable: str | None = None
-    """It holds the key where an entry names neither key nor base."""
+    """The environment variable with the key, for entries that set neither key nor base."""
 
 
 PREFIXES = {
@@ -186,7 +187,7 @@ def _with_references(raw: Any) -> Any:
 
 def _deployment(entry: values.Value) -> Deployment:
     params = entry["litellm_params"]
-    text = params["model"].text(expected="the name of a model")
+    text = params["model"].text(expected="a model name")
     prefix, slash, model = text.partition("/")
     if named := params["custom_llm_provider"].text(""):
         prefix, model = named, text.removeprefix(f"{named}/")
@@ -206,7 +207,7 @@ def _deployment(entry: values.Value) -> Deployment:
     for end in ENDS[api.dialect]:
         url = url.removesuffix(end).rstrip("/")
     return Deployment(
-        name=entry["model_name"].text(expected="the name of a model"),
+        name=entry["model_name"].text(expected="a model name"),
         prefix=prefix,
         model=model,
         base_url=replace(base_url, raw=url or base_url.raw),
@@ -223,16 +224,16 @@ def _host(url: str | None) -> str:
 
 
 def _anthropic(deployments: Sequence[Deployment]) -> tuple[dict[str, Any], list[str]]:
-    """What a profile says of Anthropic itself: one provider for all these entries.
+    """The profile's provider and pool for Anthropic itself, from all of its entries.
 
-    A single key is that provider's; several are its pool. Where the environment has tokens or their
-    mode, these count: such files hold a key because LiteLLM wants one.
+    A single key becomes the provider's key; several become the pool. If the environment sets tokens
+    or their mode, it takes precedence: such files contain a key only because LiteLLM requires one.
     """
     if not deployments:
         return {"providers": {}}, []
     first = deployments[0]
     warnings = [
-        f"{each.headers.path} is not sent: all of Anthropic's models have those of the first."
+        f"{each.headers.path} is ignored: all Anthropic models use the headers of the first entry."
         for each in deployments
         if each.headers.raw != first.headers.raw
     ]
@@ -245,7 +246,7 @@ def _anthropic(deployments: Sequence[Deployment]) -> tuple[dict[str, Any], list[
     profile: dict[str, Any] = {"providers": {"anthropic": _provider(keyless)}}
     given = [key for key in keys.values() if key.raw is not None]
     if environ.get("CLAUDE_OAUTH_TOKENS"):
-        warnings += [f"{key.path} is not used: CLAUDE_OAUTH_TOKENS is set." for key in given]
+        warnings += [f"{key.path} is ignored because CLAUDE_OAUTH_TOKENS is set." for key in given]
     elif given:
         profile["pool"] = {"tokens": given}
     return profile, warnings
@@ -258,7 +259,8 @@ def _provider(deployment: Deployment) -> values.Value:
         "api_key": deployment.api_key,
         "headers": deployment.headers,
     }
-    # LiteLLM sends a key so to whatever speaks the Messages API; Anthropic's kinds we tell apart.
+    # LiteLLM sends x-api-key to every provider of the Messages API. For Anthropic itself we
+    # distinguish the kinds of keys.
     is_keyed = deployment.dialect == "anthropic" and deployment.api_key.raw is not None
     if is_keyed and not deployment.is_anthropic:
         raw["auth"] = "x-api-key"
@@ -286,16 +288,16 @@ def _fallbacks(config: values.Value) -> dict[str, list[values.Value]]:
 
 
 def _filled(values: Iterable[values.Value], kept: tuple[str, ...]) -> list[values.Value]:
-    texts = ((value, value.text(expected="the name of a model")) for value in values)
+    texts = ((value, value.text(expected="a model name")) for value in values)
     return [
         replace(value, raw=patterns.fill(text, kept) if kept else text) for value, text in texts
     ]
 
 
 def _unprefixed(entries: Mapping[str, list[values.Value]]) -> dict[str, list[values.Value]]:
-    """The same, and `claude-*` where there is `anthropic/*` or `anthropic/claude-*` alone.
+    """The same entries, plus `claude-*` if there is only `anthropic/*` or `anthropic/claude-*`.
 
-    LiteLLM looks up a model that it knows with its provider's name before it, if need be.
+    LiteLLM also looks up a known model with its provider's prefix.
     """
     more = {}
     for name, group in entries.items():
@@ -310,7 +312,7 @@ def _unprefixed(entries: Mapping[str, list[values.Value]]) -> dict[str, list[val
 def summary(settings: Iterable[Ignored]) -> list[str]:
     """One warning about all of them, or none."""
     names = dict.fromkeys(setting.name for setting in settings)
-    return [f"LiteLLM's settings that mean nothing here: {', '.join(names)}."] if names else []
+    return [f"Ignored LiteLLM settings: {', '.join(names)}."] if names else []
 
 
 def ignored(config: values.Value) -> list[Ignored]:

@@ -1,4 +1,4 @@
-"""Names with `*` in them: which one a model's name matches, and what each `*` stands for there."""
+"""Patterns with `*`: which one a model name matches, and what each `*` matched."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 def match(literals: Sequence[str], name: str) -> tuple[str, ...] | None:
     """What each `*` of a pattern stands for in a name, or None where the name doesn't match.
 
-    `literals` are the texts around the stars. A star stands for any text, also for none, and where
-    there are several the earlier ones for as little as they can.
+    `literals` are the texts around the stars. A star matches any text, including none. If there are
+    several, the earlier ones match as little as possible.
     """
     # Not a regular expression: the names come from clients, and several stars would backtrack.
     first, *middle, last = literals
@@ -36,10 +36,9 @@ def fill(template: str, kept: Sequence[str]) -> str:
 
 
 class Table[T]:
-    """Values by name or pattern, found by specificity and not by place.
+    """Values by name or pattern. The most specific match wins, whatever the order.
 
-    The same name comes first, then the pattern with the most literal characters, then the one that
-    stands first.
+    An exact name wins, then the pattern with the most literal characters, then the first one.
     """
 
     def __init__(self, entries: Mapping[str, T]) -> None:

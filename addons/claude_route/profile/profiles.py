@@ -76,9 +76,9 @@ class Profile:
     """Hosts whose TLS we open; lower case."""
     max_attempts: int
     open: bool
-    """Listening beyond loopback without a password is intended."""
+    """Whether other machines may connect without a key."""
     warnings: tuple[str, ...]
-    """For the log at start: what the user should know and may act on."""
+    """Warnings to log at start."""
 
     def target(self, model: str) -> Target | None:
         """The target that a client's model name stands for; it may be unusable (`missing`)."""
@@ -123,7 +123,7 @@ class Profile:
     def listed_models(self) -> list[str]:
         """The model names of the file, in its order, for `GET /v1/models`.
 
-        A pattern stands for no one name, so those with `*` are left out.
+        Patterns (names with `*`) are left out.
         """
         return [name for name in self.models if "*" not in name]
 
@@ -192,7 +192,7 @@ def locate(name: str, folder: Path) -> Path:
         if candidate.is_file():
             return candidate
     names = ", ".join(sorted(file.stem for file in folder.glob("*.y*ml")))
-    raise ValueError(f"profile: expected one of {names}, or a file's path, got {name!r}")
+    raise ValueError(f"profile: expected a path or one of {names}, got {name!r}")
 
 
 def environment(
@@ -205,7 +205,7 @@ def environment(
     except FileNotFoundError:
         text = ""
     except OSError as e:
-        logger.warning(f"{path} is not used: {e.strerror}")
+        logger.warning(f"Cannot read {path}: {e.strerror}")
         text = ""
     # Without interpolation: it would ask os.environ, and a key may hold a `$`.
     values = dotenv.dotenv_values(stream=StringIO(text), interpolate=False)
@@ -251,17 +251,17 @@ def _target(pattern: str, at: values.Value, known: Mapping[str, Provider]) -> Ta
     if name not in known:
         raise at.error(f"one of the providers {_list(known)}")
     if not model:
-        raise at.error(f"{name}/ and a model's name after it")
+        raise at.error(f"{name}/ followed by a model name")
     if model.count("*") > pattern.count("*"):
         raise at.error(f"no more `*` than in {pattern!r}")
     return Target(known[name], model)
 
 
 def _fallback(pattern: str, at: values.Value, models: patterns.Table[Target]) -> str:
-    name = at.text(expected="a model's name")
+    name = at.text(expected="a model name")
     if name.count("*") > pattern.count("*"):
         raise at.error(f"no more `*` than in {pattern!r}")
-    # A `*` in the name is matched by a pattern's `*` alone, so whatever it will stand for is.
+    # Only a pattern's `*` matches a `*` in the name, so it will also match whatever replaces it.
     if models.find(name) is None:
         raise at.error(f"one of the models {_list(models)}")
     return name
@@ -283,16 +283,16 @@ def _pool(value: values.Value) -> Pool:
 def _tokens(value: values.Value) -> tuple[str, ...]:
     tokens = []
     for item in value.items() if isinstance(value.raw, list) else [value]:
-        text = item.text(expected="tokens with commas between", secret=True, unset_is_empty=True)
+        text = item.text(expected="tokens separated by commas", secret=True, unset_is_empty=True)
         for token in filter(None, map(str.strip, text.split(","))):
             if not providers.VISIBLE.fullmatch(token):
-                raise item.error("tokens of visible ASCII characters", secret=True)
+                raise item.error("tokens with only visible ASCII characters", secret=True)
             tokens.append(token)
     return tuple(dict.fromkeys(tokens))
 
 
 def _host(at: values.Value) -> str:
-    expected = "a host's name without scheme, port or path"
+    expected = "a host name without scheme, port or path"
     host = at.text(expected=expected).lower()
     if not providers.is_host(host):
         raise at.error(expected)

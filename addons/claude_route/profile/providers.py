@@ -1,4 +1,4 @@
-"""A provider: an API that we can call, and what a profile may say of one."""
+"""A provider: an API that we can call, and its keys in a profile."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ FIRST_BYTE_TIMEOUT = 120.0
 """Seconds, where a profile names none."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What may stand before the `/` of a target and the `:` of a tagged signature."""
+"""A name that is unambiguous before the `/` of a target and the `:` of a tagged signature."""
 
 HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
@@ -57,7 +57,7 @@ DECIDED_HEADERS = (
     "content-length",
     "transfer-encoding",
 )
-"""Headers that the credential, the client or the connection decides."""
+"""Headers that a profile can't set, because the credential, the client or the connection does."""
 
 DECIDED_FIELDS = ("model", "messages", "stream")
 """Fields of a request that are not for `set` and `drop`."""
@@ -137,7 +137,7 @@ def read(name: str, value: values.Value) -> Provider:
         ValueError: `<key path>: expected <what>, got <repr>`.
     """
     if not NAME.fullmatch(name):
-        expected = "a provider's name of letters, digits, `.`, `-` and `_`"
+        expected = "a provider name with only letters, digits, `.`, `-` and `_`"
         raise value.error(expected, got=repr(name))
     value.only(*KEYS)
     if value["base_url"].raw is None:
@@ -153,7 +153,7 @@ def read(name: str, value: values.Value) -> Provider:
     api_key = _api_key(value["api_key"])
     auth = _auth(value["auth"], api_key, is_anthropic=is_anthropic)
     if auth in ("bearer", "x-api-key") and not api_key and not missing:
-        raise value["api_key"].error(f"a key, as auth is {auth}", secret=True)
+        raise value["api_key"].error(f"a key, because auth is {auth}", secret=True)
     return Provider(
         name=name,
         base_url=address.base_url,
@@ -198,9 +198,9 @@ def is_host(text: str) -> bool:
 def _address(at: values.Value, api: str) -> Address:
     if at.raw is None:  # it names an unset variable
         return Address("", "", "", 0, "")
-    expected = "an http(s) URL of host, port and path alone"
+    expected = "an http(s) URL with only host, port and path"
     text = at.text(expected=expected)
-    # What stands before an `@` may be a password, and after a space the next line's key.
+    # The text before an `@` may be a password, and after a space there may be the next line's key.
     error = at.error(expected, secret="@" in text or not VISIBLE.fullmatch(text))
     try:
         url = urlsplit(text)
@@ -218,7 +218,7 @@ def _address(at: values.Value, api: str) -> Address:
     path = url.path.rstrip("/")
     end = ENDPOINTS[api]
     if path.endswith(end):
-        raise at.error(f"the URL that stands before {end}")
+        raise at.error(f"the URL without the final {end}")
     return Address(
         base_url=f"{url.scheme}://{url.netloc}{path}",
         scheme=url.scheme,
@@ -231,12 +231,12 @@ def _address(at: values.Value, api: str) -> Address:
 def _api_key(at: values.Value) -> str | None:
     key = at.text("", secret=True).strip()
     if key and not VISIBLE.fullmatch(key):
-        raise at.error("a key of visible ASCII characters", secret=True)
+        raise at.error("a key with only visible ASCII characters", secret=True)
     return key or None
 
 
 def _auth(at: values.Value, api_key: str | None, *, is_anthropic: bool) -> Auth:
-    if not is_anthropic:  # Claude's tokens and a client's own are for Anthropic alone
+    if not is_anthropic:  # only Anthropic may get pool tokens and clients' own credentials
         default: Auth = "bearer" if api_key else "none"
         return at.choice("bearer", "x-api-key", "none", default=default)
     if api_key is None:
@@ -261,15 +261,15 @@ def _headers(value: values.Value) -> dict[str, str]:
             continue
         text = at.text(secret=True).strip()
         if not VISIBLE_OR_SPACE.fullmatch(text):
-            raise at.error("text of visible ASCII characters", secret=True)
+            raise at.error("text with only visible ASCII characters", secret=True)
         headers[header] = text
     return headers
 
 
 def _drop(value: values.Value) -> tuple[str, ...]:
     names = []
-    for item in value.items("a list of a request's fields"):
-        name = item.text(expected="a field's name")
+    for item in value.items("a list of request fields"):
+        name = item.text(expected="a field name")
         if name in DECIDED_FIELDS:
             raise item.error(f"a field other than {', '.join(DECIDED_FIELDS)}")
         names.append(name)

@@ -1,7 +1,8 @@
-"""A YAML file's values, each with its key path: reads what is expected there or says what is wrong.
+"""Values of a YAML file with their key paths. Each reader returns the expected type or says what is
+wrong.
 
 Strings may name environment variables: `${NAME}` and `${NAME:-default}`, also inside longer text.
-What is set but empty counts as unset, as in a shell's `:-`.
+A variable that is set but empty counts as unset, as in a shell's `:-`.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 YEAR = 366 * 24 * 3600
-"""Seconds that nothing here lasts."""
+"""Seconds; an upper limit for every duration."""
 
 SHOWN = 80
 """Characters of a wrong value that an error shows."""
 
 SHOWN_FROM_ENVIRONMENT = 24
-"""The same for what comes out of a variable: a mode or a number, but no key in a wrong place."""
+"""The same for a variable's value: enough for a mode or a number, but not for a misplaced key."""
 
 
 def join(path: str, key: object) -> str:
@@ -47,7 +48,7 @@ class Value:
     """
 
     raw: Any = field(repr=False)
-    """What YAML gave. A Value inside it stands for its own raw, and keeps its own path."""
+    """The parsed YAML. A Value inside it represents its own raw value, with its own path."""
     environ: Mapping[str, str] = field(repr=False)
     path: str = ""
     line: int | None = None
@@ -75,7 +76,7 @@ class Value:
         """The values by key; none where it is absent."""
         raw = {} if self.raw is None else self.raw
         if not isinstance(raw, dict):
-            # Of a string the kind alone: without its space, `api_key:sk…` is one.
+            # Show only the type of a string: `api_key:sk…`, without its space, is a string.
             raise self.error("a mapping", secret=True)
         for key in raw:
             if not isinstance(key, str):
@@ -149,7 +150,7 @@ class Value:
         value = self._scalar()
         is_finite = not isinstance(value, float) or math.isfinite(value)
         if not isinstance(value, str | int | float | None) or not is_finite:
-            raise self.error("a value that JSON has")
+            raise self.error("a JSON value")
         return value
 
     def unset(self) -> tuple[str, ...]:
@@ -201,7 +202,7 @@ class Value:
         )
 
     def _scalar(self) -> Any:
-        """The value; what stands for no more than a variable may be a number or a boolean."""
+        """The value. A string that is only a variable may become a number or a boolean."""
         if not self._refers():
             return self.raw
         text = self.text()

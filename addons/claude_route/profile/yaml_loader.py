@@ -73,7 +73,7 @@ def load(text: str) -> Document:
     except reader.ReaderError as e:
         line = text.count("\n", 0, e.position) + 1
         column = e.position - text.rfind("\n", 0, e.position)
-        raise ValueError(f"line {line}, column {column}: expected YAML, got {e.reason}") from e
+        raise ValueError(f"line {line}, column {column}: invalid YAML: {e.reason}") from e
     if node is None:
         return Document(None, {})
     builder = _Builder(yaml.constructor)

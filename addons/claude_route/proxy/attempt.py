@@ -27,7 +27,8 @@ COUNT_TOKENS = "/v1/messages/count_tokens"
 
 NOT_IN_PATHS = re.compile(rb"[\x00-\x20\x7f]")
 NOT_IN_HEADERS = re.compile(rb"[\r\n\x00]")
-"""Some servers take a bare CR for the end of a line, and what follows for another request."""
+"""Some servers take a bare CR for a line end, and the rest for another request (request
+smuggling)."""
 
 
 class Attempt:
@@ -47,11 +48,11 @@ class Attempt:
         redact: Callable[[bytes], bytes] = reply.unchanged,
     ) -> None:
         """Raises:
-        ValueError: no such request is sent with a credential that isn't the client's.
+        ValueError: such a request must not carry a credential of ours.
         """
-        # People may have changed it since it was admitted.
+        # A user may have edited it since it was admitted.
         if not is_wanted(client_request):
-            raise ValueError(f"this proxy routes POST {MESSAGES} and POST {COUNT_TOKENS} alone")
+            raise ValueError(f"this proxy routes only POST {MESSAGES} and POST {COUNT_TOKENS}")
         provider = step.target.provider
         self.step = step
         self.provider = provider
@@ -89,9 +90,9 @@ class Attempt:
         path = provider.path + self.dialect.endpoint(client.path)
         target = path.encode("utf-8", "surrogateescape")
         if NOT_IN_PATHS.search(target):
-            raise ValueError("path: expected no spaces and no control characters")
+            raise ValueError("the path must not contain spaces or control characters")
         if NOT_IN_HEADERS.search(b"".join(value for _, value in headers.fields)):
-            raise ValueError("headers: expected each in one line")
+            raise ValueError("header values must not contain line breaks")
         return http_message.like(
             client,
             host=provider.host,
@@ -105,11 +106,11 @@ class Attempt:
         )
 
     def _changes(self, client: http.Headers, length: int) -> http_message.Changes:
-        """Of the headers that have nothing to do with credentials."""
+        """Changes to the headers that have nothing to do with credentials."""
         changes: dict[bytes, bytes | None] = {
             name.encode(): value.encode() for name, value in self.provider.headers.items()
         }
-        # What comes compressed is decoded all the same, but most of it need not come so.
+        # We can decode compressed responses, but it is cheaper not to get them.
         changes[b"accept-encoding"] = b"identity"
         changes[b"transfer-encoding"] = None
         changes[b"content-length"] = b"%d" % length
@@ -121,7 +122,8 @@ class Attempt:
         return changes
 
     def _key_kind(self) -> Literal["oauth", "api"] | None:
-        """Of the credential that is ours; None where Anthropic takes it from somebody else."""
+        """The kind of our credential; None if the credential is the client's, or not for
+        Anthropic."""
         provider = self.provider
         if self.step.token:
             return self.step.token.kind
@@ -131,7 +133,7 @@ class Attempt:
         return None
 
     def _credentials(self, client_secrets: credentials.Secrets) -> http_message.Changes:
-        """The placeholders; what they stand for goes to `secrets`."""
+        """The headers with placeholders; `secrets` gets their real values."""
         if self.credential == "client":
             self.secrets.update(client_secrets)
             return {}
@@ -152,7 +154,9 @@ class Attempt:
 
     def request(self, address: tuple[str, int]) -> http.Request:
         if address != self.address:
-            raise ValueError(f"a credential of {self.provider.name} is not for {address[0]}")
+            raise ValueError(
+                f"the credential of {self.provider.name} must not be sent to {address[0]}"
+            )
         headers = http.Headers(self.shown.headers.fields)
         credentials.reveal(headers, self.secrets)
         return http_message.like(self.shown, headers=headers)
@@ -169,7 +173,7 @@ def is_wanted(request: http.Request) -> bool:
 def limits(provider: profiles.Provider, *, stream: bool) -> contract.Limits:
     first_byte = provider.first_byte_timeout
     if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
-        # Of an answer that isn't streamed nothing comes until all of it is made: unless the profile
-        # has a time of its own for that, it may take as long as a stream may pause.
+        # An answer that isn't streamed arrives all at once. Unless the profile sets a time for
+        # that, it may take as long as a stream may pause.
         first_byte = max(first_byte, provider.idle_timeout)
     return contract.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)

@@ -29,26 +29,26 @@ class Limits(NamedTuple):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt gave no answer."""
+    """Why an attempt failed."""
 
     kind: failures.Kind
     detail: str
     response: http.Response | None = None
-    """The head, if it came that far. Its content is what there is of an error body, or the event
-    that is an error."""
+    """The response headers, if they arrived. Its content is the error body as far as it arrived, or
+    the error event's data."""
 
 
 class Reply(Protocol):
     """An upstream's answer on its way to the client. Never raises."""
 
     response: http.Response
-    """The head that the client gets."""
+    """The headers that the client gets."""
     good: bool
-    """Known to be an answer: from here on nothing can be replaced."""
+    """The answer is known to be good; from here on no other attempt can replace it."""
     failure: Failure | None
-    """Known to be none."""
+    """Set once the answer is known to be a failure."""
     complete: bool
-    """It has come whole, whether or not the upstream has ended it."""
+    """The whole answer has arrived, even if the upstream has not ended the stream."""
 
     @property
     def usage(self) -> usage.Usage | None:
@@ -65,7 +65,8 @@ class Reply(Protocol):
     def feed(self, data: bytes) -> bytes: ...
     def end(self) -> bytes: ...
     def broken(self, why: str) -> bytes:
-        """What ends the answer in good form after the upstream died, whatever was sent before."""
+        """The bytes that end the answer correctly after the upstream died, given what was sent
+        before."""
 
 
 class Attempt(Protocol):
@@ -92,7 +93,8 @@ class Exchange(Protocol):
         """What is to be made of the answer to the current attempt, of which these headers came."""
 
     def committed(self, response: http.Response) -> None:
-        """The answer is good; `response` is the head that the client gets, still to be changed."""
+        """The answer is good. `response` has the headers that the client gets, and may still be
+        changed."""
 
     def broke_off(self, why: str) -> None:
         """The upstream died in the middle of the answer."""
@@ -203,15 +205,15 @@ class Observer:
 
 
 class Policy(Protocol):
-    """What the addon tells the layer. Called synchronously."""
+    """How the addon directs the layer. All methods are synchronous."""
 
     def arrives(self, request: http.Request) -> None:
-        """A head as the client sent it, before a hook sees it. At a reverse door mitmproxy writes
-        the upstream's name over its Host first."""
+        """Called with the headers as the client sent them. Before any hook runs, mitmproxy
+        overwrites the `Host` header of requests on the reverse listener with the upstream's."""
 
     def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
-        """None for a request that passes through as it is. The response is a refusal: whatever was
-        not admitted goes nowhere."""
+        """None for a request that passes through unchanged. A response is a refusal: a request that
+        was not admitted is never sent."""
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         """The request with the client's own credential put back."""

@@ -1,4 +1,4 @@
-"""One client's request on its way to an answer: which attempts are made, and what comes of them."""
+"""One client's request until it is answered: makes the attempts and handles their outcomes."""
 
 from __future__ import annotations
 
@@ -91,11 +91,11 @@ class Exchange:
 
     def _targets(self, model: str) -> list[profiles.Target]:
         """Raises:
-        LookupError: nobody knows the model.
+        LookupError: the profile doesn't know the model.
         ValueError: its provider lacks a key.
         """
         if not model.isprintable():
-            # It would stand in headers and in the log.
+            # It appears in headers and in the log.
             raise ValueError("model: expected a name of printable characters")
         profile = self.state.profile
         target = profile.target(model)
@@ -103,7 +103,9 @@ class Exchange:
             anthropic = profile.providers.get("anthropic")
             if not self.to_anthropic or anthropic is None:
                 names = ", ".join(profile.models)
-                raise LookupError(f"model: {model!r} is not one of this proxy's models: {names}")
+                raise LookupError(
+                    f"model: {model!r} is not in this proxy's profile, which has: {names}"
+                )
             self.rotates = False
             return [profiles.Target(anthropic, model)]
         if target.provider.missing:
@@ -115,7 +117,7 @@ class Exchange:
         return [target, *profile.fallback_targets(model)]
 
     def _next(self, *, upstream_failed: bool = False) -> attempt.Attempt | http.Response | None:
-        """The next attempt, or an answer that takes none; None when there is no other."""
+        """The next attempt, or an answer that needs none; None if no attempt is left."""
         step = self.plan.next(upstream_failed=upstream_failed)
         if step is None:
             return None
@@ -248,7 +250,7 @@ class Exchange:
 
     @functools.cached_property
     def _redaction(self) -> redaction.Redaction:
-        """Of what an upstream might repeat."""
+        """Removes the secrets that an upstream might echo."""
         tokens = (token.secret for token in self.state.pool.tokens)
         keys = (provider.api_key or "" for provider in self.state.profile.providers.values())
         brought = (value.decode("utf-8", "replace") for value in self.secrets.values())

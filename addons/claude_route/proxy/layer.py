@@ -49,10 +49,10 @@ logger = logging.getLogger(__name__)
 type Commands[T] = Generator[commands.Command, Any, T]
 
 ERROR_BODY_TIMEOUT = 2.0
-"""Seconds that the body of a failed answer is waited for."""
+"""Seconds to wait for the body of an error response."""
 
 LINGER = 2.0
-"""Seconds that the end of a stream is waited for when its answer is complete."""
+"""Seconds to wait for the end of a stream whose answer is complete."""
 
 
 class FailoverStream(layers.HttpStream):
@@ -99,18 +99,18 @@ class FailoverStream(layers.HttpStream):
         self.held = b""
         """What the client gets of the answer once it is found good."""
         self.cookies: credentials.Secrets = {}
-        """Those that the answer sets, by the placeholders that stand for them in the flow."""
+        """Cookies that the response sets, by their placeholders in the flow."""
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
         try:
             yield from self.dispatch(event)
         except Exception:
-            # Mitmproxy would log this and leave the client waiting for ever.
-            logger.exception("Cannot go on with a request")
+            # mitmproxy would log the exception and leave the client waiting forever.
+            logger.exception("Internal error while proxying a request")
             try:
                 yield from self.recover()
             except Exception:
-                logger.exception("Cannot even end it in form")
+                logger.exception("Internal error while reporting the error; closing the connection")
                 yield from self.hang_up()
 
     def dispatch(self, event: events.Event) -> Commands[None]:
@@ -146,7 +146,7 @@ class FailoverStream(layers.HttpStream):
             yield from self.refuse()
 
     def refuse(self) -> Commands[None]:
-        """Answer with `flow.response` at once; what is still to come of the body is dropped."""
+        """Send `flow.response` at once, and drop the rest of the request body."""
         assert self.flow.response
         self.flow.response.headers["connection"] = "close"
         yield layers.HttpResponseHeadersHook(self.flow)
@@ -225,10 +225,12 @@ class FailoverStream(layers.HttpStream):
             yield from self.lost(contract.Failure(failures.Kind.RESET, event.message))
         elif isinstance(event, layers.ResponseHeaders):
             if event.response.status_code < 200:
-                # Mitmproxy takes an HTTP/1 upstream's 103 for the whole answer, and what follows
-                # for that of the next request.
+                # mitmproxy takes a 1xx from an HTTP/1 upstream for the whole response, and what
+                # follows for the response to the next request.
                 yield from self.fail(
-                    contract.Failure(failures.Kind.STATUS, "no final answer", event.response)
+                    contract.Failure(
+                        failures.Kind.STATUS, "1xx without a final response", event.response
+                    )
                 )
                 return
             self.reply = self.exchange.reply(event.response)
@@ -260,7 +262,7 @@ class FailoverStream(layers.HttpStream):
             yield from self.commit()
         elif self.dialer.has_ended:
             yield from self.fail(
-                contract.Failure(failures.Kind.RESET, "ended before its first event")
+                contract.Failure(failures.Kind.RESET, "ended before the first event")
             )
 
     @property
@@ -315,7 +317,7 @@ class FailoverStream(layers.HttpStream):
         yield from ()
 
     def answer(self, response: http.Response) -> Commands[None]:
-        """An answer of our own, told to the stock code as if an upstream had given it."""
+        """Give the stock code a response of our own, as if an upstream had sent it."""
         content, response.data.content = response.raw_content or b"", None
         yield from self.stock(layers.ResponseHeaders(self.stream_id, response, not content))
         if content:
@@ -370,7 +372,8 @@ class FailoverStream(layers.HttpStream):
         elif self.phase == self.judging and not self.is_success:
             self.held += self.reply.end()
             yield from self.fail(
-                self.reply.failure or contract.Failure(failures.Kind.STATUS, "its body never ended")
+                self.reply.failure
+                or contract.Failure(failures.Kind.STATUS, "the error body timed out")
             )
         elif self.phase in (self.waiting, self.judging):
             yield from self.fail(
@@ -390,7 +393,8 @@ class FailoverStream(layers.HttpStream):
             yield from self.alarm.set(limit)
 
     def break_off(self, why: str) -> Commands[None]:
-        """The upstream died in the middle of the answer: end it so that the client knows."""
+        """The upstream died in mid-answer: end the stream with an error that the client
+        recognises."""
         if not self.reply.complete:
             self.flow.error = flow.Error(why)
             if self.exchange:
@@ -418,32 +422,38 @@ class FailoverStream(layers.HttpStream):
         yield from self.hang_up()
 
     def recover(self) -> Commands[None]:
-        """Something of ours, or of an addon's, has failed: whatever can be told is told."""
+        """Our code or an addon raised: report the error to the client as far as possible."""
         phase = self.phase  # which abandon() changes
         yield from self.abandon()
         if phase in (self.waiting, self.judging) and self.exchange:
             yield from self.fail(
-                contract.Failure(failures.Kind.LOCAL, "the proxy cannot read its answer")
+                contract.Failure(
+                    failures.Kind.LOCAL, "internal error in the proxy while reading the answer"
+                )
             )
         elif self.server_state == self.state_wait_for_response_headers:
-            yield from self.answer(responses.error(500, "The proxy failed; its log says why"))
+            yield from self.answer(responses.error(500, "Internal error in the proxy; see its log"))
         elif phase == self.streaming:
-            why = envelope.body("api_error", "The proxy failed in the middle of the answer")
+            why = envelope.body(
+                "api_error", "Internal error in the proxy while streaming the answer"
+            )
             yield from self.end(b"" if self.reply.complete else sse.encode("error", why))
         else:
             yield from self.hang_up()
 
     def hang_up(self) -> Commands[None]:
         yield layers.SendHttp(
-            layers.ResponseProtocolError(self.stream_id, "broken off", layers.ErrorCode.KILL),
+            layers.ResponseProtocolError(
+                self.stream_id, "closed by the proxy", layers.ErrorCode.KILL
+            ),
             self.context.client,
         )
         yield from self.drop()
 
     def drop(self) -> Commands[None]:
-        """The stream is over without the stock state machine having come to its end."""
+        """End the stream before the stock state machine has finished."""
         yield from self.abandon()
-        self.finish("broken off")  # unless something better was said before
+        self.finish("closed by the proxy")  # unless something better was said before
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
         yield layers.DropStream(self.stream_id)
@@ -474,7 +484,7 @@ class FailoverStream(layers.HttpStream):
                 break
             reply = (yield command) if self.passes(command) else None
         if self.is_routed and self.client_state == self.state_errored:
-            # Killed in a hook, or an answer that mitmproxy refuses: the client knows already.
+            # A hook killed it, or mitmproxy refused the response. The client has been notified.
             if self.stream_id in self.parent.streams:
                 yield from self.drop()
 
@@ -508,7 +518,7 @@ class FailoverStream(layers.HttpStream):
             event.request = self.policy.passthrough(self.flow)
 
     def keep_partial_body(self) -> None:
-        """The stock code stores a streamed body only when it ended well."""
+        """The stock code stores a streamed body only if the stream ended without an error."""
         if self.response_body_buf and self.flow.response:
             self.flow.response.data.content = bytes(self.response_body_buf)
             self.response_body_buf.clear()

@@ -15,20 +15,19 @@ from claude_route.wire import http_message
 from claude_route.wire import sse
 
 MAX_ERROR_BODY = 64 * 1024
-"""Bytes kept of a failed answer: far more than any error message."""
+"""Bytes kept of an error response: far more than any error message needs."""
 
 MAX_PROLOGUE = 64 * 1024
 """Bytes of comments and pings before the first event, which are held back."""
 
 MAX_BODY = 64 * 1024 * 1024
-"""Bytes of an answer that isn't streamed, twice what a request may have, and of what one read of a
-compressed stream may stand for."""
+"""The limit in bytes for an answer that isn't streamed, and for what one read of a compressed
+stream may expand to. Twice the limit for requests."""
 
 PIECE = 1024
-"""Bytes decoded at a time, so that a body made to burst is noticed early."""
+"""Bytes to decompress at a time, so that we notice a decompression bomb early."""
 
-# What is nobody's business but that of the connection that it came by (RFC 9110, 7.6.1), or was
-# true of the body before it was decoded.
+# Hop-by-hop headers (RFC 9110, 7.6.1), and those that describe the body before it was decoded.
 NOT_PASSED = (
     b"connection",
     b"content-encoding",
@@ -52,7 +51,7 @@ def judge(
     call: dialect.Call,
     redact: Callable[[bytes], bytes] = unchanged,
 ) -> contract.Reply:
-    """What is to be made of an answer with this head; `redact` takes secrets out of an error that
+    """The reader for a response with these headers. `redact` removes secrets from an error that
     ends a stream."""
     if not 200 <= response.status_code < 300:
         return Refusal(response)
@@ -67,9 +66,9 @@ def judge(
 
 
 def decoded_head(response: http.Response) -> http.Response:
-    """The head of the same answer from us: what is said of the body and the connection is gone."""
+    """The response's headers without those that describe the upstream's body and connection."""
     headers = http.Headers(http_message.changed(response.headers.fields, dict.fromkeys(NOT_PASSED)))
-    # Whatever the upstream speaks: mitmproxy turns this into what the client does.
+    # mitmproxy converts this to the client's HTTP version, whatever the upstream's is.
     return http_message.like(response, headers=headers, http_version=b"HTTP/1.1")
 
 
@@ -77,8 +76,8 @@ class Body:
     """Undoes an answer's content-encoding.
 
     Raises:
-        ValueError: an encoding that we do not know; from feed() and end(), data that is not in it,
-            or that stands for far too much.
+        ValueError: an unknown encoding; from feed() and end(), invalid data, or data that expands
+        to too much.
     """
 
     def __init__(self, response: http.Response) -> None:
@@ -104,7 +103,7 @@ class Body:
 
 
 class Refusal:
-    """An answer that is none: its body is collected, for it says why."""
+    """An error response. Collects its body, which says why."""
 
     good = complete = False
     usage: usage.Usage | None = None
@@ -112,7 +111,7 @@ class Refusal:
     error = ""
 
     def __init__(self, response: http.Response, unreadable: str = "") -> None:
-        """`unreadable` says why nothing can be made of an answer that is none for that alone."""
+        """`unreadable` is why a response with a good status can't be read."""
         self.response = response
         self.failure: contract.Failure | None = None
         self._body = bytearray()
@@ -133,7 +132,7 @@ class Refusal:
         return b""
 
     def _readable(self) -> bytes:
-        """What there is of the body, which may have been cut."""
+        """The decoded body, as far as it arrived."""
         decoded = bytearray()
         try:
             body = Body(self.response)
@@ -150,7 +149,7 @@ class Refusal:
 
 
 class Whole:
-    """A JSON answer: only whole can it be judged and rewritten."""
+    """A JSON answer, which can be judged and rewritten only once it is complete."""
 
     error = ""
 
@@ -256,19 +255,20 @@ class Stream:
         return b"".join(out)
 
     def _begin(self, event: sse.Event) -> None:
-        """Whether the answer begins with this event; if it is an error, there is no answer."""
+        """Decide whether this event begins the answer. If it is an error, the attempt has
+        failed."""
         if self._rewriter.error:
             self._is_over = True
             self.response.content = event.data[:MAX_ERROR_BODY]
             self.failure = contract.Failure(
-                failures.Kind.EVENT, "its first event is an error", self.response
+                failures.Kind.EVENT, "the first event is an error", self.response
             )
         elif self._rewriter.begun:
             self.good = True
         else:
             self._prologue += len(event.raw)
             if self._prologue > MAX_PROLOGUE:
-                self._give_up("nothing but pings")
+                self._give_up("sent only pings")
 
     def end(self) -> bytes:
         if self._is_over:
@@ -281,7 +281,7 @@ class Stream:
         if self.good:
             out += self._rewriter.end()
             self.complete = self._rewriter.complete
-            out += self.broken("the provider ended it too early")
+            out += self.broken("the provider ended the stream early")
         self._is_over = True
         return out
 

@@ -11,8 +11,8 @@ SKIP = 30.0
 """Seconds."""
 
 MAX_TARGETS = 1000
-"""A route such as `anthropic/*` takes its model from the client, so targets are not only those of
-the profile; whoever makes up a thousand names gets the oldest of them tried once more."""
+"""A route such as `anthropic/*` takes its model from the client, so there may be more targets than
+the profile has. Beyond this many, the oldest are forgotten, and tried once more."""
 
 
 class _Failures(NamedTuple):
@@ -27,7 +27,7 @@ class Breaker:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """The clock tells seconds, of whatever epoch."""
+        """`clock` returns seconds since any epoch."""
         self._clock = clock
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 

@@ -1,4 +1,5 @@
-"""The attempts that a request may take, in order: a route's target, its pool tokens, its fallbacks."""
+"""The attempts that a request may make, in order: the route's target with each pool token, then the
+fallbacks."""
 
 from __future__ import annotations
 
@@ -11,23 +12,22 @@ from claude_route.routing import rotation
 
 
 class Step(NamedTuple):
-    """One attempt: whom to ask, with which credential."""
+    """One attempt: a target and a credential."""
 
     target: profiles.Target
     token: rotation.Token | None = None
-    """Of the pool; without one, the provider's own key or the client's credential."""
+    """A pool token; None: the provider's own key or the client's credential."""
 
 
 class Plan:
     """Hands out the steps one by one, since which comes next depends on how the last one failed.
 
     - The tokens of the pool come in turn, each once for a target, then the fallbacks in order.
-    - When all tokens rest, the one due soonest is asked, and no other, only if no fallback stands.
-    - An upstream that can't be reached, or is silent, is so for every token: a fallback that stands
-      is asked before the next token.
-    - The last of `max_attempts` is kept for a fallback that stands.
-    - A target whose upstream failed again and again (`is_down`) is passed over while another
-      attempt stands behind it.
+    - When all tokens rest, only the one due soonest is tried, and only if no fallback is left.
+    - If the upstream can't be reached or is silent, another token wouldn't help: a fallback is
+      tried before the next token.
+    - The last of `max_attempts` is reserved for a fallback, if one is left.
+    - A target whose upstream keeps failing (`is_down`) is skipped as long as another is left.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Plan:
     ) -> None:
         self.targets = targets
         self.pool = pool
-        """None where the client's own credential goes on."""
+        """None if the client's own credential is used."""
         self.is_down = is_down
         self.session = session
         self.left = max_attempts
@@ -51,7 +51,8 @@ class Plan:
         self.asked_resting = False
 
     def next(self, *, upstream_failed: bool = False) -> Step | None:
-        """The next attempt; `upstream_failed` when the last one found nobody there."""
+        """The next attempt. `upstream_failed`: the last one got no connection or no answer in
+        time."""
         if upstream_failed and self.tried and self._stands_behind():
             self._move_on()
         while self.left > 0 and self.place < len(self.targets):

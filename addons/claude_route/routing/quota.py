@@ -1,4 +1,5 @@
-"""What an answer says about the credential that it was given for: rest, out of use, utilisation.
+"""What an answer says about the credential that was used: let it rest, disable it, and how much of
+its limits is used.
 
 The headers are those of Anthropic: https://platform.claude.com/docs/en/api/rate-limits for API
 keys; the `anthropic-ratelimit-unified-*` of subscriptions are known from what Claude Code reads.
@@ -17,7 +18,8 @@ from typing import NamedTuple
 from claude_route.dialects import error_body
 
 LONGEST = 8 * 86400.0
-"""Seconds: the longest window is seven days, so a rest beyond that is a reset we misread."""
+"""The longest rest, in seconds. The longest window is seven days, so a later reset must be
+misread."""
 
 CREDIT_REST = 1800.0
 """Seconds that a token rests when its account has no credit left; no answer says until when."""
@@ -32,8 +34,9 @@ WINDOW_STATUS = re.compile(re.escape(UNIFIED) + r"(\d+[a-z]+(_\w+)?)-status")
 
 KEY_REMAINING = re.compile(r"(anthropic-ratelimit-.+)-remaining")
 
-# The answers that mean the credential itself, not the request, in lower case. What Claude Code
-# matches, and no wider: "web search is disabled for this organization" is not about the credential.
+# Messages about the credential rather than the request, in lower case. These are the ones that
+# Claude Code matches. Don't widen them: "web search is disabled for this organization" isn't about
+# the credential.
 REFUSALS = (
     "token has been revoked",
     "token has expired",
@@ -48,7 +51,7 @@ REFUSAL_CODES = ("token_expired", "token_revoked", "invalid_grant")
 
 
 class Rest(NamedTuple):
-    """A token is not to be used for a while."""
+    """Don't use a token until a time."""
 
     until: float
     """Unix seconds."""
@@ -62,12 +65,12 @@ class Rest(NamedTuple):
 
 
 class Disable(NamedTuple):
-    """A token is out of use until the profile is reloaded."""
+    """Don't use a token until the profile is reloaded."""
 
     reason: str
 
     def text(self, now: float) -> str:
-        return f"is out of use until the profile is reloaded ({self.reason})"
+        return f"is disabled until the profile is reloaded ({self.reason})"
 
 
 type Effect = Rest | Disable
@@ -91,7 +94,7 @@ def effects(
     cooldown: float,
     model: str | None = None,
 ) -> list[Effect]:
-    """What becomes of the token that got this answer; nothing, most of the time.
+    """What this answer does to the token that was used; usually nothing.
 
     402, or no credit      half an hour
     revoked, expired, …    out of use, whatever the status (400, 401, 403)
@@ -135,13 +138,13 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def family(model: str) -> str:
-    """`opus` of `claude-opus-5-5`: what a model-scoped window goes by."""
+    """`opus` for `claude-opus-5-5`: the name in a model-scoped window."""
     words = re.findall(r"[a-z]{3,}", model.lower())
     return next((word for word in words if word not in ("anthropic", "claude")), model)
 
 
 def _refusal(status: int, fault: error_body.Fault) -> str | None:
-    """Why this credential will not be accepted again, in words that are ours."""
+    """Why this credential will not be accepted again, in our own words."""
     if status not in (400, 401, 403):
         return None
     message = fault.message.lower()
@@ -190,7 +193,7 @@ def _limited(
         if not named and headers.get("x-should-retry") == "true":
             return []
         rejected[_claimed_family(headers, model)] = {}
-    otherwise, source = _named_time(headers, now) or (now + cooldown, "no time named")
+    otherwise, source = _named_time(headers, now) or (now + cooldown, "no reset time given")
     return [
         Rest(
             max(_present(resets.values()), default=otherwise),
@@ -202,7 +205,7 @@ def _limited(
 
 
 def _named_time(headers: Mapping[str, str], now: float) -> tuple[float, str] | None:
-    """Until when, and which header says so, where no rejected window does."""
+    """The reset time and the header that gives it, if no rejected window does."""
     if headers.get(f"{UNIFIED}status") == "rejected":
         reset = _future(_moment(headers.get(f"{UNIFIED}reset", "")), now)
         if reset is not None:

@@ -1,4 +1,4 @@
-"""The pool of Claude tokens: which one a request gets, which ones rest, which are out of use."""
+"""The pool of Claude tokens: which one a request gets, which are resting, which are disabled."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ from claude_route.routing import quota
 type Strategy = Literal["session", "round-robin", "least-used"]
 
 MAX_SESSIONS = 10_000
-"""Sessions that keep their token. A team opens some hundreds a day; one that is forgotten loses
-its prompt cache once. With MAX_SESSION_NAME this is at most about 2 MB, whatever clients send."""
+"""How many sessions keep their token. A team opens some hundreds a day; a forgotten session loses
+its prompt cache once. With MAX_SESSION_NAME this takes at most about 2 MB."""
 
 MAX_SESSION_NAME = 64
 """Characters: ids are UUIDs of 36. Two that are the same up to here share a token."""
 
 
 def ending(secret: str) -> str:
-    """The most of a secret that may be shown: its last four characters, none of a short one."""
+    """What may be shown of a secret: its last four characters, or nothing if it is under 12
+    characters."""
     return f"…{secret[-4:]}" if len(secret) >= 12 else ""
 
 
 def kind(secret: str) -> Literal["oauth", "api"]:
-    """Anthropic takes the two in headers of their own."""
+    """Anthropic takes the two kinds in different headers."""
     return "oauth" if secret.startswith("sk-ant-oat") else "api"
 
 
 @dataclass(frozen=True)
 class Token:
-    """A credential of the pool. The same secret is the same token, whatever its place."""
+    """A credential of the pool. Tokens with the same secret are equal, whatever their position."""
 
     place: int = field(compare=False)
     """From 1, as listed in the profile."""
@@ -75,7 +76,7 @@ class Row(NamedTuple):
     sessions: int
     requests: int
     reason: str
-    """Of the last rest or of being out of use."""
+    """Why it last rested or was disabled."""
 
 
 @dataclass
@@ -105,7 +106,8 @@ class _Memory:
         return held
 
     def used(self, now: float) -> float:
-        """Utilisation of the fuller window; what nobody has told us is 0, so that we find out."""
+        """Utilisation of the fuller window. Unknown counts as 0, so that the token gets used and we
+        learn it."""
         return max((w.utilisation for w in self.windows.values() if w.reset > now), default=0.0)
 
     def utilisation(self, window: str, now: float) -> float | None:
@@ -123,8 +125,8 @@ class Pool:
     round-robin  every request takes the next
     least-used   the lowest known utilisation, the next among equals
 
-    A request without a session takes the next token, in a turn of its own: sessions that start
-    between other requests would else fall on the same few tokens.
+    Requests without a session take turns separately. Otherwise sessions that start between such
+    requests would all get the same few tokens.
     """
 
     def __init__(
@@ -135,7 +137,8 @@ class Pool:
         cooldown: float = 60.0,
         clock: Callable[[], float],
     ) -> None:
-        """The clock tells unix seconds; cooldown is the rest where a 429 names no time."""
+        """`clock` returns Unix seconds. `cooldown` is the rest in seconds after a 429 that gives no
+        time."""
         secrets: dict[str, int] = {}
         for place, secret in enumerate(tokens, 1):
             secrets.setdefault(secret, place)
@@ -157,7 +160,7 @@ class Pool:
     def pick(
         self, session: str | None = None, tried: Collection[Token] = (), model: str | None = None
     ) -> Token | None:
-        """The available token to try next; None: all that were not tried rest or are disabled."""
+        """The available token to try next; None if all untried tokens are resting or disabled."""
         now = self._clock()
         available = [t for t in self.tokens if self._available(t, model, now)]
         free = [token for token in available if token not in tried]
@@ -174,7 +177,8 @@ class Pool:
             self._sessions.move_to_end(session)
             return own
         token = self._next("sessions", free)
-        # A token that only failed this request, by a broken connection perhaps, keeps the session.
+        # A token that failed only this request, perhaps because of a lost connection, keeps the
+        # session.
         if own not in available:
             self._sessions[session] = token
             self._sessions.move_to_end(session)
@@ -183,7 +187,7 @@ class Pool:
         return token
 
     def soonest(self, tried: Collection[Token] = (), model: str | None = None) -> Token | None:
-        """Of those that rest, the one due first: for when nothing else is left to try."""
+        """The resting token that is due first, for when nothing else is left to try."""
         now = self._clock()
         resting = [
             token
@@ -234,25 +238,26 @@ class Pool:
         return done
 
     def rest(self, place: int, seconds: float) -> Token:
-        """By hand; raises ValueError for a place that is not in the pool."""
+        """For users: rest a token. Raises ValueError for an unknown position."""
         token = self._at(place)
         seconds = min(max(0.0, seconds), quota.LONGEST)
         self._memory[token].rest(quota.Rest(self._clock() + seconds, None, "by hand"))
         return token
 
     def wake(self, place: int) -> Token:
-        """By hand: available again, whatever was the matter; raises ValueError."""
+        """For users: make a resting or disabled token available. Raises ValueError for an unknown
+        position."""
         token = self._at(place)
         self._memory[token].rests.clear()
         self._memory[token].disabled = None
         return token
 
     def reloaded(self, tokens: Iterable[str], *, strategy: Strategy, cooldown: float) -> Pool:
-        """The pool of a changed profile: what we know of tokens that are in both goes over, except
-        that what was out of use is given another chance.
+        """The pool for a changed profile. Tokens that are in both keep their state, except that
+        disabled ones get another chance.
 
-        The two share what they know from then on, so that what requests under way still learn
-        with this one is not lost."""
+        Both pools share that state from then on, so nothing that requests in progress learn is
+        lost."""
         pool = Pool(tokens, strategy=strategy, cooldown=cooldown, clock=self._clock)
         own = {token: token for token in pool.tokens}
         for token in pool.tokens:

@@ -1,4 +1,4 @@
-"""What came of requests, counted by model and by target, in bounded memory."""
+"""Counts the outcomes of requests by model and by target, in bounded memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAMPLES = 200
 """Times to first byte that are kept for each model."""
 
 MAX_NAMES = 200
-"""Names come from clients. Of more than these, those not heard of for longest become one row."""
+"""Clients choose the names. Beyond this many, the least recently used are merged into one row."""
 
 MAX_NAME = 120
 """Characters of a name; Claude Code's longest model names have some 60."""
@@ -43,12 +43,12 @@ class Times:
 
 @dataclass(frozen=True)
 class Model:
-    """What came of the requests for a model, named as clients name it."""
+    """Outcomes of the requests for a model, under the name that clients use."""
 
     name: str
     requests: int
     errors: int
-    """Requests that ended in an error, those whose answer broke off included."""
+    """Requests that ended in an error, including interrupted answers."""
     per_minute: float
     """Over the last WINDOW seconds, or since the start where that is later."""
     first_byte: Times | None
@@ -61,7 +61,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Target:
-    """What came of the attempts at a target (`zai/glm-5`)."""
+    """Outcomes of the attempts at a target (`zai/glm-5`)."""
 
     name: str
     attempts: int = 0
@@ -128,7 +128,7 @@ class _TargetCount:
 
 
 class Tally:
-    """One request, told step by step. What is told after `closed` is not heard."""
+    """Counts one request, step by step. Calls after `closed` are ignored."""
 
     def __init__(self, stats: Stats, model: str, *, counted: bool) -> None:
         self._stats = stats
@@ -145,8 +145,8 @@ class Tally:
             row.rate.add(self._began)
 
     def attempt_failed(self, target: str, why: str, *, is_at_fault: bool = True) -> None:
-        """`why` is shown to people: no content of requests, no secrets. Not `is_at_fault`: it
-        answered that the request is wrong."""
+        """`why` is shown to people, so it must contain neither request content nor secrets.
+        `is_at_fault` is false if the target rejected the request as invalid."""
         if self._is_open:
             row = self._stats.target(target)
             row.attempts += 1
@@ -200,7 +200,7 @@ class Stats:
     """Counts since the start."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """The clock tells unix seconds."""
+        """`clock` returns Unix seconds."""
         self.clock = clock
         self.started = clock()
         self.in_flight = 0
@@ -209,8 +209,8 @@ class Stats:
         self._targets: OrderedDict[str, _TargetCount] = OrderedDict()
 
     def request(self, model: str, *, counted: bool = True) -> Tally:
-        """A request comes in. One that is not `counted`, a count_tokens, says something about
-        targets, but nothing about models."""
+        """A request begins. Requests to count_tokens are not `counted`: they affect the figures of
+        targets, but not of models."""
         return Tally(self, model, counted=counted)
 
     def models(self) -> list[Model]:

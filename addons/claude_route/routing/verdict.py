@@ -1,4 +1,5 @@
-"""What came of an attempt -> the next attempt or not, and what the client gets when all have failed."""
+"""Decides after each attempt whether to try the next one, and what the client gets when all have
+failed."""
 
 from __future__ import annotations
 
@@ -31,17 +32,17 @@ STATUSES = {kind: status for status, kind in envelope.KINDS.items()}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known of an attempt before the client has seen anything of its answer."""
+    """What we know about an attempt before the client has seen any of its answer."""
 
     target: str
     """`zai/glm-5`."""
     credential: Credential
-    """A token of the pool, the provider's own key (or none at all), or what the client sent."""
+    """A pool token, the provider's own key (or no key), or the client's own credential."""
     anthropic: bool
     """Whether the provider is Anthropic itself."""
     kind: failures.Kind
     detail: str = ""
-    """In words, where no head came."""
+    """In words, if no response headers arrived."""
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names in lower case, or a mapping that does not care."""
@@ -75,22 +76,22 @@ class Outcome:
 
 class Rule(NamedTuple):
     seen: Collection[int | str]
-    """Statuses, and what is no status."""
+    """Statuses, and the kinds of failures that have none."""
     credentials: Collection[Credential]
     decision: Decision
     cause: Cause | None
-    """Who is to blame: the request; the credential, so another one may do; the target, which has
-    no other; or an outage of it, which the breaker counts."""
+    """What is at fault: the request; the credential, so another may work; the target, which has
+    only one; or an outage of the target, which the breaker counts."""
     told: int | None = None
-    """The status that the client gets if this is the end; None: the same."""
+    """The status that the client gets if this was the last attempt; None: unchanged."""
     retry: bool = True
-    """Whether it is any use that the client tries again by itself."""
+    """Whether the client should retry."""
 
 
 ANY: tuple[Credential, ...] = ("pool", "provider", "client")
 
-# The first that fits. A 401 or 403 for a credential of ours must not reach the client, who would
-# refresh or throw away its own; a provider's 404 would make it switch to another model.
+# The first match applies. A 401 or 403 for a credential of ours must not reach the client, which
+# would refresh or discard its own; a provider's 404 would make it switch models.
 RULES = (
     Rule({failures.Kind.CONNECT}, ANY, "next", "outage", told=502),
     Rule({failures.Kind.RESET}, ANY, "next", "outage", told=502),
@@ -143,7 +144,7 @@ def final(
     wait: float | None = None,
     secrets: Collection[str] = (),
 ) -> Answer | None:
-    """What the client gets, none of these having been good; None: the last answer as it came.
+    """What the client gets after these failures; None: the last response, unchanged.
 
     `wait` is the seconds until a token of the pool is available, None without a pool; `now` is unix
     seconds. `secrets` are what a provider might echo.
@@ -164,7 +165,7 @@ def final(
         and rule.cause == "request"
         and text
     ):
-        # Claude Code reads these texts, some to the letter, to mend its request.
+        # Claude Code parses these texts, some of them literally, to correct its request.
         message = text
     else:
         message = _tried(outcomes, text, secrets)
@@ -199,7 +200,8 @@ def _seen(outcome: Outcome) -> int | str:
 
 
 def _sooner(last: Outcome, now: float, wait: float | None) -> bool:
-    """Whether another token is available well before the one whose limit the last answer tells."""
+    """Whether another token becomes available clearly before the limit in the last answer
+    resets."""
     if last.credential != "pool" or last.status != 429 or wait is None:
         return False
     limits = quota.effects(429, last.headers, last.fault, now=now, cooldown=0)
@@ -218,14 +220,16 @@ def _tried(outcomes: Sequence[Outcome], text: str, secrets: Collection[str]) -> 
 
 def _due(now: float, wait: float) -> str:
     moment = datetime.fromtimestamp(now + wait, UTC).isoformat(timespec="seconds")
-    return f"All Claude tokens rest, the first is due in {math.ceil(wait)} s, at {moment}"
+    return (
+        f"All Claude tokens are resting; the first is available in {math.ceil(wait)} s, at {moment}"
+    )
 
 
 def _no_attempt(now: float, wait: float | None) -> Answer:
-    """Nothing could be tried: every token of the pool rests or is out of use."""
+    """Nothing could be tried: every pool token is resting or disabled."""
     headers = {"content-type": "application/json"}
     if wait is None:
         headers["x-should-retry"] = "false"
-        return Answer(500, headers, envelope.body("api_error", "No Claude token is usable"))
+        return Answer(500, headers, envelope.body("api_error", "All Claude tokens are disabled"))
     headers["retry-after"] = str(min(math.ceil(wait), MAX_RETRY_AFTER))
     return Answer(429, headers, envelope.body("rate_limit_error", _due(now, wait)))

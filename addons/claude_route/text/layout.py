@@ -51,7 +51,7 @@ def elide(lines: Sequence[str], limit: int, *, head: int) -> list[str]:
     left_out = len(lines) - limit + 1
     return [
         *lines[:head],
-        f"… {quantities.count(left_out)} lines left out (all of them: the view claude-full)",
+        f"… {quantities.count(left_out)} lines not shown (choose the view claude-full)",
         *lines[head + left_out :],
     ]
 

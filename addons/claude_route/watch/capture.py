@@ -1,4 +1,4 @@
-"""Answers that can be watched while they stream, and stay when they have ended.
+"""Makes streamed answers visible while they stream, and keeps them afterwards.
 
 mitmproxy passes a streamed answer on and keeps none of it.
 """
@@ -22,14 +22,14 @@ from claude_route.watch import rows
 logger = logging.getLogger(__name__)
 
 INTERVAL = 0.5
-"""Seconds between two looks at an answer that grows."""
+"""Seconds between two updates of a streaming answer."""
 
 SHARE = 0.005
-"""Of a processor, for all looks at all answers: where it would be more, they come less often.
-mitmweb makes a hash of both bodies at each, and what it sends to browsers later costs twice that."""
+"""The share of a processor that all updates together may take; beyond it they become less frequent.
+mitmweb hashes both bodies at each update, and sending it to browsers costs twice that."""
 
 LIMIT = 32 * 1024 * 1024
-"""Bytes kept of an answer. The longest that a model gives take some megabytes as events."""
+"""Bytes kept of an answer. The longest answers take a few megabytes as events."""
 
 
 class Timer(Protocol):
@@ -40,7 +40,7 @@ type Later = Callable[[float, Callable[[], None]], Timer]
 
 
 class Pace:
-    """How often answers that stream are looked at."""
+    """How often streaming answers are updated."""
 
     def __init__(self, later: Later, clock: Callable[[], float]) -> None:
         self.later = later
@@ -49,17 +49,17 @@ class Pace:
         """Of the answers that stream now."""
 
     def wait(self, call: Callable[[], None], took: float) -> Timer:
-        """Have an answer looked at again in a while; the last look at it `took` so many seconds."""
+        """Schedule an answer's next update; the last one took `took` seconds."""
         return self.later(max(INTERVAL, took * len(self.taps) / SHARE), call)
 
 
 class Tap:
-    """In the place of `flow.response.stream`: what comes goes on unchanged, and is seen."""
+    """Replaces `flow.response.stream`: passes the data on unchanged, and records it."""
 
     def __init__(
         self, flow: http.HTTPFlow, rows: rows.Rows, *, keeps: bool, pace: Pace | None
     ) -> None:
-        """`pace` is None where nobody watches."""
+        """`pace` is None if there is no view to update."""
         self.flow = flow
         self.rows = rows
         self._content: bytearray | None = bytearray() if keeps else None
@@ -71,13 +71,13 @@ class Tap:
 
     def __call__(self, data: bytes) -> bytes | list[bytes]:
         if not data:
-            # Also an empty frame in the midst of an answer, where b"" would end it (HTTP/1).
+            # Also for an empty frame in mid-answer: over HTTP/1, b"" would end the response.
             return []
         try:
             self._take(data)
         except Exception:
             # mitmproxy would lose these bytes.
-            logger.exception("Cannot keep an answer")
+            logger.exception("Internal error while recording an answer")
         return data
 
     def _take(self, data: bytes) -> None:
@@ -100,7 +100,7 @@ class Tap:
             self.flow.response.raw_content = bytes(self._content)
 
     def finish(self) -> None:
-        """All that is to come has come."""
+        """The answer has ended."""
         if self._timer:
             self._timer.cancel()
         self._store()
@@ -108,7 +108,7 @@ class Tap:
             self._pace.taps.discard(self)
         self._content = self._pace = self._timer = None
         if self.flow.response:
-            # Each would keep the other in memory.
+            # The flow and the tap would keep each other in memory.
             self.flow.response.stream = True
 
 
@@ -146,8 +146,8 @@ def finish(flow: http.HTTPFlow) -> None:
 
 
 def show(flow: http.HTTPFlow) -> None:
-    """Tell that a flow has changed, as an update hook does, in half the time: nearly none of some
-    fifty addons want to know."""
+    """Announce that a flow has changed, as an update hook does, in half the time: of some fifty
+    addons, nearly none has that hook."""
     for addon in addonmanager.traverse(ctx.master.addons.chain):
         if update := getattr(addon, "update", None):
             with addonmanager.safecall():
@@ -160,7 +160,7 @@ def has_view() -> bool:
 
 
 def is_kept() -> bool:
-    """Whether anybody will see an answer: on a server without, memory is better used."""
+    """Whether anything shows or saves answers. If not, don't spend memory on them."""
     options = ctx.options
     return (
         has_view()

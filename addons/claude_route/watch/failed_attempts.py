@@ -1,4 +1,4 @@
-"""Attempts that failed, as flows of their own: in mitmweb, in the console, in saved files."""
+"""Records failed attempts as separate flows, in mitmweb, in the console and in saved files."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def failed_attempt(
 
 
 def show(shown: http.HTTPFlow) -> None:
-    """To every part of mitmproxy that would have seen it, had it been a flow of its own."""
+    """Pass the flow to every part of mitmproxy that sees ordinary flows."""
     view, save, dumper = (ctx.master.addons.get(name) for name in ("view", "save", "dumper"))
     if view is not None:  # an empty one is false
         view.add([shown])

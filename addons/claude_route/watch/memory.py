@@ -1,7 +1,8 @@
-"""Keeps the flows that mitmweb and the console hold from filling the memory.
+"""Bounds the memory of the flows in mitmweb and the console.
 
-Both keep every flow for good. Here bodies go before flows, the oldest first; what is under way,
-intercepted or marked by the user stays. mitmdump keeps no flows, so nothing happens there.
+Both keep every flow forever. This addon drops bodies before flows, the oldest first, except for
+flows in progress, intercepted or marked by the user. mitmdump keeps no flows, so there it does
+nothing.
 """
 
 from __future__ import annotations
@@ -24,19 +25,20 @@ from claude_route.watch import upstream_requests
 MEGABYTE = 1024 * 1024
 
 BATCH = 20
-"""A full limit lets go of this part of it at once, so that all flows are looked through once in
-hundreds of requests, not with each."""
+"""When a limit is reached, one in this many is dropped at once, so that we scan all flows once in
+hundreds of requests rather than for each."""
 
 
 class Memory:
-    """Lets go of the oldest bodies and flows. Both limits are upper ones."""
+    """Drops the oldest bodies and flows once a limit is exceeded."""
 
     def __init__(self) -> None:
         self.max_flows = self.max_bytes = 0
         self.held = 0
-        """Bytes of bodies, about: what came since they were measured is added once each."""
+        """The approximate bytes of bodies: the last measurement plus the bodies of each flow
+        since."""
         self.flows_to_look_at = self.bytes_to_look_at = 0
-        """Looking through all flows again is of use only from here on."""
+        """Scanning all flows again is useful only above these."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
@@ -44,20 +46,20 @@ class Memory:
             int,
             2000,
             "Keep at most this many flows in mitmweb and the console; 0: no limit. "
-            "Those under way, intercepted or marked by you stay.",
+            "Flows in progress, intercepted or marked stay.",
         )
         loader.add_option(
             "keep_megabytes",
             int,
             100,
             "Keep at most this many megabytes of bodies in mitmweb and the console; 0: no limit. "
-            "The oldest flows lose theirs first, and stay in the list without.",
+            "The oldest flows lose their bodies first, but stay in the list.",
         )
 
     def configure(self, updated: set[str]) -> None:
         for name in ("keep_flows", "keep_megabytes"):
             if getattr(ctx.options, name) < 0:
-                options.refuse(f"{name}: expected a number from 0 on")
+                options.refuse(f"{name}: expected 0 or a positive number")
         if updated & {"keep_flows", "keep_megabytes"}:
             self.max_flows = ctx.options.keep_flows
             self.max_bytes = ctx.options.keep_megabytes * MEGABYTE
@@ -78,7 +80,7 @@ class Memory:
     dns_response = dns_error = websocket_end = response
 
     def let_go(self) -> None:
-        """Look through all flows, and let go of what is too much."""
+        """Scan all flows, and drop what exceeds the limits."""
         view = ctx.master.addons.get("view")
         if view is None:
             return
@@ -86,7 +88,7 @@ class Memory:
         excess = view.store_count() - self.max_flows
         if self.max_flows and excess > 0:
             flows = view.resolve("@all")
-            # One at a time: mitmproxy reports it to the log when it is told to remove several.
+            # One at a time: mitmproxy logs a line if several are removed at once.
             for each in itertools.islice(filter(may_go, flows), excess + spare):
                 view.remove([each])
         self.flows_to_look_at = max(self.max_flows, view.store_count() + spare)
@@ -108,7 +110,7 @@ class Memory:
 
 
 def may_go(flow: flow.Flow) -> bool:
-    """Whether a flow is over, and of no special interest to anyone."""
+    """Whether a flow is over and neither intercepted nor marked by a user."""
     if flow.live or flow.intercepted or flow.marked not in ("", failed_attempts.MARKER):
         return False
     # A replay that has not begun yet has neither.
@@ -144,5 +146,5 @@ def strip(flow: flow.Flow) -> None:
             flow.websocket.messages.clear()
     elif isinstance(flow, tcp.TCPFlow | udp.UDPFlow):
         flow.messages.clear()
-    # What it was before a user changed it, bodies included.
+    # The flow as it was before a user changed it, including bodies.
     flow._backup = None

@@ -1,7 +1,7 @@
-"""mitmweb for looking only: whoever is logged in can change, send and export nothing.
+"""Makes mitmweb read-only: users can't change, send or export anything.
 
-mitmweb has one password and no roles, and whoever may set its options may run code. For a mitmweb
-that many look at, `web_readonly` refuses all but what its pages need to show flows.
+mitmweb has one password and no roles, and anyone who may set options may run code. With
+`web_readonly` it refuses every request except those that its pages need to show flows.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ SHOWING: frozenset[type[app.RequestHandler]] = frozenset(
         mitmweb.FileHandler,
     }
 )
-"""What may be read. Not among them: the dump of all flows, which holds up the proxy while it is
-made, and the list of this machine's processes, which is nobody's business."""
+"""The handlers that may be read. Left out: the dump of all flows, which blocks the proxy while it
+is made, and the list of this machine's processes."""
 
 LOGINS = frozenset({app.IndexHandler, mitmweb.PageHandler})
-"""What may be posted to: the login form, which is shown in place of these."""
+"""The handlers that may be posted to, because the login form appears in their place."""
 
 SHOWN_OPTIONS = frozenset(
     {
@@ -43,10 +43,10 @@ SHOWN_OPTIONS = frozenset(
         "web_columns",
     }
 )
-"""Besides switches and numbers. Others hold passwords (`proxyauth`, `upstream_auth`,
-`modify_headers`), or tell about this machine."""
+"""The options shown besides booleans and numbers. Others contain passwords (`proxyauth`,
+`upstream_auth`, `modify_headers`) or details of this machine."""
 
-REFUSAL = "This mitmweb is for looking only (web_readonly).\n"
+REFUSAL = "This mitmweb is read-only (web_readonly).\n"
 
 
 class Readonly:
@@ -57,7 +57,7 @@ class Readonly:
             "web_readonly",
             bool,
             False,
-            "mitmweb is for looking only: no edits, replays, commands, options or dumps.",
+            "Make mitmweb read-only: no edits, replays, commands, options or dumps.",
         )
 
 

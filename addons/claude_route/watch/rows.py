@@ -1,4 +1,5 @@
-"""The list of flows in mitmweb and the console: a line about each flow, and none about telemetry."""
+"""The list of flows in mitmweb and the console: writes a comment for each flow, and hides
+telemetry."""
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
 
 
 class Rows(contract.Observer):
-    """Says of each flow what it is, and sets the columns and the filter that go with it."""
+    """Writes each flow's comment, and sets the list's columns and filter."""
 
     def __init__(self) -> None:
         self._answers: weakref.WeakKeyDictionary[http.HTTPFlow, contract.Progress] = (
@@ -45,7 +46,7 @@ class Rows(contract.Observer):
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
-            "show_all", bool, False, "Show Claude Code's telemetry and settings in the list, too."
+            "show_all", bool, False, "Also list Claude Code's telemetry and settings."
         )
 
     def configure(self, updated: set[str]) -> None:
@@ -149,7 +150,7 @@ def seconds(flow: http.HTTPFlow) -> float:
 
 
 def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
-    """Why there is no answer, or not all of one; empty where there is."""
+    """Why there is no complete answer; empty if there is one."""
     response = flow.response
     if flow.error:
         return flow.error.msg
@@ -166,7 +167,7 @@ def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
     if progress and progress.error:
         return progress.error
     if progress and not progress.complete:
-        return "broke off"
+        return "interrupted"
     return ""
 
 

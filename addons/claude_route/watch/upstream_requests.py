@@ -1,4 +1,4 @@
-"""The requests that went upstream, where they are not what the client sent: for people to look at.
+"""The upstream requests that differ from the client's, kept for display.
 
 With placeholders for credentials, like all that a flow holds. Gone with its flow.
 """
@@ -34,7 +34,8 @@ def remember(flow: http.HTTPFlow, request: http.Request) -> None:
 
 
 def of(flow: http.HTTPFlow) -> http.Request | None:
-    """None where the client's bytes went as they came, or nobody knows any more."""
+    """None if the client's bytes went upstream unchanged, or the upstream request is no longer in
+    memory."""
     return _requests.get(flow)
 
 

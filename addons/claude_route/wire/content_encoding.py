@@ -39,14 +39,14 @@ class Decompressor:
             try:
                 data = decoder.feed(data)
             except (zlib.error, brotli.error, zstandard.ZstdError) as e:
-                raise ValueError(f"content-encoding: expected {name} data, got other bytes") from e
+                raise ValueError(f"content-encoding: invalid {name} data") from e
         return data
 
     def finish(self) -> bytes:
         """What is left when the data ends. An empty body is whole in every encoding."""
         for name, decoder in self._stages:
             if not decoder.finished and not self._empty:
-                raise ValueError(f"content-encoding: expected more {name} data, got its end")
+                raise ValueError(f"content-encoding: truncated {name} data")
         return b""
 
 
@@ -137,7 +137,7 @@ class _Brotli:
             return b""
         decoded: bytes = self._decoder.process(data, output_buffer_limit=_BROTLI_BURST)
         if not self._decoder.can_accept_more_data():
-            raise ValueError(f"body: expected br data of {_BROTLI_BURST} bytes a piece, got more")
+            raise ValueError(f"body: br data expands to more than {_BROTLI_BURST} bytes per piece")
         self.finished = self._decoder.is_finished()
         return decoded
 

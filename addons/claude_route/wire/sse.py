@@ -1,7 +1,7 @@
 """Server-sent events: bytes to events and back.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html, with the bytes of each event kept,
-so that what is not touched goes on exactly as it came.
+https://html.spec.whatwg.org/multipage/server-sent-events.html, keeping the bytes of each event, so
+that unchanged events pass byte for byte.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Decoder:
-    """Takes the bytes in whatever pieces they come; the events do not depend on the cuts."""
+    """Splits a stream into events, wherever its chunks are cut."""
 
     def __init__(self) -> None:
         self._pending = bytearray()

@@ -25,7 +25,7 @@ def test_status_of(error: dict[str, Any], code: str, status: int) -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (200, "the provider says nothing of what went wrong"),
+        (200, "the provider gave no error message"),
         (502, "the provider answered 502: Bad Gateway"),
         (599, "the provider answered 599: an error"),
     ],

@@ -248,7 +248,7 @@ def test_fold(name: str) -> None:
     assert not whole.events
 
 
-KEY = "the provider refuses the key that the profile has for it"
+KEY = "the provider rejects the API key in the proxy's profile"
 
 
 @NAMES

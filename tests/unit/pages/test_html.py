@@ -72,8 +72,10 @@ def text(shown: status.Status) -> str:
 def test_page() -> None:
     shown = text(STATUS)
     assert "Profile default , up for 3 h 5 min" in shown
-    assert "Requests a minute 2.0 Under way 2 Tokens available 1 of 1 Targets failing 0" in shown
-    assert "2 …wxyz available 34 % 34 % not known yet 3 1.2k" in shown
+    assert (
+        "Requests per minute 2.0 In progress 2 Tokens available 1 of 1 Targets failing 0" in shown
+    )
+    assert "2 …wxyz available 34 % 34 % unknown 3 1.2k" in shown
     assert "zai/glm-5 up 10 1 429 3 min ago" in shown
     assert "claude-opus-5-5 10 2.0 1 450 ms 4.1 s 26.0k 81 % 700" in shown
 
@@ -117,7 +119,7 @@ def test_target(changes: dict[str, Any], words: str) -> None:
         ({"models": ()}, "No requests yet"),
         ({"models": (replace(MODEL, first_byte=None, tokens_cached=0),)}, "2.0 1 – 26.0k 700"),
         ({"mode": "passthrough"}, "only for requests that ask for it"),
-        ({"strategy": "least-used"}, "Each request takes the least used one"),
+        ({"strategy": "least-used"}, "Each request gets the least used token"),
     ],
 )
 def test_what_there_is_none_of(changes: dict[str, Any], words: str) -> None:

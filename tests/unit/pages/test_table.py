@@ -126,5 +126,5 @@ def test_status_is_json() -> None:
 def test_no_profile_in_force() -> None:
     page = table.find(request("GET", "/status"))
     assert page
-    assert table.read(page, "/status", HTML, None).body == b"No profile is in force.\n"
+    assert table.read(page, "/status", HTML, None).body == b"No profile is loaded.\n"
     assert table.read(page, "/status.js", HTML, None) == content.static("status.js")

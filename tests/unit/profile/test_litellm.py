@@ -90,7 +90,7 @@ def test_the_config_of_a_team() -> None:
     assert profile.listed_models() == ["glm", "glm-fast", "kimi", "openrouter"]
     assert profile.intercept == ("api.anthropic.com",)
     assert profile.warnings == (
-        "LiteLLM's settings that mean nothing here: general_settings, router_settings.num_retries,"
+        "Ignored LiteLLM settings: general_settings, router_settings.num_retries,"
         " litellm_settings.drop_params, litellm_settings.callbacks, model_list[].model_info,"
         " model_list[].litellm_params.timeout.",
     )
@@ -227,8 +227,8 @@ def test_anthropic_has_one_set_of_headers() -> None:
     profile = parse(config(CLAUDE, {**CLAUDE, "extra_headers": {"anthropic-beta": "x"}}))
     assert profile.providers["anthropic"].headers == {}
     assert profile.warnings == (
-        "model_list[1].litellm_params.extra_headers is not sent:"
-        " all of Anthropic's models have those of the first.",
+        "model_list[1].litellm_params.extra_headers is ignored:"
+        " all Anthropic models use the headers of the first entry.",
     )
 
 
@@ -358,11 +358,11 @@ def test_fallbacks_in_either_section() -> None:
         ("model_list: [a]", "model_list[0]: expected a mapping, got a string"),
         (
             "model_list: [{model_name: a}]",
-            "model_list[0].litellm_params.model: expected the name of a model, got nothing",
+            "model_list[0].litellm_params.model: expected a model name, got nothing",
         ),
         (
             "model_list: [{litellm_params: {model: gpt-5}}]",
-            "model_list[0].model_name: expected the name of a model, got nothing",
+            "model_list[0].model_name: expected a model name, got nothing",
         ),
         (
             "model_list: [{model_name: a, litellm_params: x}]",
@@ -379,7 +379,7 @@ def test_fallbacks_in_either_section() -> None:
         ),
         (
             config({"model": "openai/"}),
-            "model_list[0].litellm_params.model: expected openai/ and a model's name after it",
+            "model_list[0].litellm_params.model: expected openai/ followed by a model name",
         ),
         (
             config({"model": "openai/*"}),
@@ -387,7 +387,7 @@ def test_fallbacks_in_either_section() -> None:
         ),
         (
             config({"model": "os.environ/MODEL"}),
-            "model_list[0].litellm_params.model: expected a value for ${MODEL}, got none",
+            "model_list[0].litellm_params.model: ${MODEL} is not set",
         ),
         (
             config({"model": "hosted_vllm/m"}),
@@ -395,12 +395,12 @@ def test_fallbacks_in_either_section() -> None:
         ),
         (
             config({"model": "openai/m", "api_base": "localhost:8000"}),
-            "model_list[0].litellm_params.api_base: expected an http(s) URL of host, port and path "
-            "alone, got 'localhost:8000'",
+            "model_list[0].litellm_params.api_base: expected an http(s) URL with only host, port and path"
+            ", got 'localhost:8000'",
         ),
         (
             config({"model": "openai/m", "api_base": "http://[x/v1"}),
-            "model_list[0].litellm_params.api_base: expected an http(s) URL of host, port",
+            "model_list[0].litellm_params.api_base: expected an http(s) URL with only host, port",
         ),
         (
             config({"model": "openai/m", "api_base": 8000}),
@@ -416,7 +416,7 @@ def test_fallbacks_in_either_section() -> None:
         ),
         (
             config({**CLAUDE, "api_key": "hunter 2"}, {**CLAUDE, "api_key": "b"}),
-            "model_list[0].litellm_params.api_key: expected tokens of visible ASCII characters",
+            "model_list[0].litellm_params.api_key: expected tokens with only visible ASCII characters",
         ),
         (
             config({"model": "gpt-5", "extra_headers": {"Authorization": "Bearer hunter2"}}),
@@ -428,7 +428,7 @@ def test_fallbacks_in_either_section() -> None:
         ),
         (
             config({"model": "gpt-5"}, router_settings={"fallbacks": [{"x": [{"model": "y"}]}]}),
-            "router_settings.fallbacks[0].x[0]: expected a model's name, got a mapping",
+            "router_settings.fallbacks[0].x[0]: expected a model name, got a mapping",
         ),
         (
             config({"model": "gpt-5"}, router_settings={"fallbacks": {"x": ["y"]}}),
@@ -464,7 +464,7 @@ def test_what_is_refused(text: str, message: str) -> None:
         (
             "      model: openrouter/qwen/qwen3.6-plus:free\n",
             "",
-            "line 20: model_list[3].litellm_params.model: expected the name of a model, got nothing",
+            "line 20: model_list[3].litellm_params.model: expected a model name, got nothing",
         ),
         (
             "[glm]",
@@ -474,7 +474,7 @@ def test_what_is_refused(text: str, message: str) -> None:
         (
             "drop_params: true",
             "drop_params: true, drop_params: no",
-            "line 33: litellm_settings.drop_params: expected one value, got another (the first is on",
+            "line 33: litellm_settings.drop_params: duplicate key on lineother (the first is on",
         ),
     ],
 )

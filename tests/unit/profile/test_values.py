@@ -35,8 +35,8 @@ def test_variables(raw: str, environ: dict[str, str], text: str) -> None:
 @pytest.mark.parametrize(
     "raw, environ, message",
     [
-        ("${A}", {}, "expected a value for ${A}, got none"),
-        ("x${B:-c}${A}", {"A": ""}, "expected a value for ${A}, got none"),
+        ("${A}", {}, "${A} is not set"),
+        ("x${B:-c}${A}", {"A": ""}, "${A} is not set"),
         ("${A", {"A": "1"}, "expected ${NAME} or ${NAME:-default}, got another use of ${"),
         ("${A-b}", {"A": "1"}, "expected ${NAME} or ${NAME:-default}, got another use of ${"),
         ("${1}", {"1": "1"}, "expected ${NAME} or ${NAME:-default}, got another use of ${"),
@@ -138,10 +138,10 @@ def test_json(raw: Any, found: Any) -> None:
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("a: {b: 2020-01-01}", "a.b: expected a value that JSON has, got datetime.date"),
-        ("a: [.inf]", "a[0]: expected a value that JSON has, got inf"),
-        ("a: .nan", "a: expected a value that JSON has, got nan"),
-        ("a: !!binary eA==", "a: expected a value that JSON has, got b'x'"),
+        ("a: {b: 2020-01-01}", "a.b: expected a JSON value, got datetime.date"),
+        ("a: [.inf]", "a[0]: expected a JSON value, got inf"),
+        ("a: .nan", "a: expected a JSON value, got nan"),
+        ("a: !!binary eA==", "a: expected a JSON value, got b'x'"),
         ("a: {1: b}", "a.1: expected a string, got 1"),
     ],
 )
@@ -226,7 +226,7 @@ def test_every_reader_names_the_line() -> None:
     for read, message in (
         (root["a"].items, "line 1: a: expected a list, got a mapping"),
         (root["b"].items()[1].mapping, "line 3: b[1]: expected a mapping, got a string"),
-        (root["c"].text, "line 4: c: expected a value for ${C}, got none"),
+        (root["c"].text, "line 4: c: ${C} is not set"),
         (root["d"].mapping, "line 5: d.1: expected a string, got 1"),
         (root["e"].text, "line 6: e: expected ${NAME} or ${NAME:-default}, got another use of ${"),
         (lambda: root["f"].only("x"), "line 7: f.g: expected one of the keys x, got 'g'"),

@@ -54,7 +54,7 @@ def test_a_credential_goes_to_its_own_address_only() -> None:
     assert "x-api-key" not in sent.headers
     assert made.shown.headers["authorization"] == "Bearer {{zai}}"
     assert client.headers["x-api-key"] == "{{client}}"
-    with pytest.raises(ValueError, match="not for example"):
+    with pytest.raises(ValueError, match="must not be sent to example"):
         made.request(("example.com", 1))
 
 
@@ -131,10 +131,10 @@ def test_no_credential_goes_to_another_path(
         ("/v1/messages?a b", b"", "path"),
         ("/v1/messages?a HTTP/1.1\r\nx-b: c", b"", "path"),
         ("/v1/messages?\0", b"", "path"),
-        ("/v1/messages", b"a\rauthorization: b", "headers"),
-        ("/v1/messages", b"a\r\n b", "headers"),
-        ("/v1/messages", b"a\nb", "headers"),
-        ("/v1/messages", b"a\0b", "headers"),
+        ("/v1/messages", b"a\rauthorization: b", "header values"),
+        ("/v1/messages", b"a\r\n b", "header values"),
+        ("/v1/messages", b"a\nb", "header values"),
+        ("/v1/messages", b"a\0b", "header values"),
     ],
 )
 def test_nothing_of_a_client_ends_a_line(path: str, header: bytes, refused: str) -> None:

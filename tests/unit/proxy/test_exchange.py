@@ -173,12 +173,12 @@ def refusal(status: int, kind: str = "", headers: dict[str, str] | None = None) 
 
 
 BUSY = contract.Failure(
-    Kind.EVENT, "its first event is an error", head(200, envelope.body("overloaded_error", "Busy"))
+    Kind.EVENT, "the first event is an error", head(200, envelope.body("overloaded_error", "Busy"))
 )
 DEAD = contract.Failure(Kind.CONNECT, "Connect call failed")
 SILENT = contract.Failure(Kind.TIMEOUT, "silent for 120 s")
 RESET = contract.Failure(Kind.RESET, "connection closed")
-OURS = contract.Failure(Kind.LOCAL, "the proxy cannot read its answer")
+OURS = contract.Failure(Kind.LOCAL, "internal error in the proxy while reading the answer")
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,15 @@ OURS = contract.Failure(Kind.LOCAL, "the proxy cannot read its answer")
         (refusal(529), True, "529", "outage", TOKEN_2, "available", True),
         (BUSY, True, "first event overloaded_error", "outage", TOKEN_2, "available", True),
         (RESET, True, "connection closed", "outage", TOKEN_2, "available", True),
-        (OURS, True, "the proxy cannot read its answer", "target", TOKEN_2, "available", False),
+        (
+            OURS,
+            True,
+            "internal error in the proxy while reading the answer",
+            "target",
+            TOKEN_2,
+            "available",
+            False,
+        ),
         (DEAD, True, "Connect call failed", "outage", GLM, "available", True),
         (SILENT, True, "silent for 120 s", "outage", GLM, "available", True),
         (DEAD, False, "Connect call failed", "outage", TOKEN_2, "available", True),

@@ -357,13 +357,13 @@ class TestSeveralAttempts:
         assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "60"})
         assert message == (
             "anthropic/claude-opus-5-5 (token 1): 429; anthropic/claude-opus-5-5 (token 2): 429. "
-            "All Claude tokens rest, the first is due in 3601 s, at 2027-01-15T09:00:00+00:00"
+            "All Claude tokens are resting; the first is available in 3601 s, at 2027-01-15T09:00:00+00:00"
         )
 
     def test_the_wait_is_the_pools_not_the_last_tokens(self) -> None:
         seen = told(claude(429, headers={"retry-after": "50"}), wait=7)
         assert seen[3] == {"retry-after": "7"}
-        assert "due in 7 s" in seen[2]
+        assert "available in 7 s" in seen[2]
 
     @pytest.mark.parametrize("wait", [49.9, 50, None])
     def test_the_only_tokens_limit_passes(self, wait: float | None) -> None:
@@ -394,10 +394,12 @@ class TestSeveralAttempts:
 
 
 def test_nothing_could_be_tried() -> None:
-    assert told() == (500, "api_error", "No Claude token is usable", NO_RETRY)
+    assert told() == (500, "api_error", "All Claude tokens are disabled", NO_RETRY)
     status, kind, message, headers = told(wait=12.5)
     assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "13"})
-    assert message.startswith("All Claude tokens rest, the first is due in 13 s, at 2027-01-15T08")
+    assert message.startswith(
+        "All Claude tokens are resting; the first is available in 13 s, at 2027-01-15T08"
+    )
 
 
 def test_content_and_headers_do_not_show_in_a_repr() -> None:

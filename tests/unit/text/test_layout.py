@@ -61,7 +61,7 @@ def test_elide(count: int, limit: int) -> None:
     assert shown[-1] == lines[-1]
     if count > limit:
         kept = len(shown) - 1
-        assert shown[3].startswith(f"… {count - kept:,} lines left out")
+        assert shown[3].startswith(f"… {count - kept:,} lines not shown")
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_nobody_is_looking() -> None:
             ),
             "✗ token 1 …abcd 429, rests 3600 s → token 2 …wxyz",
         ),
-        (failed_attempt(then=http.Response.make(404)), "✗ zai/glm-5 429 → answered here"),
+        (failed_attempt(then=http.Response.make(404)), "✗ zai/glm-5 429 → answered by the proxy"),
         (failed_attempt(number=3), "✗ zai/glm-5 429"),
     ],
 )

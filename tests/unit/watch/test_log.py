@@ -33,7 +33,7 @@ RESTS = [quota.Rest(4600.0, None, "429, retry-after")]
         ),
         (
             failed_attempt(then=http.Response.make(404), **TOKEN_1),
-            "opus: anthropic (token 1 …abcd) 429 → answered here",
+            "opus: anthropic (token 1 …abcd) 429 → answered by the proxy",
         ),
         (
             failed_attempt(effects=RESTS, **TOKEN_1),

@@ -200,7 +200,7 @@ def test_other_flows(kept: Kept, make: Callable[[], flow.Flow]) -> None:
 
 @pytest.mark.parametrize("option", ["keep_flows", "keep_megabytes"])
 def test_a_limit_below_nothing_is_refused(kept: Kept, option: str) -> None:
-    with pytest.raises(exceptions.OptionsError, match=f"{option}: expected a number from 0 on"):
+    with pytest.raises(exceptions.OptionsError, match=f"{option}: expected 0 or a positive number"):
         kept.limit(**{option: -1})
 
 

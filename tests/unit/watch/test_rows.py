@@ -51,7 +51,7 @@ def test_a_request_on_its_way() -> None:
             "✗ opus-5-5 → zai/glm-5 · try 2 · overloaded_error",
             "failed",
         ),
-        (counted(complete=False), "✗ opus-5-5 → zai/glm-5 · try 2 · broke off", "failed"),
+        (counted(complete=False), "✗ opus-5-5 → zai/glm-5 · try 2 · interrupted", "failed"),
     ],
 )
 def test_a_stream_has_ended(progress: Progress, comment: str, state: str) -> None:

@@ -63,7 +63,7 @@ def test_what_was_flushed_is_not_held_back() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, br"])
 def test_data_in_another_encoding(encoding: str) -> None:
-    with pytest.raises(ValueError, match=r"content-encoding: expected .* data, got other bytes"):
+    with pytest.raises(ValueError, match=r"content-encoding: (invalid|truncated) .* data"):
         content_encoding.Decompressor(encoding).feed(
             b"event: ping and more of it, in plain text" * 20
         )
@@ -74,7 +74,7 @@ def test_cut_short(encoding: str, encoded: bytes) -> None:
     encoded = encoded.rstrip(b"\0")
     decompressor = content_encoding.Decompressor(encoding)
     decompressor.feed(encoded[:-1])
-    with pytest.raises(ValueError, match=r"content-encoding: expected more .* data, got its end"):
+    with pytest.raises(ValueError, match=r"content-encoding: truncated .* data"):
         decompressor.finish()
 
 

@@ -38,7 +38,8 @@ def is_object(text: str) -> bool:
 
 
 def arguments(text: str) -> bytes:
-    """A tool call's arguments as a JSON object; {} where they are none: the tool says what it misses."""
+    """A tool call's arguments as a JSON object; {} if they aren't one, so that the tool reports
+    what is missing."""
     if is_object(text):
         return text.encode()
     try:
@@ -73,7 +74,7 @@ def _is_cut(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Asked:
-    """What an answer has to know of its request."""
+    """What translating an answer requires from its request."""
 
     model: str
     """The name that the client asked for, and is answered with."""
@@ -83,7 +84,7 @@ class Asked:
     ids: set[str]
     """The ids of the conversation's calls."""
     new_id: Callable[[], str]
-    """Letters and digits that nobody had before."""
+    """Returns new unique letters and digits."""
 
     def head(self) -> dict[str, Any]:
         """An answer's fields besides its content and how it ended."""
@@ -101,7 +102,7 @@ class Asked:
 
     @property
     def tags(self) -> bool:
-        """Whether signatures say whose thinking it is, and what its provider wants back."""
+        """Whether signatures carry the provider's tag, and what the provider requires back."""
         return self.provider.thinking.responses == "tag"
 
     def signature(self, payload: str) -> str:
@@ -120,10 +121,9 @@ class Asked:
 def stop(
     finish: str | None, matched: Any, arguments: Iterable[str], asked: Asked
 ) -> dict[str, str | None]:
-    """How an answer ended.
-
-    `arguments` are those of the calls. A call is one whatever the provider says ended the answer, unless
-    that cut it off in the midst of them.
+    """The stop reason and stop sequence. `arguments` are those of the tool calls. If there are any,
+    the reason is `tool_use` whatever the provider reports, unless the answer was cut off inside a
+    call's arguments: then it is `max_tokens`.
     """
     sequence = matched if matched in asked.stops else None
     reason = STOPS.get(finish or "", "stop_sequence" if sequence else "end_turn")

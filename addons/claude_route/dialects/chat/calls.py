@@ -93,8 +93,8 @@ class Calls:
     def find(self, piece: completions.ToolCall) -> Call:
         """The call that a piece belongs to.
 
-        That is what `index` says; but some leave it out, and Gemini has said 0 for each of several
-        calls that came whole.
+        `index` identifies it, but some providers omit it, and Gemini has sent 0 for each of several
+        complete calls.
         """
         if piece.index is not None:
             found = self._by_index.get(piece.index)

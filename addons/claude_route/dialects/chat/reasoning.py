@@ -1,7 +1,7 @@
 """Reasoning of Chat Completions as thinking blocks, and back to the provider that made it.
 
-Providers name it variously, and want it back under the name that they gave it: what is needed for that
-stands in the block's signature, after the tag that names the provider.
+Providers use different names for it, and require it back under the same name. The block's signature
+records the name, after the tag with the provider.
 """
 
 from __future__ import annotations

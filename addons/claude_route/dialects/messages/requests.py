@@ -1,7 +1,7 @@
 """A Messages API request: the parts that we read, the rest raw.
 
-https://platform.claude.com/docs/en/api/messages. A conversation may have 32 MB: it is gone through
-once, and what nobody changes is never built anew.
+https://platform.claude.com/docs/en/api/messages. A conversation may have 32 MB, so it is scanned
+once, and unchanged parts are never re-encoded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What must not cross: others' thinking, credentials, fields that only Anthropic understands."""
+"""Removes what a provider must not get: others' thinking, credentials, fields that only Anthropic
+understands."""
 
 from __future__ import annotations
 
@@ -140,7 +141,7 @@ class Translator:
                 return streams.Stream()
 
     def answer(self, body: bytes) -> bytes:
-        """A whole answer. What is none goes on as it is."""
+        """A complete answer. Anything else passes unchanged."""
         match self._provider.thinking.responses:
             case "tag":
                 return thinking_answer.tag(body, self._provider.name)

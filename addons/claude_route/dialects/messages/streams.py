@@ -86,7 +86,7 @@ class Stream:
     def broken(self, why: str) -> bytes:
         self.complete = True
         if self._lacks_stop:
-            # The stop reason was there: nothing is missing but the word that nothing is.
+            # The stop reason has arrived, so only the closing event is missing.
             return sse.encode("message_stop", b'{"type":"message_stop"}')
         self.error = "api_error"
         return sse.encode("error", envelope.body(self.error, f"The answer broke off: {why}"))

@@ -1,7 +1,7 @@
-"""Whose a thinking block is: providers refuse the thinking of others.
+"""Which provider made a thinking block: providers reject the thinking of others.
 
-Claude Code sends back each block that it was given, with its signature as it was, and does not say
-who made it. So blocks of providers other than Anthropic are given a tag, in front of the signature.
+Claude Code returns each block with its signature unchanged, but doesn't record who made it. So the
+signatures of blocks from providers other than Anthropic get a tag as a prefix.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def read(fields: Any, before: usage.Usage = usage.NONE) -> usage.Usage:
 
 
 def _number(value: Any, otherwise: int) -> int:
-    # Whatever is beyond a double's whole numbers is no count of tokens.
+    # Numbers that a double can't represent exactly aren't token counts.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return otherwise
     return int(value) if 0 <= value < 2**53 else otherwise

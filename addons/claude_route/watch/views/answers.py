@@ -1,4 +1,4 @@
-"""An answer as a page of text: how it stands, what it took, what it says."""
+"""An answer as a page of text: its state, its usage, its content."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from claude_route.watch.views import blocks
 
 
 class About(NamedTuple):
-    """What the answer itself does not tell."""
+    """What the answer itself doesn't contain."""
 
     routing: str = ""
     """Who was asked, who answered."""
@@ -50,7 +50,7 @@ def _state(answer: fold.Answer, about: About) -> str:
     elif about.running:
         told = ["◌ STREAMING"]
     else:
-        told = ["✗ INCOMPLETE: it broke off"]
+        told = ["✗ INCOMPLETE: the stream was interrupted"]
     if answer.stop:
         sequence = f" {answer.stop_sequence!r}" if answer.stop_sequence else ""
         told.append(f"stop reason {answer.stop}{sequence}")
@@ -75,7 +75,7 @@ def _usage(answer: fold.Answer, about: About) -> str:
     if len(shares) > 1:
         told += f" ({', '.join(shares)})"
     if about.running and not answer.stop:
-        # What a stream tells at its beginning is not what it comes to.
+        # The output count at the beginning of a stream isn't final.
         return told
     told += f" · out {quantities.count(used.output)}"
     return told if about.cost is None else f"{told} · ${about.cost:.4f} at list prices"
@@ -88,5 +88,5 @@ def _wire(answer: fold.Answer) -> str:
     if answer.pings:
         told.append(f"{answer.pings} of them {'a ping' if answer.pings == 1 else 'pings'}")
     if answer.unread:
-        told.append(f"{answer.unread} not understood")
+        told.append(f"{answer.unread} that could not be parsed")
     return " · ".join(told)

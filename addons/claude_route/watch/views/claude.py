@@ -1,7 +1,7 @@
 """How requests to models and their answers look in mitmweb and in mitmproxy's console.
 
-Three content views: `claude`, chosen by itself; `claude-full`, with nothing left out; and
-`claude-upstream`, with what was sent upstream where that isn't what the client sent.
+Three content views: `claude`, chosen automatically; `claude-full`, with nothing left out; and
+`claude-upstream`, with the upstream request if it differs from the client's.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SHOWN_AS_TEXT = 1_000_000
 
 
 class Claude(contentviews.Contentview):
-    """mitmproxy asks it in its event loop, so all connections wait for it."""
+    """mitmproxy renders views in its event loop, so all connections wait for them."""
 
     syntax_highlight = "none"
 
@@ -60,7 +60,7 @@ class Claude(contentviews.Contentview):
             return plain(data)
 
     def page(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        """Raises ValueError, and whatever a body that is no request and no answer leads to."""
+        """Raises ValueError, and any other exception that a malformed body causes."""
         flow = metadata.flow
         if isinstance(flow, http.HTTPFlow) and metadata.http_message is flow.response:
             return answer_page(data, metadata, full=self.full)
@@ -74,17 +74,18 @@ class Upstream(Claude):
         if not isinstance(flow, http.HTTPFlow):
             return super().page(data, metadata)
         if metadata.http_message is flow.response:
-            said = "(The answer as the client got it; as the upstream sent it, it isn't kept.)"
+            said = "(The answer as the client received it. The upstream's original isn't kept.)"
             return f"{said}\n\n{super().page(data, metadata)}"
         request = upstream_requests.of(flow)
         if request is not None:
             return upstream_page(request, data)
         if labels.read(flow.metadata).rewritten:
             said = (
-                "(What was sent upstream is no more known. It wasn't this, the client's request:)"
+                "(The upstream request is no longer in memory. "
+                "It differed from the client's, shown below.)"
             )
         else:
-            said = "(The client's body went upstream as it came:)"
+            said = "(The client's body went upstream unchanged.)"
         return f"{said}\n\n{super().page(data, metadata)}"
 
 
@@ -193,7 +194,7 @@ def differences(before: bytes, after: bytes) -> str:
         "added": [key for key in new if key not in old],
     }
     told = [f"{what}: {', '.join(keys)}" for what, keys in parts.items() if keys]
-    return "Against the client's request, " + (" · ".join(told) or "nothing differs")
+    return "Compared with the client's request: " + (" · ".join(told) or "no differences")
 
 
 def plain(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What the list of flows says of each: one line, made for the eye."""
+"""The comments in the list of flows: one line each."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def following(then: contract.Try | http.Response | None) -> str:
     """Who is asked after an attempt that failed; empty if nobody is."""
     if isinstance(then, contract.Try):
         return then.token or then.target
-    return "answered here" if then else ""
+    return "answered by the proxy" if then else ""
 
 
 def why(failed: contract.FailedAttempt) -> str:

@@ -1,7 +1,7 @@
 """A request as a page of text: who is asked what, how large its parts are, and the conversation.
 
-Messages and Chat Completions both. Bodies have megabytes, and the page is made anew each time that
-someone looks: so what isn't shown is decoded, but gone through no further.
+Messages and Chat Completions both. Bodies have megabytes, and the page is rendered at every view,
+so parts that aren't shown are decoded but not processed further.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
     lines = [layout.rule("conversation"), *_brief(1, old[0], writer)]
     if start > 1:
         between = quantities.count(start - 1)
-        lines.append(f"     … {between} messages left out (all of them: the view claude-full)")
+        lines.append(f"     … {between} messages not shown (choose the view claude-full)")
     for number, part in enumerate(old[start:], start + 1):
         lines += _brief(number, part, writer)
     return lines

@@ -7,7 +7,7 @@ import pytest
 
 from claude_route.dialects.chat import errors
 
-KEY = (500, "api_error", "the provider refuses the key that the profile has for it")
+KEY = (500, "api_error", "the provider rejects the API key in the proxy's profile")
 
 
 def translated(status: int, body: Any) -> tuple[int, str, str]:
@@ -167,10 +167,10 @@ def test_body(status: int, body: Any, expected: tuple[int, str, str]) -> None:
         (error("No", code=401), KEY),
         ({"choices": [{"error": {"code": 502, "message": "Gone"}}]}, (502, "api_error", "Gone")),
         (b"nonsense", (500, "api_error", "nonsense")),
-        (b"", (500, "api_error", "the provider says nothing of what went wrong")),
+        (b"", (500, "api_error", "the provider gave no error message")),
         (
             {"choices": [{"delta": {}, "finish_reason": "error"}]},
-            (500, "api_error", "the provider says nothing of what went wrong"),
+            (500, "api_error", "the provider gave no error message"),
         ),
     ],
 )

@@ -450,7 +450,7 @@ def test_nothing_said(chunks: list[Any]) -> None:
     assert stream.failed == ("api_error", "the provider ended the stream without an answer")
 
 
-BROKEN = ("api_error", "The answer broke off: the provider ended it too early")
+BROKEN = ("api_error", "The stream was interrupted: the provider ended the stream early")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def error(kind: str, message: str = "No", **more: Any) -> dict[str, Any]:
         (200, error("not_found_error"), (400, "invalid_request_error", "No")),
         (200, error("1302", "Slow", code="429"), (429, "rate_limit_error", "Slow")),
         (200, {"message": "bare", "type": "overloaded_error"}, (529, "overloaded_error", "bare")),
-        (200, error("x", ""), (500, "api_error", "the provider says nothing of what went wrong")),
+        (200, error("x", ""), (500, "api_error", "the provider gave no error message")),
         (
             400,
             error("invalid_request_error", "Invalid request: exceeded model token limit: 9"),

@@ -167,7 +167,7 @@ def test_broken(wire: bytes, name: str) -> None:
     assert last.name == name
     assert stream.complete
     if name == "error":
-        assert json.loads(last.data)["error"]["message"] == "The answer broke off: reset"
+        assert json.loads(last.data)["error"]["message"] == "The stream was interrupted: reset"
     assert stream.error == ("api_error" if name == "error" else "")
 
 

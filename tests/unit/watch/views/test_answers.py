@@ -33,7 +33,7 @@ def test_a_page() -> None:
         "complete · stop reason end_turn · first byte after 800 ms · 4.1 s in all",
         "in 21,300 (18,000 from cache, 3,000 to cache, 300 not cached) · out 156"
         " · $0.0123 at list prices",
-        "msg_1 · 45 events · 2 of them pings · 1 not understood",
+        "msg_1 · 45 events · 2 of them pings · 1 that could not be parsed",
         layout.rule("1/1 text"),
         "  Done.",
     ]
@@ -50,8 +50,12 @@ def test_a_page() -> None:
             "complete · stop reason stop_sequence 'END'",
         ),
         ({}, True, "◌ STREAMING"),
-        ({}, False, "✗ INCOMPLETE: it broke off"),
-        ({"stop": "end_turn"}, False, "✗ INCOMPLETE: it broke off · stop reason end_turn"),
+        ({}, False, "✗ INCOMPLETE: the stream was interrupted"),
+        (
+            {"stop": "end_turn"},
+            False,
+            "✗ INCOMPLETE: the stream was interrupted · stop reason end_turn",
+        ),
         ({"error": ("overloaded_error", "no")}, True, "✗ overloaded_error"),
     ],
 )
@@ -90,5 +94,5 @@ def test_a_long_answer_fits_and_shows_its_end(running: bool) -> None:
     assert len(lines) == layout.MAX_LINES
     assert lines[-1] == "  line 4999"
     assert "  line 0" in lines
-    assert sum("left out" in line for line in lines) == 1
+    assert sum("not shown (" in line for line in lines) == 1
     assert len(answers.render(long, About(), full=True).splitlines()) > 5000

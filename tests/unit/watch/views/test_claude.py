@@ -97,8 +97,8 @@ def test_routing(metadata: dict[str, Any], line: str) -> None:
     ("live", "error", "state"),
     [
         (True, False, "◌ STREAMING"),
-        (False, False, "✗ INCOMPLETE: it broke off"),
-        (True, True, "✗ INCOMPLETE: it broke off"),
+        (False, False, "✗ INCOMPLETE: the stream was interrupted"),
+        (True, True, "✗ INCOMPLETE: the stream was interrupted"),
     ],
 )
 def test_an_answer_that_runs(live: bool, error: bool, state: str) -> None:
@@ -174,7 +174,7 @@ def test_what_went_upstream() -> None:
         "authorization: Bearer {{openrouter}}",
     ]
     assert (
-        "Against the client's request, changed: model, messages · left out: stream · added: stop"
+        "Compared with the client's request: changed: model, messages · left out: stream · added: stop"
         in " ".join(lines)
     )
     assert 'stop: ["x"]' in lines
@@ -184,8 +184,8 @@ def test_what_went_upstream() -> None:
 @pytest.mark.parametrize(
     ("metadata", "said"),
     [
-        ({}, "(The client's body went upstream as it came:)"),
-        ({"route_rewritten": True}, "(What was sent upstream is no more known."),
+        ({}, "(The client's body went upstream unchanged.)"),
+        ({"route_rewritten": True}, "(The upstream request is no longer in memory."),
     ],
 )
 def test_what_went_upstream_is_not_always_known(metadata: dict[str, Any], said: str) -> None:
@@ -194,7 +194,7 @@ def test_what_went_upstream_is_not_always_known(metadata: dict[str, Any], said: 
     assert page.startswith(said)
     assert page.endswith("  What is this?")
     _, page = shown(flow, flow.response, "claude-upstream")
-    assert page.startswith("(The answer as the client got it;")
+    assert page.startswith("(The answer as the client received it.")
 
 
 @pytest.mark.parametrize(

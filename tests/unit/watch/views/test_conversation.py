@@ -166,7 +166,7 @@ def test_a_page_fits_whatever_the_conversation(count: int) -> None:
 def test_old_messages_that_are_left_out_are_told() -> None:
     many = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2000}
     lines = conversation.render(body(many), registry.MESSAGES).splitlines()
-    left_out = next(line for line in lines if "left out" in line)
+    left_out = next(line for line in lines if "not shown (" in line)
     number = int(left_out.split()[1].replace(",", ""))
     # The first, those left out, those in a line each, the last four.
     assert 1 + number + sum("user" in line for line in lines) - 1 == 2000
