@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from bench import measure
+from claude_route import targets
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 
@@ -60,7 +61,7 @@ def conversation(size: int) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def request_times(body: bytes, target: profiles.Target) -> list[float]:
+def request_times(body: bytes, target: targets.Target) -> list[float]:
     """Seconds of processor time, which other processes change little."""
     times = []
     for _ in range(RUNS):
@@ -71,7 +72,7 @@ def request_times(body: bytes, target: profiles.Target) -> list[float]:
     return times
 
 
-def delta_times(body: bytes, target: profiles.Target) -> list[float]:
+def delta_times(body: bytes, target: targets.Target) -> list[float]:
     """Seconds, of a stream's words one by one."""
     stream = dialect.call(requests.read(body), target).stream()
     chunk = (

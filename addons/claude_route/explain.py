@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from claude_route import targets
 from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import plan
@@ -68,7 +69,7 @@ def _lines(
     )
 
 
-def _has_available(pool: rotation.Pool, target: profiles.Target) -> bool:
+def _has_available(pool: rotation.Pool, target: targets.Target) -> bool:
     return pool.rehearsal().pick(model=target.model) is not None
 
 
@@ -79,7 +80,7 @@ def _passed_over(candidate: profiles.Candidate) -> str:
     return f"{name} is {target}{', which is ' if why == profiles.ASKED_ALREADY else ': '}{why}"
 
 
-def _target(target: profiles.Target, profile: profiles.Profile, pool: rotation.Pool) -> str:
+def _target(target: targets.Target, profile: profiles.Profile, pool: rotation.Pool) -> str:
     provider = target.provider
     match provider.auth:
         case "pool" if not len(pool):

@@ -7,10 +7,9 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from claude_route import targets
 from claude_route.dialects.chat import dialect
 from claude_route.dialects.messages import requests
-from claude_route.profile import profiles
-from claude_route.profile import providers
 from claude_route.wire import sse
 
 PNG = "iVBORw0KGgo="
@@ -30,8 +29,8 @@ def target(
     reasoning: Any = None,
     drop: tuple[str, ...] = (),
     set: dict[str, Any] | None = None,
-) -> profiles.Target:
-    provider = providers.Provider(
+) -> targets.Target:
+    provider = targets.Provider(
         name=name,
         base_url=f"https://{host}/v1",
         scheme="https",
@@ -42,7 +41,7 @@ def target(
         auth="bearer",
         api_key="secret-key",
         missing=(),
-        thinking=providers.Thinking(requests, responses),
+        thinking=targets.Thinking(requests, responses),
         reasoning=reasoning,
         headers={},
         drop=drop,
@@ -52,10 +51,10 @@ def target(
         first_byte_timeout=120,
         idle_timeout=300,
     )
-    return profiles.Target(provider, model)
+    return targets.Target(provider, model)
 
 
-def call(body: dict[str, Any] | bytes, to: profiles.Target | None = None) -> dialect.Call:
+def call(body: dict[str, Any] | bytes, to: targets.Target | None = None) -> dialect.Call:
     """A call whose ids are 1, 2, 3 and so on."""
     if isinstance(body, dict):
         body = json.dumps({"model": "claude-opus", "messages": [], **body}).encode()
@@ -63,7 +62,7 @@ def call(body: dict[str, Any] | bytes, to: profiles.Target | None = None) -> dia
     return dialect.call(requests.read(body), to or target(), ids.__next__)
 
 
-def sent(body: dict[str, Any], to: profiles.Target | None = None) -> dict[str, Any]:
+def sent(body: dict[str, Any], to: targets.Target | None = None) -> dict[str, Any]:
     """The request that the provider gets."""
     translated: dict[str, Any] = json.loads(call(body, to).body)
     return translated
@@ -136,7 +135,7 @@ USAGE = {"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 3}}
 
 def streamed(
     *chunks: Any,
-    to: profiles.Target | None = None,
+    to: targets.Target | None = None,
     body: dict[str, Any] | None = None,
     done: bool = True,
 ) -> dict[str, Any]:
@@ -148,7 +147,7 @@ def streamed(
 
 def answered(
     message: dict[str, Any],
-    to: profiles.Target | None = None,
+    to: targets.Target | None = None,
     finish: str | None = "stop",
     **fields: Any,
 ) -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from claude_route import targets
 from claude_route.cli import columns
+from claude_route.dialects import registry
 from claude_route.profile import profiles
 from claude_route.routing import rotation
-
-DIALECTS = {"anthropic": "Messages", "openai": "Chat Completions"}
 
 
 def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
@@ -20,7 +20,7 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
         (
             provider.name,
             provider.base_url or "-",
-            DIALECTS[provider.api],
+            registry.of(provider).label,
             _credential(provider, profile),
         )
         for provider in profile.providers.values()
@@ -47,7 +47,7 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
         yield from (f"  {warning}" for warning in profile.warnings)
 
 
-def _credential(provider: profiles.Provider, profile: profiles.Profile) -> str:
+def _credential(provider: targets.Provider, profile: profiles.Profile) -> str:
     if provider.missing:
         return f"not used: {provider.unset}"
     match provider.auth:
@@ -61,7 +61,7 @@ def _credential(provider: profiles.Provider, profile: profiles.Profile) -> str:
             return "its key"
 
 
-def _target(target: profiles.Target) -> str:
+def _target(target: targets.Target) -> str:
     return f"{target} (not used)" if target.provider.missing else str(target)
 
 

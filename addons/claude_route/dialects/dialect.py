@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 from typing import Protocol
 
+from claude_route import targets
 from claude_route.dialects import errors
 from claude_route.dialects import fold
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
-from claude_route.profile import profiles
 from claude_route.wire import sse
 
 
@@ -87,6 +87,10 @@ class Dialect(Protocol):
         """As a profile's `api` has it."""
 
     @property
+    def label(self) -> str:
+        """As people call it: `Chat Completions`."""
+
+    @property
     def paths(self) -> tuple[str, ...]:
         """What the paths of its requests end with."""
 
@@ -98,7 +102,7 @@ class Dialect(Protocol):
         """Where on a provider's base URL a request goes that came for a path of ours, query
         included."""
 
-    def request(self, request: requests.Request, target: profiles.Target) -> Call:
+    def request(self, request: requests.Request, target: targets.Target) -> Call:
         """The request for a target.
 
         Raises:

@@ -1,11 +1,11 @@
-"""The dialects by name. A new one is a line here, and one in `profile.providers`."""
+"""The dialects by name. A new one is one more line in BY_NAME, and its folder."""
 
 from __future__ import annotations
 
+from claude_route import targets
 from claude_route.dialects import dialect
 from claude_route.dialects.chat import dialect as chat
 from claude_route.dialects.messages import dialect as messages
-from claude_route.profile import providers
 
 MESSAGES: dialect.Dialect = messages.Messages()
 """What clients speak, too."""
@@ -23,7 +23,7 @@ PATHS = tuple(path for entry in BY_NAME.values() for path in entry.paths)
 """What the paths of requests end with, in any dialect."""
 
 
-def of(provider: providers.Provider) -> dialect.Dialect:
+def of(provider: targets.Provider) -> dialect.Dialect:
     """What a provider speaks."""
     return BY_NAME[provider.api]
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import dotenv
 
+from claude_route import targets
 from claude_route.profile import litellm
 from claude_route.profile import patterns
 from claude_route.profile import providers
@@ -23,20 +24,8 @@ from claude_route.profile import yaml_loader
 
 logger = logging.getLogger(__name__)
 
-Provider = providers.Provider
-
 ASKED_ALREADY = "asked already"
 """Why a candidate is passed over that is the same target as one before it."""
-
-
-class Target(NamedTuple):
-    """One provider with the model name that it knows."""
-
-    provider: Provider
-    model: str
-
-    def __str__(self) -> str:
-        return f"{self.provider.name}/{self.model}"
 
 
 class Candidate(NamedTuple):
@@ -44,7 +33,7 @@ class Candidate(NamedTuple):
 
     name: str
     """As the client or the profile names it."""
-    target: Target | None
+    target: targets.Target | None
     """None where the profile knows no such model."""
     passed_over: str
     """Why it is never asked, in words that follow its name; empty where it is."""
@@ -66,8 +55,8 @@ class Profile:
     name: str
     """The file's name without its suffix."""
     path: Path
-    providers: Mapping[str, Provider] = field(hash=False)
-    models: patterns.Table[Target] = field(hash=False)
+    providers: Mapping[str, targets.Provider] = field(hash=False)
+    models: patterns.Table[targets.Target] = field(hash=False)
     """Model name or pattern -> target, whose model may hold `*`."""
     fallbacks: patterns.Table[tuple[str, ...]] = field(hash=False)
     """Model name or pattern -> models to try next, named as in `models`, which may hold `*`."""
@@ -80,7 +69,7 @@ class Profile:
     warnings: tuple[str, ...]
     """Warnings to log at start."""
 
-    def target(self, model: str) -> Target | None:
+    def target(self, model: str) -> targets.Target | None:
         """The target that a client's model name stands for; it may be unusable (`missing`)."""
         found = self.models.find(model)
         if found is None:
@@ -111,7 +100,7 @@ class Profile:
             candidates.append(Candidate(name, target, why))
         return candidates
 
-    def fallback_targets(self, model: str) -> tuple[Target, ...]:
+    def fallback_targets(self, model: str) -> tuple[targets.Target, ...]:
         """The usable targets to try after target(model), in order, each once."""
         _, *fallbacks = self.candidates(model)
         return tuple(
@@ -246,7 +235,9 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
     )
 
 
-def _target(pattern: str, at: values.Value, known: Mapping[str, Provider]) -> Target:
+def _target(
+    pattern: str, at: values.Value, known: Mapping[str, targets.Provider]
+) -> targets.Target:
     name, _, model = at.text(expected="provider/model").partition("/")
     if name not in known:
         raise at.error(f"one of the providers {_list(known)}")
@@ -254,10 +245,10 @@ def _target(pattern: str, at: values.Value, known: Mapping[str, Provider]) -> Ta
         raise at.error(f"{name}/ followed by a model name")
     if model.count("*") > pattern.count("*"):
         raise at.error(f"no more `*` than in {pattern!r}")
-    return Target(known[name], model)
+    return targets.Target(known[name], model)
 
 
-def _fallback(pattern: str, at: values.Value, models: patterns.Table[Target]) -> str:
+def _fallback(pattern: str, at: values.Value, models: patterns.Table[targets.Target]) -> str:
     name = at.text(expected="a model name")
     if name.count("*") > pattern.count("*"):
         raise at.error(f"no more `*` than in {pattern!r}")
@@ -299,7 +290,7 @@ def _host(at: values.Value) -> str:
     return host
 
 
-def _doubts(known: Iterable[Provider]) -> list[str]:
+def _doubts(known: Iterable[targets.Provider]) -> list[str]:
     doubts = []
     for provider in known:
         if provider.missing:
@@ -311,7 +302,7 @@ def _doubts(known: Iterable[Provider]) -> list[str]:
     return doubts
 
 
-def _unused(fallbacks: Iterable[str], models: patterns.Table[Target]) -> list[str]:
+def _unused(fallbacks: Iterable[str], models: patterns.Table[targets.Target]) -> list[str]:
     return [
         f"fallbacks.{name} is never used: no model has this name."
         for name in fallbacks

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from claude_route import targets
+from claude_route.dialects import registry
 from claude_route.profile import values
 
 KEYS = (
@@ -29,13 +28,6 @@ KEYS = (
     "first_byte_timeout",
     "idle_timeout",
 )
-
-ENDPOINTS = {
-    "anthropic": "/v1/messages",
-    "openai": "/chat/completions",
-}
-"""What `api` may name, and what the URL of a request has after base_url then. The dialects themselves
-are in `dialects.registry`, which knows profiles: a test holds that both know the same."""
 
 FIRST_BYTE_TIMEOUT = 120.0
 """Seconds, where a profile names none."""
@@ -67,61 +59,6 @@ VISIBLE_OR_SPACE = re.compile(r"[\x20-\x7e]*")
 HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
-type Auth = Literal["pool", "bearer", "x-api-key", "client", "none"]
-
-
-@dataclass(frozen=True)
-class Thinking:
-    """What happens to thinking blocks on their way to a provider and back."""
-
-    requests: Literal["own", "all", "none"]
-    """Dropped from requests: all but the provider's own, all, or none."""
-    responses: Literal["tag", "strip", "keep"]
-
-
-@dataclass(frozen=True)
-class Provider:
-    """An API that we can call."""
-
-    name: str
-    base_url: str
-    """Without a trailing slash; `/v1/messages` or `/chat/completions` comes after it."""
-    scheme: str
-    host: str
-    """Lower case, an IPv6 address without its brackets."""
-    port: int
-    path: str
-    """The path of base_url without a trailing slash: `` or `/api/anthropic`."""
-    api: str
-    """The name of its dialect."""
-    auth: Auth
-    api_key: str | None = field(repr=False)
-    """Sent where auth is `bearer` or `x-api-key`; None where it is missing."""
-    missing: tuple[str, ...]
-    """The unset environment variables that it names: it cannot be used until they are set."""
-    thinking: Thinking
-    reasoning: Literal["required"] | None
-    """Chat Completions: `required` sends an empty reasoning_content where there is none."""
-    headers: Mapping[str, str] = field(repr=False, hash=False)
-    """Sent with each request; names in lower case."""
-    drop: tuple[str, ...]
-    set: Mapping[str, Any] = field(hash=False)
-    count_tokens: Literal["forward", "estimate"]
-    connect_timeout: float
-    first_byte_timeout: float
-    idle_timeout: float
-
-    @property
-    def is_anthropic(self) -> bool:
-        """Whether this is Anthropic itself, wherever base_url points."""
-        return self.name == "anthropic"
-
-    @property
-    def unset(self) -> str:
-        """`ZAI_API_KEY is not set`, in words, where something is missing."""
-        return f"{' and '.join(self.missing)} {'is' if len(self.missing) == 1 else 'are'} not set"
-
-
 class Address(NamedTuple):
     base_url: str
     scheme: str
@@ -130,7 +67,7 @@ class Address(NamedTuple):
     path: str
 
 
-def read(name: str, value: values.Value) -> Provider:
+def read(name: str, value: values.Value) -> targets.Provider:
     """The provider that a profile describes under a name.
 
     Raises:
@@ -145,7 +82,7 @@ def read(name: str, value: values.Value) -> Provider:
     missing = value.unset()
     value = value.without_unset()
     is_anthropic = name == "anthropic"
-    dialects = ("anthropic",) if is_anthropic else tuple(ENDPOINTS)
+    dialects = ("anthropic",) if is_anthropic else tuple(registry.BY_NAME)
     api = value["api"].choice(*dialects, default="anthropic")
     required: Literal["required"] = value["reasoning"].choice("required", default="required")
     thinking = value["thinking"].only("requests", "responses")
@@ -154,7 +91,7 @@ def read(name: str, value: values.Value) -> Provider:
     auth = _auth(value["auth"], api_key, is_anthropic=is_anthropic)
     if auth in ("bearer", "x-api-key") and not api_key and not missing:
         raise value["api_key"].error(f"a key, because auth is {auth}", secret=True)
-    return Provider(
+    return targets.Provider(
         name=name,
         base_url=address.base_url,
         scheme=address.scheme,
@@ -165,7 +102,7 @@ def read(name: str, value: values.Value) -> Provider:
         auth=auth,
         api_key=api_key,
         missing=missing,
-        thinking=Thinking(
+        thinking=targets.Thinking(
             requests=thinking["requests"].choice("own", "all", "none", default="own"),
             responses=thinking["responses"].choice(
                 "tag", "strip", "keep", default="keep" if is_anthropic else "tag"
@@ -216,7 +153,7 @@ def _address(at: values.Value, api: str) -> Address:
     ):
         raise error
     path = url.path.rstrip("/")
-    end = ENDPOINTS[api]
+    end = registry.BY_NAME[api].endpoint("/v1/messages")
     if path.endswith(end):
         raise at.error(f"the URL without the final {end}")
     return Address(
@@ -235,9 +172,9 @@ def _api_key(at: values.Value) -> str | None:
     return key or None
 
 
-def _auth(at: values.Value, api_key: str | None, *, is_anthropic: bool) -> Auth:
+def _auth(at: values.Value, api_key: str | None, *, is_anthropic: bool) -> targets.Auth:
     if not is_anthropic:  # only Anthropic may get pool tokens and clients' own credentials
-        default: Auth = "bearer" if api_key else "none"
+        default: targets.Auth = "bearer" if api_key else "none"
         return at.choice("bearer", "x-api-key", "none", default=default)
     if api_key is None:
         default = "pool"

@@ -9,11 +9,11 @@ from typing import Literal
 from mitmproxy import http
 from mitmproxy.net.http import url
 
+from claude_route import targets
 from claude_route.access import credentials
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
-from claude_route.profile import profiles
 from claude_route.profile import providers
 from claude_route.proxy import contract
 from claude_route.proxy import reply
@@ -170,7 +170,7 @@ def is_wanted(request: http.Request) -> bool:
     return request.method == "POST" and http_message.path(request) in (MESSAGES, COUNT_TOKENS)
 
 
-def limits(provider: profiles.Provider, *, stream: bool) -> contract.Limits:
+def limits(provider: targets.Provider, *, stream: bool) -> contract.Limits:
     first_byte = provider.first_byte_timeout
     if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
         # An answer that isn't streamed arrives all at once. Unless the profile sets a time for

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from mitmproxy import http
 
 from claude_route import responses
+from claude_route import targets
 from claude_route.access import admissions
 from claude_route.access import redaction
 from claude_route.dialects import envelope
 from claude_route.dialects import errors
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
-from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
@@ -89,7 +89,7 @@ class Exchange:
         self.observer.began(self.routed)
         return self._go_on(self._next())
 
-    def _targets(self, model: str) -> list[profiles.Target]:
+    def _targets(self, model: str) -> list[targets.Target]:
         """Raises:
         LookupError: the profile doesn't know the model.
         ValueError: its provider lacks a key.
@@ -107,7 +107,7 @@ class Exchange:
                     f"model: {model!r} is not in this proxy's profile, which has: {names}"
                 )
             self.rotates = False
-            return [profiles.Target(anthropic, model)]
+            return [targets.Target(anthropic, model)]
         if target.provider.missing:
             missing = " and ".join(target.provider.missing)
             raise ValueError(

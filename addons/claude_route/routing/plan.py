@@ -7,14 +7,14 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from claude_route.profile import profiles
+from claude_route import targets
 from claude_route.routing import rotation
 
 
 class Step(NamedTuple):
     """One attempt: a target and a credential."""
 
-    target: profiles.Target
+    target: targets.Target
     token: rotation.Token | None = None
     """A pool token; None: the provider's own key or the client's credential."""
 
@@ -32,10 +32,10 @@ class Plan:
 
     def __init__(
         self,
-        targets: Sequence[profiles.Target],
+        targets: Sequence[targets.Target],
         *,
         pool: rotation.Pool | None,
-        is_down: Callable[[profiles.Target], bool],
+        is_down: Callable[[targets.Target], bool],
         session: str | None,
         max_attempts: int,
     ) -> None:
@@ -71,7 +71,7 @@ class Plan:
                 return step
         return None
 
-    def _pooled(self, pool: rotation.Pool, target: profiles.Target) -> Step | None:
+    def _pooled(self, pool: rotation.Pool, target: targets.Target) -> Step | None:
         token = pool.pick(self.session, self.tried, target.model)
         if token is None and not self.asked_resting and not self._stands_behind():
             token = pool.soonest(self.tried, target.model)
@@ -92,10 +92,10 @@ class Plan:
 
 
 def rehearse(
-    targets: Sequence[profiles.Target],
+    targets: Sequence[targets.Target],
     *,
     pool: rotation.Pool | None,
-    is_down: Callable[[profiles.Target], bool],
+    is_down: Callable[[targets.Target], bool],
     max_attempts: int,
 ) -> list[Step]:
     """The steps that a request of no session would take now, if every attempt were refused."""

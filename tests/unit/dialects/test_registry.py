@@ -12,9 +12,8 @@ from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
 from claude_route.profile import litellm
-from claude_route.profile import providers
 from claude_route.wire import sse
-from tests.unit import targets
+from tests.unit import examples
 
 BODY = json.dumps(
     {
@@ -92,15 +91,16 @@ USED = usage.Usage(input=7, output=42, cache_read=100)
 
 
 def call(name: str) -> dialect.Call:
-    target = targets.target("acme", api=name)
+    target = examples.target("acme", api=name)
     assert registry.of(target.provider) is registry.BY_NAME[name]
     return registry.BY_NAME[name].request(requests.read(BODY), target)
 
 
-def test_profiles_know_the_same_dialects() -> None:
-    assert providers.ENDPOINTS.keys() == registry.BY_NAME.keys()
-    for name, spoken in registry.BY_NAME.items():
-        assert spoken.endpoint("/v1/messages") == providers.ENDPOINTS[name]
+def test_each_has_a_name_for_people() -> None:
+    assert {name: spoken.label for name, spoken in registry.BY_NAME.items()} == {
+        "anthropic": "Messages",
+        "openai": "Chat Completions",
+    }
 
 
 def test_what_litellm_calls_is_a_dialect_of_ours() -> None:
@@ -158,7 +158,7 @@ def test_a_request(name: str) -> None:
 
 @NAMES
 def test_what_is_no_request(name: str) -> None:
-    target = targets.target("acme", api=name)
+    target = examples.target("acme", api=name)
     request = requests.read(b'{"model":"m","messages":[{"role":"user","content":[3]}]}')
     with pytest.raises(ValueError, match="expected"):
         registry.BY_NAME[name].request(request, target)

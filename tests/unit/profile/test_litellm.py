@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from claude_route import targets
 from claude_route.profile import litellm
 from claude_route.profile import profiles
 
@@ -68,7 +69,7 @@ def config(*deployments: dict[str, Any], **more: Any) -> str:
     return json.dumps({"model_list": entries, **more}, ensure_ascii=False)
 
 
-def only(**params: Any) -> profiles.Provider:
+def only(**params: Any) -> targets.Provider:
     """The provider of a config with one entry."""
     environ = params.pop("environ", {})
     (provider,) = parse(config({"model": "openai/gpt-5", **params}), **environ).providers.values()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from claude_route import targets
 from claude_route.profile import providers
 from claude_route.profile import values
 
@@ -19,7 +20,7 @@ def read(name: str = "zai", *, environ: dict[str, str] | None = None, **raw: Any
 
 
 def test_defaults() -> None:
-    assert read() == providers.Provider(
+    assert read() == targets.Provider(
         name="zai",
         base_url=URL,
         scheme="https",
@@ -30,7 +31,7 @@ def test_defaults() -> None:
         auth="none",
         api_key=None,
         missing=(),
-        thinking=providers.Thinking("own", "tag"),
+        thinking=targets.Thinking("own", "tag"),
         reasoning=None,
         headers={},
         drop=(),
@@ -46,7 +47,7 @@ def test_defaults_of_anthropic() -> None:
     anthropic = read("anthropic", base_url="http://gateway.corp:8443/claude/")
     assert anthropic.is_anthropic
     assert anthropic.auth == "pool"
-    assert anthropic.thinking == providers.Thinking("own", "keep")
+    assert anthropic.thinking == targets.Thinking("own", "keep")
     assert anthropic.count_tokens == "forward"
 
 
@@ -68,7 +69,7 @@ def test_all_keys_set() -> None:
     )
     assert provider.api == "openai"
     assert (provider.auth, provider.api_key) == ("x-api-key", "sk-1")
-    assert provider.thinking == providers.Thinking("all", "strip")
+    assert provider.thinking == targets.Thinking("all", "strip")
     assert provider.reasoning == "required"
     assert provider.headers == {"x-title": "claude code"}
     assert provider.drop == ("top_k", "temperature")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from claude_route import targets
 from claude_route.dialects.messages import requests
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
@@ -33,7 +34,7 @@ def test_limits(named: dict[str, float], stream: bool, first_byte: float) -> Non
     assert found.connect == 10
 
 
-def attempt_at(target: profiles.Target, client: http.Request) -> attempt.Attempt:
+def attempt_at(target: targets.Target, client: http.Request) -> attempt.Attempt:
     request = requests.read(client.content or b"")
     return attempt.Attempt(plan.Step(target), client, request, {})
 

@@ -19,7 +19,7 @@ from claude_route.dialects.messages import requests
 from claude_route.proxy import contract
 from claude_route.proxy import reply
 from claude_route.wire import sse
-from tests.unit import targets
+from tests.unit import examples
 
 EVENTS: list[tuple[str, dict[str, Any]]] = [
     ("message_start", {"message": {"id": "msg_1", "content": []}}),
@@ -51,8 +51,8 @@ def head(status: int = 200, kind: str = "text/event-stream", **more: str) -> htt
     return response
 
 
-ANTHROPIC = targets.target("anthropic")
-VLLM = targets.target("vllm", api="openai")
+ANTHROPIC = examples.target("anthropic")
+VLLM = examples.target("vllm", api="openai")
 REQUEST = requests.read(b'{"model":"m","messages":[{"role":"user","content":"hi"}],"stream":true}')
 
 

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from claude_route import targets
 from claude_route.dialects import error_body
-from claude_route.profile import profiles
 from claude_route.routing import plan
 from claude_route.routing import rotation
-from tests.unit import targets
+from tests.unit import examples
 
 SECRETS = [f"sk-ant-oat01-{'x' * 20}-{name}" for name in ("aaaa", "bbbb", "cccc", "dddd", "eeee")]
 
-CLAUDE = targets.target("anthropic", "claude-opus-5-5", auth="pool")
-HAIKU = targets.target("anthropic", "claude-haiku-5", auth="pool")
-GLM = targets.target("zai", "glm-5")
-KIMI = targets.target("kimi", "k2")
+CLAUDE = examples.target("anthropic", "claude-opus-5-5", auth="pool")
+HAIKU = examples.target("anthropic", "claude-haiku-5", auth="pool")
+GLM = examples.target("zai", "glm-5")
+KIMI = examples.target("kimi", "k2")
 TARGETS = {"opus": CLAUDE, "haiku": HAIKU, "glm": GLM, "kimi": KIMI}
 NAMES = {target: name for name, target in TARGETS.items()}
 
@@ -151,7 +151,7 @@ def test_a_target_that_goes_down_meanwhile_is_skipped() -> None:
 def test_a_session_keeps_its_token() -> None:
     pool = rotation.Pool(SECRETS, clock=lambda: 0.0)
 
-    def first(session: str) -> profiles.Target | rotation.Token | None:
+    def first(session: str) -> targets.Target | rotation.Token | None:
         made = plan.Plan(
             [CLAUDE], pool=pool, is_down=lambda _: False, session=session, max_attempts=4
         )

@@ -11,12 +11,12 @@ from typing import Any
 
 import msgspec
 
+from claude_route import targets
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.chat import tool_names
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
-from claude_route.profile import providers
 from claude_route.wire import rawjson
 
 STOPS = {
@@ -78,7 +78,7 @@ class Asked:
 
     model: str
     """The name that the client asked for, and is answered with."""
-    provider: providers.Provider
+    provider: targets.Provider
     names: tool_names.Names
     stops: tuple[str, ...]
     ids: set[str]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import fold
@@ -23,7 +24,6 @@ from claude_route.dialects.chat import fold as chat_fold
 from claude_route.dialects.chat import streams
 from claude_route.dialects.chat import translation
 from claude_route.dialects.messages import requests
-from claude_route.profile import profiles
 
 
 def _new_id() -> str:
@@ -55,13 +55,14 @@ class Chat:
     """Implements `dialect.Dialect`."""
 
     name = "openai"
+    label = "Chat Completions"
     paths = ("/chat/completions",)
     counts_tokens = False
 
     def endpoint(self, path: str) -> str:
         return "/chat/completions"
 
-    def request(self, request: requests.Request, target: profiles.Target) -> Call:
+    def request(self, request: requests.Request, target: targets.Target) -> Call:
         return call(request, target)
 
     def error(self, status: int, body: bytes) -> errors.Error:
@@ -82,7 +83,7 @@ class Chat:
 
 
 def call(
-    request: requests.Request, target: profiles.Target, new_id: Callable[[], str] = _new_id
+    request: requests.Request, target: targets.Target, new_id: Callable[[], str] = _new_id
 ) -> Call:
     """The request for a target; `new_id` makes letters and digits that nobody had before.
 

@@ -13,8 +13,8 @@ from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
+from claude_route import targets
 from claude_route.dialects.chat import tool_names
-from claude_route.profile import profiles
 
 _OPENAI = re.compile(r"(?:chatgpt-|gpt-\d|o\d)")
 _REASONING = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d))")
@@ -66,7 +66,7 @@ class Quirks(NamedTuple):
         return own
 
 
-def of(target: profiles.Target) -> Quirks:
+def of(target: targets.Target) -> Quirks:
     # OpenRouter and gateways put the vendor before a slash.
     model = target.model.rpartition("/")[2].lower()
     if target.provider.host.endswith("mistral.ai"):

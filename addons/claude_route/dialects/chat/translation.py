@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from claude_route import targets
 from claude_route.dialects.chat import fields
 from claude_route.dialects.chat import parts
 from claude_route.dialects.chat import quirks
@@ -22,7 +23,6 @@ from claude_route.dialects.chat import turns
 from claude_route.dialects.messages import foreign
 from claude_route.dialects.messages import foreign_blocks
 from claude_route.dialects.messages import requests
-from claude_route.profile import profiles
 from claude_route.wire import rawjson
 
 _ROLES = {"user", "assistant", "system"}
@@ -67,7 +67,7 @@ class Translation(NamedTuple):
     """The ids of the calls that the conversation holds."""
 
 
-def translate(request: requests.Request, target: profiles.Target) -> Translation:
+def translate(request: requests.Request, target: targets.Target) -> Translation:
     """The request that a target gets.
 
     Raises:
@@ -215,7 +215,7 @@ def _effort(thinking: _Thinking, effort: str | None, quirks: quirks.Quirks) -> s
 
 
 def _limit(
-    fields: fields.Fields, quirks: quirks.Quirks, provider: profiles.Provider
+    fields: fields.Fields, quirks: quirks.Quirks, provider: targets.Provider
 ) -> dict[str, Any]:
     """The most tokens to answer with, by the name that the target takes: what is `set` caps it."""
     caps = [provider.set[field] for field in _LIMITS if field in provider.set]

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import msgspec
 
+from claude_route import targets
 from claude_route.dialects.chat import parts
 from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.chat import tool_names
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
-from claude_route.profile import profiles
 
 _BETWEEN = "I have the results."
 """The assistant's word for servers that let no user speak right after a tool."""
@@ -45,7 +45,7 @@ class Turns:
         self,
         names: tool_names.Names,
         quirks: quirks.Quirks,
-        provider: profiles.Provider,
+        provider: targets.Provider,
         drop: Callable[[str], None],
     ) -> None:
         self.sent: list[dict[str, Any]] = []

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import fold
@@ -19,7 +20,6 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.dialects.messages import streams
 from claude_route.dialects.messages import usage as messages_usage
-from claude_route.profile import profiles
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,14 @@ class Messages:
     """Implements `dialect.Dialect`."""
 
     name = "anthropic"
+    label = "Messages"
     paths = ("/v1/messages", "/v1/messages/count_tokens")
     counts_tokens = True
 
     def endpoint(self, path: str) -> str:
         return path
 
-    def request(self, request: requests.Request, target: profiles.Target) -> Call:
+    def request(self, request: requests.Request, target: targets.Target) -> Call:
         return Call(scrub.request(request, target), (), scrub.Translator(target))
 
     def error(self, status: int, body: bytes) -> errors.Error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from claude_route.profile import profiles
+from claude_route import targets
 
 IDENTITY = frozenset({b"user-agent", b"x-app"})
 """Headers that say which client asks: Kimi serves only those that it knows by them."""
@@ -19,5 +19,5 @@ class Quirks(NamedTuple):
     """Refuses oneOf, anyOf and allOf at the top of a tool's schema."""
 
 
-def of(target: profiles.Target) -> Quirks:
+def of(target: targets.Target) -> Quirks:
     return Quirks(flat_schemas=target.provider.is_anthropic)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from claude_route import targets
 from claude_route.dialects.messages import foreign
 from claude_route.dialects.messages import quirks
 from claude_route.dialects.messages import requests
@@ -14,7 +15,6 @@ from claude_route.dialects.messages import schemas
 from claude_route.dialects.messages import streams
 from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import thinking_request
-from claude_route.profile import profiles
 from claude_route.wire import rawjson
 
 type Headers = tuple[tuple[bytes, bytes], ...]
@@ -52,7 +52,7 @@ _NOT_COUNTED = {
 }
 
 
-def headers(fields: Headers, provider: profiles.Provider) -> Headers:
+def headers(fields: Headers, provider: targets.Provider) -> Headers:
     """Those of a client's headers that a provider may get.
 
     They still hold the client's credential where the provider is Anthropic.
@@ -76,7 +76,7 @@ def beta(value: str | None, kind: Literal["oauth", "api"]) -> str:
     return ",".join(betas)
 
 
-def request(request: requests.Request, target: profiles.Target) -> bytes:
+def request(request: requests.Request, target: targets.Target) -> bytes:
     """The body for a target: the request's own where nothing has to change.
 
     Raises:
@@ -99,7 +99,7 @@ def request(request: requests.Request, target: profiles.Target) -> bytes:
     return request.body if request.model == target.model else request.with_model(target.model)
 
 
-def _for_anthropic(request: requests.Request, provider: profiles.Provider) -> requests.Edits:
+def _for_anthropic(request: requests.Request, provider: targets.Provider) -> requests.Edits:
     edits: dict[str, msgspec.Raw | None] = {}
     # In a thread, older thinking is with Anthropic. Too deeply nested a request can still pass on
     # without being looked into if there is no thinking in it.
@@ -111,7 +111,7 @@ def _for_anthropic(request: requests.Request, provider: profiles.Provider) -> re
     return edits
 
 
-def _custom(fields: requests.Edits, provider: profiles.Provider) -> requests.Edits:
+def _custom(fields: requests.Edits, provider: targets.Provider) -> requests.Edits:
     """The profile's `drop` and `set`, where they make a difference."""
     edits: dict[str, msgspec.Raw | None] = {name: None for name in provider.drop if name in fields}
     counts_only = "max_tokens" not in fields
@@ -127,7 +127,7 @@ def _custom(fields: requests.Edits, provider: profiles.Provider) -> requests.Edi
 class Translator:
     """Makes the client's answer out of a provider's."""
 
-    def __init__(self, target: profiles.Target) -> None:
+    def __init__(self, target: targets.Target) -> None:
         self._provider = target.provider
 
     def stream(self) -> streams.Stream:

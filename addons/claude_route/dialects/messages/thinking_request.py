@@ -8,9 +8,9 @@ from typing import Literal
 
 import msgspec
 
+from claude_route import targets
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
-from claude_route.profile import profiles
 from claude_route.wire import rawjson
 
 _CLEAR = "clear_thinking_20251015"
@@ -31,7 +31,7 @@ class _Block(msgspec.Struct, gc=False):
 _BLOCKS = list[_Block]
 
 
-def keep(history: list[requests.Message], provider: profiles.Provider) -> list[requests.Message]:
+def keep(history: list[requests.Message], provider: targets.Provider) -> list[requests.Message]:
     """The conversation with the thinking that the provider's policy lets it see.
 
     A message that stays as it is stays the same object.
@@ -49,7 +49,7 @@ def keep(history: list[requests.Message], provider: profiles.Provider) -> list[r
     ]
 
 
-def _keep(message: requests.Message, place: str, provider: profiles.Provider) -> requests.Message:
+def _keep(message: requests.Message, place: str, provider: targets.Provider) -> requests.Message:
     blocks = rawjson.decode(message.content, _BLOCKS, place)
     fates = [_fate(block, provider) for block in blocks]
     if "drop" not in fates and "untag" not in fates:
@@ -63,7 +63,7 @@ def _keep(message: requests.Message, place: str, provider: profiles.Provider) ->
     return message.with_blocks(kept)
 
 
-def _fate(block: _Block, provider: profiles.Provider) -> Literal["keep", "untag", "drop"]:
+def _fate(block: _Block, provider: targets.Provider) -> Literal["keep", "untag", "drop"]:
     if block.type not in thinking.KINDS:
         return "keep"
     mark = block.mark
@@ -72,7 +72,7 @@ def _fate(block: _Block, provider: profiles.Provider) -> Literal["keep", "untag"
     return "untag" if mark.startswith(thinking.TAG) else "keep"
 
 
-def _untag(raw: msgspec.Raw, block: _Block, provider: profiles.Provider) -> msgspec.Raw:
+def _untag(raw: msgspec.Raw, block: _Block, provider: targets.Provider) -> msgspec.Raw:
     fields = rawjson.decode(raw, dict[str, msgspec.Raw])
     signature = thinking.untag(block.mark, provider.name)
     return rawjson.encode(fields | {thinking.mark(block.type): rawjson.encode(signature)})

@@ -5,14 +5,14 @@ import pytest
 from claude_route.dialects.messages import dialect
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking_answer
-from tests.unit import targets
+from tests.unit import examples
 
 BODY = b'{"model":"m", "messages":[]}'
 
 
 def test_a_body_that_needs_no_change_is_the_clients_own() -> None:
     request = requests.read(BODY)
-    made = dialect.Messages().request(request, targets.target("anthropic", auth="client"))
+    made = dialect.Messages().request(request, examples.target("anthropic", auth="client"))
     assert made.body is request.body
 
 
@@ -25,12 +25,12 @@ def test_a_body_that_needs_no_change_is_the_clients_own() -> None:
     ],
 )
 def test_the_profile_says_what_becomes_of_thinking(responses: str, editor: type) -> None:
-    target = targets.target("zai", thinking={"responses": responses})
+    target = examples.target("zai", thinking={"responses": responses})
     made = dialect.Messages().request(requests.read(BODY), target)
     assert type(made.stream()._editor) is editor
 
 
 def test_a_stream_for_each_answer() -> None:
-    made = dialect.Messages().request(requests.read(BODY), targets.target("zai"))
+    made = dialect.Messages().request(requests.read(BODY), examples.target("zai"))
     assert made.stream() is not made.stream()
     assert made.stream().meter is not made.stream().meter

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from claude_route import targets
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
-from claude_route.profile import profiles
 from claude_route.wire import sse
 from tests import paths
-from tests.unit import targets
+from tests.unit import examples
 
 OWN = base64.b64encode(bytes(range(96))).decode()
 ANTHROPICS = {"type": "thinking", "thinking": "", "signature": OWN}
@@ -26,8 +26,8 @@ RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
 CLEAR = {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]}
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
-ANTHROPIC = targets.target("anthropic", "claude-opus-5-5", auth="client")
-ZAI = targets.target("zai", "glm-5")
+ANTHROPIC = examples.target("anthropic", "claude-opus-5-5", auth="client")
+ZAI = examples.target("zai", "glm-5")
 
 # As Claude Code sends it to api.anthropic.com, shortened.
 CLAUDE_CODE: dict[str, Any] = {
@@ -62,7 +62,7 @@ CLAUDE_CODE: dict[str, Any] = {
 }
 
 
-def scrubbed(body: dict[str, Any] | bytes, target: profiles.Target) -> bytes:
+def scrubbed(body: dict[str, Any] | bytes, target: targets.Target) -> bytes:
     wire = body if isinstance(body, bytes) else json.dumps(body).encode()
     return scrub.request(requests.read(wire), target)
 
@@ -112,7 +112,7 @@ def test_untouched_bodies_go_byte_for_byte(
     body = conversation(first, content, [RESULT], second, model="claude-opus-5-5", tools=[])
     wire = json.dumps(body, ensure_ascii=ascii_only, indent=indent).encode()
     assert scrubbed(wire, ANTHROPIC) is wire
-    other = targets.target("anthropic", "other", auth="client")
+    other = examples.target("anthropic", "other", auth="client")
     assert scrubbed(wire, other) == wire.replace(b'"claude-opus-5-5"', b'"other"')
 
 
@@ -129,7 +129,7 @@ def test_strings_stay_as_they_are_written(first: str, second: str, ascii_only: b
 
 
 @pytest.mark.parametrize("target", [ANTHROPIC, ZAI], ids=["anthropic", "zai"])
-def test_a_tool_loop_that_loses_its_thinking(target: profiles.Target) -> None:
+def test_a_tool_loop_that_loses_its_thinking(target: targets.Target) -> None:
     foreign = {**ZAIS, "signature": "route:kimi:abc"}
     body = conversation(
         "hi",
@@ -179,13 +179,13 @@ def test_drop_and_set(
 ) -> None:
     auth = "client" if name == "anthropic" else "none"
     out = json.loads(
-        scrubbed(conversation("hi", **fields), targets.target(name, "m", auth=auth, **settings))
+        scrubbed(conversation("hi", **fields), examples.target(name, "m", auth=auth, **settings))
     )
     assert out == conversation("hi", **changed)
 
 
 def test_set_leaves_count_tokens_what_it_takes() -> None:
-    target = targets.target("zai", "m", set={"max_tokens": 5, "temperature": 1, "x": 1})
+    target = examples.target("zai", "m", set={"max_tokens": 5, "temperature": 1, "x": 1})
     body = conversation("hi")
     del body["max_tokens"]
     assert json.loads(scrubbed(body, target)) == {**body, "x": 1}
@@ -194,7 +194,7 @@ def test_set_leaves_count_tokens_what_it_takes() -> None:
 def test_a_plain_request_to_another_only_gets_its_model() -> None:
     wire = b'{"model": "m",\n "messages":[{"role":"user","content":"\\ud83e"}] , "max_tokens":1e1}'
     assert scrubbed(wire, ZAI) == wire.replace(b'"m"', b'"glm-5"')
-    assert scrubbed(wire, targets.target("zai", "m")) is wire
+    assert scrubbed(wire, examples.target("zai", "m")) is wire
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_plain_request_to_another_only_gets_its_model() -> None:
 )
 def test_what_no_decoder_takes_passes_on_to_anthropic(wire: bytes) -> None:
     assert scrubbed(wire, ANTHROPIC) is wire
-    other = targets.target("anthropic", "x", auth="client")
+    other = examples.target("anthropic", "x", auth="client")
     assert scrubbed(wire, other) == wire.replace(b"claude-opus-5-5", b"x")
 
 
@@ -246,7 +246,7 @@ def test_a_lone_surrogate_in_what_changes() -> None:
         ),
     ],
 )
-def test_cannot_be_served(wire: bytes, target: profiles.Target, message: str) -> None:
+def test_cannot_be_served(wire: bytes, target: targets.Target, message: str) -> None:
     with pytest.raises(ValueError) as e:
         scrubbed(wire, target)
     assert str(e.value) == message
@@ -330,7 +330,7 @@ def test_beta(value: str | None, oauth: str, api: str) -> None:
 def test_translator(name: str, policy: str | None, signatures: list[str]) -> None:
     auth = "client" if name == "anthropic" else "none"
     thinking: dict[str, Any] = {"thinking": {"responses": policy}} if policy else {}
-    translator = scrub.Translator(targets.target(name, auth=auth, **thinking))
+    translator = scrub.Translator(examples.target(name, auth=auth, **thinking))
 
     wire = (paths.DATA / "thinking.sse").read_bytes()
     rewriter = translator.stream()

@@ -9,7 +9,7 @@ import pytest
 
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking_request
-from tests.unit import targets
+from tests.unit import examples
 
 OWN = base64.b64encode(bytes(range(96))).decode()
 
@@ -64,7 +64,7 @@ def test_keep(provider: str, policy: str, kept: list[dict[str, Any]]) -> None:
         ("system", [TEXT]),
     ).messages
     after = thinking_request.keep(
-        history, targets.target(provider, thinking={"requests": policy}).provider
+        history, examples.target(provider, thinking={"requests": policy}).provider
     )
     assert contents(after) == [
         *contents(history[:1]),
@@ -82,14 +82,14 @@ def test_what_is_the_providers_own_stays_the_same_object(
     provider: str, blocks: list[dict[str, Any]]
 ) -> None:
     history = request(("user", "hi"), ("assistant", [*blocks, TEXT, CALL])).messages
-    after = thinking_request.keep(history, targets.target(provider).provider)
+    after = thinking_request.keep(history, examples.target(provider).provider)
     assert all(old is new for old, new in zip(history, after, strict=True))
 
 
 def test_blocks_that_are_none() -> None:
     history = request(("user", [3]), ("assistant", [TEXT, 3])).messages
     with pytest.raises(ValueError) as e:
-        thinking_request.keep(history, targets.target("zai").provider)
+        thinking_request.keep(history, examples.target("zai").provider)
     assert str(e.value) == "messages[1].content[1]: expected an object, got an integer"
 
 
@@ -100,7 +100,7 @@ def test_merge_leaves_all_else_verbatim() -> None:
         b'{"type":"text","text":"\\u00e9\\/" , "n":1e2}],"role":"assistant"}]}'
     )
     before = requests.read(body)
-    after = thinking_request.keep(before.messages, targets.target("anthropic").provider)
+    after = thinking_request.keep(before.messages, examples.target("anthropic").provider)
     merged = thinking_request.merge(before, after)["messages"]
     assert merged is not None
     assert bytes(merged) == (
@@ -177,13 +177,13 @@ def test_switch_off(
     history: list[tuple[str, Any]], fields: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     asked = request(*history, **fields)
-    after = thinking_request.keep(asked.messages, targets.target("anthropic").provider)
+    after = thinking_request.keep(asked.messages, examples.target("anthropic").provider)
     edits = thinking_request.switch_off(asked, after)
     assert {name: raw and msgspec.json.decode(raw) for name, raw in edits.items()} == changed
 
 
 def test_context_management_that_is_none() -> None:
     asked = request(*LOOP, thinking=ENABLED, context_management={"edits": 7})
-    after = thinking_request.keep(asked.messages, targets.target("anthropic").provider)
+    after = thinking_request.keep(asked.messages, examples.target("anthropic").provider)
     with pytest.raises(ValueError, match=r"context_management\.edits: expected an array"):
         thinking_request.switch_off(asked, after)

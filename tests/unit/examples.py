@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from claude_route import targets
 from claude_route.profile import profiles
 
 
-def target(name: str, model: str = "m", **settings: Any) -> profiles.Target:
+def target(name: str, model: str = "m", **settings: Any) -> targets.Target:
     provider = {"base_url": "https://p.example", "auth": "none", **settings}
     text = json.dumps({"providers": {name: provider}, "models": {"m": f"{name}/{model}"}})
     found = profiles.parse(text, {}, "test.yaml").target("m")
