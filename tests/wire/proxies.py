@@ -28,6 +28,9 @@ API_KEY = "sk-ant-api03-client-0000000000-cLnt"
 PATIENCE = 30.0
 """Seconds within which all that is waited for comes, on a slow and busy machine too."""
 
+NOWHERE = "http://127.0.0.1:9"
+"""What passes through goes there unless a test says otherwise: it never leaves the machine."""
+
 POOL = tuple(f"sk-ant-oat01-pool-000000000{n}-pol{n}" for n in range(1, 6))
 
 
@@ -77,7 +80,7 @@ class Proxy:
         *,
         profile_name: str | None = None,
         environ: Mapping[str, str] | None = None,
-        behind: str = "https://api.anthropic.com",
+        behind: str = NOWHERE,
         arguments: Sequence[str] = (),
         modes: Sequence[str] | None = None,
         tool: str = "mitmdump",
