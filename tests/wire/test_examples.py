@@ -53,7 +53,7 @@ def test_tokens_are_shared_and_rest(tmp_path: Path, sim: simulator.Simulator) ->
     used = [request.header("authorization") for request in sim.requests]
     assert used == [f"Bearer {tokens[place]}" for place in (0, 1, 2, 1, 2, 1)]
     assert not any(request.header("x-api-key") for request in sim.requests)
-    assert "oauth-2025-04-20" in sim.requests[0].header("anthropic-beta")
+    assert sim.requests[0].header("anthropic-beta") == "oauth-2025-04-20"
 
 
 def test_no_token_is_an_answer(tmp_path: Path, sim: simulator.Simulator) -> None:
