@@ -345,7 +345,7 @@ def test_no_token_follows_a_host(sim: simulator.Simulator, web: mitmweb.Web) -> 
             edit = {"host": "127.0.0.1", "port": other.port, "path": edited}
             web.api.put(path, json={"request": edit})
             web.api.post(f"{path}/replay")
-            web.proxy.wait_for_log(f"A user replayed {edited}")
+            web.proxy.wait_for_log(f"A user replayed POST {edited}")
             proxies.wait_until(lambda: all(statuses(web)))
         proxies.wait_until(lambda: statuses(web) == [400])
         assert not other.requests
