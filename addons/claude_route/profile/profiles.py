@@ -78,7 +78,7 @@ class Profile:
         if not kept:
             return target
         name = patterns.fill(target.model, kept)
-        return target._replace(model=name) if name else None
+        return targets.Target(target.provider, name) if name else None
 
     def candidates(self, model: str) -> list[Candidate]:
         """The model itself and its fallbacks, in the order in which they are asked."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Iterator
 from collections.abc import Sequence
 
 from claude_route.proxy import contract
@@ -22,19 +20,13 @@ class Observers(contract.Observer):
         self.observers = observers
 
     def began(self, request: contract.RoutedRequest) -> None:
-        for observer in self.observers:
-            with _contained(observer):
-                observer.began(request)
+        self._report("began", request)
 
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
-        for observer in self.observers:
-            with _contained(observer):
-                observer.tries(request, attempt)
+        self._report("tries", request, attempt)
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
-        for observer in self.observers:
-            with _contained(observer):
-                observer.failed(request, attempt)
+        self._report("failed", request, attempt)
 
     def committed(
         self,
@@ -42,31 +34,22 @@ class Observers(contract.Observer):
         attempt: contract.Try,
         progress: contract.Progress,
     ) -> None:
-        for observer in self.observers:
-            with _contained(observer):
-                observer.committed(request, attempt, progress)
+        self._report("committed", request, attempt, progress)
 
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
-        for observer in self.observers:
-            with _contained(observer):
-                observer.refused(request, attempt)
+        self._report("refused", request, attempt)
 
     def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
-        for observer in self.observers:
-            with _contained(observer):
-                observer.broke_off(request, attempt, why)
+        self._report("broke_off", request, attempt, why)
 
     def closed(
         self, request: contract.RoutedRequest, usage: contract.Usage | None, why: str | None
     ) -> None:
+        self._report("closed", request, usage, why)
+
+    def _report(self, event: str, *details: object) -> None:
         for observer in self.observers:
-            with _contained(observer):
-                observer.closed(request, usage, why)
-
-
-@contextlib.contextmanager
-def _contained(observer: contract.Observer) -> Iterator[None]:
-    try:
-        yield
-    except Exception:
-        logger.exception(f"{type(observer).__name__} failed; the request goes on")
+            try:
+                getattr(observer, event)(*details)
+            except Exception:
+                logger.exception(f"{type(observer).__name__} failed; the request goes on")

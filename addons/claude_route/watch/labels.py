@@ -15,6 +15,10 @@ PREFIX = "route_"
 """Of the keys: `route_model`, `route_target`."""
 
 
+COMMENT = f"{PREFIX}comment"
+"""The key that every row writes: reading all labels for it would cost more than writing it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Labels:
     """None where nothing is known."""

@@ -103,9 +103,9 @@ class Rows(contract.Observer):
 
 
 def write(flow: http.HTTPFlow, comment: str) -> None:
-    if flow.comment in ("", labels.read(flow.metadata).comment):
+    if flow.comment in ("", flow.metadata.get(labels.COMMENT)):
         flow.comment = comment
-        flow.metadata |= labels.Labels(comment=comment).to_metadata()
+        flow.metadata[labels.COMMENT] = comment
 
 
 def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> None:
