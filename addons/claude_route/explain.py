@@ -77,7 +77,7 @@ def _passed_over(candidate: profiles.Candidate) -> str:
     name, target, why = candidate
     if target is None:
         return f"{name}: {why}"
-    return f"{name} is {target}{', which is ' if why == profiles.ASKED_ALREADY else ': '}{why}"
+    return f"{name} is {target}{', which is ' if why == profiles.LISTED_ABOVE else ': '}{why}"
 
 
 def _target(target: targets.Target, profile: profiles.Profile, pool: rotation.Pool) -> str:

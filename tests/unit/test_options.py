@@ -56,7 +56,7 @@ def test_an_option_of_another_program_is_left_out(context: taddons.context) -> N
 @pytest.mark.parametrize(
     ("name", "value", "why"),
     [
-        ("proxy_debug", True, "would log credentials"),
+        ("proxy_debug", True, "logs credentials"),
         ("stream_large_bodies", "1m", "a streamed request can't be routed"),
     ],
 )

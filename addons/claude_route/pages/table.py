@@ -83,7 +83,7 @@ def read(page: Page, path: str, accept: str, in_force: state.State | None) -> co
     if path in page.files:
         return content.static(path.lstrip("/"))
     if in_force is None:
-        return content.text("No profile is in force.")
+        return content.text("No profile is loaded.")
     if page.html and browser.wants_html(accept):
         return content.Content("text/html; charset=utf-8", page.html(in_force))
     return page.answer(in_force)

@@ -24,8 +24,8 @@ from claude_route.profile import yaml_loader
 
 logger = logging.getLogger(__name__)
 
-ASKED_ALREADY = "asked already"
-"""Why a candidate is passed over that is the same target as one before it."""
+LISTED_ABOVE = "listed above"
+"""Why a candidate is passed over whose target an earlier candidate has."""
 
 
 class Candidate(NamedTuple):
@@ -94,7 +94,7 @@ class Profile:
             elif target.provider.missing:
                 why = target.provider.unset
             elif target in [candidate.target for candidate in candidates]:
-                why = ASKED_ALREADY
+                why = LISTED_ABOVE
             else:
                 why = ""
             candidates.append(Candidate(name, target, why))

@@ -188,12 +188,12 @@ def _headers(value: values.Value) -> dict[str, str]:
     for name, at in value.mapping().items():
         header = name.lower()
         if not HEADER_NAME.fullmatch(header):
-            raise at.error("a header's name", got=repr(name))
+            raise at.error("a header name", got=repr(name))
         if header in DECIDED_HEADERS:
             expected = f"a header other than {', '.join(DECIDED_HEADERS)}"
             raise at.error(expected, got=repr(name))
         if header in headers:
-            raise at.error("each header once", got=f"{name!r} again")
+            raise at.problem(f"duplicate header {name!r}")
         if at.raw is None:
             continue
         text = at.text(secret=True).strip()

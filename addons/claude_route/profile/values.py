@@ -1,7 +1,7 @@
-"""Values of a YAML file with their key paths. Each reader returns the expected type or says what is
-wrong.
+"""Values of a YAML file with their key paths. Each reader returns the expected type, or raises an error
+that says what is wrong.
 
-Strings may name environment variables: `${NAME}` and `${NAME:-default}`, also inside longer text.
+Strings may refer to environment variables: `${NAME}` and `${NAME:-default}`, also inside longer text.
 A variable that is set but empty counts as unset, as in a shell's `:-`.
 """
 
@@ -31,7 +31,7 @@ SHOWN_FROM_ENVIRONMENT = 24
 
 
 def join(path: str, key: object) -> str:
-    """The key path of what stands under a key, or of a list's item under its index."""
+    """The key path of the value at a key, or of a list's item at its index."""
     if isinstance(key, int) and not isinstance(key, bool):
         return f"{path}[{key}]"
     shown = key if isinstance(key, str) and key.isprintable() else repr(key)
@@ -42,9 +42,9 @@ def join(path: str, key: object) -> str:
 class Value:
     """A value of a document.
 
-    A reader's default is for what is absent or null; without one the value is required. All readers
-    raise ValueError: `line <number>: <key path>: expected <what>, got <repr>`, without the line where
-    none is known.
+    A reader's default applies if the value is absent or null; without a default it is required. All
+    readers raise ValueError: `line <number>: <key path>: expected <what>, got <repr>`, without the
+    line if it is unknown.
     """
 
     raw: Any = field(repr=False)
@@ -52,20 +52,20 @@ class Value:
     environ: Mapping[str, str] = field(repr=False)
     path: str = ""
     line: int | None = None
-    """Where its key stands, or what is around it where that is absent."""
+    """The line of its key or, if the key is absent, of the mapping around it."""
     lines: Mapping[str, int] = field(default_factory=dict, repr=False)
-    """Those of the whole document by key path."""
+    """The lines of the whole document by key path."""
 
     def __getitem__(self, key: str) -> Value:
-        """The value under a key, present or absent; this one is a mapping, or absent."""
+        """The value at a key, which may be absent. This value must be a mapping, or absent."""
         return self.mapping().get(key) or self._child(None, key)
 
     def otherwise(self, raw: Any) -> Value:
-        """The same, or where it is absent, another in its place."""
+        """This value or, if it is absent, `raw` in its place."""
         return replace(self, raw=raw) if self.raw is None else self
 
     def only(self, *keys: str) -> Value:
-        """The same, once it is a mapping (or absent) with none but these keys."""
+        """This value, after checking that it is absent or a mapping with only these keys."""
         for key in self.mapping():
             if key not in keys:
                 expected = f"one of the keys {', '.join(keys)}"
@@ -73,7 +73,7 @@ class Value:
         return self
 
     def mapping(self) -> dict[str, Value]:
-        """The values by key; none where it is absent."""
+        """The values by key; empty if this value is absent."""
         raw = {} if self.raw is None else self.raw
         if not isinstance(raw, dict):
             # Show only the type of a string: `api_key:sk…`, without its space, is a string.
@@ -84,7 +84,7 @@ class Value:
         return {key: self._child(value, key) for key, value in raw.items()}
 
     def items(self, expected: str = "a list") -> list[Value]:
-        """The values of a list, none where it is absent."""
+        """The values of a list; empty if this value is absent."""
         if self.raw is None:
             return []
         if not isinstance(self.raw, list):
@@ -99,13 +99,13 @@ class Value:
         secret: bool = False,
         unset_is_empty: bool = False,
     ) -> str:
-        """A string, its variables expanded."""
+        """A string with its variables expanded."""
         if self.raw is None and default is not None:
             return default
         if not isinstance(self.raw, str):
             raise self.error(expected, secret=secret)
         if (missing := self.unset()) and not unset_is_empty:
-            raise self.error(f"a value for ${{{missing[0]}}}", got="none")
+            raise self.problem(f"${{{missing[0]}}} is not set")
         return self._expanded()
 
     def choice[T: str](self, *options: T, default: T, any_case: bool = False) -> T:
@@ -142,7 +142,7 @@ class Value:
         return value
 
     def json(self) -> Any:
-        """The value with its variables expanded, as long as JSON can say it."""
+        """The value with its variables expanded, if JSON can represent it."""
         if isinstance(self.raw, dict):
             return {key: value.json() for key, value in self.mapping().items()}
         if isinstance(self.raw, list):
@@ -154,11 +154,11 @@ class Value:
         return value
 
     def unset(self) -> tuple[str, ...]:
-        """The variables without a value that are named here or further in."""
+        """The unset variables that this value, or one inside it, refers to."""
         return tuple(dict.fromkeys(self._unset()))
 
     def without_unset(self) -> Value:
-        """The same, with the strings that name unset variables absent."""
+        """This value without the strings that refer to unset variables."""
         if isinstance(self.raw, dict):
             pruned = {key: value.without_unset() for key, value in self.mapping().items()}
             return replace(self, raw=pruned)
@@ -167,11 +167,15 @@ class Value:
         return replace(self, raw=None) if self.unset() else self
 
     def error(self, expected: str, *, got: str | None = None, secret: bool = False) -> ValueError:
-        """For what is wrong here; `got` in place of the value, and of a secret only its kind."""
+        """An error about this value. `got` replaces the value; of a secret, only the type is shown."""
+        got = self._described(secret) if got is None else got
+        return self.problem(f"expected {expected}, got {got}")
+
+    def problem(self, what: str) -> ValueError:
+        """An error about this value, with its line and key path."""
         line = f"line {self.line}: " if self.line else ""
         place = f"{self.path}: " if self.path else ""
-        got = self._described(secret) if got is None else got
-        return ValueError(f"{line}{place}expected {expected}, got {got}")
+        return ValueError(f"{line}{place}{what}")
 
     def _child(self, raw: Any, key: str | int) -> Value:
         if isinstance(raw, Value):
@@ -198,7 +202,7 @@ class Value:
 
     def _expanded(self) -> str:
         return REFERENCE.sub(
-            lambda found: self.environ.get(found[1]) or (found[2] or "")[2:], self.raw
+            lambda match: self.environ.get(match[1]) or (match[2] or "")[2:], self.raw
         )
 
     def _scalar(self) -> Any:
@@ -208,8 +212,8 @@ class Value:
         text = self.text()
         if not REFERENCE.fullmatch(self.raw):
             return text
-        if found := NUMBER.fullmatch(text):
-            return float(text) if found[1] else int(text)
+        if number := NUMBER.fullmatch(text):
+            return float(text) if number[1] else int(text)
         return {"true": True, "false": False}.get(text, text)
 
     def _described(self, secret: bool) -> str:

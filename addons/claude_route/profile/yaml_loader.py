@@ -1,8 +1,8 @@
 """A YAML text as plain values, with the line of each key.
 
-The YAML is 1.2's (https://yaml.org/spec/1.2.2/), but a plain `yes`, `no`, `on` or `off` is a boolean,
-as in YAML 1.1, where it is a value: LiteLLM reads its configs this way, and a field of a request that
-says `no` must not become the text "no". As a key it is text: a model may be called `on`.
+This is YAML 1.2 (https://yaml.org/spec/1.2.2/), except that a plain `yes`, `no`, `on` or `off` is a
+boolean as in YAML 1.1 if it is a value: LiteLLM reads its configs this way, and a request field set to
+`no` must not become the text "no". As a key it is text, because a model may be called `on`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ from ruamel.yaml import tag
 from claude_route.profile import values
 
 LEVELS = 100
-"""Of nesting: a profile has six, a JSON schema in `set` a few more, and Python's stack room for these."""
+"""The deepest nesting. A profile has six levels, a JSON schema in `set` a few more, and Python's stack
+holds this many."""
 
 EXPANDED = 30_000
-"""Values that all aliases together may stand for: a short line of nested ones could stand for billions.
+"""The most values that all aliases together may expand to: one short line of nested aliases could
+expand to billions.
 
-These many become a profile in about a quarter of a second, for which the proxy stands still. A LiteLLM
+Parsing this many takes about a quarter of a second, during which the proxy does nothing else. A LiteLLM
 config of 2000 models that merge the same five defaults has 22,000.
 """
 
@@ -46,17 +48,18 @@ type Entries = dict[Hashable, tuple[nodes.Node, nodes.Node]]
 
 class Document(NamedTuple):
     raw: Any
-    """Mappings, lists and scalars; an alias is a copy of what it stands for."""
+    """Mappings, lists and scalars. Each alias is replaced by a copy of the value at its anchor."""
     lines: Mapping[str, int]
-    """By key path: where the key stands, or a list's item. The same for an alias as for its anchor."""
+    """By key path: the line of the key, or of the list item. An alias has the lines of its anchor."""
 
 
 def load(text: str) -> Document:
     """The one document in a YAML text.
 
     Raises:
-        ValueError: `line <number>: <what is wrong>`, in one line that quotes no value: it is not YAML,
-            a mapping has a key twice, the nesting is too deep, or aliases stand for too much.
+        ValueError: `line <number>: <what is wrong>`, on one line that quotes no value: the text is not
+            YAML, a mapping has a duplicate key, the nesting is too deep, or aliases expand to too many
+            values.
     """
     yaml = ruamel.yaml.YAML(typ="safe", pure=True)
     yaml.Resolver = _Resolver
@@ -67,7 +70,7 @@ def load(text: str) -> Document:
     except composer.MaxDepthExceededError as e:
         raise _too_deep(e.problem_mark) from e
     except error.MarkedYAMLError as e:
-        raise _mistake(e.problem, e.problem_mark) from e
+        raise _invalid(e.problem, e.problem_mark) from e
     except AssertionError as e:  # ruamel.yaml's, for a directive such as `%YAML 1.3`
         raise ValueError("expected YAML 1.2, got another version") from e
     except reader.ReaderError as e:
@@ -81,7 +84,7 @@ def load(text: str) -> Document:
 
 
 class _Resolver(resolver.VersionedResolver):
-    """Says which type a plain scalar has."""
+    """Decides which type a plain scalar has."""
 
     @property
     def processing_version(self) -> tuple[int, int]:
@@ -94,10 +97,10 @@ class _Resolver(resolver.VersionedResolver):
 
 
 class _Builder:
-    """Builds the value that a document's nodes stand for.
+    """Builds the value of a document from its nodes.
 
-    Not ruamel.yaml's own constructor: its error for a repeated key quotes both values, it looks for
-    none beside a `<<`, and it expands aliases without a bound.
+    We can't use ruamel.yaml's own constructor: its error for a duplicate key quotes both values, it
+    misses duplicates beside a `<<`, and it expands aliases without a limit.
     """
 
     def __init__(self, scalars: constructor.SafeConstructor) -> None:
@@ -109,7 +112,7 @@ class _Builder:
 
     def value(self, node: nodes.Node, path: str, level: int = 1, is_alias: bool = False) -> Any:
         _check_level(node, level)
-        # The first time, a node stands where its anchor does, and after that for an alias.
+        # The first visit to a node is at its anchor; any later visit is through an alias.
         if is_alias := is_alias or node in self._built:
             self._expand(node, 1)
         self._built.add(node)
@@ -127,7 +130,7 @@ class _Builder:
         return self._scalar(node)
 
     def _entries(self, node: nodes.MappingNode, path: str, level: int) -> Entries:
-        """A mapping's, and before them those that it merges with `<<`."""
+        """The mapping's own entries, after those that it merges with `<<`."""
         _check_level(node, level)
         lines: dict[Hashable, int] = {}
         own: Entries = {}
@@ -137,8 +140,8 @@ class _Builder:
             key = "<<" if is_merge else self._key(key_node)
             if key in lines:
                 place = values.join(path, _text(key))
-                first = f"another (the first is on line {lines[key]})"
-                raise _error(f"{place}: expected one value, got {first}", key_node.start_mark)
+                problem = f"{place}: duplicate key (the first is on line {lines[key]})"
+                raise _error(problem, key_node.start_mark)
             lines[key] = _line(key_node)
             if not is_merge:
                 own[key] = key_node, value_node
@@ -150,7 +153,7 @@ class _Builder:
 
     def _key(self, node: nodes.Node) -> Hashable:
         if not isinstance(node, nodes.ScalarNode):
-            raise _mistake("a key that is a list or a mapping", node.start_mark)
+            raise _invalid("a key that is a list or a mapping", node.start_mark)
         if node.tag == f"{NAMESPACE}bool" and BOOLEAN_WORDS.fullmatch(node.value):
             return str(node.value)
         key: Hashable = self._scalar(node)
@@ -159,12 +162,12 @@ class _Builder:
     def _scalar(self, node: nodes.Node) -> Any:
         name = str(node.tag).removeprefix(NAMESPACE)
         if not isinstance(node, nodes.ScalarNode) or name not in SCALARS:
-            raise _mistake("an unknown tag", node.start_mark)
+            raise _invalid("an unknown tag", node.start_mark)
         try:
             return self._scalars.construct_object(node)
         except (ArithmeticError, LookupError, ValueError, error.YAMLError) as e:
             # Such as 2020-13-45. Some of these errors quote the value.
-            raise _mistake(f"not a valid {name}", node.start_mark) from e
+            raise _invalid(f"not a valid {name}", node.start_mark) from e
 
     def _place(self, path: str, key: str | int, node: nodes.Node) -> str:
         place = values.join(path, key)
@@ -174,15 +177,15 @@ class _Builder:
     def _expand(self, node: nodes.Node, count: int) -> None:
         self._expanded += count
         if self._expanded > EXPANDED:
-            expected = f"aliases that stand for at most {EXPANDED:,} values"
+            expected = f"aliases that expand to at most {EXPANDED:,} values"
             raise _error(f"expected {expected}, got more", node.start_mark)
 
 
 def _merged(node: nodes.Node) -> Iterator[nodes.MappingNode]:
-    """The mappings that a `<<` names, the one that counts most at the end."""
+    """The mappings that a `<<` refers to, with the one that takes precedence at the end."""
     for source in node.value[::-1] if isinstance(node, nodes.SequenceNode) else [node]:
         if not isinstance(source, nodes.MappingNode):
-            raise _mistake("a `<<` that does not name mappings", source.start_mark)
+            raise _invalid("a `<<` that does not refer to mappings", source.start_mark)
         yield source
 
 
@@ -207,6 +210,6 @@ def _too_deep(mark: error.StreamMark) -> ValueError:
     return _error(f"expected at most {LEVELS} levels of nesting, got more", mark)
 
 
-def _mistake(what: str | None, mark: error.StreamMark | None) -> ValueError:
+def _invalid(what: str | None, mark: error.StreamMark | None) -> ValueError:
     where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return ValueError(f"{where}expected YAML, got a mistake: {what}")
+    return ValueError(f"{where}invalid YAML: {what}")

@@ -1,4 +1,4 @@
-"""The log lines about requests: attempts that failed, answers that broke off."""
+"""The log lines about requests: failed attempts and interrupted streams."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Log(contract.Observer):
         logger.warning(f"{request.model}: {name(attempt.attempt)} {comments.why(attempt)}{arrow}")
 
     def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
-        logger.warning(f"{request.model}: {name(attempt)} broke off: {error_body.clean(why)}")
+        logger.warning(
+            f"{request.model}: the stream from {name(attempt)} was interrupted: {error_body.clean(why)}"
+        )
 
 
 def name(attempt: contract.Try) -> str:

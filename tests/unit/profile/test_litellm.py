@@ -396,8 +396,8 @@ def test_fallbacks_in_either_section() -> None:
         ),
         (
             config({"model": "openai/m", "api_base": "localhost:8000"}),
-            "model_list[0].litellm_params.api_base: expected an http(s) URL with only host, port and path"
-            ", got 'localhost:8000'",
+            "model_list[0].litellm_params.api_base: expected an http(s) URL with only host, port and "
+            "path, got 'localhost:8000'",
         ),
         (
             config({"model": "openai/m", "api_base": "http://[x/v1"}),
@@ -475,7 +475,7 @@ def test_what_is_refused(text: str, message: str) -> None:
         (
             "drop_params: true",
             "drop_params: true, drop_params: no",
-            "line 33: litellm_settings.drop_params: duplicate key on lineother (the first is on",
+            "line 33: litellm_settings.drop_params: duplicate key (the first is on",
         ),
     ],
 )

@@ -318,7 +318,7 @@ def test_warnings() -> None:
             PROVIDERS + MODELS + "clients: {}",
             "clients: expected one of the keys providers, models, fallbacks, pool, intercept, max_",
         ),
-        (PROVIDERS + MODELS + "pool: {mode: a, mode: b}", "pool.mode: duplicate key on line"),
+        (PROVIDERS + MODELS + "pool: {mode: a, mode: b}", "pool.mode: duplicate key (the first"),
         (PROVIDERS + "models:\n\tglm: zai/x", "line 7, column 1: invalid YAML: "),
         (
             "providers: &a {zai: {base_url: 'http://x', set: {y: *a}}}",
@@ -365,7 +365,7 @@ def test_what_is_refused(text: str, message: str) -> None:
         ),
         (
             "providers:\n  zai:\n    base_url: http://x\n    headers:\n      a: b\n      A: c",
-            "line 6: providers.zai.headers.A: duplicate header 'A' again",
+            "line 6: providers.zai.headers.A: duplicate header 'A'",
         ),
         (
             "providers:\n  zai:\n    base_url: http://x\n    set: {max_tokens: 5,\n      model: x}",
@@ -377,7 +377,7 @@ def test_what_is_refused(text: str, message: str) -> None:
         ),
         (
             "providers:\n  z/i:\n    base_url: http://x",
-            "line 2: providers.z/i: expected a provider's",
+            "line 2: providers.z/i: expected a provider name",
         ),
     ],
 )
@@ -469,7 +469,7 @@ def test_an_odd_environment_file(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     path.unlink()
     path.mkdir()
     assert profiles.environment(tmp_path, {"E": "5"}) == {"E": "5"}
-    assert ": Is a directory" in caplog.text
+    assert f"Cannot read {path}: Is a directory" in caplog.text
 
 
 def test_the_example_environment_names_what_the_profiles_use() -> None:

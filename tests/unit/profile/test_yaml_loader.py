@@ -21,24 +21,24 @@ from claude_route.profile import yaml_loader
         ("a: !!python/object:os.x {}", "line 1, column 4: invalid YAML: "),
         ("a: 1\n---\nb: 2", "line 2, column 1: invalid YAML: "),
         ("a: 1\nb: \x01", "line 2, column 4: invalid YAML: special characters"),
-        ("a: 1\nb: 2\na: 3", "line 3: a: duplicate key on lineother (the first is on line 1)"),
+        ("a: 1\nb: 2\na: 3", "line 3: a: duplicate key (the first is on line 1)"),
         (
             "a: {b: [{c: 1, c: 2}]}",
-            "line 1: a.b[0].c: duplicate key on lineother (the first is on line 1)",
+            "line 1: a.b[0].c: duplicate key (the first is on line 1)",
         ),
         (
             '"a\\nb": {c: 1,\n  c: 2}',
-            "line 2: 'a\\nb'.c: duplicate key on lineother (the first is on line 1)",
+            "line 2: 'a\\nb'.c: duplicate key (the first is on line 1)",
         ),
-        ("a: 1\n? a\n: 2", "line 2: a: duplicate key on lineother (the first is on line 1)"),
-        ("1: a\n0x1: b", "line 2: 1: duplicate key on lineother (the first is on line 1)"),
+        ("a: 1\n? a\n: 2", "line 2: a: duplicate key (the first is on line 1)"),
+        ("1: a\n0x1: b", "line 2: 1: duplicate key (the first is on line 1)"),
         (
             "x: &x {b: 1}\na: {<<: *x,\n  c: 1,\n  c: 2}",
-            "line 4: a.c: duplicate key on lineother (the first is on line 3)",
+            "line 4: a.c: duplicate key (the first is on line 3)",
         ),
         (
             "x: &x {b: 1}\na: {<<: *x,\n  <<: *x}",
-            "line 3: a.<<: duplicate key on lineother (the first is on line 2)",
+            "line 3: a.<<: duplicate key (the first is on line 2)",
         ),
         ("a: 2020-13-45", "line 1, column 4: invalid YAML: not a valid timestamp"),
         ("a: !!int x", "line 1, column 4: invalid YAML: not a valid int"),
@@ -54,7 +54,7 @@ from claude_route.profile import yaml_loader
         ("a: !x b", "line 1, column 4: invalid YAML: an unknown tag"),
         ("a: {{b}}", "line 1, column 5: invalid YAML: a key that is a list or"),
         ("? [a]\n: b", "line 1, column 3: invalid YAML: a key that is a list or"),
-        ("a: {<<: 1}", "line 1, column 9: invalid YAML: a `<<` that does not name"),
+        ("a: {<<: 1}", "line 1, column 9: invalid YAML: a `<<` that does not refer"),
         ("a: {<<: [1]}", "line 1, column 10: invalid YAML: a `<<` that does not"),
         ("%YAML 1.3\n---\na: 1", "expected YAML 1.2, got another version"),
         ("%YAML 2.0\n---\na: 1", "line 1, column 1: invalid YAML: "),
@@ -219,7 +219,7 @@ MERGES = ", ".join(
 
 @pytest.mark.parametrize("text", [LISTS, MERGES], ids=["lists", "merges"])
 def test_aliases_do_not_stand_for_millions_of_values(text: str) -> None:
-    message = r"^line 1: expected aliases that stand for at most 30,000 values, got more$"
+    message = r"^line 1: expected aliases that expand to at most 30,000 values, got more$"
     with pytest.raises(ValueError, match=message):
         yaml_loader.load(f"a: [{text}]")
 

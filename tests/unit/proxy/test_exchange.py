@@ -399,7 +399,7 @@ def test_and_from_a_failure_once() -> None:
 @pytest.mark.parametrize(
     ("model", "changes", "status", "message"),
     [
-        ("gpt-9", {}, 404, "'gpt-9' is not one of this proxy's models"),
+        ("gpt-9", {}, 404, "'gpt-9' is not in this proxy's profile, which has: glm, chat"),
         ("a\nb", {}, 400, "printable"),
         ("keyless", {}, 400, "environment variable KEY is set"),
     ],

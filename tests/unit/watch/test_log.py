@@ -53,7 +53,7 @@ def test_failed(
 
 def test_broke_off(caplog: pytest.LogCaptureFixture) -> None:
     log.Log().broke_off(routed(tflow.tflow(), "opus"), attempt(), "silent\nfor 300 s")
-    assert caplog.messages == ["opus: zai/glm-5 broke off: silent for 300 s"]
+    assert caplog.messages == ["opus: the stream from zai/glm-5 was interrupted: silent for 300 s"]
 
 
 def test_what_is_left_out_is_of_interest_to_few(caplog: pytest.LogCaptureFixture) -> None:

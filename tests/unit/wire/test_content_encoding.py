@@ -63,7 +63,7 @@ def test_what_was_flushed_is_not_held_back() -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "gzip, br"])
 def test_data_in_another_encoding(encoding: str) -> None:
-    with pytest.raises(ValueError, match=r"content-encoding: (invalid|truncated) .* data"):
+    with pytest.raises(ValueError, match=r"content-encoding: invalid .* data"):
         content_encoding.Decompressor(encoding).feed(
             b"event: ping and more of it, in plain text" * 20
         )

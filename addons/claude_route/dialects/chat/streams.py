@@ -131,11 +131,11 @@ class Stream:
             return b""
         ending = self._ending
         if not ending.finish and not ending.summed and (self._index >= 0 or self._line):
-            return self.broken("the provider ended it too early")
+            return self.broken("the provider ended the stream early")
         return self._finished()
 
     def broken(self, why: str) -> bytes:
-        return self._fail("api_error", f"The answer broke off: {why}")
+        return self._fail("api_error", f"The stream was interrupted: {why}")
 
     def is_whole(self, event: sse.Event) -> bool:
         return event.data.strip() == DONE or rawjson.is_value(event.data)

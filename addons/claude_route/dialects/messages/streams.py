@@ -89,4 +89,4 @@ class Stream:
             # The stop reason has arrived, so only the closing event is missing.
             return sse.encode("message_stop", b'{"type":"message_stop"}')
         self.error = "api_error"
-        return sse.encode("error", envelope.body(self.error, f"The answer broke off: {why}"))
+        return sse.encode("error", envelope.body(self.error, f"The stream was interrupted: {why}"))
