@@ -1,4 +1,4 @@
-"""Who may have what: each request is admitted here, or goes nowhere."""
+"""Admission: decides which requests the proxy answers, passes through or refuses."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from claude_route.proxy import exchange
 logger = logging.getLogger(__name__)
 
 type Kind = Literal["routed", "passing"] | table.Page
-"""What a request asks for: a model, which a provider of the profile's answers; anything else of
-anybody else, which passes through as it is; or one of our own pages."""
+"""What a request asks for: `routed` is answered by a provider of the profile, `passing` is forwarded
+unchanged to the host that it is for, and a page is one of our own."""
 
 
 class Route:
@@ -55,12 +55,12 @@ class Route:
         """The Host headers that clients sent."""
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if not flow.live:  # it comes from a file
+        if not flow.live:  # loaded from a file
             return
-        # Where mitmproxy's own `proxyauth` is in use, it leaves the password here.
+        # mitmproxy's own `proxyauth`, if it is in use, stores the password here.
         flow.metadata.pop("proxyauth", None)
         headers = flow.request.headers
-        # Before `hide` puts a placeholder over the key.
+        # Before `hide` replaces the key with a placeholder.
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
         password = clients.basic_password(headers.pop("proxy-authorization", None))
         secrets = credentials.hide(headers, is_new=not flow.is_replay)
@@ -141,7 +141,7 @@ class Route:
         if flow.response and flow.request.stream and admission and not admission.is_routed:
             flow.response.stream = True
 
-    # What the layer asks
+    # Called by the layer (`contract.Policy`)
 
     def arrives(self, request: http.Request) -> None:
         self.hosts[request] = request.host_header
@@ -168,22 +168,22 @@ class Route:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A request whose headers have come, and what else its admission depends on."""
+    """A request whose headers have arrived, with everything else that its admission depends on."""
 
     request: http.Request
     source: connection.Client
     client: clients.Client | None
     mode_error: str
-    """What is wrong with its token mode; empty where nothing is."""
+    """What is wrong with its token mode; empty if nothing is."""
     host: str | None
     """The Host header that the client sent."""
     is_replay: bool
-    """A user sends it again."""
+    """Whether a user replays it."""
 
 
 def classify(request: http.Request, profile: profiles.Profile, *, is_reverse: bool) -> Kind:
-    """What a request asks for; `is_reverse`: of us, at the reverse listener. What goes through us to
-    another host is that host's business, unless the profile intercepts it."""
+    """What a request asks for. `is_reverse`: it arrived on the reverse listener, so it is addressed to
+    us. A request to another host is routed only if the profile intercepts that host."""
     if is_reverse and (page := table.find(request)):
         return page
     is_ours = is_reverse or request.host.lower() in profile.intercept
@@ -191,13 +191,12 @@ def classify(request: http.Request, profile: profiles.Profile, *, is_reverse: bo
 
 
 def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> http.Response | None:
-    """Why a request is not let in; None where it is.
+    """The refusal of a request; None if it is admitted.
 
-    In each kind the order of the checks is the security argument. The key comes first, so that
-    whoever has none learns nothing else: not whether a model, a mode or a page would have been
-    right. What a web page could have an honest user's browser do comes next: that browser may well
-    stand where no key is needed. What only costs us comes last, and yet before a byte of the body
-    is read.
+    Security depends on the order of the checks. The key comes first, so that a client without one
+    learns nothing else: not whether a model, a mode or a page exists. Next come requests that a web
+    page could make an honest user's browser send, since that browser may run where no key is needed.
+    Limits on cost come last, but still before any byte of the body is read.
     """
     match kind:
         case table.Page():
@@ -205,19 +204,20 @@ def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> htt
         case "routed":
             return _routed_refusal(candidate, entry)
         case "passing":
-            return _stranger_refusal(candidate, entry, passes=True)
+            return _client_refusal(candidate, entry, passes=True)
 
 
 def _page_refusal(
     page: table.Page, candidate: Candidate, entry: listeners.Listeners
 ) -> http.Response | None:
-    # Whoever supervises the proxy has no key, and learns only that it is up. A user who replays a
-    # flow has seen all that our pages show.
+    # Health checks have no key, and learn only that the proxy is up. A user who replays a flow can
+    # already see everything that our pages show.
     if page.is_public or candidate.is_replay:
         return None
-    if response := _stranger_refusal(candidate, entry):
+    if response := _client_refusal(candidate, entry):
         return browser.challenge(candidate.request, response) if page.html else response
-    # Without a key nothing but the name tells our own user from a web page that reads ours.
+    # Without a key, only the host name distinguishes our own user from a foreign web page that reads
+    # our pages.
     if not entry.answers_to(candidate.source, candidate.host):
         return responses.error(
             403, "Without PROXY_STATIC_TOKEN, use an IP address or localhost to see this page"
@@ -226,27 +226,27 @@ def _page_refusal(
 
 
 def _routed_refusal(candidate: Candidate, entry: listeners.Listeners) -> http.Response | None:
-    # It would spend pool tokens and the providers' keys.
-    if response := _stranger_refusal(candidate, entry):
+    # A routed request spends pool tokens and the providers' keys.
+    if response := _client_refusal(candidate, entry):
         return response
-    # A client that asks for its own credential by a word that we don't know must not get a token
-    # of the pool's. Requests that pass through have no use for a mode.
+    # A client that misspells `passthrough` must not get a token of the pool. Requests that pass
+    # through don't use the mode.
     if candidate.mode_error:
         return responses.error(400, candidate.mode_error)
-    # On loopback no key may be set, and a web page can post there. Claude Code sends none of the
-    # headers that tell. Replays, too: whoever replays a flow may take them out of it.
+    # On loopback there may be no key, and any web page can post there. Claude Code sends none of the
+    # headers that only browsers send. Replays are refused too: a user can remove the headers first.
     if listeners.is_from_browser(candidate.request):
         return responses.error(403, "This proxy refuses requests from web pages")
-    # It would be held in memory whole. Requests that pass through are streamed.
+    # We hold the whole body in memory. Requests that pass through are streamed instead.
     if exchange.declared_size(candidate.request) > responses.MAX_BODY:
         return responses.too_large()
     return None
 
 
-def _stranger_refusal(
+def _client_refusal(
     candidate: Candidate, entry: listeners.Listeners, *, passes: bool = False
 ) -> http.Response | None:
-    # Who replays a flow is in mitmweb or at the console already, and the flow holds no key.
+    # A user who replays a flow is logged in to mitmweb or the console, and the flow holds no key.
     if candidate.is_replay or entry.admits(candidate.source, candidate.client, passes=passes):
         return None
     return listeners.refusal()

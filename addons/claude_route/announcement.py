@@ -1,4 +1,4 @@
-"""What the log says at start, ready to paste, and what `pool.status` prints."""
+"""The log lines at start, with commands ready to paste, and the table that `pool.status` prints."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104
 
 
 class Announcement:
-    """Logs how to come in, once the listeners are open. One that isn't ends a start: somebody else
-    would get what clients send there."""
+    """Logs how to connect, once the listeners are up. If one isn't, ends the start: another program
+    has the port, and would receive what clients send there."""
 
     def __init__(self, in_force: settings.Settings) -> None:
         self.in_force = in_force
@@ -67,10 +67,10 @@ def lines(
     needs_key: bool,
 ) -> Iterator[str]:
     yield installation.versions()
-    yield f"Profile {profile.name} ({profile.path}) is in force; the pool has {_tokens(pool)}"
+    yield f"Profile {profile.name} ({profile.path}) is loaded; the pool has {_tokens(pool)}"
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
-        if spec.listen_port() == 0:  # The system chooses it, and `claude-route run` knows it.
+        if spec.listen_port() == 0:  # The system chooses the port, and tells `claude-route run`.
             continue
         host = spec.listen_host(default_host)
         address = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
@@ -97,7 +97,7 @@ def _tokens(pool: rotation.Pool) -> str:
 
 
 def pool_table(pool: rotation.Pool) -> str:
-    """A line for each token; nothing of it but its place and last four characters."""
+    """A line for each token. Shows only the position and the last four characters of the token."""
     if not len(pool):
         return f"The pool has {_tokens(pool)}"
     return "\n".join(map(_row, pool.status()))

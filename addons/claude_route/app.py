@@ -1,8 +1,8 @@
 """Builds the addons, in the order in which mitmproxy calls their hooks.
 
 The path of a request: `access` admits it, `proxy.exchange` reads it and plans the attempts,
-`proxy.layer` sends them, and `proxy.reply` returns the answer. What happens on the way is reported
-to the observers listed here.
+`proxy.layer` sends them, and `proxy.reply` returns the answer. The exchange reports each step to the
+observers listed here.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class Commands:
         return self.in_force().pool
 
     def by_hand(self, change: Callable[[rotation.Pool], rotation.Token], what: str) -> str:
-        """The line of `pool.status` of the token that was changed."""
+        """Change a token, and return its line of `pool.status`."""
         pool = self.pool()
         try:
             token = change(pool)

@@ -49,19 +49,19 @@ def _lines(
         is_down=lambda target: breakers.is_open(str(target)),
         max_attempts=profile.max_attempts,
     )
-    asked = {step.target for step in steps}
+    tried = {step.target for step in steps}
     yield f"{model} goes to these targets, with at most {profile.max_attempts} attempts in all:"
     for place, target in enumerate(targets, 1):
         is_pooled = target.provider.auth == "pool" and _rotates(profile, pool)
         yield f"{place}. {_target(target, profile, pool)}"
         if breakers.is_open(str(target)):
             then = "tried anyway, because there is no other"
-            then = then if target in asked else "skipped"
+            then = then if target in tried else "skipped"
             yield f"   has failed repeatedly: {then} for now"
-        elif target not in asked and is_pooled and not _has_available(pool, target):
-            yield "   not asked now: no token is available"
-        elif target not in asked:
-            yield "   not asked: the attempts are used up before"
+        elif target not in tried and is_pooled and not _has_available(pool, target):
+            yield "   not tried now: no token is available"
+        elif target not in tried:
+            yield "   not tried: the attempts are used up before"
         if is_pooled:
             yield from (f"   {_token(row, target.model)}" for row in pool.status())
     yield from (

@@ -1,4 +1,4 @@
-"""What is installed here: our version, the profiles that come with us, the libraries we need."""
+"""This installation: our version, the profiles that we ship, the libraries that we need."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PACKAGE = Path(__file__).resolve().parent
 _CLONE = PACKAGE.parents[1] / "profiles"
 
 PROFILES = _CLONE if _CLONE.is_dir() else PACKAGE / "profiles"
-"""The folder of the profiles that are known by name: the repository's, or a wheel's own copy."""
+"""The folder of profiles that can be given by name: the repository's, or the copy in the wheel."""
 
 SCRIPTS = PACKAGE / "_script"
-"""What the command gives to mitmproxy's -s. Mitmproxy puts a script's folder on `sys.path`, so these
-have a folder of their own: in the package's, our `profile` would be everybody's `import profile`."""
+"""The scripts for mitmproxy's -s. mitmproxy adds a script's folder to `sys.path`, so these have a
+folder of their own: from the package's folder, `import profile` would import ours everywhere."""
 
 LIBRARIES = {"msgspec": "msgspec", "dotenv": "python-dotenv"}
-"""Module -> distribution of what we need and a plain mitmproxy doesn't bring."""
+"""Module -> distribution that provides it, for what we need and mitmproxy doesn't depend on."""
 
 
 def versions() -> str:
-    """For the log at start and for reports of bugs."""
+    """The versions, for the log at start and for bug reports."""
     return (
         f"claude-route {claude_route.__version__} on mitmproxy {version.VERSION}, "
         f"Python {platform.python_version()}"
@@ -44,8 +44,8 @@ def missing_libraries() -> list[str]:
 
 
 def require_libraries() -> None:
-    """End a mitmproxy that was installed without us, with one line and status 1, rather than with
-    the traceback of an import."""
+    """Exit with one line and status 1, instead of an import's traceback, if this mitmproxy was
+    installed without our libraries."""
     if missing := missing_libraries():
         sys.exit(
             f"claude-route needs {', '.join(missing)}, which this mitmproxy doesn't have. Add them "

@@ -1,4 +1,4 @@
-"""mitmproxy's options, and how a start with a wrong one ends: with one line, and status 1."""
+"""mitmproxy's options, and how an invalid one ends the start: with one line and status 1."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DEFAULTS: dict[str, Any] = {
     # Make certificates for intercepted hosts without connecting to them.
     "upstream_cert": False,
 }
-"""Our defaults for options of mitmproxy's own."""
+"""mitmproxy options that we set unless the user did."""
 
 
 def set_default(name: str, value: Any, *, ours: Collection[Any] = ()) -> None:
-    """Set an option, unless this program has none of that name, or the user has set it to something
-    that isn't one of `ours`."""
+    """Set an option, unless this program doesn't have it or the user has set it to a value that isn't
+    one of `ours`."""
     if name in ctx.options and (not is_set_by_user(name) or getattr(ctx.options, name) in ours):
         ctx.options.update(**{name: value})
 
@@ -44,7 +44,7 @@ def is_set_by_user(name: str) -> bool:
 
 def check() -> None:
     """Raises:
-    ValueError: an option is set with which credentials or requests would go wrong ways.
+    ValueError: an option is set that would log credentials or prevent routing.
     """
     if ctx.options.proxy_debug:
         raise ValueError("proxy_debug: not allowed, because it logs credentials")
@@ -55,7 +55,7 @@ def check() -> None:
 
 
 def modes() -> list[str]:
-    """The `mode` option: our two listeners, unless the user chose."""
+    """The user's `mode`, or our two listeners by default."""
     chosen: list[str] = ctx.options.mode
     if chosen == ["regular"]:
         return listeners.default_modes(ctx.options.listen_host, ctx.options.listen_port)
@@ -63,13 +63,13 @@ def modes() -> list[str]:
 
 
 def opened_modes() -> list[str]:
-    """The listeners that mitmproxy opens: none with `--no-server`."""
+    """The modes of the listeners that mitmproxy opens: none with `--no-server`."""
     return ctx.options.mode if ctx.options.server else []
 
 
 def is_start() -> bool:
-    """Whether mitmproxy is coming up, rather than loading a script, or being told another value,
-    while it runs."""
+    """Whether mitmproxy is starting, as opposed to loading a script or setting an option while it
+    runs."""
     server = ctx.master.addons.get("proxyserver")
     return isinstance(server, proxyserver.Proxyserver) and not server.is_running
 
@@ -77,8 +77,8 @@ def is_start() -> bool:
 def refuse(why: str) -> NoReturn:
     """Refuse an option's value.
 
-    At start an OptionsError would be logged with a traceback, and mitmproxy would end only after it
-    opened all listeners. While it runs, it takes the change back.
+    At start, mitmproxy would log an OptionsError with a traceback, and exit only after opening all
+    listeners. While it runs, it reverts the change.
     """
     if not is_start():
         raise exceptions.OptionsError(why)
@@ -87,7 +87,7 @@ def refuse(why: str) -> NoReturn:
 
 
 async def closed_listeners() -> list[str]:
-    """Why listeners are not open, once mitmproxy has tried to open them all."""
+    """The errors of listeners that did not come up, after mitmproxy has tried all of them."""
     servers = ctx.master.addons.get("proxyserver").servers
     # This waits for an update in progress, and changes nothing itself.
     await servers.update([mode_specs.ProxyMode.parse(mode) for mode in opened_modes()])
@@ -95,14 +95,14 @@ async def closed_listeners() -> list[str]:
 
 
 def leave(why: str) -> None:
-    """End a start for a reason that has been logged."""
+    """End the start. The reason has already been logged."""
     # If a task raised it, asyncio would log it as the task's failure.
     asyncio.get_running_loop().call_soon(sys.exit, _exit_status(why))
 
 
 def _exit_status(why: str) -> str | int:
-    """What to exit with, having logged why: mitmproxy's console isn't there yet to show the log, or
-    is gone by then, so that stderr must repeat it."""
+    """The exit status, after the reason was logged. mitmproxy's console can't show the log at this
+    point, so for that program the reason goes to stderr as well."""
     reporter: errorcheck.ErrorCheck = ctx.master.addons.get("errorcheck")
     return why if reporter.repeat_errors_on_stderr else 1
 

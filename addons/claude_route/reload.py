@@ -19,14 +19,14 @@ type Stamp = tuple[int, int] | None
 def stamp(path: Path) -> Stamp:
     """A value that changes when the file is rewritten; None if there is no file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 class Watch:
-    """Calls `changed` whenever one of the files was written, made or removed."""
+    """Calls `changed` when one of the files is written, created or removed."""
 
     def __init__(self, paths: Sequence[Path], changed: Callable[[], None]) -> None:
         self._paths = paths

@@ -35,4 +35,4 @@ def too_large() -> http.Response:
 def fit(answer: http.Response, request: http.Request) -> None:
     """Remove the body from an answer to HEAD: the client would take it for the next response."""
     if request.method == "HEAD":
-        answer.raw_content = b""  # content-length still tells what GET would get
+        answer.raw_content = b""  # content-length stays what it would be for GET

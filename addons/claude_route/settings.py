@@ -1,4 +1,4 @@
-"""What is in force: the profile, what requests share under it, and who may come in."""
+"""The settings in force: the profile, what requests share under it, and which clients may connect."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Settings:
         self._is_start = False
         self._is_running = False
         self._intercepted: list[str] = []
-        """The `allow_hosts` that we set; what the user sets it to is left alone."""
+        """The `allow_hosts` that we set. We don't change a value that the user set."""
         self._watch: reload.Watch | None = None
 
     def load(self, loader: addonmanager.Loader) -> None:
@@ -62,12 +62,12 @@ class Settings:
         except ValueError as e:
             if self._is_running or self._is_start:
                 options.refuse(str(e))
-            # Raised from a script that loads again, it would be logged with a traceback.
+            # If a script that is loaded again raised this, mitmproxy would log a traceback.
             logger.error(str(e))
 
     def _read(self) -> None:
         """Raises:
-        ValueError: the profile can't be read, or is wrong; nothing has changed then.
+        ValueError: the profile can't be read or is invalid; nothing has changed then.
         """
         environ = profiles.environment(Path.cwd(), os.environ)
         profile = profiles.read(
@@ -117,7 +117,7 @@ class Settings:
 
 
 def next_state(before: state.State | None, profile: profiles.Profile) -> state.State:
-    """What requests share under a profile. What was learnt of tokens and targets stays."""
+    """What requests share under a profile. Keeps what is known about tokens and targets."""
     how: dict[str, Any] = {"strategy": profile.pool.strategy, "cooldown": profile.pool.cooldown}
     if before:
         pool = before.pool.reloaded(profile.pool.tokens, **how)
@@ -127,7 +127,7 @@ def next_state(before: state.State | None, profile: profiles.Profile) -> state.S
 
 
 def guard_of(profile: profiles.Profile, environ: Mapping[str, str]) -> guard.Guard:
-    """Who may come in under a profile and an environment."""
+    """The guard for a profile and an environment."""
     providers = profile.providers.values()
     return guard.Guard(
         key=environ.get("PROXY_STATIC_TOKEN") or None,

@@ -31,7 +31,7 @@ def test_both_ways_to_start_claude() -> None:
     ca = "/home/me/.mitmproxy/mitmproxy-ca-cert.pem"
     assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in told
     assert "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude" in told
-    assert "Profile team (/etc/team.yaml) is in force; the pool has no tokens" in told
+    assert "Profile team (/etc/team.yaml) is loaded; the pool has no tokens" in told
 
 
 def test_versions() -> None:

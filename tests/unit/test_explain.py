@@ -120,7 +120,7 @@ def test_attempts_that_are_used_up() -> None:
     lines = proxy.explain("claude-opus-5-5").splitlines()
     assert lines[2:4] == [
         "2. kimi/kimi-for-coding at https://api.kimi.com, with the provider's key",
-        "   not asked: the attempts are used up before",
+        "   not tried: the attempts are used up before",
     ]
 
 
@@ -129,7 +129,7 @@ def test_a_pool_of_which_no_token_is_available() -> None:
     proxy.pool.rest(1, 600)
     proxy.pool.rest(2, 600)
     lines = proxy.explain("claude-opus-5-5").splitlines()
-    assert lines[2] == "   not asked now: no token is available"
+    assert lines[2] == "   not tried now: no token is available"
     assert lines[5].startswith("2. zai/glm-5")
     assert "not asked" not in lines[6]
 

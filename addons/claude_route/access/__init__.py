@@ -1,1 +1,1 @@
-"""Who may come in, and what happens to credentials."""
+"""Which clients may connect, and what happens to credentials."""

@@ -1,4 +1,4 @@
-"""IP addresses: whose they are, and who may have us connect to them."""
+"""IP addresses: which are this machine's, and which may clients make us connect to."""
 
 from __future__ import annotations
 

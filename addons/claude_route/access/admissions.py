@@ -1,4 +1,4 @@
-"""What is found out about a request when its headers come, and holds until it is answered."""
+"""What we learn about a request from its headers, and keep until it is answered."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ type Origin = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Admission:
-    """A request without one goes nowhere."""
+    """The result of admitting a request. A request without an Admission is never sent."""
 
     client: clients.Client | None
-    """Who sends it; None where no key is set, where none is needed, and where a user replays it."""
+    """Who sends it; None if no key is set, if the request needs none, or if a user replays it."""
     is_routed: bool
-    """It goes to a provider of the profile's; every other is answered here, or passes through as
-    it is."""
+    """Whether it goes to a provider of the profile. All others pass through unchanged, or are
+    answered by us."""
     is_reverse: bool
-    """It came to the reverse listener: to us, not through us."""
+    """Whether it arrived on the reverse listener."""
     rotates: bool
-    """Pool tokens may answer it, not only the client's own credential."""
+    """Whether pool tokens may be used, rather than only the client's own credential."""
     secrets: credentials.Secrets = field(repr=False)
     """The client's own credentials, by their placeholders."""
     origin: Origin
-    """Where it was meant to go, and the only place where these credentials may go when it passes
-    through."""
+    """The request's destination. If it passes through, `secrets` may go only there."""
 
 
 def origin(request: http.Request) -> Origin:

@@ -1,4 +1,4 @@
-"""Clients: the keys that they present, and who they are by them."""
+"""Clients: the keys that they present, and the client that each key identifies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KEY_HEADER = "x-litellm-api-key"
 MODE_HEADER = "x-claude-token-mode"
 
 KEY_AND_HEADER = re.compile(r"(.*?),\s*([\w-]+)\s*:(.*)", re.DOTALL)
-"""What Claude Code sends for `x-litellm-api-key: TOKEN, name: value`. A token may hold a comma."""
+"""What Claude Code sends for `x-litellm-api-key: TOKEN, name: value`. A token may contain a comma."""
 
 type TokenMode = Literal["rotate", "passthrough"]
 
@@ -26,7 +26,7 @@ HTTP's basic authentication, as browsers do."""
 
 @dataclass(frozen=True)
 class Key:
-    """What a client presents as a key, right or wrong."""
+    """A key that a client presents, whether or not it is valid."""
 
     secret: str = field(repr=False)
     kind: KeyKind
@@ -34,26 +34,26 @@ class Key:
 
 @dataclass(frozen=True)
 class Client:
-    """Who sends a request, by the key that it presented."""
+    """The client that a valid key identifies."""
 
     name: str
-    """Whose key it is: `shared` for PROXY_STATIC_TOKEN, which all clients have in common."""
+    """The key's owner: `shared` for PROXY_STATIC_TOKEN, which all clients use."""
     key_kind: KeyKind
 
 
 class Presented(NamedTuple):
-    """What a request's headers of ours contain."""
+    """The contents of our own headers in a request."""
 
     key: str | None
     mode: TokenMode | None
-    """The token mode that the client asks for; None: the profile's."""
+    """The token mode that the client asks for; None: the profile's mode."""
 
 
 def presented(key: str | None, mode: str | None) -> Presented:
     """Read the two headers, or the one that holds both as `TOKEN, x-claude-token-mode: MODE`.
 
     Raises:
-        ValueError: the mode is neither of the two.
+        ValueError: the mode is neither `rotate` nor `passthrough`.
     """
     if key is not None:
         if both := KEY_AND_HEADER.fullmatch(key):
@@ -91,8 +91,7 @@ def is_key(candidate: str | None, key: str) -> bool:
 def first_key(
     *, header: str | None = None, proxy_password: str | None = None, basic: str | None = None
 ) -> Key | None:
-    """The key that counts of those that a request presents: the others are not tried, whether or
-    not it is the right one."""
+    """The first key that a request presents. We ignore the others, even if this one is wrong."""
     presented: tuple[tuple[str | None, KeyKind], ...] = (
         (header, "header"),
         (proxy_password, "proxy password"),
@@ -102,7 +101,7 @@ def first_key(
 
 
 def basic_password(authorization: str | None) -> str | None:
-    """The password of `Basic base64(user:password)`, RFC 7617; the user name says nothing to us."""
+    """The password of `Basic base64(user:password)`, RFC 7617. We ignore the user name."""
     scheme, _, credentials = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -1,4 +1,4 @@
-"""Keeps credentials out of flows: a placeholder replaces each.
+"""Keeps credentials out of flows by replacing each with a placeholder.
 
 The real values are kept outside the flow, and restored only in the copy of the request that is
 written to the wire.
@@ -26,9 +26,9 @@ type Secrets = Mapping[bytes, bytes]
 def hide(
     headers: http.Headers, whose: str = "client", *, is_new: bool = False
 ) -> dict[bytes, bytes]:
-    """Replace credentials with placeholders, and return their real values. With `is_new`, the
-    headers come from the client and can't contain placeholders of ours, so whatever looks like one
-    is replaced too."""
+    """Replace credentials with placeholders, and return their real values. `is_new`: the headers come
+    from the client and can't contain placeholders of ours, so values that look like one are replaced
+    too."""
     secrets: dict[bytes, bytes] = {}
     fields = []
     for name, value in headers.fields:
@@ -54,7 +54,7 @@ def reveal(headers: http.Headers, secrets: Secrets) -> None:
 
 
 def hide_cookies(headers: http.Headers) -> dict[bytes, bytes]:
-    """The same for cookies that a response sets."""
+    """Replace the cookies that a response sets with placeholders, and return their real values."""
     secrets: dict[bytes, bytes] = {}
     if "set-cookie" in headers:
         headers.fields = tuple(
@@ -65,7 +65,7 @@ def hide_cookies(headers: http.Headers) -> dict[bytes, bytes]:
 
 
 def with_cookies(response: http.Response, secrets: Secrets) -> http.Response:
-    """The response as the client gets it."""
+    """A copy of the response with the real cookies, for the client."""
     if not secrets:
         return response
     fields = response.headers.fields
@@ -84,7 +84,7 @@ def _sets_cookie(name: bytes) -> bool:
 
 @functools.lru_cache(1024)
 def is_secret(name: bytes) -> bool:
-    """Whether a header of this name may hold a credential. Errs on the side of yes."""
+    """Whether a header of this name may contain a credential. In doubt, True."""
     return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.match(name)
 
 
@@ -93,7 +93,7 @@ def is_placeholder(value: bytes) -> bool:
 
 
 def placeholder(scheme: str, words: str) -> bytes:
-    """`Bearer {{pool #2 …wxyz}}`, and without the scheme where there is none."""
+    """`Bearer {{pool #2 …wxyz}}`, or without `Bearer` if the scheme is empty."""
     return f"{scheme} {{{{{words}}}}}".strip().encode()
 
 

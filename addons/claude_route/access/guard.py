@@ -1,4 +1,4 @@
-"""Who may come in, and where they may go from there, as the settings in force say."""
+"""Which clients may connect, and which addresses they may reach, under the settings in force."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from claude_route.access import clients
 
 @dataclass(frozen=True)
 class Guard:
-    """A changed profile makes a new one, so that no check sees half of a change."""
+    """A changed profile creates a new Guard, so that no check sees half of a change."""
 
     key: str | None = field(default=None, repr=False)
-    """What clients must present, from PROXY_STATIC_TOKEN; None: no client is asked for a key."""
+    """The key that clients must present, from PROXY_STATIC_TOKEN; None: they need no key."""
     is_open: bool = False
-    """Other machines may connect without a key, too."""
+    """Whether other machines may connect without a key."""
     provider_addresses: frozenset[tuple[str, int]] = frozenset()
-    """Where the profile's providers live. Clients on other machines may reach these even on this
-    machine and its network."""
+    """The addresses of the profile's providers. Clients on other machines may reach these even on
+    this machine and its network."""
 
     def client(self, key: clients.Key | None) -> clients.Client | None:
-        """Whose key it is; None where it is nobody's, and where no key is set."""
+        """The client that a key identifies; None if the key is wrong, or if no key is set."""
         if key and self.key and clients.is_key(key.secret, self.key):
             return clients.Client("shared", key.kind)
         return None
 
-    def lets_in(self, *, is_outside: bool) -> bool:
+    def accepts(self, *, is_outside: bool) -> bool:
         """Whether connections are accepted, from this machine or from outside."""
         return not is_outside or bool(self.key) or self.is_open
 
@@ -37,8 +37,9 @@ class Guard:
         ValueError: other machines could connect to a listener, and neither a key nor `open` is set.
         """
         for host in hosts:
-            if not self.lets_in(is_outside=not addresses.is_loopback(host)):
+            if not self.accepts(is_outside=not addresses.is_loopback(host)):
                 raise ValueError(
                     f"mode: expected a loopback address, got {host or '*'!r}: set "
-                    "PROXY_STATIC_TOKEN, or `open: true` in the profile, to let other machines in"
+                    "PROXY_STATIC_TOKEN, or `open: true` in the profile, to allow connections from "
+                    "other machines"
                 )

@@ -1,4 +1,5 @@
-"""The listeners: which connections, tunnels and requests they let in, and how far these reach."""
+"""Access control at the listeners: which connections, tunnels and requests to accept, and which
+addresses they may reach."""
 
 from __future__ import annotations
 
@@ -33,17 +34,17 @@ class Listeners:
         self._tunnel_clients: weakref.WeakKeyDictionary[connection.Client, clients.Client] = (
             weakref.WeakKeyDictionary()
         )
-        """Who opened a connection's tunnel, where its CONNECT brought a key as its password."""
+        """Connection -> the client whose key its CONNECT request carried as the proxy password."""
 
     def client_connected(self, client: connection.Client) -> None:
-        if not self.guard.lets_in(is_outside=_is_outside(client)):
+        if not self.guard.accepts(is_outside=_is_outside(client)):
             logger.warning(
-                "A connection from another machine is refused: no key guards this listener"
+                "Refused a connection from another machine: set PROXY_STATIC_TOKEN to allow it"
             )
             client.error = "refused"
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        # Whether or not a key is set: flows hold no password.
+        # Even if no key is set, because flows must not hold passwords.
         password = clients.basic_password(flow.request.headers.pop("proxy-authorization", None))
         if not self.guard.key:
             return
@@ -55,7 +56,7 @@ class Listeners:
             )
 
     def client(self, source: connection.Client, key: clients.Key | None) -> clients.Client | None:
-        """Who sends a request; None where it is nobody that we know, and where no key is set."""
+        """Who sends a request; None if the client is unknown, or if no key is set."""
         if not self.guard.key:
             return None
         return self.guard.client(key) or self._tunnel_clients.get(source)
@@ -63,9 +64,8 @@ class Listeners:
     def admits(
         self, source: connection.Client, client: clients.Client | None, *, passes: bool
     ) -> bool:
-        """Whether a client may send a request. One that passes through this machine's own forward
-        listener needs no key: it goes with the client's own identity, in a tunnel that has no
-        header of ours."""
+        """Whether a client may send a request. One that passes through from this machine needs no key on
+        the forward listener: it uses the client's own credential, and can't carry our headers."""
         if not self.guard.key or client:
             return True
         return passes and not is_reverse(source) and not _is_outside(source)
@@ -113,19 +113,20 @@ def listen_hosts(modes: Iterable[str], listen_host: str) -> list[str]:
 
 
 def default_modes(listen_host: str, listen_port: int | None) -> list[str]:
-    """The two listeners; `--listen-host` moves both, `--listen-port` the first."""
+    """The forward and the reverse listener. `--listen-host` applies to both, `--listen-port` only to
+    the forward one."""
     proxy, reverse = DEFAULT_MODES
     if listen_port:
         proxy = proxy.replace(":8080", f":{listen_port}")
-    return [each.replace("127.0.0.1", listen_host or "127.0.0.1") for each in (proxy, reverse)]
+    return [mode.replace("127.0.0.1", listen_host or "127.0.0.1") for mode in (proxy, reverse)]
 
 
 def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
-    """Mitmproxy's `allow_hosts` for the hosts that we open: all others are tunnelled unread. What
-    comes to a reverse listener is for us, wherever it would forward it."""
+    """mitmproxy's `allow_hosts` for the hosts whose TLS we decrypt; it tunnels all others unread. The
+    upstream of a reverse listener is always among them."""
     specs = [mode_specs.ProxyMode.parse(mode) for mode in modes]
-    behind = [spec.address[0] for spec in specs if isinstance(spec, mode_specs.ReverseMode)]
-    return [rf"^\[?{re.escape(host)}\]?:\d+$" for host in dict.fromkeys([*hosts, *behind])]
+    upstreams = [spec.address[0] for spec in specs if isinstance(spec, mode_specs.ReverseMode)]
+    return [rf"^\[?{re.escape(host)}\]?:\d+$" for host in dict.fromkeys([*hosts, *upstreams])]
 
 
 def refusal() -> http.Response:
@@ -135,7 +136,8 @@ def refusal() -> http.Response:
 
 
 def is_from_browser(request: http.Request) -> bool:
-    """A web page could have its reader's browser post to a listener on loopback."""
+    """Whether a browser sent this: a web page could make its visitor's browser post to a listener on
+    loopback."""
     return "origin" in request.headers or "sec-fetch-site" in request.headers
 
 

@@ -15,30 +15,29 @@ SHORTEST = 8
 
 
 class Redaction:
-    """`keys` are ours; `brought` are the client's own."""
+    """`keys` are ours; `client_secrets` are those that the client sent."""
 
-    def __init__(self, keys: Iterable[str], brought: Iterable[str]) -> None:
+    def __init__(self, keys: Iterable[str], client_secrets: Iterable[str]) -> None:
         self._keys = _worth_hiding(keys)
-        self.secrets = [*self._keys, *_worth_hiding(brought)]
+        self.secrets = [*self._keys, *_worth_hiding(client_secrets)]
 
-    def text(self, said: bytes) -> bytes:
-        return _without(self.secrets, said)
+    def text(self, text: bytes) -> bytes:
+        return _without(self.secrets, text)
 
     def error(self, response: http.Response) -> None:
-        """`Incorrect API key provided: …`: people see this body in mitmweb, and the client may get
-        it."""
+        """Redact an error such as `Incorrect API key provided: …`, which people see in mitmweb and the
+        client may get."""
         content = response.raw_content or b""
         if (redacted := self.text(content)) != content:
             response.content = redacted
-        self.head(response)
+        self.headers(response)
 
-    def head(self, response: http.Response) -> None:
-        """Redact our own keys in the headers. The client's own credentials stay: the response may
-        set the client's cookie again, and where none is required a client may send anything as its
-        credential."""
+    def headers(self, response: http.Response) -> None:
+        """Redact our own keys in the headers. The client's own credentials stay: the response may set the
+        client's cookie again, and a client that needs no credential may send any text as one."""
         data, fields = response.data, response.headers.fields
-        said = b"".join((data.reason, *(value for _, value in fields)))
-        if _without(self._keys, said) != said:
+        text = b"".join((data.reason, *(value for _, value in fields)))
+        if _without(self._keys, text) != text:
             data.reason = _without(self._keys, data.reason)
             response.headers.fields = tuple(
                 (name, _without(self._keys, value)) for name, value in fields
@@ -49,7 +48,7 @@ def _worth_hiding(secrets: Iterable[str]) -> list[str]:
     return [secret for secret in secrets if len(secret) >= SHORTEST]
 
 
-def _without(secrets: Iterable[str], said: bytes) -> bytes:
+def _without(secrets: Iterable[str], text: bytes) -> bytes:
     for secret in secrets:
-        said = said.replace(secret.encode("utf-8", "replace"), REDACTED)
-    return said
+        text = text.replace(secret.encode("utf-8", "replace"), REDACTED)
+    return text

@@ -1,4 +1,4 @@
-"""`claude-route check`: what a profile means, in words."""
+"""`claude-route check`: describes what a profile does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from claude_route.routing import rotation
 
 
 def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
-    """No secret is in them but the last characters of a pool's tokens."""
+    """The description. Of secrets it shows only the last characters of the pool's tokens."""
     yield f"Profile {profile.name} ({profile.path})"
     yield ""
     yield "Providers"
@@ -38,8 +38,8 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
         )
         yield ""
     yield f"Pool: {_pool(profile)}"
-    yield f"Attempts for a request: at most {profile.max_attempts}"
-    yield f"Hosts that are intercepted at the forward listener: {', '.join(profile.intercept)}"
+    yield f"Attempts per request: at most {profile.max_attempts}"
+    yield f"Hosts intercepted on the forward listener: {', '.join(profile.intercept)}"
     yield f"Clients: {_clients(profile, has_key)}"
     if profile.warnings:
         yield ""
@@ -78,5 +78,5 @@ def _clients(profile: profiles.Profile, has_key: bool) -> str:
     if has_key:
         return "must present PROXY_STATIC_TOKEN"
     if profile.open:
-        return "need no key, from other machines either (open: true)"
-    return "need no key, and only those of this machine are let in"
+        return "need no key, even from other machines (open: true)"
+    return "need no key; only this machine may connect"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def lines(rows: Iterable[Sequence[str]], *, empty: str = "") -> Iterator[str]:
-    """Each row in a line, indented, its cells under each other; `empty` where there is no row."""
+    """One indented line for each row, with aligned cells; `empty` if there are no rows."""
     table = list(rows)
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:

@@ -1,4 +1,4 @@
-"""The command line: which command is asked for, with which arguments."""
+"""The command line: parses the arguments and runs the command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PROFILE = "a name in profiles/, or a file's path (default: %(default)s)"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command that the arguments ask for; returns the exit status."""
+    """Run the command in the arguments. Returns the exit status."""
     parser = make_parser()
     options, passed_on = parse(parser, arguments)
     try:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     except InterruptedError as e:
         return 128 + signal.Signals[str(e)].value
     except (ValueError, OSError) as e:
-        # One line: what somebody mistyped needs no traceback.
+        # One line: a user's mistake needs no traceback.
         print(f"claude-route {options.command}: {e}", file=sys.stderr)
         return run.NOT_FOUND if isinstance(e, FileNotFoundError) else 1
 
@@ -47,9 +47,9 @@ def main(arguments: Sequence[str]) -> int:
 def parse(
     parser: argparse.ArgumentParser, arguments: Sequence[str]
 ) -> tuple[argparse.Namespace, list[str]]:
-    """The command with its options, and the arguments that are for another program.
+    """The command with its options, and the arguments to pass on to another program.
 
-    Raises SystemExit for --help, --version and what is wrong.
+    Raises SystemExit for --help, --version and invalid arguments.
     """
     first = arguments[0] if arguments else ""
     if first not in ("-h", "--help", "--version") and (not first or first.startswith("-")):
@@ -63,10 +63,10 @@ def parse(
 
 
 def divide(options: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The options of `run` that are ours, and what the program that it starts gets as it is.
+    """Split the arguments of `run` into our options and those of the program that it starts.
 
-    Ours stand before all others: `run -p hello` is Claude Code's -p. argparse has no word for this:
-    it takes an unknown option out of the arguments that it stands among.
+    Ours come before all others: in `run -p hello`, -p is Claude Code's. argparse can't do this: it
+    recognises our options anywhere among the arguments.
     """
     place = 0
     while place < len(options):
@@ -124,30 +124,36 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="All other arguments are mitmproxy's: see `mitmdump --help`.",
     )
     tools = command.add_mutually_exclusive_group()
-    tools.add_argument("--web", action="store_true", help="mitmweb in its place, in a browser")
-    tools.add_argument("--console", action="store_true", help="mitmproxy, in the terminal")
+    tools.add_argument("--web", action="store_true", help="start mitmweb instead, in a browser")
+    tools.add_argument(
+        "--console", action="store_true", help="start mitmproxy instead, in the terminal"
+    )
     command.add_argument("--profile", metavar="P", help="the same as --set profile=P")
 
     command = add(
         "run",
         _run,
-        "Start Claude Code, or another program, through a proxy of its own",
+        "Start Claude Code, or another program, with a proxy of its own",
         usage="claude-route run [--profile P] [--web] [--base-url] [--exec PROGRAM] [--] [ARGUMENTS]",
-        epilog="What comes after these is the program's: claude-route run -p hello. The proxy ends "
-        "with the program, whose exit status is passed on.",
+        epilog="All further arguments go to the program: claude-route run -p hello. The proxy ends "
+        "with the program, and run returns its exit status.",
     )
     command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
-    command.add_argument("--web", action="store_true", help="mitmweb, to watch it in a browser")
+    command.add_argument("--web", action="store_true", help="use mitmweb, to watch in a browser")
     command.add_argument(
-        "--base-url", action="store_true", help="by ANTHROPIC_BASE_URL, not by HTTPS_PROXY"
+        "--base-url", action="store_true", help="set ANTHROPIC_BASE_URL instead of HTTPS_PROXY"
     )
-    command.add_argument("--exec", metavar="PROGRAM", help="a program in Claude Code's place")
+    command.add_argument(
+        "--exec", metavar="PROGRAM", help="start this program instead of Claude Code"
+    )
 
-    command = add("check", _check, "Read a profile, or a LiteLLM config, and say what it means")
+    command = add("check", _check, "Check a profile or a LiteLLM config, and describe it")
     command.add_argument("profile", nargs="?", default="default", metavar="PROFILE", help=PROFILE)
 
     command = add(
-        "explain", _explain, "Say who would be asked for a model, in which order, and why"
+        "explain",
+        _explain,
+        "Show which targets would be tried for a model, in which order, and why",
     )
     command.add_argument("model", metavar="MODEL", help="as Claude Code names it")
     command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
@@ -158,22 +164,22 @@ def make_parser() -> argparse.ArgumentParser:
         "--env",
         type=Path,
         metavar=".env",
-        help="LiteLLM's own: what is set there decides where Claude's tokens come from",
+        help="LiteLLM's .env file; its variables decide where the Claude tokens come from",
     )
 
-    command = add("key", _key, "Make a key for a client, and print it once")
-    command.add_argument("name", metavar="NAME", help="the client's")
+    command = add("key", _key, "Generate a key for a client, and print it once")
+    command.add_argument("name", metavar="NAME", help="the client's name")
 
     command = add(
         "status",
         _status,
         "Show tokens, targets and traffic of a running proxy",
-        epilog="Where the proxy wants a key, it is taken from PROXY_STATIC_TOKEN.",
+        epilog="If the proxy requires a key, set it in PROXY_STATIC_TOKEN.",
     )
     command.add_argument(
-        "--url", default=status.URL, help="of its reverse listener (default: %(default)s)"
+        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
     )
-    command.add_argument("--json", action="store_true", help="all of it, for programs")
+    command.add_argument("--json", action="store_true", help="print all of it as JSON")
     return parser
 
 

@@ -1,6 +1,7 @@
-"""Part of the proxy that `claude-route run` starts: it belongs to that command, and ends with it.
+"""The addon of the proxy that `claude-route run` starts: it ends the proxy with that command.
 
-The command waits for the file of `ready`, and holds the other end of the proxy's standard input.
+The command waits for the file that `ready` describes, and holds the other end of the proxy's standard
+input.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from claude_route.cli import ready
 
 
 class Companion:
-    """Says where the proxy listens, and ends it when the command that started it is gone."""
+    """Reports where the proxy listens, and ends it when the command that started it has ended."""
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
@@ -28,18 +29,18 @@ class Companion:
 
     async def _report(self, path: Path) -> None:
         if await options.closed_listeners():
-            return  # `Announcement` ends the start, and says why.
+            return  # `Announcement` logs the reason and ends the start.
         (server,) = ctx.master.addons.get("proxyserver").servers
         ready.write(
             path, ready.Address(server.listen_addrs[0][1], getattr(ctx.master, "web_url", None))
         )
 
     def _wait_for_end(self, loop: asyncio.AbstractEventLoop, folder: Path) -> None:
-        # Nothing is ever written to it. It ends with the command that holds the other end, however
-        # that ends: a killed command can't run any code of its own. os.read, since a thread that
-        # reads from sys.stdin would hold its lock when the interpreter ends.
+        # Nobody writes to it. It closes when the command ends, even if the command was killed and
+        # couldn't run any code. os.read, because a thread that reads from sys.stdin would hold its
+        # lock when the interpreter exits.
         while os.read(0, 1):
             pass
-        # It would have removed the folder with our CA's key.
+        # The command may not have been able to remove the folder with our CA's key.
         shutil.rmtree(folder, ignore_errors=True)
         loop.call_soon_threadsafe(ctx.master.shutdown)

@@ -1,4 +1,4 @@
-"""The environment variables that lead a program's requests through the proxy."""
+"""The environment variables that send a program's requests through the proxy."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from urllib.parse import quote
 from claude_route.access import clients
 
 CA_BUNDLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
-"""What OpenSSL, curl and Python's requests take the place of their own list of CAs."""
+"""The variables with which OpenSSL, curl and Python's requests replace their own list of CAs."""
 
 NO_PROXY = ("no_proxy", "NO_PROXY")
-"""Programs differ in which of the two they read, and which wins."""
+"""Programs differ in which of the two they read, and in which takes precedence."""
 
 
 def through_forward_listener(
@@ -26,11 +26,11 @@ def through_forward_listener(
     hosts: Iterable[str],
     bundle: Path | None = None,
 ) -> dict[str, str]:
-    """For a program that takes the proxy for its HTTPS proxy.
+    """The environment for a program that uses the proxy as its HTTPS proxy.
 
-    `hosts` are those whose requests we route: what `NO_PROXY` says of others stays. Node adds the
-    CAs of `ca` to its own. `bundle` is for programs that are not Node, and would trust nobody else:
-    it holds the usual CAs too.
+    `hosts` are those whose requests we route: they are removed from `NO_PROXY`, other hosts stay
+    there. Node adds the CAs in `ca` to its own. Other programs would trust only `bundle`, so it must
+    contain the usual CAs too.
     """
     user = f"claude:{quote(key, safe='')}@" if key else ""
     changed = dict(environ)
@@ -40,7 +40,7 @@ def through_forward_listener(
     for name in NO_PROXY:
         if name in changed:
             changed[name] = without_hosts(changed[name], hosts)
-    # It would lead Claude Code somewhere else.
+    # It would send Claude Code elsewhere.
     changed.pop("ANTHROPIC_BASE_URL", None)
     changed["NODE_EXTRA_CA_CERTS"] = str(ca)
     if bundle:
@@ -51,10 +51,10 @@ def through_forward_listener(
 def through_reverse_listener(
     environ: Mapping[str, str], *, port: int, key: str | None
 ) -> dict[str, str]:
-    """For a program that reads ANTHROPIC_BASE_URL."""
+    """The environment for a program that reads ANTHROPIC_BASE_URL."""
     changed = {**environ, "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{port}"}
     for name in NO_PROXY:
-        # HTTP_PROXY, where it is set, is for other hosts.
+        # If HTTP_PROXY is set, it is for other hosts.
         changed[name] = ",".join(filter(None, (environ.get(name), "127.0.0.1")))
     if key:
         others = environ.get("ANTHROPIC_CUSTOM_HEADERS")
@@ -64,15 +64,15 @@ def through_reverse_listener(
 
 
 def without_hosts(no_proxy: str, hosts: Iterable[str]) -> str:
-    """A `NO_PROXY` without the entries that hold for one of these hosts."""
+    """A `NO_PROXY` without the entries that match one of these hosts."""
     hosts = [host.lower() for host in hosts]
     entries = [entry for entry in re.split(r"[\s,]+", no_proxy) if entry]
-    kept = [entry for entry in entries if not any(_holds(entry, host) for host in hosts)]
+    kept = [entry for entry in entries if not any(_matches(entry, host) for host in hosts)]
     return ",".join(kept)
 
 
-def _holds(entry: str, host: str) -> bool:
-    """`*`, `api.anthropic.com`, `anthropic.com`, `.anthropic.com`, `*.anthropic.com`, each with a
-    port or without: where programs read one differently, the widest meaning counts."""
+def _matches(entry: str, host: str) -> bool:
+    """Entries are `*`, `api.anthropic.com`, `anthropic.com`, `.anthropic.com`, `*.anthropic.com`, with
+    or without a port. Programs interpret some of them differently; we use the widest meaning."""
     name = re.sub(r":\d+$", "", entry.lower()).removeprefix("*").lstrip(".")
     return not name or host == name or host.endswith(f".{name}")

@@ -1,4 +1,4 @@
-"""`claude-route key`: a key for a client of ours."""
+"""`claude-route key`: generates a key for a client."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import secrets
 
 PREFIX = "cr-"
-"""By which people, and tools that look for leaked keys, know one of ours."""
+"""Marks a key as ours, for people and for tools that scan for leaked keys."""
 
 BYTES = 32
 
@@ -19,31 +19,31 @@ def make() -> str:
 
 
 def fingerprint(key: str) -> str:
-    """What a profile holds in place of a key. No salt and no slow hash: a random key of 256 bits
-    can't be guessed from it."""
+    """What a profile stores instead of a key. Needs no salt and no slow hash, because a random key of
+    256 bits can't be guessed."""
     return f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"
 
 
 def text(name: str, key: str) -> str:
-    """What is printed, once.
+    """The text to print, once.
 
     Raises:
-        ValueError: a profile could not hold this name.
+        ValueError: the name isn't allowed in a profile.
     """
     if not NAME.fullmatch(name):
         expected = "a name of letters, digits, `.`, `-` and `_`"
         raise ValueError(f"expected {expected}, got {name!r}")
     return f"""\
-The key of {name}, which is shown only this once:
+The key of {name}, which is not shown again:
 
     {key}
 
-This version knows one key, which all clients share. To make it this one, put it into .env:
+This version has one key, which all clients share. To use this one, put it into .env:
 
     PROXY_STATIC_TOKEN={key}
 
-Keys by name are for a later version: profiles refuse `clients` today. The lines for it, which hold
-a hash and not the key:
+A later version will have a key for each client; profiles refuse `clients` today. The lines for it
+contain a hash instead of the key:
 
     clients:
       {name}:

@@ -1,4 +1,4 @@
-"""`claude-route import`: a LiteLLM config as a profile of ours, with comments on what differs."""
+"""`claude-route import`: translates a LiteLLM config to a profile, with comments on what differs."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from claude_route.profile import values
 NOTES = {
     "general_settings": {
         "master_key": "clients present PROXY_STATIC_TOKEN, as x-litellm-api-key or as the proxy "
-        "password: set it to this key, and they need no change",
+        "password: set it to this key, and clients need no change",
         "custom_auth": "clients present PROXY_STATIC_TOKEN",
         "database_url": "nothing is kept in a database",
     },
     "litellm_settings": {
         "master_key": "clients present PROXY_STATIC_TOKEN",
-        "callbacks": "tokens, headers and thinking blocks are looked after without any",
-        "drop_params": "what a provider takes is known; `drop` of a provider leaves out more",
-        "num_retries": "nothing is asked twice: max_attempts counts targets and tokens",
+        "callbacks": "tokens, headers and thinking blocks need none",
+        "drop_params": "fields that a provider refuses are dropped; add more with its `drop`",
+        "num_retries": "no target is tried twice; max_attempts counts targets and tokens",
         "request_timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
-        "context_window_fallbacks": "a request that is too long is refused, and not sent elsewhere",
+        "context_window_fallbacks": "a request that is too long is refused and not sent elsewhere",
         "default_fallbacks": 'write it as `"*": [MODEL]` under fallbacks',
     },
     "router_settings": {
-        "num_retries": "nothing is asked twice: max_attempts counts targets and tokens",
+        "num_retries": "no target is tried twice; max_attempts counts targets and tokens",
         "routing_strategy": "the first entry of a name answers, its others are fallbacks; "
         "pool.strategy is for Claude's tokens",
         "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
@@ -50,14 +50,14 @@ NOTES = {
         "temperature": "a provider has `set: {temperature: …}`",
         "rpm": "requests are not counted against limits",
         "tpm": "tokens are not counted against limits",
-        "merge_reasoning_content_in_choices": "thinking comes as thinking blocks; see `thinking` "
-        "of a provider",
+        "merge_reasoning_content_in_choices": "thinking is sent as thinking blocks; see a provider's "
+        "`thinking`",
     },
 }
-"""What takes the place of settings that are dropped: section -> key -> words."""
+"""What replaces each setting that is dropped: section -> key -> text."""
 
 PLAIN = re.compile(r"[A-Za-z$](?:[\w.{}/*$-]|:(?=\S))*")
-"""Texts that YAML takes as they are, of whatever version, but for WORDS."""
+"""Strings that need no quotes in any version of YAML, except for WORDS."""
 
 WORDS = {"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
 
@@ -65,10 +65,10 @@ SECTIONS = ("providers", "models", "fallbacks", "pool")
 
 
 def profile_text(path: Path, environ: Mapping[str, str]) -> str:
-    """The YAML of a profile that means what a LiteLLM config means under these variables.
+    """The YAML of a profile that does what a LiteLLM config does with these variables.
 
     Raises:
-        ValueError: it is no LiteLLM config, or a wrong one.
+        ValueError: it isn't a LiteLLM config, or an invalid one.
     """
     text = profiles.read_text(path)
     profile = profiles.parse(text, environ, str(path))
@@ -78,7 +78,7 @@ def profile_text(path: Path, environ: Mapping[str, str]) -> str:
     raw, warnings = litellm.translate(config)
     sections = {name: _plain(raw[name]) for name in SECTIONS if raw.get(name)}
     comments = [f"From LiteLLM's {path.name}.", *_comments(config, warnings)]
-    # A name in the file may have line breaks, and what comes after one is no comment.
+    # A name in the file may contain line breaks, and the text after one would not be a comment.
     lines = [f"# {' '.join(comment.split())}" for comment in comments]
     yaml_text = "\n".join([*lines, _dump(sections)])
     reread = profiles.parse(yaml_text, environ, str(path))
@@ -106,12 +106,12 @@ def _comments(config: values.Value, warnings: list[str]) -> Iterator[str]:
 
 
 def _variables(params: values.Value) -> Iterator[str]:
-    """Of an entry's variables, those that the profile has the present values of."""
+    """Comments on an entry's variables whose current values are written into the profile."""
     for key in ("model", "api_base", "base_url"):
         at = params[key]
         name = str(at.raw).removeprefix("os.environ/")
         if at.raw != name and params.environ.get(name):
-            yield f"{at.path}: {name} is written as it is set now."
+            yield f"{at.path}: this is the current value of {name}."
 
 
 def _dropped(path: str, section: str, key: str) -> str:
@@ -120,7 +120,7 @@ def _dropped(path: str, section: str, key: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What YAML is to say, variables by their names."""
+    """The value to write as YAML, with variables by name."""
     if isinstance(value, values.Value):
         return _plain(value.raw)
     if isinstance(value, dict):
@@ -141,7 +141,7 @@ def _quoted(text: str) -> str:
 def _dump(value: Any) -> str:
     writer = yaml.YAML()
     writer.indent(mapping=2, sequence=4, offset=2)
-    writer.width = 10_000  # no line is broken
+    writer.width = 10_000  # break no lines
     out = StringIO()
     writer.dump(value, out)
     return out.getvalue()

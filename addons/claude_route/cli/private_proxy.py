@@ -1,4 +1,4 @@
-"""A proxy for one program: on a free loopback port, with a CA and a log of its own."""
+"""A proxy for one program: on a free loopback port, with its own CA and log."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from claude_route.cli import environment
 from claude_route.cli import ready
 
 PATIENCE = 60.0
-"""Seconds that a start may take, on a slow machine that reads all modules for the first time."""
+"""Seconds that a start may take: a slow machine may be loading all modules for the first time."""
 
 INTERVAL = 0.02
-"""Seconds between looks whether it is up."""
+"""Seconds between checks whether the proxy is up."""
 
 GRACE = 5.0
-"""Seconds to close connections in before it is killed."""
+"""Seconds that the proxy has for closing connections before it is killed."""
 
 
 class PrivateProxy:
-    """Started when made.
+    """The constructor starts the proxy.
 
-    Its CA is made anew each time, in a temporary folder that only this user can read. One that
-    lasted would save a fifth of a second, and leave behind a key that can pose as any host to
-    whatever trusts it; this one is trusted by one program, for as long as that runs. The confdir of
-    other mitmproxies stays untouched.
+    Each proxy generates its own CA, in a temporary folder that only this user can read. Keeping one
+    would save a fifth of a second, but leave behind a key that can impersonate any host to whoever
+    trusts it. Only one program trusts this one, and only while it runs. We don't touch the confdir
+    of other mitmproxies.
     """
 
     def __init__(self, profile: str, mode: Literal["regular", "reverse"], *, web: bool) -> None:
@@ -48,24 +48,24 @@ class PrivateProxy:
         spec = {"regular": "regular", "reverse": "reverse:https://api.anthropic.com"}[mode]
         tool = "mitmweb" if web else "mitmdump"
         command = [
-            # -P: no module is taken from the working directory.
+            # -P: import no module from the working directory.
             *(sys.executable, "-P", "-c", f"from mitmproxy.tools import main; main.{tool}()"),
             *("-s", str(installation.SCRIPTS / "run.py")),
             *("--set", f"profile={profile}"),
             *("--set", f"confdir={self.confdir}"),
-            # The system chooses the port when it opens the listener: nobody can take it before.
+            # The system chooses the port as it opens the listener, so no other program can take it first.
             *("--mode", f"{spec}@127.0.0.1:0"),
         ]
         if web:
             command += ["--set", f"web_port={free_port()}"]
         with self.log.open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - nothing in it comes from elsewhere
+            self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
                 command,
                 env={**os.environ, ready.READY: str(self._ready_file), "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in the terminal is for the program, which needs the proxy to the end.
+                # Ctrl-C in the terminal is for the program, which needs the proxy until it ends.
                 start_new_session=True,
             )
 
@@ -73,15 +73,15 @@ class PrivateProxy:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def wait(self, look: Callable[[], None]) -> ready.Address:
-        """Where it listens, once it does. `look` is called now and then, and may raise.
+    def wait(self, check: Callable[[], None]) -> ready.Address:
+        """Wait until the proxy listens, and return its address. Calls `check` repeatedly; it may raise.
 
         Raises:
-            ChildProcessError: it ended, or is not up in PATIENCE seconds.
+            ChildProcessError: the proxy ended, or isn't up after PATIENCE seconds.
         """
         deadline = time.monotonic() + PATIENCE
         while (address := ready.read(self._ready_file)) is None:
-            look()
+            check()
             if not self.is_running:
                 raise ChildProcessError("the proxy could not start")
             if time.monotonic() > deadline:
@@ -90,13 +90,13 @@ class PrivateProxy:
         return address
 
     def bundle(self) -> Path:
-        """A file with our CA and all that a program would trust without it."""
+        """A file with our CA and all the CAs that a program would trust without it."""
         usual = next(filter(None, map(os.environ.get, environment.CA_BUNDLES)), None)
         usual = usual or ssl.get_default_verify_paths().cafile or certifi.where()
         return self._joined("bundle.pem", Path(usual))
 
     def node_extra_cas(self) -> Path:
-        """Our CA, and those that the user has Node trust already."""
+        """A file with our CA and those in the user's NODE_EXTRA_CA_CERTS."""
         if extra := os.environ.get("NODE_EXTRA_CA_CERTS"):
             return self._joined("node-extra-cas.pem", Path(extra))
         return self.ca
@@ -104,14 +104,14 @@ class PrivateProxy:
     def _joined(self, name: str, others: Path) -> Path:
         try:
             theirs = others.read_bytes()
-        except OSError:  # The program would go without it, too.
+        except OSError:  # The program would ignore it too.
             theirs = b""
         path = self.folder / name
         path.write_bytes(self.ca.read_bytes() + b"\n" + theirs)
         return path
 
     def close(self, *, keep_log: bool) -> None:
-        """End it, and remove its folder or all of it but the log."""
+        """End the proxy and remove its folder; with `keep_log`, all of the folder but the log."""
         if self.is_running:
             self._process.terminate()
             try:
@@ -131,7 +131,7 @@ class PrivateProxy:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on just now."""
+    """A loopback port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Another program in our terminal, with signals and exit status passed on."""
+"""Runs another program in our terminal, and passes signals and exit status on."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from collections.abc import Sequence
 from types import FrameType
 
 FORWARDED = ("SIGTERM", "SIGHUP", "SIGWINCH")
-"""What somebody sends to us is meant for the program. Names: Windows has only the first."""
+"""Signals sent to this process that are meant for the program. Names, because Windows has only the
+first."""
 
 SHARED = ("SIGINT", "SIGQUIT")
-"""What the terminal sends to all of its foreground group, so to the program too. It decides."""
+"""Signals that the terminal sends to its whole foreground group, so also to the program. We ignore
+them and let the program decide."""
 
 
 class Signals:
-    """Takes this process's signals, for a program that runs or is about to."""
+    """Handles this process's signals for a program that is running or about to start."""
 
     def __init__(self) -> None:
         self.program: subprocess.Popen[bytes] | None = None
         self.ended_by: int | None = None
-        """The signal that came to end us while there was no program."""
+        """The signal that arrived to end us before the program was started."""
         for name in (*FORWARDED, *SHARED):
             if number := getattr(signal, name, None):
                 # A function rather than SIG_IGN, which the program would inherit.
@@ -36,20 +38,20 @@ class Signals:
             self.program.send_signal(number)
 
     def check(self) -> None:
-        """Raises InterruptedError where one came before the program was started."""
+        """Raises InterruptedError if a signal arrived before the program was started."""
         if self.ended_by is not None:
             raise InterruptedError(signal.Signals(self.ended_by).name)
 
     def run(self, command: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run a program to its end.
 
-        Returns its exit status: 128 and the signal's number where a signal ended it, as in a shell.
-        Raises OSError where it can't be started.
+        Returns its exit status: as in a shell, 128 plus the signal's number if a signal ended it.
+        Raises OSError if it can't be started.
         """
         self.check()
         program = subprocess.Popen(command, env=dict(environ))  # noqa: S603 - the user's own command
         self.program = program
-        if self.ended_by is not None:  # in the moment before
+        if self.ended_by is not None:  # since check()
             program.send_signal(self.ended_by)
         status = program.wait()
         return 128 - status if status < 0 else status

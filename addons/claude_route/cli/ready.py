@@ -1,4 +1,4 @@
-"""A file by which the proxy of `claude-route run` reports to that command where it listens."""
+"""The file in which the proxy of `claude-route run` reports its address to that command."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 READY = "CLAUDE_ROUTE_READY"
-"""The environment variable with the file's path."""
+"""The environment variable that holds the file's path."""
 
 
 class Address(NamedTuple):
     """Where the proxy can be reached."""
 
     port: int
-    """Of its one listener, on 127.0.0.1."""
+    """The port of its one listener, on 127.0.0.1."""
     web: str | None
-    """mitmweb's URL, its token included."""
+    """mitmweb's URL, including its token."""
 
 
 def write(path: Path, address: Address) -> None:
-    """Whoever finds the file finds all of it."""
+    """Write atomically: a reader never sees an incomplete file."""
     unfinished = path.with_suffix(".part")
     unfinished.write_text(json.dumps(address._asdict()))
     unfinished.replace(path)
 
 
 def read(path: Path) -> Address | None:
-    """None while there is no such file."""
+    """The address; None while the file doesn't exist."""
     try:
         return Address(**json.loads(path.read_text()))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""`claude-route run`: Claude Code, or another program, through a proxy of its own."""
+"""`claude-route run`: starts Claude Code, or another program, with a proxy of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from claude_route.profile import profiles
 CLAUDE = "claude"
 
 NOT_FOUND = 127
-"""What a shell exits with where there is no such program."""
+"""A shell's exit status if there is no such program."""
 
 
 def run(
@@ -28,19 +28,20 @@ def run(
     base_url: bool,
     web: bool,
 ) -> int:
-    """Start a proxy and the program, wait for its end, end the proxy. Returns the exit status.
+    """Start a proxy and the program, wait until the program ends, then end the proxy. Returns the
+    program's exit status.
 
-    `executable` is a program's name or path; without one it is Claude Code. `base_url`: lead it
-    through the reverse listener, by ANTHROPIC_BASE_URL, in place of the forward one.
+    `executable` is the program's name or path; None is Claude Code. `base_url`: use the reverse
+    listener, with ANTHROPIC_BASE_URL, instead of the forward listener.
 
     Raises:
-        ValueError: the profile is wrong.
+        ValueError: the profile is invalid.
         FileNotFoundError: there is no such program.
         ChildProcessError: the proxy could not start.
-        InterruptedError: a signal came before the program was started.
+        InterruptedError: a signal arrived before the program was started.
     """
     environ = profiles.environment(Path.cwd(), os.environ)
-    # The proxy reads it again; here it can be refused with one line on the terminal.
+    # The proxy reads it again; reading it here reports an error with one line on the terminal.
     profile = profiles.read(profiles.locate(profile_name, installation.PROFILES), environ)
     path = shutil.which(executable or CLAUDE)
     if path is None:
@@ -66,8 +67,8 @@ def run(
                 ca=proxy.node_extra_cas(),
                 key=key,
                 hosts=profile.intercept,
-                # What Claude Code starts trusts the usual CAs: only the hosts that it is led
-                # through the proxy for have a certificate of ours.
+                # Claude Code itself needs no bundle: the programs that it starts trust the usual CAs,
+                # and only the intercepted hosts have a certificate of ours.
                 bundle=proxy.bundle() if executable else None,
             )
         status = signals.run([path, *arguments], program_environ)
@@ -89,12 +90,12 @@ def _not_found(executable: str | None) -> str:
         return f"{executable}: no such program"
     return (
         "claude is not installed, or not on PATH: npm install -g @anthropic-ai/claude-code. "
-        "Another program is started by --exec PROGRAM"
+        "To start another program, use --exec PROGRAM"
     )
 
 
 def _last_line(log: Path) -> str:
-    """The proxy's last line, which is why it could not start."""
+    """The last line of the proxy's log, which says why it could not start."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return f": {lines[-1]}" if lines else ""
 

@@ -1,4 +1,4 @@
-"""`claude-route status`: what a running proxy says of itself, as a table."""
+"""`claude-route status`: shows the status of a running proxy as a table."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from claude_route.cli import columns
 from claude_route.text import quantities
 
 URL = "http://127.0.0.1:4000"
-"""Of the reverse listener, unless somebody moved it."""
+"""The default URL of the reverse listener."""
 
 TIMEOUT = 10.0
-"""Seconds for an answer that takes a proxy some milliseconds."""
+"""Seconds to wait for the answer. The proxy needs some milliseconds."""
 
 
 def fetch(url: str, key: str | None) -> dict[str, Any]:
     """The JSON of the proxy's `/status`.
 
-    http.client, as it takes no way through proxies of the environment, and follows no redirect with
-    the key.
+    Uses http.client because it ignores the environment's proxies and doesn't follow redirects, so it
+    can't send the key elsewhere.
 
     Raises:
-        ValueError: nothing of ours answers there, or it wants another key.
+        ValueError: no claude-route answers there, or it requires another key.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -42,21 +42,21 @@ def fetch(url: str, key: str | None) -> dict[str, Any]:
         body = answer.read()
     except (OSError, http.client.HTTPException) as e:
         raise ValueError(
-            f"no proxy answers at {url}: {_reason(e)}. Start one with `claude-route`, or name "
+            f"no proxy answers at {url}: {_reason(e)}. Start one with `claude-route`, or choose "
             "another with --url"
         ) from e
     finally:
         connection.close()
     if answer.status == 401:
         why = "another PROXY_STATIC_TOKEN" if key else "a key: set PROXY_STATIC_TOKEN"
-        raise ValueError(f"the proxy at {url} wants {why}")
+        raise ValueError(f"the proxy at {url} requires {why}")
     try:
         report = json.loads(body)
         is_ours = answer.status == 200 and "targets" in report and "pool" in report
     except (ValueError, TypeError):
         is_ours = False
     if not is_ours:
-        raise ValueError(f"what answers at {url} is no claude-route (status {answer.status})")
+        raise ValueError(f"the server at {url} is not claude-route (status {answer.status})")
     return dict(report)
 
 

@@ -12,9 +12,9 @@ type Tool = Literal["mitmdump", "mitmweb", "mitmproxy"]
 
 
 def up(tool: Tool, profile: str | None, arguments: Sequence[str]) -> int:
-    """Run one of mitmproxy's tools to its end; returns its exit status."""
+    """Run one of mitmproxy's tools until it ends. Returns its exit status."""
     named = ["--set", f"profile={profile}"] if profile else []
     script = ["-s", str(installation.SCRIPTS / "route.py")]
-    # Not at the top: it takes a second that no other command of ours should.
+    # Imported here because it takes a second, which no other command should spend.
     tools = importlib.import_module("mitmproxy.tools.main")
     return getattr(tools, tool)([*script, *named, *arguments]) or 0

@@ -1,1 +1,1 @@
-"""How a request is answered."""
+"""Answers requests: the HTTP layer, the exchange that decides for it, and the attempts."""

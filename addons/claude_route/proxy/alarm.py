@@ -1,4 +1,4 @@
-"""A deadline for a layer, made of mitmproxy's wakeups.
+"""A deadline for a layer, built from mitmproxy's wakeups.
 
 Relies on `RequestWakeup.delay`, `Wakeup.command` and `HttpLayer.command_sources`.
 """
@@ -15,12 +15,12 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import http as layers
 
 TICK = 2.0
-"""Seconds that a wakeup takes at most. It can't be taken back, so a long one would outlive its
-stream by as much. No usual wait is shorter, so nearly every stream has one wakeup at a time."""
+"""The longest wakeup, in seconds. mitmproxy can't cancel a wakeup, so a long one would outlive its
+stream. No usual wait is shorter, so nearly every stream has one wakeup at a time."""
 
 PRECISION = 0.001
-"""Seconds. A wakeup that comes earlier than its deadline by less than that is on time: the event
-loop's clock is no finer."""
+"""Seconds by which a wakeup may come early and still count as on time: the event loop's clock has no
+finer resolution."""
 
 
 class Clock(NamedTuple):
@@ -34,19 +34,19 @@ SYSTEM_CLOCK = Clock(time.monotonic, time.time)
 
 
 class Alarm:
-    """One deadline at a time. A wakeup that comes before it asks for another."""
+    """One deadline at a time. A wakeup that fires before the deadline requests the next one."""
 
     def __init__(self, clock: Clock) -> None:
         self.deadline: float | None = None
         self.wakeups: set[commands.RequestWakeup] = set()
-        """Those that are still to come."""
+        """The wakeups that have not fired yet."""
         self._now = clock.monotonic
 
     def set(self, seconds: float) -> layer.CommandGenerator[None]:
         """Replace any deadline set before."""
         self.deadline = self._now() + seconds
         for wakeup in self.wakeups:
-            # When it was asked for doesn't matter: it comes within its whole delay from now.
+            # It fires within its delay from now, whenever it was requested.
             if wakeup.delay <= seconds:
                 return
         wakeup = commands.RequestWakeup(min(seconds, TICK))
@@ -54,15 +54,15 @@ class Alarm:
         yield wakeup
 
     def put_off(self, seconds: float) -> None:
-        """Set a deadline no earlier than the current one, for which the wakeup under way will do.
-        Done for each event of a stream, so it asks for nothing."""
+        """Move the deadline, never to an earlier time, so that the pending wakeup suffices. This is
+        called for each event of a stream, so it must be cheap."""
         self.deadline = self._now() + seconds
 
     def clear(self) -> None:
         self.deadline = None
 
     def rings(self, wakeup: commands.RequestWakeup) -> layer.CommandGenerator[bool]:
-        """Whether the deadline has come."""
+        """Handle a wakeup. Returns whether the deadline has passed."""
         self.wakeups.discard(wakeup)
         if self.deadline is None:
             return False
@@ -74,15 +74,15 @@ class Alarm:
         return True
 
     def release(self, parent: layers.HttpLayer) -> None:
-        """Clear the deadline for good. The wakeups still under way go to nobody: they can't be
-        taken back, but need not keep a stream and its bodies in memory until they come."""
+        """Clear the deadline for good, and detach the pending wakeups. They can't be cancelled, but must
+        not keep the stream and its bodies in memory until they fire."""
         self.clear()
         for wakeup in self.wakeups & parent.command_sources.keys():
             parent.command_sources[wakeup] = _Nobody()  # type: ignore[assignment]
 
 
 class _Nobody:
-    """Takes the wakeups of streams that are over."""
+    """Receives the wakeups of streams that are over, and ignores them."""
 
     def handle_event(self, event: events.Event) -> layer.CommandGenerator[None]:
         yield from ()

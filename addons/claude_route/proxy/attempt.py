@@ -1,4 +1,4 @@
-"""One try at answering a request: a target with a credential, and what goes to it."""
+"""One attempt to answer a request: a target, a credential, and the request to send there."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ COUNT_TOKENS = "/v1/messages/count_tokens"
 
 NOT_IN_PATHS = re.compile(rb"[\x00-\x20\x7f]")
 NOT_IN_HEADERS = re.compile(rb"[\r\n\x00]")
-"""Some servers take a bare CR for a line end, and the rest for another request (request
+"""Some servers treat a bare CR as a line end, and would parse the rest as another request (request
 smuggling)."""
 
 
 class Attempt:
     """Implements `contract.Attempt`.
 
-    `shown` is the request with placeholders for the credentials, as people see it; `request()` is
-    the copy with the real ones, made only for the address and the path that they are for.
+    `shown` is the request with placeholders for the credentials, as people see it. `request()` is a
+    copy with the real ones, made only for the address and path that they are meant for.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Attempt:
         """Raises:
         ValueError: such a request must not carry a credential of ours.
         """
-        # A user may have edited it since it was admitted.
+        # A user may have edited the request after it was admitted.
         if not is_wanted(client_request):
             raise ValueError(f"this proxy routes only POST {MESSAGES} and POST {COUNT_TOKENS}")
         provider = step.target.provider
@@ -63,7 +63,7 @@ class Attempt:
         self.dialect = registry.of(provider)
         self.call = self.dialect.request(request, step.target)
         self.rewritten = self.call.body is not request.body
-        """What goes upstream is not the client's own body."""
+        """Whether the upstream body differs from the client's."""
         self.secrets: dict[bytes, bytes] = {}
         self.shown = self._address(client_request, client_secrets)
 
@@ -85,7 +85,7 @@ class Attempt:
         if not client.is_http2:
             changes[b"host"] = authority
         headers = http.Headers(http_message.changed(fields, changes))
-        # A profile's headers may hold keys, too.
+        # Headers set in the profile may contain keys too.
         self.secrets |= credentials.hide(headers, provider.name)
         path = provider.path + self.dialect.endpoint(client.path)
         target = path.encode("utf-8", "surrogateescape")
@@ -106,11 +106,11 @@ class Attempt:
         )
 
     def _changes(self, client: http.Headers, length: int) -> http_message.Changes:
-        """Changes to the headers that have nothing to do with credentials."""
+        """Changes to the headers, except those for credentials."""
         changes: dict[bytes, bytes | None] = {
             name.encode(): value.encode() for name, value in self.provider.headers.items()
         }
-        # We can decode compressed responses, but it is cheaper not to get them.
+        # We could decode compressed responses, but uncompressed ones are cheaper.
         changes[b"accept-encoding"] = b"identity"
         changes[b"transfer-encoding"] = None
         changes[b"content-length"] = b"%d" % length
@@ -133,7 +133,7 @@ class Attempt:
         return None
 
     def _credentials(self, client_secrets: credentials.Secrets) -> http_message.Changes:
-        """The headers with placeholders; `secrets` gets their real values."""
+        """Changes to the credential headers, with placeholders. Adds the real values to `secrets`."""
         if self.credential == "client":
             self.secrets.update(client_secrets)
             return {}
@@ -166,14 +166,14 @@ class Attempt:
 
 
 def is_wanted(request: http.Request) -> bool:
-    """Whether a request asks for what we answer or route."""
+    """Whether a request is for one of the two endpoints that we route."""
     return request.method == "POST" and http_message.path(request) in (MESSAGES, COUNT_TOKENS)
 
 
 def limits(provider: targets.Provider, *, stream: bool) -> contract.Limits:
     first_byte = provider.first_byte_timeout
     if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
-        # An answer that isn't streamed arrives all at once. Unless the profile sets a time for
-        # that, it may take as long as a stream may pause.
+        # An answer that isn't streamed arrives all at once. Unless the profile sets a limit, allow it
+        # as much time as a pause in a stream.
         first_byte = max(first_byte, provider.idle_timeout)
     return contract.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)

@@ -1,4 +1,4 @@
-"""What the HTTP layer, the exchange that tells it what to send, and its observers see of each other."""
+"""The interfaces between the HTTP layer, the exchange that decides what it sends, and the observers."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Failure:
     kind: failures.Kind
     detail: str
     response: http.Response | None = None
-    """The response headers, if they arrived. Its content is the error body as far as it arrived, or
-    the error event's data."""
+    """The response headers, if they arrived. The response's content is the part of the error body
+    that arrived, or the error event's data."""
 
 
 class Reply(Protocol):
@@ -52,7 +52,7 @@ class Reply(Protocol):
 
     @property
     def usage(self) -> usage.Usage | None:
-        """The tokens that it reports, as far as it has come; None where it reports none."""
+        """The tokens that it has reported so far; None if it reports none."""
 
     @property
     def output(self) -> int:
@@ -60,7 +60,7 @@ class Reply(Protocol):
 
     @property
     def error(self) -> str:
-        """The type of the error that ended it after it had begun, "" where none did."""
+        """The type of the error that ended it after it had begun; empty if none did."""
 
     def feed(self, data: bytes) -> bytes: ...
     def end(self) -> bytes: ...
@@ -70,7 +70,7 @@ class Reply(Protocol):
 
 
 class Attempt(Protocol):
-    """One try at answering a request."""
+    """One attempt to answer a request."""
 
     address: tuple[str, int]
     tls: bool
@@ -87,10 +87,10 @@ class Exchange(Protocol):
         """The first attempt, or an answer of our own."""
 
     def failed(self, failure: Failure) -> Attempt | http.Response:
-        """The attempt after the one that failed, or what the client gets when there is none."""
+        """The next attempt or, if there is none, what the client gets."""
 
     def reply(self, response: http.Response) -> Reply:
-        """What is to be made of the answer to the current attempt, of which these headers came."""
+        """The Reply that reads the current attempt's answer, given its headers."""
 
     def committed(self, response: http.Response) -> None:
         """The answer is good. `response` has the headers that the client gets, and may still be
@@ -100,15 +100,15 @@ class Exchange(Protocol):
         """The upstream died in the middle of the answer."""
 
     def closed(self, why: str | None) -> None:
-        """The stream is over; `why` it ended early, if it did."""
+        """The stream is over. `why` says why it ended early, if it did."""
 
 
 class Progress(Protocol):
-    """An answer as an observer sees it: it changes while the answer comes."""
+    """An answer as an observer sees it. Its attributes change while the answer arrives."""
 
     @property
     def usage(self) -> Usage | None:
-        """Tokens, as far as the upstream has reported them."""
+        """The tokens that the upstream has reported so far."""
 
     @property
     def output(self) -> int:
@@ -119,7 +119,7 @@ class Progress(Protocol):
 
     @property
     def error(self) -> str:
-        """The type of an error that came in the middle of a stream; empty if there is none."""
+        """The type of an error in the middle of the stream; empty if there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,17 +130,17 @@ class RoutedRequest:
     model: str
     """As the client named it."""
     session: str
-    """Empty if the client named none."""
+    """Empty if the client gave none."""
     counts_tokens: bool
-    """It asks how many tokens a message has, not for an answer to it."""
+    """Whether it asks for a token count instead of an answer."""
 
 
 @dataclass(frozen=True)
 class Try:
-    """One attempt at answering a request, without its credential."""
+    """One attempt to answer a request, without its credential."""
 
     number: int
-    """From 1 on."""
+    """Counted from 1."""
     target: str
     """`zai/glm-5`."""
     token: str
@@ -148,9 +148,9 @@ class Try:
     request: http.Request
     """As sent upstream, with placeholders for credentials."""
     rewritten: bool
-    """The body is not the client's."""
+    """Whether the body differs from the client's."""
     dropped: tuple[str, ...]
-    """The paths of what the body lacks, because the target's API has no place for it."""
+    """The key paths that were removed from the body because the target's API doesn't have them."""
     started: float
     """Unix seconds."""
 
@@ -159,11 +159,11 @@ class Try:
 class FailedAttempt:
     attempt: Try
     failure: Failure
-    """Keys and tokens that the upstream repeated are taken out."""
+    """With keys and tokens redacted that the upstream repeated."""
     outcome: verdict.Outcome
     cause: verdict.Cause | None
     effects: Sequence[quota.Effect]
-    """What becomes of the pool's token."""
+    """What happened to the pool's token."""
     at: float
     """Unix seconds."""
     then: Try | http.Response | None
@@ -171,49 +171,49 @@ class FailedAttempt:
 
     @property
     def is_only(self) -> bool:
-        """There was none before it, and there is none after it."""
+        """Whether there was no other attempt, before or after."""
         return self.attempt.number == 1 and self.then is None
 
 
 class Observer:
-    """Watches requests on their way. Called synchronously, so no method may take long.
+    """Watches requests. Its methods are called synchronously, so none may take long.
 
-    Here none of them does anything: a subclass has those that it needs.
+    The methods do nothing here. A subclass overrides those that it needs.
     """
 
     def began(self, request: RoutedRequest) -> None:
-        """Requests that can't be read, or whose model nobody knows, never begin."""
+        """Not called for invalid requests, nor if the profile doesn't know the model."""
 
     def tries(self, request: RoutedRequest, attempt: Try) -> None:
         """An attempt is about to be made."""
 
     def failed(self, request: RoutedRequest, attempt: FailedAttempt) -> None:
-        """The client has seen nothing of this attempt."""
+        """The attempt failed. The client has seen nothing of it."""
 
     def committed(self, request: RoutedRequest, attempt: Try, progress: Progress) -> None:
-        """The attempt's answer is good, and the client gets it from now on."""
+        """The attempt's answer is good, and the client begins to get it."""
 
     def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
-        """The client gets an error: the last attempt's, or one of our own without any."""
+        """The client gets an error: the last attempt's, or our own if there was no attempt."""
 
     def broke_off(self, request: RoutedRequest, attempt: Try, why: str) -> None:
         """The upstream died in the middle of its answer."""
 
     def closed(self, request: RoutedRequest, usage: Usage | None, why: str | None) -> None:
-        """The stream is over; `why` it ended early, if it did. `usage` is that of the answer which
-        the client got, or of as much of it as came."""
+        """The stream is over. `why` says why it ended early, if it did. `usage` is for the part of the
+        answer that the client got."""
 
 
 class Policy(Protocol):
     """How the addon directs the layer. All methods are synchronous."""
 
     def arrives(self, request: http.Request) -> None:
-        """Called with the headers as the client sent them. Before any hook runs, mitmproxy
-        overwrites the `Host` header of requests on the reverse listener with the upstream's."""
+        """Called with the headers as the client sent them: before any hook runs, mitmproxy overwrites
+        the `Host` header of requests on the reverse listener with the upstream's."""
 
     def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
         """None for a request that passes through unchanged. A response is a refusal: a request that
         was not admitted is never sent."""
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
-        """The request with the client's own credential put back."""
+        """A copy of the request with the client's own credential restored."""

@@ -259,7 +259,7 @@ class Exchange:
         )
 
     def committed(self, response: http.Response) -> None:
-        self._redaction.head(response)
+        self._redaction.headers(response)
         self._sign(response)
         self.state.breaker.succeeded(self.current.target)
         self.is_committed = True

@@ -36,8 +36,8 @@ def test_client(
         (None, True, True, True),
     ],
 )
-def test_lets_in(key: str | None, is_open: bool, is_outside: bool, expected: bool) -> None:
-    assert guard.Guard(key, is_open).lets_in(is_outside=is_outside) is expected
+def test_accepts(key: str | None, is_open: bool, is_outside: bool, expected: bool) -> None:
+    assert guard.Guard(key, is_open).accepts(is_outside=is_outside) is expected
 
 
 def test_the_key_is_not_in_its_repr() -> None:

@@ -38,6 +38,6 @@ def test_an_error(secrets: redaction.Redaction) -> None:
 
 def test_a_head_may_bring_back_what_the_client_brought(secrets: redaction.Redaction) -> None:
     response = http.Response.make(200, b"our-key-0123", {"set-cookie": "client-key-4567"})
-    secrets.head(response)
+    secrets.headers(response)
     assert response.headers["set-cookie"] == "client-key-4567"
     assert response.content == b"our-key-0123"

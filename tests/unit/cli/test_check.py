@@ -51,9 +51,9 @@ def test_a_profile() -> None:
         "  claude-*  →  glm, kimi",
         "",
         "Pool: token 1 …pol1 (oauth), token 2 …pol2 (oauth); rotate, session, cooldown 60 s",
-        "Attempts for a request: at most 4",
-        "Hosts that are intercepted at the forward listener: api.anthropic.com",
-        "Clients: need no key, and only those of this machine are let in",
+        "Attempts per request: at most 4",
+        "Hosts intercepted on the forward listener: api.anthropic.com",
+        "Clients: need no key; only this machine may connect",
         "",
         "Warnings",
         "  Provider kimi cannot be used: KIMI_API_KEY is not set.",
@@ -72,7 +72,7 @@ def test_without_a_pool_the_client_has_its_own(environ: dict[str, str]) -> None:
     [
         ("", True, "must present PROXY_STATIC_TOKEN"),
         ("open: true", True, "must present PROXY_STATIC_TOKEN"),
-        ("open: true", False, "need no key, from other machines either (open: true)"),
+        ("open: true", False, "need no key, even from other machines (open: true)"),
     ],
 )
 def test_clients(more: str, has_key: bool, clients: str) -> None:

@@ -100,10 +100,10 @@ def test_a_comment_for_each_thing_that_differs(tmp_path: Path) -> None:
     expected = [
         "From LiteLLM's config.yaml.",
         "glm: the first of its 2 entries answers, the others are its fallbacks.",
-        "model_list[0].litellm_params.api_base: ZAI_BASE is written as it is set now.",
+        "model_list[0].litellm_params.api_base: this is the current value of ZAI_BASE.",
         "general_settings.master_key is dropped: clients present PROXY_STATIC_TOKEN",
         "general_settings.what is dropped.",
-        "router_settings.num_retries is dropped: nothing is asked twice",
+        "router_settings.num_retries is dropped: no target is tried twice",
         "litellm_settings.callbacks is dropped: tokens",
         "model_list[0].litellm_params.timeout is dropped: a provider has first_byte_timeout",
         "model_list[1].model_info is dropped.",

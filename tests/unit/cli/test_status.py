@@ -118,12 +118,12 @@ def test_fetch(url: str) -> None:
 @pytest.mark.parametrize(
     ("answers", "key", "error"),
     [
-        ((401, b"{}"), None, "wants a key: set PROXY_STATIC_TOKEN"),
-        ((401, b"{}"), "x", "wants another PROXY_STATIC_TOKEN"),
-        ((200, b"<html>"), None, "is no claude-route"),
-        ((200, b"[]"), None, "is no claude-route"),
-        ((200, b"3"), None, "is no claude-route"),
-        ((302, b""), "x", "is no claude-route"),
+        ((401, b"{}"), None, "requires a key: set PROXY_STATIC_TOKEN"),
+        ((401, b"{}"), "x", "requires another PROXY_STATIC_TOKEN"),
+        ((200, b"<html>"), None, "is not claude-route"),
+        ((200, b"[]"), None, "is not claude-route"),
+        ((200, b"3"), None, "is not claude-route"),
+        ((302, b""), "x", "is not claude-route"),
     ],
 )
 def test_what_is_not_the_status(

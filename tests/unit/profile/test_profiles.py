@@ -357,7 +357,7 @@ def test_what_is_refused(text: str, message: str) -> None:
         ),
         (
             f"{PROVIDERS}models: {{x: zai/x}}\npool:\n  mode: a\n  mode: b",
-            "line 9: pool.mode: expect",
+            "line 9: pool.mode: duplicate key (the first is on line 8)",
         ),
         (
             f"{PROVIDERS}models: {{x: zai/x}}\nfallbacks:\n  x:\n  - x\n  - y",
