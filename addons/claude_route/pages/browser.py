@@ -1,5 +1,5 @@
-"""What a page needs that people open in a browser: HTML, a way to type in the key, and headers that
-keep other sites out."""
+"""Support for pages that people open in a browser: content negotiation, a login with the key, and
+headers that keep other sites out."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ HEADERS = {
     "vary": "accept",
     "x-content-type-options": "nosniff",
 }
-"""At the reverse listener; mitmweb has its own."""
+"""For the reverse listener; mitmweb sets its own."""
 
 
 def wants_html(accept: str) -> bool:
-    """Whether an Accept header is a browser's. Programs get JSON, those that say `*/*` too."""
+    """Whether an Accept header is a browser's. Programs get JSON, including those that send `*/*`."""
     return "text/html" in accept.lower()
 
 
@@ -37,7 +37,7 @@ def presented_key(request: http.Request, secrets: credentials.Secrets) -> str | 
 
 
 def challenge(request: http.Request, refusal: http.Response) -> http.Response:
-    """The refusal, which has a browser ask its user for the key."""
+    """The refusal, with a header that makes a browser ask its user for the key."""
     if wants_html(request.headers.get("accept", "")):
         refusal.headers["www-authenticate"] = 'Basic realm="claude-route", charset="UTF-8"'
     return refusal

@@ -1,4 +1,4 @@
-"""What a page holds, whether the reverse listener shows it or mitmweb."""
+"""The content of a page, on the reverse listener and in mitmweb."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def text(line: str) -> Content:
 
 @functools.cache
 def static(name: str) -> Content:
-    """A file that pages load."""
+    """A static file that pages load."""
     path = STATIC / name
     return Content(FILE_TYPES[path.suffix], path.read_bytes())

@@ -1,4 +1,4 @@
-"""`GET /health`: for whatever supervises the proxy."""
+"""`GET /health`: for programs that supervise the proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The status page as HTML. The template escapes what clients and providers say."""
+"""The status page as HTML. The template escapes all text from clients and providers."""
 
 from __future__ import annotations
 

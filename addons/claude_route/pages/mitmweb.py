@@ -1,4 +1,4 @@
-"""Our pages in mitmweb, and requests for them in its list of flows."""
+"""Adds our pages to mitmweb, and keeps requests for them out of its list of flows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from claude_route.pages import table
 from claude_route.proxy import state
 
 type InForce = Callable[[], state.State | None]
-"""None where no profile is in force."""
+"""Returns None if no profile is loaded."""
 
 
 class Pages:
-    """Puts pages into mitmweb, behind its login, and keeps others out of the list of flows."""
+    """Adds pages to mitmweb, behind its login, and keeps requests for them out of the list of flows."""
 
     def __init__(self, in_force: InForce) -> None:
         self.in_force = in_force
@@ -47,7 +47,7 @@ def _is_unlisted(flow: http.HTTPFlow) -> bool:
 
 
 def handlers(in_force: InForce) -> Iterator[tuple[str, type[app.RequestHandler], dict[str, Any]]]:
-    """For tornado: a path's pattern, what handles it, and the arguments of `initialize`."""
+    """For tornado: a path pattern, its handler, and the arguments of `initialize`."""
     for page in table.PAGES:
         if page.in_mitmweb:
             yield re.escape(page.path), PageHandler, {"page": page, "in_force": in_force}
@@ -75,7 +75,7 @@ class PageHandler(Handler):
         self.show(table.read(self.page, self.page.path, accept, self.in_force()))
 
     def post(self) -> None:
-        """The login form, which is shown at the page's own path."""
+        """The login form posts to the page's own path."""
         self.redirect(self.page.path.rpartition("/")[2])
 
 

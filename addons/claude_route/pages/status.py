@@ -1,4 +1,4 @@
-"""`GET /status`: how the pool, the targets and the models are doing."""
+"""`GET /status`: the state of the pool, the targets and the models."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ type State = Literal["up", "failing", "skipped", "unusable", "not asked"]
 
 @dataclass(frozen=True)
 class Target:
-    """One target, in the table that people see."""
+    """A row of the table that people see: one target."""
 
     name: str
-    """`zai/glm-5`, or `anthropic/claude-*` while no model of the pattern was asked for."""
+    """`zai/glm-5`, or `anthropic/claude-*` until a model of the pattern is requested."""
     state: State
-    """`failing`: the last attempt failed; `skipped`: so many did that others are tried first;
-    `unusable`: it needs environment variables that are not set."""
+    """`failing`: the last attempt failed; `skipped`: several in a row failed, so others are tried
+    first; `unusable`: it needs environment variables that are not set."""
     missing: tuple[str, ...]
     attempts: int
     failures: int
@@ -35,7 +35,7 @@ class Target:
     last_error_at: float | None
     """Unix seconds."""
     wait: float = 0.0
-    """Seconds for which it is still skipped."""
+    """Seconds for which it will still be skipped."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def answer(in_force: state.State) -> content.Content:
 
 
 def to_json(status: Status) -> bytes:
-    """The JSON for programs. Only add keys, never remove any."""
+    """The JSON for programs. Keys may be added, but never removed."""
     value: dict[str, Any] = {
         "now": status.now,
         "started_at": status.started_at,
@@ -123,16 +123,16 @@ def to_json(status: Status) -> bytes:
 def _targets(
     profile: profiles.Profile, breakers: breaker.Breaker, rows: list[stats.Target]
 ) -> list[Target]:
-    """Those of the profile and those that were asked, each once, by name."""
-    known = {row.name: row for row in rows}
+    """The profile's targets and those that were tried, each once, sorted by name."""
+    tried = {row.name: row for row in rows}
     configured = {str(target): target for target in map(profile.target, profile.models) if target}
-    names = set(known) | {name for name in configured if not _is_seen(name, known)}
+    names = set(tried) | {name for name in configured if not _is_covered(name, tried)}
     missing = {name: provider.missing for name, provider in profile.providers.items()}
-    found = []
+    targets = []
     for name in sorted(names):
-        row = known.get(name) or stats.Target(name)
+        row = tried.get(name) or stats.Target(name)
         lacks = missing.get(name.partition("/")[0], ())
-        found.append(
+        targets.append(
             Target(
                 name=name,
                 state=_state(row, lacks, is_skipped=breakers.is_open(name)),
@@ -144,13 +144,13 @@ def _targets(
                 wait=breakers.left(name),
             )
         )
-    return found
+    return targets
 
 
-def _is_seen(configured: str, known: dict[str, stats.Target]) -> bool:
-    """Whether a target with `*` in its name need not be listed, for one that it stands for is."""
+def _is_covered(configured: str, tried: dict[str, stats.Target]) -> bool:
+    """Whether to omit a target with `*` in its name, because one that it matches is listed."""
     literals = configured.split("*")
-    return len(literals) > 1 and any(patterns.match(literals, name) is not None for name in known)
+    return len(literals) > 1 and any(patterns.match(literals, name) is not None for name in tried)
 
 
 def _state(row: stats.Target, missing: tuple[str, ...], *, is_skipped: bool) -> State:

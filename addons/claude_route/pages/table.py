@@ -1,8 +1,8 @@
 """The table of our own pages. To add one, write its module and its row.
 
-All that treats a page unlike other requests goes by its row: who may see it (`admission`), what
-answers it (here), whether mitmweb has it (`pages.mitmweb`, `watch.readonly`), and whether requests
-for it are in the list of flows (`pages.mitmweb`, and the filter in `watch.rows`).
+Code that treats a page differently from other requests reads its row: who may see it (`admission`),
+what answers it (here), whether mitmweb has it (`pages.mitmweb`, `watch.readonly`), and whether the
+list of flows shows requests for it (`pages.mitmweb`, and the filter in `watch.rows`).
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True)
 class Page:
-    """A row: a path at the reverse listener, and how its requests are treated."""
+    """A row: a path on the reverse listener, and how to treat requests for it."""
 
     path: str
     answer: Callable[[state.State], content.Content]
-    """What programs get."""
+    """Makes what programs get."""
     html: Callable[[state.State], bytes] | None = None
-    """What browsers get. A page that has it takes the key as the password of HTTP's basic
-    authentication, and has browsers ask for it."""
+    """Makes what browsers get. A page with HTML also accepts the key as the password of HTTP basic
+    authentication, and makes browsers ask for it."""
     files: tuple[str, ...] = ()
-    """The paths of what its HTML loads, from `static/`. All else that is said of a page is true of
-    them."""
+    """The paths of the files in `static/` that its HTML loads. The rest of the row applies to them
+    too."""
     is_public: bool = False
-    """Everyone may see it, without a key and under any name."""
+    """Whether everyone may see it, without a key and under any host name."""
     in_mitmweb: bool = False
-    """mitmweb shows it, too, behind its login."""
+    """Whether mitmweb shows it too, behind its login."""
     is_listed: bool = True
-    """Requests for it are in the list of flows, as others are. What is asked for every few seconds
-    would soon have pushed out all else; only refusals are listed then."""
+    """Whether the list of flows shows requests for it. If a page is requested every few seconds, its
+    requests would soon displace all others; then only refusals are listed."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -68,18 +68,18 @@ _BY_PATH = {path: page for page in PAGES for path in page.paths}
 
 
 def find(request: http.Request) -> Page | None:
-    """The page that a request at the reverse listener asks for."""
+    """The page that a request on the reverse listener asks for; None if none."""
     return _BY_PATH.get(http_message.path(request)) if request.method in METHODS else None
 
 
 def unlisted() -> list[str]:
-    """How the paths begin that are left out of the list of flows."""
+    """The beginnings of the paths that the list of flows omits."""
     paths = [path for page in PAGES if not page.is_listed for path in page.paths]
     return sorted(path for path in paths if not any(map(path.startswith, {*paths} - {path})))
 
 
 def read(page: Page, path: str, accept: str, in_force: state.State | None) -> content.Content:
-    """What a page holds at one of its paths; `in_force` is None where no profile is."""
+    """The content of a page at one of its paths. `in_force` is None if no profile is loaded."""
     if path in page.files:
         return content.static(path.lstrip("/"))
     if in_force is None:
@@ -90,7 +90,7 @@ def read(page: Page, path: str, accept: str, in_force: state.State | None) -> co
 
 
 def answer(page: Page, request: http.Request, in_force: state.State) -> http.Response:
-    """The response at the reverse listener."""
+    """The response on the reverse listener."""
     accept = request.headers.get("accept", "")
     media_type, body = read(page, http_message.path(request), accept, in_force)
     headers = browser.HEADERS if page.html else {}

@@ -1,6 +1,6 @@
-"""What we replace in mitmproxy: one file each, with why, and when it can go.
+"""The code of mitmproxy that we replace: a file for each patch, with its reason and when to remove it.
 
-Nothing of ours is imported here: what a patch needs is handed to it. Each replacement wraps what it
-replaces (functools.wraps), so that the original can still be looked at. `digests` lists the code of
-mitmproxy's that we replace or rely on.
+Patches import nothing of ours; they get what they need as arguments. Each replacement wraps the
+original (functools.wraps), so that the original can still be inspected. `digests` lists the code of
+mitmproxy that we replace or rely on.
 """

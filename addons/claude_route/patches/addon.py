@@ -1,4 +1,4 @@
-"""Installs all patches, undoes them, and warns of a mitmproxy that they were not tested with."""
+"""Installs all patches, undoes them, and warns if they were not tested with this mitmproxy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class Patches:
-    """Patches mitmproxy when it is made, before any hook is called."""
+    """Patches mitmproxy in its constructor, before any hook is called."""
 
     def __init__(
         self,
@@ -30,8 +30,8 @@ class Patches:
         is_shown: Callable[[str, Any], bool],
     ) -> None:
         """`make_stream` makes each HTTP stream; `refusal` and `is_shown` guard mitmweb."""
-        # Never undone: where this script was changed and can't be loaded again, no hook admits
-        # requests any more, and none may pass through mitmproxy's own stream unchecked.
+        # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
+        # stream must not pass them on without admission.
         http_stream.install(make_stream)
         self._undo = [
             log_quotes.install(),
@@ -41,7 +41,7 @@ class Patches:
         ]
 
     def running(self) -> None:
-        # Only now are all addons there, mitmproxy's own among them.
+        # Not before, because now all addons are loaded, including mitmproxy's own.
         self._undo.append(hooktable.HookTable(ctx.master.addons).remove)
         if changed := digests.changed():
             names = ", ".join(code.name for code in changed)

@@ -1,8 +1,8 @@
-"""The code of mitmproxy's that we replace or rely on, by digest.
+"""Digests of the code of mitmproxy that we replace or rely on.
 
 A patch replaces what mitmproxy's code did when the patch was written, and the HTTP layer relies on
-the inner order of code that it inherits. Where a version of mitmproxy has other code there, the
-tests name it, and a start says so: it may work all the same.
+the inner order of code that it inherits. If a version of mitmproxy has other code there, the tests
+fail and name it, and the log warns at start. It may still work.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import NamedTuple
 
 
 class Code(NamedTuple):
-    """A function or class of mitmproxy's."""
+    """A function or class of mitmproxy."""
 
     name: str
     """`module:qualified.name`"""
     digest: str
     """The first twelve hexadecimal digits of its source's SHA-256."""
     relied_on: str
-    """What we rely on there, and where."""
+    """What we rely on, and where."""
 
     def now(self) -> str | None:
-        """The digest of the installed version's code; None where it is gone."""
+        """The digest of the code in the installed version; None if it doesn't exist there."""
         module, _, path = self.name.partition(":")
         try:
             code = functools.reduce(getattr, path.split("."), importlib.import_module(module))
-            # Of what a patch replaced, the source of the original: patches use functools.wraps.
+            # For patched code this is the source of the original, because patches use functools.wraps.
             source = inspect.getsource(code)
         except (ImportError, AttributeError, OSError, TypeError):
             return None
@@ -37,7 +37,7 @@ class Code(NamedTuple):
 
 
 def changed() -> list[Code]:
-    """What is not, in the mitmproxy that runs, what we know."""
+    """The code that differs in the running mitmproxy."""
     return [code for code in CODE if code.now() != code.digest]
 
 
@@ -45,35 +45,35 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.make_stream",
         "654959c6e745",
-        "http_stream replaces it: whatever it does besides making an HttpStream is missing there",
+        "http_stream replaces it: whatever else it does than make an HttpStream would be missing",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.event_to_child",
         "1095f6e1581d",
-        "events find their stream by id, before their connection goes on; answers to commands and "
-        "wakeups find theirs in command_sources, which Alarm.release() changes",
+        "routes events to streams by id, before their connection goes on; routes replies and "
+        "wakeups by command_sources, which Alarm.release() changes",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.get_connection",
         "1aa1c63e3175",
-        "answers at once where a connection is there; refuses for the error of an earlier one "
-        "(Dialer._forget_refusals); joins one that is being made (connection_may_be_stale, "
+        "replies at once if there is a connection; refuses because of the error of an earlier one "
+        "(Dialer._forget_refusals); waits for one that is being made (connection_may_be_stale, "
         "give_up_connecting)",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.register_connection",
         "deed6282affc",
-        "towards HTTP/1, an HTTP/2 client's requests share none: Dialer.connected() closes late ones",
+        "an HTTP/2 client's requests share no HTTP/1 connection: Dialer.connected() closes late ones",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream._handle_event",
         "e3cbfef7310a",
-        "dispatch() takes some events away from it, stock() hands it the others",
+        "dispatch() handles some events itself, stock() passes it the others",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.state_wait_for_request_headers",
         "3706d5d5ce01",
-        "ends with the requestheaders hook: if that set a response, the override refuses",
+        "ends with the requestheaders hook: if the hook set a response, the override refuses",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.state_consume_request_body",
@@ -83,27 +83,27 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.start_request_stream",
         "46f03368a2a5",
-        "asks make_server_connection() for requests that pass through",
+        "calls make_server_connection() for requests that pass through",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.state_wait_for_response_headers",
         "10e32e91b294",
-        "commit() and answer() enter there, and may come out killed",
+        "commit() and answer() enter here; a hook may kill the flow meanwhile",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.state_stream_response_body",
         "3fb6320300d3",
-        "streaming() hands it data directly, for it asks for nothing that stock() changes",
+        "streaming() passes it data directly, because it yields nothing that stock() changes",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.send_response",
         "d581bc106152",
-        "refuse() calls it for a request that has not been read",
+        "refuse() calls it for a request whose body has not been read",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.flow_done",
         "ad9969744785",
-        "its DropStream is how stock() learns that the stream is over",
+        "its DropStream tells stock() that the stream is over",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.check_killed",
@@ -118,18 +118,18 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.make_server_connection",
         "ddc7bc72f4d2",
-        "Dialer.connect() asks for a connection as it does, but isn't paused",
+        "Dialer.connect() requests a connection as this does, but isn't paused",
     ),
     Code(
         "mitmproxy.proxy.layer:Layer.handle_event",
         "fd88b0fb09ce",
-        "pauses a layer only where `blocking is True`, and else asks upwards while it is suspended",
+        "pauses a layer only if `blocking is True`, and otherwise passes commands up while it is suspended",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
         "aece271029af",
-        "reports the end of a message before mark_done() makes the connection ready for the next: "
-        "why the next attempt comes by a wakeup",
+        "reports the end of a message before mark_done() makes the connection ready for the next, "
+        "so the next attempt begins with a wakeup",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Connection.mark_done",
@@ -139,28 +139,28 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Client.send",
         "35d961e20d48",
-        "a RequestProtocolError closes the connection: how Dialer.abandon() cancels",
+        "a RequestProtocolError closes the connection; Dialer.abandon() cancels that way",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Client.read_headers",
         "415454c5fa8b",
-        "takes an informational response for the whole answer: why waiting() fails there",
+        "treats an informational response as the whole answer, so waiting() fails then",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http2:Http2Client._handle_event",
         "02de05a5b89f",
-        "takes stream ids of any size for its own",
+        "accepts stream ids of any size",
     ),
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.open_connection",
         "5e0b3cbaf7a4",
         "sets timestamp_start once it may connect, not while it is queued behind five others; "
-        "answers when it is cancelled then, and only then",
+        "replies if it is cancelled after that, but not before",
     ),
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.server_event",
         "a2b42657ebe8",
-        "carries out what is yielded at once, in order; a wakeup is a task of its own",
+        "carries out commands at once, in order; a wakeup is a separate task",
     ),
     # What the patches replace, and what they call.
     Code(
@@ -181,22 +181,22 @@ CODE = (
     Code(
         "mitmproxy.addonmanager:AddonManager.register",
         "01ddcca314ee",
-        "hooktable wraps it: the one way in for an addon",
+        "hooktable wraps it: the only way to add an addon",
     ),
     Code(
         "mitmproxy.addonmanager:AddonManager.remove",
         "2e93aab2204a",
-        "hooktable wraps it: the one way out for an addon",
+        "hooktable wraps it: the only way to remove an addon",
     ),
     Code(
         "mitmproxy.addonmanager:AddonManager.invoke_addon",
         "131805324403",
-        "hooktable does the same: awaits what is awaitable",
+        "hooktable also awaits what is awaitable",
     ),
     Code(
         "mitmproxy.addonmanager:safecall",
         "f2052c18340e",
-        "hooktable hands it what a hook raises",
+        "hooktable passes it what a hook raises",
     ),
     Code(
         "mitmproxy.tools.web.app:RequestHandler.prepare",
@@ -206,7 +206,7 @@ CODE = (
     Code(
         "mitmproxy.optmanager:dump_dicts",
         "f48bd145154e",
-        "mitmweb wraps it: all that mitmweb shows of options comes from there",
+        "mitmweb wraps it: mitmweb shows options only through it",
     ),
     Code(
         "mitmproxy.contentviews._registry:ContentviewRegistry.register",

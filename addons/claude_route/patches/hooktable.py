@@ -1,9 +1,9 @@
-"""Looks up once which addon has which hook.
+"""Looks up only once which addons have a hook.
 
 Replaces: `trigger_event`, `register` and `remove` of the running `AddonManager`.
-Why: for each event mitmproxy asks each of some fifty addons whether it has the hook, a quarter of
-what a small request takes; few of them have it. What happens is the same: the order, what an addon
-that raises stops, `AddonHalt`.
+Why: for each event mitmproxy looks for the hook in each of some fifty addons, though few have it;
+that is a quarter of the cost of a small request. The behaviour is unchanged: the order, what an
+exception in an addon stops, and `AddonHalt`.
 Remove when: mitmproxy keeps such a table itself.
 """
 
@@ -18,11 +18,11 @@ from mitmproxy import exceptions
 from mitmproxy import hooks
 
 type Group = list[Callable[..., Any]]
-"""The hooks of one addon and those within it: when one raises, the rest of them are left out."""
+"""The hooks of an addon and of the addons inside it. If one raises, the rest of them are skipped."""
 
 
 class HookTable:
-    """In place of the manager's own look-up, until `remove`."""
+    """Replaces the manager's own lookup until `remove` is called."""
 
     def __init__(self, manager: addonmanager.AddonManager) -> None:
         self.manager = manager

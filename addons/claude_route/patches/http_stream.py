@@ -1,7 +1,7 @@
-"""Puts another HTTP stream in the place of mitmproxy's.
+"""Replaces mitmproxy's HTTP stream.
 
 Replaces: `HttpLayer.make_stream`.
-Why: no hook can send a request a second time, which failover has to
+Why: no hook can send a request a second time, as failover must
 (https://github.com/mitmproxy/mitmproxy/issues/246, https://github.com/mitmproxy/mitmproxy/issues/3813).
 Remove when: mitmproxy lets an addon choose the class of a stream, such as `HttpLayer.stream_class`.
 """
@@ -17,11 +17,12 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import http as layers
 
 type MakeStream = Callable[[context.Context, int, layers.HttpLayer], layers.HttpStream]
-"""The stream's context, its id, and the layer that it is for -> the stream."""
+"""Context, stream id and parent layer -> the stream."""
 
 
 def install(make: MakeStream) -> Callable[[], None]:
-    """For every HTTP stream from now on, replayed ones included; the callable undoes it."""
+    """Use `make` for every HTTP stream from now on, including replays. Returns a callable that undoes
+    it."""
     stock = layers.HttpLayer.make_stream
 
     @functools.wraps(stock)

@@ -1,9 +1,9 @@
 """Keeps quotes of unreadable headers out of the log.
 
 Filters: five messages of the logger `mitmproxy.proxy.server`.
-Why: mitmproxy quotes a header section that it could not read, or that never came whole. Credentials
-may stand in it, and no hook has seen it.
-Remove when: mitmproxy logs how long such a section was, and not what it says.
+Why: mitmproxy quotes headers in its log if it can't parse them or they arrive incomplete. They may
+contain credentials, and no hook has hidden them.
+Remove when: mitmproxy logs the length of such headers instead of their text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ QUOTED = re.compile(
 
 
 def install() -> Callable[[], None]:
-    """For everything that the proxy core logs from now on. Returns a callable that undoes it."""
+    """Filter everything that the proxy core logs from now on. Returns a callable that undoes it."""
     logger = logging.getLogger(LOGGER)
     logger.addFilter(shorten)
     return lambda: logger.removeFilter(shorten)

@@ -1,7 +1,7 @@
-"""Guards mitmweb's handlers and what it tells about options.
+"""Guards mitmweb's handlers, and the option values that it shows.
 
 Replaces: `RequestHandler.prepare`, `optmanager.dump_dicts`.
-Why: mitmweb has one password and no roles; whoever is logged in may set options, and so run code.
+Why: mitmweb has one password and no roles; anyone who is logged in may set options, and thereby run code.
 Remove when: mitmproxy has a read-only mode.
 """
 
@@ -17,10 +17,10 @@ from mitmproxy.tools.web import app
 
 
 def guard_requests(refusal: Callable[[app.RequestHandler], str | None]) -> Callable[[], None]:
-    """Has mitmweb answer 403 with the text that `refusal` gives for a request, if it gives one.
-    The callable undoes it.
+    """Make mitmweb answer 403 with the text that `refusal` returns for a request, if it returns one.
+    Returns a callable that undoes it.
 
-    mitmweb's WebSocket has no such handler: all that a browser can say there is what it filters by.
+    The WebSocket needs no guard: a browser can send only filters over it.
     """
     stock = app.RequestHandler.prepare
 
@@ -40,8 +40,8 @@ def guard_requests(refusal: Callable[[app.RequestHandler], str | None]) -> Calla
 
 
 def guard_options(is_shown: Callable[[str, Any], bool]) -> Callable[[], None]:
-    """Has mitmweb show the default in place of an option's value, unless `is_shown` holds for the
-    option's name and value. The callable undoes it."""
+    """Make mitmweb show an option's default instead of its value, unless `is_shown` holds for the
+    option's name and value. Returns a callable that undoes it."""
     stock = optmanager.dump_dicts
 
     @functools.wraps(stock)

@@ -1,10 +1,10 @@
 """Closes the connections that mitmproxy forgets.
 
 Replaces: `ConnectionHandler.handle_connection` and `.open_connection`.
-Why: a connection belongs to a task, which closes it when it ends. A task that is cancelled while it
-waits for a hook, or for its turn to report to the layers what came, ends without closing it, and the
-connection stays open until Python collects it: an upstream goes on with an answer that nobody
-wants, a client waits.
+Why: the task that owns a connection closes it when it ends. If the task is cancelled while it waits
+for a hook, or for the lock before it passes an event to the layers, it ends without closing, and the
+connection stays open until Python collects it: the upstream keeps sending an answer that nobody
+reads, or the client waits.
 Remove when: mitmproxy closes its writers in a `finally`.
 """
 
@@ -19,7 +19,7 @@ from mitmproxy.proxy import server
 
 
 def install() -> Callable[[], None]:
-    """For every connection from now on; the callable undoes it."""
+    """Close every connection from now on when its task ends. Returns a callable that undoes it."""
     handle, dial = (
         server.ConnectionHandler.handle_connection,
         server.ConnectionHandler.open_connection,
@@ -54,7 +54,7 @@ def install() -> Callable[[], None]:
 
 def close(handler: server.ConnectionHandler, connection: connection.Connection) -> None:
     """Close the connection if the handler still has it, which means that it wasn't closed."""
-    left = handler.transports.get(connection)
-    if left and left.writer:
+    transport = handler.transports.get(connection)
+    if transport and transport.writer:
         del handler.transports[connection]
-        left.writer.close()
+        transport.writer.close()

@@ -29,8 +29,8 @@ from claude_route.wire import http_message
 class Exchange:
     """Answers one request to the Messages API. Implements `contract.Exchange`.
 
-    It only decides, and reports to its observer, who writes the log, the list of flows and the
-    counts of the status page.
+    It decides, and reports to its observer. Observers write the log and the list of flows, and count
+    for the status page.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Exchange:
         observer: contract.Observer,
         clock: Callable[[], float],
     ) -> None:
-        """The clock tells unix seconds."""
+        """`clock` returns Unix seconds."""
         self.state = in_force
         self.flow = flow
         self.secrets = admission.secrets
         self.rotates = admission.rotates
-        # A request that was meant for Anthropic goes there when the profile doesn't know its model.
+        # A request that was addressed to Anthropic goes there if the profile doesn't know its model.
         self.to_anthropic = not admission.is_reverse
         self.observer = observer
         self.clock = clock
@@ -56,11 +56,11 @@ class Exchange:
         self.request: requests.Request
         self.plan: plan.Plan
         self.routed: contract.RoutedRequest
-        """The request as the observer knows it."""
+        """The request as observers see it."""
         self.has_begun = False
         self.attempt: attempt.Attempt
         self.current: contract.Try
-        """The attempt as the observer knows it."""
+        """The attempt as observers see it."""
         self.progress: contract.Progress
         self.is_committed = False
 
@@ -123,7 +123,7 @@ class Exchange:
             return None
         provider = step.target.provider
         if not provider.is_anthropic and self.request.thread == "continue":
-            # The conversation is not in the request: Claude Code sends all of it after this.
+            # The request doesn't contain the conversation. After this error Claude Code sends all of it.
             return responses.error(
                 404, "thread_not_found: this proxy keeps no threads", code="thread_not_found"
             )
@@ -153,8 +153,8 @@ class Exchange:
         step: attempt.Attempt | http.Response | None,
         failed: http.Response | None = None,
     ) -> contract.Attempt | http.Response:
-        """Reports the next step. Without one, the client gets an error: the response that `failed`,
-        or what the verdict makes of all outcomes."""
+        """Report the next step and return it. Without one, the client gets an error: the `failed`
+        response, or what the verdict makes of all outcomes."""
         if isinstance(step, attempt.Attempt):
             self.observer.tries(self.routed, self.current)
             return step
@@ -168,7 +168,7 @@ class Exchange:
     def reply(self, response: http.Response) -> contract.Reply:
         step = self.attempt.step
         if step.token and response.status_code < 400:
-            # The pool learns from a failure when its whole body has come: see _apply().
+            # The pool learns from a failure once its whole body has arrived: see _apply().
             self.state.pool.learn(
                 step.token, response.status_code, response.headers, model=step.target.model
             )
@@ -218,7 +218,7 @@ class Exchange:
         )
 
     def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
-        """To the breaker and the pool."""
+        """Apply an outcome to the breaker and the pool."""
         step = self.attempt.step
         if ruling.cause == "outage":
             self.state.breaker.failed(outcome.target)
@@ -234,7 +234,7 @@ class Exchange:
         )
 
     def _final(self, response: http.Response | None = None) -> http.Response:
-        """What the client gets when no attempt was good; `response` is the last one's."""
+        """What the client gets if no attempt succeeded; `response` is that of the last one."""
         answer = verdict.final(
             self.outcomes,
             now=self.clock(),
@@ -253,9 +253,9 @@ class Exchange:
         """Removes the secrets that an upstream might echo."""
         tokens = (token.secret for token in self.state.pool.tokens)
         keys = (provider.api_key or "" for provider in self.state.profile.providers.values())
-        brought = (value.decode("utf-8", "replace") for value in self.secrets.values())
+        client_secrets = (value.decode("utf-8", "replace") for value in self.secrets.values())
         return redaction.Redaction(
-            [*tokens, *keys], [value.rpartition(" ")[2] for value in brought]
+            [*tokens, *keys], [value.rpartition(" ")[2] for value in client_secrets]
         )
 
     def committed(self, response: http.Response) -> None:
@@ -266,7 +266,7 @@ class Exchange:
         self.observer.committed(self.routed, self.current, self.progress)
 
     def _sign(self, response: http.Response) -> None:
-        """Tells the client who answered."""
+        """Tell the client which target answered."""
         response.headers["x-route-target"] = self.current.target
         response.headers["x-route-attempts"] = str(self.current.number)
 
@@ -280,16 +280,15 @@ class Exchange:
 
 
 def _client_error(error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
-    """The error of a provider that isn't Anthropic, as Anthropic would have put it. A key that is
-    refused stays a 401, whatever the provider calls it: that it is ours, not the client's, is for
-    the verdict to say."""
+    """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
+    sent; the verdict knows that the key is ours and not the client's."""
     if error.refuses_key and status >= 400:
         return 401, body
     return (error.status if status >= 400 else status), envelope.body(error.kind, error.message)
 
 
 def declared_size(request: http.Request) -> int:
-    """The length that the headers announce; 0 where they announce none."""
+    """The length in the content-length header; 0 if there is none."""
     length = request.headers.get("content-length", "")
     return int(length) if length.isascii() and length.isdigit() else 0
 
@@ -298,7 +297,7 @@ def client_body(request: http.Request) -> bytes:
     """The body as the client meant it.
 
     Raises:
-        ValueError: it is not in the encoding that its header names.
+        ValueError: it is not valid in the encoding that its header names.
         OverflowError: it is too large.
     """
     body, encoding = request.raw_content or b"", request.headers.get("content-encoding")

@@ -1,14 +1,14 @@
 """The HTTP layer that answers one request by a series of attempts.
 
 Stock mitmproxy sends a request once. This `HttpStream` asks an `Exchange` what to send, holds an
-answer back until it is known to be good, and sends the next attempt when it is not; the client sees
-one answer, streamed as it comes. Real credentials exist only on the copies of requests that are
-written here: a flow holds placeholders.
+answer back until it is known to be good, and makes the next attempt if it is not. The client sees
+one answer, streamed as it arrives. Real credentials exist only in the copies of requests that are
+written here; flows contain placeholders.
 
-`patches.http_stream` puts it in place of the stock one, so that no request, a replayed one included,
-can get around it. It relies on these names of mitmproxy's, and on those that `dialing` and `alarm`
-list. tests/unit/patches/test_mitmproxy_names.py checks them one by one; `patches.digests` lists the
-code behind those whose inner order matters:
+`patches.http_stream` installs it in place of the stock one, so that no request can bypass it, not even
+a replayed one. It relies on these names of mitmproxy's, and on those that `dialing` and `alarm` list.
+tests/unit/patches/test_mitmproxy_names.py checks each of them; `patches.digests` lists the code behind
+those whose inner order matters:
 
     HttpLayer    streams
     HttpStream   _handle_event, client_state, server_state, flow, stream_id,
@@ -56,22 +56,22 @@ LINGER = 2.0
 
 
 class FailoverStream(layers.HttpStream):
-    """A request that has an exchange goes through these phases. Each is a method that takes the
+    """A request with an exchange goes through these phases. Each is a method that handles the
     upstream's events:
 
         pausing     between attempts
-        connecting  a connection has been asked for
+        connecting  waiting for a connection
         waiting     the request is sent, and no answer has begun
         judging     an answer has begun and is held back
-        streaming   the answer is good, and the client gets it as it comes
+        streaming   the answer is good, and the client gets it as it arrives
         over        the client has been answered
 
-    From any before `streaming`, a failure leads back to `pausing`. All else is left to the stock
-    state machine. `dialing.Dialer` makes the connections and sends to them.
+    A failure in any phase before `streaming` leads back to `pausing`. The stock state machine does
+    everything else. `dialing.Dialer` makes the connections and sends to them.
 
-    Commands are carried out while the generator that yields them is suspended, and what comes of
-    them may enter this object again before it goes on. So no method yields anything, or looks at
-    anything, after it has asked for a connection.
+    mitmproxy carries out a command while the generator that yielded it is suspended, and the result
+    may enter this object again before the generator resumes. So a method that asks for a connection
+    must neither yield nor read state after that.
     """
 
     def __init__(
@@ -89,15 +89,15 @@ class FailoverStream(layers.HttpStream):
         self.dialer = dialing.Dialer(self, parent, clock, last_uses)
         self.alarm = alarm.Alarm(clock)
         self.is_routed = False
-        """The request has, or had, an exchange."""
+        """Whether the request has, or had, an exchange."""
         self.exchange: contract.Exchange | None = None
         self.attempt: contract.Attempt
         self.retried_stale = False
-        """The current attempt has been made a second time, for its first connection was stale."""
+        """Whether the current attempt was repeated because its first connection was stale."""
         self.reply: contract.Reply
         self.phase: Callable[[layers.HttpEvent], Commands[None]] = self.over
         self.held = b""
-        """What the client gets of the answer once it is found good."""
+        """The beginning of the answer, which the client gets once the answer is known to be good."""
         self.cookies: credentials.Secrets = {}
         """Cookies that the response sets, by their placeholders in the flow."""
 
@@ -115,7 +115,7 @@ class FailoverStream(layers.HttpStream):
 
     def dispatch(self, event: events.Event) -> Commands[None]:
         if isinstance(event, layers.HttpEvent) and event.stream_id >= dialing.FIRST_ATTEMPT_ID:
-            # Events of an attempt that was abandoned meanwhile may have been queued while a hook ran.
+            # A hook may have paused this stream, and events of an attempt abandoned since were queued.
             if event.stream_id == self.dialer.attempt_id:
                 event.stream_id = self.stream_id
                 yield from self.phase(event)
@@ -131,7 +131,7 @@ class FailoverStream(layers.HttpStream):
         else:
             yield from self.stock(event)
 
-    # What the client sends
+    # From the client
 
     def state_wait_for_request_headers(self, event: layers.RequestHeaders) -> Commands[None]:
         self.policy.arrives(event.request)
@@ -157,7 +157,7 @@ class FailoverStream(layers.HttpStream):
             yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
 
     def client_left(self, event: layers.RequestProtocolError) -> Commands[None]:
-        # All before the hook, which pauses this stream.
+        # All of this before the hook, which pauses this stream.
         yield from self.abandon()
         self.finish(event.message)
         self.keep_partial_body()
@@ -182,15 +182,15 @@ class FailoverStream(layers.HttpStream):
         else:
             self.attempt = step
             yield from self.connect()
-        # The stock code is not to send anything. Where connect() has got a connection at once, the
-        # request is on its way already.
+        # False: the stock code must not send anything. If connect() got a connection at once, the
+        # request has already been sent.
         return False
 
     def connect(self) -> Commands[None]:
         self.phase = self.connecting
         self.held = b""
         yield from self.alarm.set(self.attempt.limits.connect)
-        # The last thing done here: the reply may come while this is suspended.
+        # This must come last: the reply may arrive while this generator is suspended.
         yield from self.dialer.connect(self.attempt.address, self.attempt.tls)
 
     def connected(self, event: layers.GetHttpConnectionCompleted) -> Commands[None]:
@@ -207,7 +207,7 @@ class FailoverStream(layers.HttpStream):
         except ValueError as e:
             yield from self.fail(contract.Failure(failures.Kind.LOCAL, str(e)))
             return
-        # Before anything is sent: what comes of it may come while this is suspended.
+        # Both before anything is sent: the answer may arrive while this generator is suspended.
         self.phase = self.waiting
         yield from self.alarm.set(self.attempt.limits.first_byte)
         yield from self.dialer.send(request)
@@ -225,8 +225,8 @@ class FailoverStream(layers.HttpStream):
             yield from self.lost(contract.Failure(failures.Kind.RESET, event.message))
         elif isinstance(event, layers.ResponseHeaders):
             if event.response.status_code < 200:
-                # mitmproxy takes a 1xx from an HTTP/1 upstream for the whole response, and what
-                # follows for the response to the next request.
+                # mitmproxy treats a 1xx from an HTTP/1 upstream as the whole response, and what
+                # follows as the response to the next request.
                 yield from self.fail(
                     contract.Failure(
                         failures.Kind.STATUS, "1xx without a final response", event.response
@@ -278,11 +278,11 @@ class FailoverStream(layers.HttpStream):
         self.exchange.committed(response)
         if "content-length" not in response.headers:
             response.stream = True
-            # The reply comes without the upstream's framing. Without any, mitmproxy would end the body
-            # by closing the client's connection.
+            # The reply has none of the upstream's framing headers. Without any, mitmproxy would end
+            # the body by closing the client's connection.
             if self.flow.request.http_version == "HTTP/1.1":
                 response.headers["transfer-encoding"] = "chunked"
-        # Both before the stock code runs hooks, which pause this stream.
+        # Both before the stock code runs hooks, because hooks pause this stream.
         self.phase = self.streaming
         yield from self.alarm.set(LINGER if self.reply.complete else self.attempt.limits.idle)
         held, self.held = self.held, b""
@@ -302,7 +302,7 @@ class FailoverStream(layers.HttpStream):
             else:
                 self.alarm.put_off(self.attempt.limits.idle)
             if data:
-                # Past stock(), which has nothing to do for data, since this is done for each event.
+                # Bypass stock(), which does nothing for data: this runs for each event.
                 yield from self.server_state(layers.ResponseData(self.stream_id, data))
         elif isinstance(event, layers.ResponseEndOfMessage):
             self.dialer.ended()
@@ -324,12 +324,12 @@ class FailoverStream(layers.HttpStream):
             yield from self.stock(layers.ResponseData(self.stream_id, content))
         yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
 
-    # What goes wrong
+    # Failures
 
     def lost(self, failure: contract.Failure) -> Commands[None]:
-        """There was no connection, or it went away before it brought a response header."""
+        """There was no connection, or it was lost before the response headers."""
         if self.dialer.connection_may_be_stale and not self.retried_stale:
-            # It says nothing about the upstream: once more, over another connection.
+            # The upstream isn't at fault, so try once more, over another connection.
             self.retried_stale = True
             yield from self.abandon()
             yield from self.alarm.set(0)
@@ -338,7 +338,7 @@ class FailoverStream(layers.HttpStream):
 
     def fail(self, failure: contract.Failure) -> Commands[None]:
         assert self.exchange
-        # First: the exchange, or a user who killed the flow, is to find nothing under way.
+        # First: nothing may be in progress when the exchange decides, or when the flow is killed.
         yield from self.abandon()
         if self.is_killed:
             yield from self.killed()
@@ -351,12 +351,12 @@ class FailoverStream(layers.HttpStream):
         else:
             self.attempt = step
             self.retried_stale = False
-            # Not at once: this may be called from within the upstream's connection, which reports
-            # the end of an answer before it is ready to take the next request.
+            # Not at once: we may be handling the end of an answer, which the upstream's connection
+            # reports before it is ready for the next request.
             yield from self.alarm.set(0)
 
     def abandon(self) -> Commands[None]:
-        """End the current attempt. Whatever its upstream still sends is dropped."""
+        """End the current attempt. Its late events are dropped by id."""
         self.phase = self.pausing
         self.alarm.clear()
         yield from self.dialer.abandon()
@@ -404,7 +404,7 @@ class FailoverStream(layers.HttpStream):
     def end(self, tail: bytes) -> Commands[None]:
         self.phase = self.over
         self.alarm.clear()
-        # Not note_use(): a connection that broke off is not counted as fresh for that.
+        # No note_use(): a connection that failed in mid-answer must not count as fresh.
         self.dialer.release()
         if tail:
             yield from self.stock(layers.ResponseData(self.stream_id, tail))
@@ -412,7 +412,7 @@ class FailoverStream(layers.HttpStream):
 
     @property
     def is_killed(self) -> bool:
-        """By a user, in mitmweb or in the console."""
+        """Whether a user killed the flow, in mitmweb or in the console."""
         return self.flow.error is not None and self.flow.error.msg == flow.Error.KILLED_MESSAGE
 
     def killed(self) -> Commands[None]:
@@ -423,7 +423,7 @@ class FailoverStream(layers.HttpStream):
 
     def recover(self) -> Commands[None]:
         """Our code or an addon raised: report the error to the client as far as possible."""
-        phase = self.phase  # which abandon() changes
+        phase = self.phase  # before abandon() changes it
         yield from self.abandon()
         if phase in (self.waiting, self.judging) and self.exchange:
             yield from self.fail(
@@ -453,7 +453,7 @@ class FailoverStream(layers.HttpStream):
     def drop(self) -> Commands[None]:
         """End the stream before the stock state machine has finished."""
         yield from self.abandon()
-        self.finish("closed by the proxy")  # unless something better was said before
+        self.finish("closed by the proxy")  # has no effect if a reason was given before
         self.flow.live = False
         self.client_state = self.server_state = self.state_errored
         yield layers.DropStream(self.stream_id)
@@ -464,7 +464,7 @@ class FailoverStream(layers.HttpStream):
         self.dialer.note_use()
         self.dialer.release()
         self.alarm.release(self.parent)
-        # Taken away first: closed() may raise, and then recover() comes here again.
+        # Cleared first: if closed() raises, recover() calls this again.
         exchange, self.exchange = self.exchange, None
         if exchange:
             exchange.closed(why)
@@ -472,7 +472,7 @@ class FailoverStream(layers.HttpStream):
     # The stock state machine
 
     def stock(self, event: events.Event) -> Commands[None]:
-        """Mitmproxy's own handling of an event."""
+        """mitmproxy's own handling of an event."""
         if isinstance(event, layers.ResponseHeaders):
             self.cookies = credentials.hide_cookies(event.response.headers)
         generator = super()._handle_event(event)
@@ -489,29 +489,29 @@ class FailoverStream(layers.HttpStream):
                 yield from self.drop()
 
     def passes(self, command: commands.Command) -> bool:
-        """Change a command of the stock code's as it has to be sent. False for one that is dropped,
-        to which nobody replies."""
+        """Adapt a command of the stock code in place. Returns False for a command to drop, which must be
+        one that expects no reply."""
         if isinstance(command, layers.SendHttp):
             if command.connection == self.context.client:
                 self.to_client(command.event)
             else:
                 self.to_upstream(command.event)
         elif isinstance(command, layers.DropStream):
-            # Its last command, when it has come to its end.
+            # The last command of the stock code for this stream.
             self.finish(self.flow.error.msg if self.flow.error else None)
         elif isinstance(command, commands.Log):
-            # "Streaming response from …" names the host that the client meant.
+            # "Streaming response from …" would name the client's destination, not the upstream.
             return not self.is_routed
         return True
 
     def to_client(self, event: layers.HttpEvent) -> None:
-        """The answer is replaced by a copy that carries its cookies again."""
+        """Replace the response with a copy that has the real cookies."""
         if isinstance(event, layers.ResponseHeaders):
             event.response = credentials.with_cookies(event.response, self.cookies)
 
     def to_upstream(self, event: layers.HttpEvent) -> None:
-        """The request is replaced by a copy that carries the client's own credential again. After
-        an attempt, it can only be a cancellation."""
+        """Replace the request with a copy that has the client's real credential. After an attempt, the
+        only event that the stock code sends upstream is a cancellation."""
         if self.dialer.attempt_id is not None:
             event.stream_id = self.dialer.attempt_id
         elif isinstance(event, layers.RequestHeaders):
@@ -527,7 +527,7 @@ class FailoverStream(layers.HttpStream):
 def made_for(
     policy: contract.Policy, clock: alarm.Clock = alarm.SYSTEM_CLOCK
 ) -> http_stream.MakeStream:
-    """What makes a `FailoverStream` for each request, which asks the policy what to send."""
+    """A factory of `FailoverStream`s that ask this policy what to send."""
     last_uses = dialing.LastUses(clock)
 
     def make(

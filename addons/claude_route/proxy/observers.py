@@ -1,4 +1,4 @@
-"""Several observers as one."""
+"""Combines several observers into one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ logger = logging.getLogger(__name__)
 
 
 class Observers(contract.Observer):
-    """Passes everything on to each of them, in order.
+    """Calls each of the observers, in order.
 
-    One that raises is reported in the log, and harms neither the request nor the others.
+    If one raises, we log the exception; neither the request nor the other observers are affected.
     """
 
     def __init__(self, observers: Sequence[contract.Observer] = ()) -> None:

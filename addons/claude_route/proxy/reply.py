@@ -18,7 +18,7 @@ MAX_ERROR_BODY = 64 * 1024
 """Bytes kept of an error response: far more than any error message needs."""
 
 MAX_PROLOGUE = 64 * 1024
-"""Bytes of comments and pings before the first event, which are held back."""
+"""The limit in bytes for the comments and pings before the first event, which we hold back."""
 
 MAX_BODY = 64 * 1024 * 1024
 """The limit in bytes for an answer that isn't streamed, and for what one read of a compressed
@@ -61,11 +61,11 @@ def judge(
         return Refusal(response, str(e))
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "text/event-stream":
-        return Stream(decoded_head(response), body, call.stream(), redact)
-    return Whole(decoded_head(response), body, call)
+        return Stream(decoded_headers(response), body, call.stream(), redact)
+    return Whole(decoded_headers(response), body, call)
 
 
-def decoded_head(response: http.Response) -> http.Response:
+def decoded_headers(response: http.Response) -> http.Response:
     """The response's headers without those that describe the upstream's body and connection."""
     headers = http.Headers(http_message.changed(response.headers.fields, dict.fromkeys(NOT_PASSED)))
     # mitmproxy converts this to the client's HTTP version, whatever the upstream's is.
@@ -77,7 +77,7 @@ class Body:
 
     Raises:
         ValueError: an unknown encoding; from feed() and end(), invalid data, or data that expands
-        to too much.
+        beyond MAX_BODY.
     """
 
     def __init__(self, response: http.Response) -> None:
@@ -116,7 +116,9 @@ class Refusal:
         self.failure: contract.Failure | None = None
         self._body = bytearray()
         if unreadable:
-            self.failure = contract.Failure(failures.Kind.RESET, unreadable, decoded_head(response))
+            self.failure = contract.Failure(
+                failures.Kind.RESET, unreadable, decoded_headers(response)
+            )
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
@@ -125,7 +127,7 @@ class Refusal:
         return b""
 
     def end(self) -> bytes:
-        response = decoded_head(self.response)
+        response = decoded_headers(self.response)
         response.content = self._readable()[:MAX_ERROR_BODY]
         status = f"HTTP {response.status_code}"
         self.failure = self.failure or contract.Failure(failures.Kind.STATUS, status, response)
@@ -202,7 +204,7 @@ class Whole:
 
 
 class Stream:
-    """Server-sent events, passed on whole event by whole event, as they come."""
+    """Server-sent events, passed on one whole event at a time, as they arrive."""
 
     def __init__(
         self,
@@ -275,7 +277,7 @@ class Stream:
             return b""
         out = b""
         if self._decoder.rest():
-            # Some leave out the last blank line.
+            # Some servers omit the last blank line.
             last = self._decoder.feed(b"\n\n")
             out = self._rewrite([event for event in last if self._rewriter.is_whole(event)])
         if self.good:

@@ -12,7 +12,7 @@ from claude_route.routing import stats
 
 @dataclass(frozen=True)
 class State:
-    """A changed profile makes a new one; requests under way keep theirs."""
+    """A changed profile creates a new State; requests in progress keep theirs."""
 
     profile: profiles.Profile
     pool: rotation.Pool

@@ -1,1 +1,1 @@
-"""Who is asked, in which order, with which credential: pure policy."""
+"""Decides which targets to try, in which order and with which credentials. Pure: no I/O, no clock."""

@@ -1,4 +1,4 @@
-"""Which targets are down: those that failed several times running are skipped for a while."""
+"""Detects targets that are down: those that failed several times in a row are skipped for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SKIP = 30.0
 
 MAX_TARGETS = 1000
 """A route such as `anthropic/*` takes its model from the client, so there may be more targets than
-the profile has. Beyond this many, the oldest are forgotten, and tried once more."""
+the profile has. Beyond this many, we forget the oldest, which are then tried again."""
 
 
 class _Failures(NamedTuple):
@@ -32,7 +32,7 @@ class Breaker:
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
 
     def failed(self, target: str) -> None:
-        """It gave no answer, or a 5xx: `cause == "outage"` of a verdict."""
+        """Count a failure: no answer, or a 5xx (a verdict's `cause == "outage"`)."""
         running = self._failures.pop(target, _Failures(0, 0.0)).running
         self._failures[target] = _Failures(running + 1, self._clock())
         if len(self._failures) > MAX_TARGETS:
@@ -46,7 +46,7 @@ class Breaker:
         return self.left(target) > 0
 
     def left(self, target: str) -> float:
-        """Seconds for which it is still skipped; 0 when it isn't."""
+        """Seconds for which it will still be skipped; 0 if it isn't skipped."""
         known = self._failures.get(target)
         if known is None or known.running < FAILURES:
             return 0.0

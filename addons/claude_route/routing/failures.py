@@ -11,9 +11,9 @@ class Kind(enum.StrEnum):
     TIMEOUT = "timeout"
     """The upstream was silent for longer than its limit."""
     RESET = "reset"
-    """The connection broke off, or what came made no sense, before the answer began."""
+    """The connection was lost, or sent invalid data, before the answer began."""
     STATUS = "status"
-    """Headers came, and their status is an error."""
+    """Response headers arrived, and their status is an error."""
     EVENT = "event"
     """The status is 200, but the first event, or the whole body, is an error."""
     LOCAL = "local"
@@ -21,10 +21,10 @@ class Kind(enum.StrEnum):
 
     @property
     def is_silence(self) -> bool:
-        """Nobody was there, so no other credential will find anybody either."""
+        """Whether the upstream was unreachable, so that another credential wouldn't help."""
         return self in (Kind.CONNECT, Kind.TIMEOUT)
 
     @property
     def is_answer(self) -> bool:
-        """The upstream itself said no."""
+        """Whether the upstream itself reported the error."""
         return self in (Kind.STATUS, Kind.EVENT)

@@ -20,11 +20,12 @@ class Step(NamedTuple):
 
 
 class Plan:
-    """Hands out the steps one by one, since which comes next depends on how the last one failed.
+    """Returns the steps one by one, because the next one depends on how the last one failed.
 
-    - The tokens of the pool come in turn, each once for a target, then the fallbacks in order.
-    - When all tokens rest, only the one due soonest is tried, and only if no fallback is left.
-    - If the upstream can't be reached or is silent, another token wouldn't help: a fallback is
+    - First the pool's tokens in turn, each once per target, then the fallbacks in order.
+    - If all tokens are resting, only the one that is available soonest is tried, and only if no
+      fallback is left.
+    - If the upstream can't be reached or is silent, another token wouldn't help, so a fallback is
       tried before the next token.
     - The last of `max_attempts` is reserved for a fallback, if one is left.
     - A target whose upstream keeps failing (`is_down`) is skipped as long as another is left.
@@ -47,18 +48,18 @@ class Plan:
         self.left = max_attempts
         self.place = 0
         self.tried: list[rotation.Token] = []
-        """Of the pool, for the target at `place`."""
-        self.asked_resting = False
+        """The pool's tokens that were tried for the target at `place`."""
+        self.tried_resting = False
 
     def next(self, *, upstream_failed: bool = False) -> Step | None:
         """The next attempt. `upstream_failed`: the last one got no connection or no answer in
         time."""
-        if upstream_failed and self.tried and self._stands_behind():
+        if upstream_failed and self.tried and self._has_fallback():
             self._move_on()
         while self.left > 0 and self.place < len(self.targets):
             target = self.targets[self.place]
             step = None
-            if self._stands_behind() and (self.is_down(target) or (self.tried and self.left == 1)):
+            if self._has_fallback() and (self.is_down(target) or (self.tried and self.left == 1)):
                 pass
             elif self.pool and target.provider.auth == "pool":
                 step = self._pooled(self.pool, target)
@@ -73,15 +74,15 @@ class Plan:
 
     def _pooled(self, pool: rotation.Pool, target: targets.Target) -> Step | None:
         token = pool.pick(self.session, self.tried, target.model)
-        if token is None and not self.asked_resting and not self._stands_behind():
+        if token is None and not self.tried_resting and not self._has_fallback():
             token = pool.soonest(self.tried, target.model)
-            self.asked_resting = True
+            self.tried_resting = True
         if token is None:
             return None
         self.tried.append(token)
         return Step(target, token)
 
-    def _stands_behind(self) -> bool:
+    def _has_fallback(self) -> bool:
         return self.left > 0 and any(
             not self.is_down(target) for target in self.targets[self.place + 1 :]
         )
@@ -98,7 +99,7 @@ def rehearse(
     is_down: Callable[[targets.Target], bool],
     max_attempts: int,
 ) -> list[Step]:
-    """The steps that a request of no session would take now, if every attempt were refused."""
+    """The steps that a request without a session would take now, if every attempt were refused."""
     plan = Plan(
         targets,
         pool=pool.rehearsal() if pool else None,

@@ -1,5 +1,5 @@
-"""What an answer says about the credential that was used: let it rest, disable it, and how much of
-its limits is used.
+"""Reads what an answer says about the credential: whether to rest or disable it, and how much of its
+limits is used.
 
 The headers are those of Anthropic: https://platform.claude.com/docs/en/api/rate-limits for API
 keys; the `anthropic-ratelimit-unified-*` of subscriptions are known from what Claude Code reads.
@@ -22,14 +22,14 @@ LONGEST = 8 * 86400.0
 misread."""
 
 CREDIT_REST = 1800.0
-"""Seconds that a token rests when its account has no credit left; no answer says until when."""
+"""Seconds that a token rests if its account has no credit left, because no answer says until when."""
 
 UNIFIED = "anthropic-ratelimit-unified-"
 
 ACCOUNT_WINDOWS = ("5h", "7d")
 
-# 5h, 7d, 7d_oi. `overage` and `grace` are no windows: overage is `rejected` on every answer of an
-# account that has it switched off.
+# 5h, 7d, 7d_oi. `overage` and `grace` aren't windows: overage is `rejected` in every answer if the
+# account has it switched off.
 WINDOW_STATUS = re.compile(re.escape(UNIFIED) + r"(\d+[a-z]+(_\w+)?)-status")
 
 KEY_REMAINING = re.compile(r"(anthropic-ratelimit-.+)-remaining")
@@ -56,7 +56,7 @@ class Rest(NamedTuple):
     until: float
     """Unix seconds."""
     family: str | None
-    """The family of models that it rests for, such as `opus`; None: all."""
+    """The model family for which it rests, such as `opus`; None: all."""
     reason: str
 
     def text(self, now: float) -> str:
@@ -82,7 +82,7 @@ class Window(NamedTuple):
     utilisation: float
     """A fraction, which may exceed 1."""
     reset: float
-    """Unix seconds; infinite where the answer does not say."""
+    """Unix seconds; infinite if the answer doesn't say."""
 
 
 def effects(
@@ -94,17 +94,18 @@ def effects(
     cooldown: float,
     model: str | None = None,
 ) -> list[Effect]:
-    """What this answer does to the token that was used; usually nothing.
+    """The effects of an answer on the token that was used; usually none.
 
-    402, or no credit      half an hour
-    revoked, expired, …    out of use, whatever the status (400, 401, 403)
-    401                    out of use when Anthropic said it, the cooldown when a page did
-    429                    until the latest reset of the rejected windows, else the unified reset,
-                           else retry-after, else the reset of an API key's spent limit, else the
-                           cooldown; model-scoped windows for that family of models only
-    429, entitlement       nothing: the account is not allowed this request (extra usage, 1M context)
-    429, nothing named     nothing when it says x-should-retry: true, which is no quota
-    all others             nothing: the request's or the provider's fault
+    402, or no credit      rest for half an hour
+    revoked, expired, …    disable, whatever the status (400, 401, 403)
+    401                    disable if the error is Anthropic's; otherwise, for example after a web
+                           page, rest for the cooldown
+    429                    rest until the latest reset of the rejected windows, else the unified
+                           reset, else retry-after, else the reset of an API key's spent limit, else
+                           for the cooldown; for a model-scoped window, only for that model family
+    429, entitlement       nothing: the account may not make this request (extra usage, 1M context)
+    429 without a limit    nothing if it has x-should-retry: true, because that isn't a quota
+    all others             nothing: the fault is the request's or the provider's
     """
     if refusal := _refusal(status, fault):
         return [Disable(f"{status}, {refusal}")]
@@ -119,7 +120,7 @@ def effects(
 
 
 def windows(headers: Mapping[str, str], now: float) -> dict[str, Window]:
-    """Utilisation by account window (5h, 7d): on every answer to a subscription's token."""
+    """Utilisation by account window (5h, 7d), which every answer to a subscription's token reports."""
     known = {}
     for name in ACCOUNT_WINDOWS:
         used = _number(headers.get(f"{UNIFIED}{name}-utilization", ""))
@@ -130,7 +131,7 @@ def windows(headers: Mapping[str, str], now: float) -> dict[str, Window]:
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds from now, more than 0, or None where there is nothing usable."""
+    """The header in seconds from now, above 0; None if it is missing or unusable."""
     value = headers.get("retry-after", "")
     seconds = _number(value)
     due = _future(_moment(value) if seconds is None else now + seconds, now)
@@ -179,7 +180,7 @@ def _limited(
     cooldown: float,
     model: str | None,
 ) -> list[Effect]:
-    """The effects of a 429; the headers' names are in lower case."""
+    """The effects of a 429. The header names are in lower case."""
     rejected: dict[str | None, dict[str, float | None]] = {}
     for name, value in headers.items():
         if (window := WINDOW_STATUS.fullmatch(name)) and value == "rejected":
@@ -222,7 +223,7 @@ def _named_time(headers: Mapping[str, str], now: float) -> tuple[float, str] | N
 
 
 def _claimed_family(headers: Mapping[str, str], model: str | None) -> str | None:
-    """`seven_day_opus` is about opus, `seven_day_overage_included` about the model asked for."""
+    """`seven_day_opus` concerns opus, `seven_day_overage_included` the requested model."""
     claim = headers.get(f"{UNIFIED}representative-claim", "").removeprefix("seven_day_")
     if claim == "overage_included":
         return _family(model)
@@ -244,7 +245,7 @@ def _future(moment: float | None, now: float) -> float | None:
 
 
 def _moment(text: str) -> float | None:
-    """Unix seconds of a number of them, an RFC 3339 time or an HTTP date; None if it is neither."""
+    """Parse Unix seconds, an RFC 3339 time or an HTTP date to Unix seconds; None if it is neither."""
     if (number := _number(text)) is not None:
         return number
     for parse in (datetime.fromisoformat, email.utils.parsedate_to_datetime):
@@ -257,7 +258,7 @@ def _moment(text: str) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    # float() would take "nan", "inf", "1_000" and a thousand digits
+    # float() would accept "nan", "inf", "1_000" and a thousand digits.
     text = text.strip(" \t")
     if re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,20})?", text):
         return float(text)

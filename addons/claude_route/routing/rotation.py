@@ -23,7 +23,7 @@ MAX_SESSIONS = 10_000
 its prompt cache once. With MAX_SESSION_NAME this takes at most about 2 MB."""
 
 MAX_SESSION_NAME = 64
-"""Characters: ids are UUIDs of 36. Two that are the same up to here share a token."""
+"""Characters. Session ids are UUIDs of 36; two that are equal up to here share a token."""
 
 
 def ending(secret: str) -> str:
@@ -33,7 +33,7 @@ def ending(secret: str) -> str:
 
 
 def kind(secret: str) -> Literal["oauth", "api"]:
-    """Anthropic takes the two kinds in different headers."""
+    """The kind of a secret. Anthropic expects the two kinds in different headers."""
     return "oauth" if secret.startswith("sk-ant-oat") else "api"
 
 
@@ -60,18 +60,18 @@ class Token:
 
 
 class Row(NamedTuple):
-    """One token in the table that people see."""
+    """A row of the table that people see: one token."""
 
     place: int
     label: str
     kind: Literal["oauth", "api"]
     state: Literal["available", "resting", "disabled"]
     left: float
-    """Seconds that it still rests, 0 if it does not."""
+    """Seconds that it will still rest; 0 if it isn't resting."""
     families: Mapping[str, float]
-    """Seconds that it still rests for some models only: `opus` -> 3600."""
+    """Seconds that it will still rest for some models only: `opus` -> 3600."""
     five_hour: float | None
-    """Utilisation, a fraction; None where no answer has said."""
+    """Utilisation as a fraction; None if no answer has reported it."""
     seven_day: float | None
     sessions: int
     requests: int
@@ -86,19 +86,19 @@ class _Memory:
     requests: int = 0
     disabled: str | None = None
     rests: dict[str | None, quota.Rest] = field(default_factory=dict)
-    """By family of models; None: all."""
+    """By model family; None: all."""
     windows: dict[str, quota.Window] = field(default_factory=dict)
     reason: str = ""
 
     def due(self, model: str | None) -> float:
-        """Unix seconds from when it may be used for a model."""
+        """When it may be used for a model, in Unix seconds."""
         if not self.rests:
             return 0.0
         families = {None, quota.family(model) if model else None}
         return max((self.rests[name].until for name in families if name in self.rests), default=0.0)
 
     def rest(self, rest: quota.Rest) -> quota.Rest:
-        """Never shortens a rest; returns the one that holds now."""
+        """Rest it, but never shorten a rest. Returns the rest that now applies."""
         held = self.rests.get(rest.family)
         if held is None or held.until < rest.until:
             held = self.rests[rest.family] = rest
@@ -120,10 +120,10 @@ class _Memory:
 class Pool:
     """Chooses a token for each request, and learns from the answers.
 
-    session      a new session takes the next token and keeps it while it is available, for each
-                 account has a prompt cache of its own; it stays with the one it had to move to
-    round-robin  every request takes the next
-    least-used   the lowest known utilisation, the next among equals
+    session      a new session gets the next token and keeps it while it is available, because
+                 each account has its own prompt cache; if it has to move, it stays with the new one
+    round-robin  every request gets the next token
+    least-used   the token with the lowest known utilisation, the next one among equals
 
     Requests without a session take turns separately. Otherwise sessions that start between such
     requests would all get the same few tokens.
@@ -187,7 +187,7 @@ class Pool:
         return token
 
     def soonest(self, tried: Collection[Token] = (), model: str | None = None) -> Token | None:
-        """The resting token that is due first, for when nothing else is left to try."""
+        """The resting token that becomes available first, for use if nothing else is left to try."""
         now = self._clock()
         resting = [
             token
@@ -197,7 +197,7 @@ class Pool:
         return min(resting, key=lambda token: self._memory[token].due(model), default=None)
 
     def wait(self, model: str | None = None) -> float | None:
-        """Seconds until a token is available, 0 if one is; None: there is nothing to wait for."""
+        """Seconds until a token is available, 0 if one is; None if all are disabled."""
         enabled = [m.due(model) for m in self._memory.values() if m.disabled is None]
         return max(0.0, min(enabled) - self._clock()) if enabled else None
 
@@ -211,12 +211,13 @@ class Pool:
         model: str | None = None,
         count_tokens: bool = False,
     ) -> list[quota.Effect]:
-        """Take in an answer; every one, good or bad. Returns what it did to the token, for the log.
+        """Learn from an answer. Call this for every answer, good or bad. Returns the effects on the
+        token, for the log.
 
-        A rest comes back as it holds now, which may be longer than this answer's; being taken out
-        of use comes back once. A failed count_tokens does neither. The headers' names are in lower
-        case, or the mapping does not care. A token of before a reload is found by its secret, one
-        that is gone is ignored.
+        A Rest is returned as it now applies, which may be longer than this answer's. A Disable is
+        returned only the first time. A failed count_tokens request has no effects. The header names
+        are in lower case, or the mapping ignores case. A token from before a reload is found by its
+        secret; a token that is no longer in the pool is ignored.
         """
         memory = self._memory.get(token)
         if memory is None:
@@ -256,8 +257,8 @@ class Pool:
         """The pool for a changed profile. Tokens that are in both keep their state, except that
         disabled ones get another chance.
 
-        Both pools share that state from then on, so nothing that requests in progress learn is
-        lost."""
+        Both pools share that state from then on, so that nothing is lost that requests in progress
+        learn."""
         pool = Pool(tokens, strategy=strategy, cooldown=cooldown, clock=self._clock)
         own = {token: token for token in pool.tokens}
         for token in pool.tokens:
@@ -271,7 +272,7 @@ class Pool:
         return pool
 
     def rehearsal(self) -> Pool:
-        """A pool that knows what this one knows and picks as it would, without taking its turns."""
+        """A copy that picks as this pool would, without advancing its turns."""
         pool = Pool((), strategy=self.strategy, cooldown=self.cooldown, clock=self._clock)
         pool.tokens = self.tokens
         pool._memory = self._memory
@@ -307,7 +308,7 @@ class Pool:
         return memory.disabled is None and memory.due(model) <= now
 
     def _next(self, turn: str, free: Collection[Token]) -> Token:
-        """The first of them after the one that this turn gave last."""
+        """The first free token after the one that this turn gave last."""
         count = len(self.tokens)
         start = self._turns[turn] % count
         place = next(

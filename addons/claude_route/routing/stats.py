@@ -11,20 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 WINDOW = 300.0
-"""Seconds that a rate is taken over."""
+"""Seconds over which a rate is measured."""
 
 SLOT = 10.0
 
 SLOTS = int(WINDOW / SLOT)
 
 SAMPLES = 200
-"""Times to first byte that are kept for each model."""
+"""How many times to first byte are kept for each model."""
 
 MAX_NAMES = 200
 """Clients choose the names. Beyond this many, the least recently used are merged into one row."""
 
 MAX_NAME = 120
-"""Characters of a name; Claude Code's longest model names have some 60."""
+"""The longest name, in characters; Claude Code's longest model names have about 60."""
 
 OTHERS = "(others)"
 
@@ -34,11 +34,11 @@ class Times:
     """Seconds to the first byte of an answer, from when the request was read."""
 
     half: float
-    """Half of the answers began sooner."""
+    """The median: half of the answers began sooner."""
     most: float
-    """95 of 100 did."""
+    """The 95th percentile."""
     of: int
-    """How many of the latest answers this is taken from."""
+    """The number of answers that were measured, the latest ones."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Model:
     errors: int
     """Requests that ended in an error, including interrupted answers."""
     per_minute: float
-    """Over the last WINDOW seconds, or since the start where that is later."""
+    """Over the last WINDOW seconds, or since the start if that is later."""
     first_byte: Times | None
     tokens_in: int
-    """Input tokens, those from the prompt cache included."""
+    """Input tokens, including those read from the prompt cache."""
     tokens_cached: int
-    """Of these, the ones read from the cache."""
+    """The part of `tokens_in` that was read from the cache."""
     tokens_out: int
 
 
@@ -67,7 +67,7 @@ class Target:
     attempts: int = 0
     failures: int = 0
     last_error: str = ""
-    """In short: `429`, `silent for 120 s`. Empty if there was none."""
+    """A summary: `429`, `silent for 120 s`. Empty if there was no error."""
     last_error_at: float = 0.0
     """By the clock; 0 if there was none."""
     answered_at: float = 0.0
@@ -91,7 +91,7 @@ class _Rate:
 
     def _advance(self, now: float) -> None:
         slot = int(now // SLOT)
-        # A clock that was set back counts into the current slot until it has caught up.
+        # If the clock was set back, count into the current slot until it has caught up.
         for passed in range(self._current + 1, min(slot, self._current + SLOTS) + 1):
             self._slots[passed % SLOTS] = 0
         self._current = max(self._current, slot)
@@ -105,7 +105,7 @@ class _ModelCount:
         self.first_bytes: deque[float] = deque(maxlen=SAMPLES)
 
     def take(self, other: _ModelCount) -> None:
-        """Add the counts of a row that is given up."""
+        """Add the counts of a row that is dropped."""
         self.requests += other.requests
         self.errors += other.errors
         self.tokens_in += other.tokens_in
@@ -214,7 +214,7 @@ class Stats:
         return Tally(self, model, counted=counted)
 
     def models(self) -> list[Model]:
-        """Those asked for most first."""
+        """The models, those with the most requests first."""
         now = self.clock()
         minutes = min(WINDOW, max(60.0, now - self.started)) / 60
         rows = [
@@ -260,14 +260,14 @@ def times(samples: Iterable[float]) -> Times | None:
 
 
 def _at(ordered: Sequence[float], share: float) -> float:
-    """The smallest of them that at least this share is not above."""
+    """The smallest sample such that at least this share of them is not above it."""
     return ordered[math.ceil(len(ordered) * share) - 1]
 
 
 def _row[R: (_ModelCount, _TargetCount)](
     rows: OrderedDict[str, R], name: str, new: Callable[[], R]
 ) -> R:
-    """The row of a name, which is now the last heard of."""
+    """The row of a name, which becomes the most recently used."""
     # A lone surrogate could not be encoded.
     name = name.encode("utf-8", "replace").decode()
     if len(name) > MAX_NAME:
@@ -276,11 +276,11 @@ def _row[R: (_ModelCount, _TargetCount)](
     if row is None:
         row = rows[name] = new()
         if len(rows) > MAX_NAMES + (OTHERS in rows):
-            oldest = next(each for each in rows if each != OTHERS)
-            given_up = rows.pop(oldest)
+            oldest = next(name for name in rows if name != OTHERS)
+            dropped = rows.pop(oldest)
             others = rows.get(OTHERS)
             if others is None:
                 others = rows[OTHERS] = new()
-            others.take(given_up)
+            others.take(dropped)
     rows.move_to_end(name)
     return row

@@ -25,7 +25,7 @@ type Decision = Literal["good", "next", "back"]
 type Cause = Literal["request", "credential", "target", "outage"]
 
 MAX_RETRY_AFTER = 60
-"""Seconds: for any longer Claude Code gives up at once instead of waiting."""
+"""Seconds. If it is longer, Claude Code gives up at once instead of waiting."""
 
 STATUSES = {kind: status for status, kind in envelope.KINDS.items()}
 
@@ -42,14 +42,14 @@ class Outcome:
     """Whether the provider is Anthropic itself."""
     kind: failures.Kind
     detail: str = ""
-    """In words, if no response headers arrived."""
+    """A description, if no response headers arrived."""
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Names in lower case, or a mapping that does not care."""
+    """With names in lower case, or a mapping that ignores case."""
     body: bytes = field(default=b"", repr=False)
-    """Of an error, decompressed; of an `event`, that event's data."""
+    """The error body, decompressed; for an `event`, that event's data."""
     token: int | None = None
-    """The place of the pool's token."""
+    """The position of the pool's token."""
     count_tokens: bool = False
 
     @functools.cached_property
@@ -58,14 +58,14 @@ class Outcome:
 
     @property
     def error_status(self) -> int:
-        """The status, or the one that the error of a first event would have had."""
+        """The status or, if the first event is an error, the status of that error's type."""
         return (
             STATUSES.get(self.fault.kind, 500) if self.kind is failures.Kind.EVENT else self.status
         )
 
     @property
     def why(self) -> str:
-        """What went wrong, in short: `429`, `first event overloaded_error`, `silent for 120 s`."""
+        """A summary of the failure: `429`, `first event overloaded_error`, `silent for 120 s`."""
         match self.kind:
             case failures.Kind.STATUS:
                 return str(self.status)
@@ -82,7 +82,7 @@ class Rule(NamedTuple):
     cause: Cause | None
     """What is at fault: the request; the credential, so another may work; the target, which has
     only one; or an outage of the target, which the breaker counts."""
-    told: int | None = None
+    client_status: int | None = None
     """The status that the client gets if this was the last attempt; None: unchanged."""
     retry: bool = True
     """Whether the client should retry."""
@@ -93,25 +93,25 @@ ANY: tuple[Credential, ...] = ("pool", "provider", "client")
 # The first match applies. A 401 or 403 for a credential of ours must not reach the client, which
 # would refresh or discard its own; a provider's 404 would make it switch models.
 RULES = (
-    Rule({failures.Kind.CONNECT}, ANY, "next", "outage", told=502),
-    Rule({failures.Kind.RESET}, ANY, "next", "outage", told=502),
-    Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", told=504),
-    Rule({failures.Kind.LOCAL}, ANY, "next", "target", told=500, retry=False),
+    Rule({failures.Kind.CONNECT}, ANY, "next", "outage", client_status=502),
+    Rule({failures.Kind.RESET}, ANY, "next", "outage", client_status=502),
+    Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", client_status=504),
+    Rule({failures.Kind.LOCAL}, ANY, "next", "target", client_status=500, retry=False),
     Rule(range(200, 300), ANY, "good", None),
-    Rule({401, 403, "refused"}, {"pool"}, "next", "credential", told=500, retry=False),
-    Rule({401, 403, "refused"}, {"provider"}, "next", "target", told=500, retry=False),
+    Rule({401, 403, "refused"}, {"pool"}, "next", "credential", client_status=500, retry=False),
+    Rule({401, 403, "refused"}, {"provider"}, "next", "target", client_status=500, retry=False),
     Rule({402, 429}, {"pool"}, "next", "credential"),
     Rule({402}, {"provider"}, "next", "target"),
     Rule({401, 402, 403}, {"client"}, "back", "credential"),
     Rule({429}, {"provider", "client"}, "next", "target"),
-    Rule({408}, ANY, "next", "target", told=504),
-    Rule({"uncounted"}, ANY, "back", "request", told=404),
+    Rule({408}, ANY, "next", "target", client_status=504),
+    Rule({"uncounted"}, ANY, "back", "request", client_status=404),
     Rule({413}, ANY, "back", "request"),
-    Rule(range(400, 500), ANY, "back", "request", told=400),
+    Rule(range(400, 500), ANY, "back", "request", client_status=400),
     Rule(range(500, 600), ANY, "next", "outage"),
-    Rule(range(300, 400), {"provider"}, "next", "target", told=502, retry=False),
-    Rule(range(300, 400), {"pool", "client"}, "back", "request", told=502, retry=False),
-    Rule(range(1000), ANY, "next", "target", told=502),
+    Rule(range(300, 400), {"provider"}, "next", "target", client_status=502, retry=False),
+    Rule(range(300, 400), {"pool", "client"}, "back", "request", client_status=502, retry=False),
+    Rule(range(1000), ANY, "next", "target", client_status=502),
 )
 
 
@@ -132,7 +132,7 @@ def judge(outcome: Outcome) -> Verdict:
     if outcome.kind is failures.Kind.EVENT:
         decision = "next"
     if cause == "outage" and outcome.count_tokens and outcome.kind.is_answer:
-        # A provider may fail at counting only because it cannot count.
+        # A provider that can't count tokens may still answer messages.
         cause = "target"
     return Verdict(decision, cause)
 
@@ -146,18 +146,18 @@ def final(
 ) -> Answer | None:
     """What the client gets after these failures; None: the last response, unchanged.
 
-    `wait` is the seconds until a token of the pool is available, None without a pool; `now` is unix
-    seconds. `secrets` are what a provider might echo.
+    `wait` is the seconds until a token of the pool is available, None without a pool. `now` is in
+    Unix seconds. `secrets` are removed from texts that a provider may echo.
     """
     if not outcomes:
         return _no_attempt(now, wait)
     last, rule = outcomes[-1], _rule(outcomes[-1])
     if last.anthropic and last.kind is failures.Kind.STATUS:
         # Claude Code knows best what to do with Anthropic's own answer.
-        alone = len(outcomes) == 1 and rule.retry
-        if rule.decision == "back" or (alone and not _sooner(last, now, wait)):
+        is_only = len(outcomes) == 1 and rule.retry
+        if rule.decision == "back" or (is_only and not _sooner(last, now, wait)):
             return None
-    status = rule.told or last.error_status
+    status = rule.client_status or last.error_status
     text = error_body.clean(last.fault.message, secrets)
     if (
         last.kind is failures.Kind.STATUS

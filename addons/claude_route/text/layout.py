@@ -15,7 +15,7 @@ MAX_LINES = 500
 
 
 def wrap(text: str, indent: str = "") -> list[str]:
-    """The text's lines, each at most WIDTH long, broken at spaces where there are any."""
+    """The text's lines, each at most WIDTH long, broken at spaces if possible."""
     width = WIDTH - len(indent)
     lines = text.rstrip().replace("\t", "    ").split("\n")
     if max(map(len, lines)) <= width:
@@ -34,10 +34,10 @@ def _break(line: str, indent: str, width: int) -> Iterator[str]:
 
 
 def wrap_some(text: str, indent: str, limit: int | None) -> list[str]:
-    """The first lines, and where that isn't all, a line that says so."""
+    """The first `limit` lines and, if there are more, a line that says so."""
     if limit is None:
         return wrap(text, indent)
-    # More than this can't be needed, and a text may have megabytes.
+    # A text may have megabytes, and the first lines need no more than this.
     lines = wrap(text[: (limit + 1) * WIDTH * 2], indent)
     if len(lines) > limit:
         lines[limit:] = [f"{indent}… {quantities.count(len(text))} characters in all"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: no finer than people want to know."""
+    """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: two units at most."""
     whole = max(0, round(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -41,7 +41,7 @@ def count(number: float) -> str:
 def short(number: float) -> str:
     """`21.3k`: at most five characters below a billion."""
     for unit, size in (("M", 1_000_000), ("k", 1_000)):
-        # What would be rounded to 1000k is 1.0M.
+        # 999,500 would be rounded to 1000k, so show 1.0M.
         if number >= size * 0.9995:
             scaled = number / size
             return f"{scaled:.1f}{unit}" if scaled < 99.95 else f"{scaled:.0f}{unit}"

@@ -1,1 +1,1 @@
-"""What people see in mitmweb and the console."""
+"""Shows requests and answers in mitmweb, in the console and in the log, and counts them."""

@@ -1,6 +1,6 @@
 """Makes streamed answers visible while they stream, and keeps them afterwards.
 
-mitmproxy passes a streamed answer on and keeps none of it.
+mitmproxy itself passes a streamed answer on and keeps none of it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Pace:
         self.later = later
         self.clock = clock
         self.taps: weakref.WeakSet[Tap] = weakref.WeakSet()
-        """Of the answers that stream now."""
+        """The taps of the answers that are streaming now."""
 
     def wait(self, call: Callable[[], None], took: float) -> Timer:
         """Schedule an answer's next update; the last one took `took` seconds."""
@@ -84,9 +84,9 @@ class Tap:
         if self._content is not None and len(self._content) < LIMIT:
             self._content += data
         if self._pace and self._timer is None:
-            self._timer = self._pace.wait(self._look, self._took)
+            self._timer = self._pace.wait(self._update, self._took)
 
-    def _look(self) -> None:
+    def _update(self) -> None:
         assert self._pace
         began = self._pace.clock()
         self._timer = None

@@ -1,4 +1,4 @@
-"""Counts what comes of requests, for the status page."""
+"""Counts the outcomes of requests, for the status page."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a flow's metadata says of it: people see it in mitmweb, search for it, and save it with flows.
+"""Labels in a flow's metadata: people see them in mitmweb, search for them, and save them with flows.
 
-For people only: nothing is counted or decided by it.
+They are only for people. No code counts or decides by them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from claude_route.proxy import contract
 
 PREFIX = "route_"
-"""Of the keys: `route_model`, `route_target`."""
+"""The prefix of the metadata keys: `route_model`, `route_target`."""
 
 
 COMMENT = f"{PREFIX}comment"
@@ -21,35 +21,36 @@ COMMENT = f"{PREFIX}comment"
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """None where nothing is known."""
+    """A label is None if it is unknown."""
 
     model: str | None = None
     """As the client named it."""
     target: str | None = None
-    """Who answered, or failed to: `zai/glm-5`."""
+    """The target that answered, or failed to: `zai/glm-5`."""
     attempts: int | None = None
-    """How many attempts were made, this one included."""
+    """The number of attempts, including this one."""
     token: str | None = None
     """The label of the pool's token; empty for any other credential."""
     session: str | None = None
     state: str | None = None
-    """`complete` or `failed`, once it is over."""
+    """`complete` or `failed`, once the flow is over."""
     tokens_in: int | None = None
-    """Those from the prompt cache included."""
+    """Including those from the prompt cache."""
     tokens_cached: int | None = None
     tokens_out: int | None = None
     rewritten: bool | None = None
-    """What went upstream is not the client's body."""
+    """Whether the upstream body differed from the client's."""
     comment: str | None = None
-    """The comment of ours, which may be replaced. Any other is a user's."""
+    """The comment that we wrote and may replace. Any other comment is a user's."""
 
     def to_metadata(self) -> dict[str, str | int]:
-        """Without what is unknown."""
+        """The metadata for the known labels."""
         return {PREFIX + name: value for name, value in vars(self).items() if value is not None}
 
 
 def read(metadata: Mapping[str, Any]) -> Labels:
-    """A value of a wrong type counts as unknown: the flow may come from a file."""
+    """The labels in a flow's metadata. The flow may come from a file, so a value of the wrong type counts
+    as unknown."""
 
     def value[T](name: str, kind: type[T]) -> T | None:
         raw = metadata.get(PREFIX + name)
@@ -81,6 +82,6 @@ def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels
 
 
 def forget(metadata: dict[str, Any]) -> None:
-    """Remove what the last answer to a request left there: the request is sent again."""
+    """Remove the labels of the previous answer, because the request is sent again."""
     for name in vars(Labels()).keys() - {"rewritten", "comment"}:
         metadata.pop(PREFIX + name, None)

@@ -16,12 +16,12 @@ class Log(contract.Observer):
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         if attempt.dropped:
             dropped = ", ".join(attempt.dropped)
-            logger.debug(f"{request.model}: {attempt.target} is not sent {dropped}")
+            logger.debug(f"{request.model}: not sent to {attempt.target}: {dropped}")
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
         is_plain = attempt.failure.kind is failures.Kind.STATUS
         if is_plain and attempt.is_only and not attempt.effects:
-            # The client gets this very answer, and mitmproxy's own log has it, too.
+            # The client gets this answer unchanged, and mitmproxy itself logs it.
             return
         then = attempt.then
         following = name(then) if isinstance(then, contract.Try) else comments.following(then)

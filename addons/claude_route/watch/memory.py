@@ -37,7 +37,7 @@ class Memory:
         self.held = 0
         """The approximate bytes of bodies: the last measurement plus the bodies of each flow
         since."""
-        self.flows_to_look_at = self.bytes_to_look_at = 0
+        self.flows_to_scan = self.bytes_to_scan = 0
         """Scanning all flows again is useful only above these."""
 
     def load(self, loader: addonmanager.Loader) -> None:
@@ -63,23 +63,23 @@ class Memory:
         if updated & {"keep_flows", "keep_megabytes"}:
             self.max_flows = ctx.options.keep_flows
             self.max_bytes = ctx.options.keep_megabytes * MEGABYTE
-            self.let_go()
+            self.enforce_limits()
 
     def response(self, flow: flow.Flow) -> None:
         view = ctx.master.addons.get("view")
         if view is None:
             return
         self.held += size(flow)
-        if (self.max_flows and view.store_count() > self.flows_to_look_at) or (
-            self.max_bytes and self.held > self.bytes_to_look_at
+        if (self.max_flows and view.store_count() > self.flows_to_scan) or (
+            self.max_bytes and self.held > self.bytes_to_scan
         ):
-            self.let_go()
+            self.enforce_limits()
 
     error = response
     tcp_end = tcp_error = udp_end = udp_error = response
     dns_response = dns_error = websocket_end = response
 
-    def let_go(self) -> None:
+    def enforce_limits(self) -> None:
         """Scan all flows, and drop what exceeds the limits."""
         view = ctx.master.addons.get("view")
         if view is None:
@@ -89,31 +89,31 @@ class Memory:
         if self.max_flows and excess > 0:
             flows = view.resolve("@all")
             # One at a time: mitmproxy logs a line if several are removed at once.
-            for each in itertools.islice(filter(may_go, flows), excess + spare):
-                view.remove([each])
-        self.flows_to_look_at = max(self.max_flows, view.store_count() + spare)
-        self.let_go_of_bodies(view)
+            for flow in itertools.islice(filter(is_droppable, flows), excess + spare):
+                view.remove([flow])
+        self.flows_to_scan = max(self.max_flows, view.store_count() + spare)
+        self.drop_bodies(view)
 
-    def let_go_of_bodies(self, view: Any) -> None:
+    def drop_bodies(self, view: Any) -> None:
         flows = view.resolve("@all")
         self.held = sum(map(size, flows))
         spare = self.max_bytes // BATCH
         if self.max_bytes and self.held > self.max_bytes:
-            for each in filter(may_go, flows):
+            for flow in filter(is_droppable, flows):
                 if self.held <= self.max_bytes - spare:
                     break
-                if bytes_of_it := size(each):
-                    strip(each)
-                    self.held -= bytes_of_it
-                    view.update([each])
-        self.bytes_to_look_at = max(self.max_bytes, self.held + spare)
+                if flow_bytes := size(flow):
+                    strip(flow)
+                    self.held -= flow_bytes
+                    view.update([flow])
+        self.bytes_to_scan = max(self.max_bytes, self.held + spare)
 
 
-def may_go(flow: flow.Flow) -> bool:
+def is_droppable(flow: flow.Flow) -> bool:
     """Whether a flow is over and neither intercepted nor marked by a user."""
     if flow.live or flow.intercepted or flow.marked not in ("", failed_attempts.MARKER):
         return False
-    # A replay that has not begun yet has neither.
+    # A replay that has not begun yet has neither a response nor an error.
     return not isinstance(flow, http.HTTPFlow) or bool(flow.response or flow.error)
 
 
@@ -136,7 +136,7 @@ def bodies(flow: flow.Flow) -> Iterable[bytes | None]:
 
 
 def strip(flow: flow.Flow) -> None:
-    """Take its bodies away. mitmproxy shows such messages as `Content is missing`."""
+    """Remove its bodies. mitmproxy shows such messages as `Content is missing`."""
     if isinstance(flow, http.HTTPFlow):
         flow.request.data.content = None
         upstream_requests.forget(flow)

@@ -50,7 +50,7 @@ REFUSAL = "This mitmweb is read-only (web_readonly).\n"
 
 
 class Readonly:
-    """The option `web_readonly`. `patches.mitmweb` asks `refusal` and `is_shown` what it means."""
+    """Adds the option `web_readonly`. `patches.mitmweb` calls `refusal` and `is_shown` to enforce it."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
@@ -62,11 +62,11 @@ class Readonly:
 
 
 def refusal(handler: app.RequestHandler) -> str | None:
-    """Why mitmweb does not answer a request; None where it does."""
-    return REFUSAL if _is_on() and not is_look(handler) else None
+    """Why mitmweb refuses a request; None if it doesn't."""
+    return REFUSAL if _is_on() and not only_reads(handler) else None
 
 
-def is_look(handler: app.RequestHandler) -> bool:
+def only_reads(handler: app.RequestHandler) -> bool:
     if handler.request.method in ("GET", "HEAD"):
         return type(handler) in SHOWING
     return handler.request.method == "POST" and type(handler) in LOGINS
@@ -77,5 +77,5 @@ def is_shown(name: str, value: object) -> bool:
 
 
 def _is_on() -> bool:
-    # mitmweb asks when an addon adds an option, and ours may not be there yet: better closed.
+    # mitmweb calls this whenever an addon adds an option. If ours isn't there yet, refuse.
     return "web_readonly" not in ctx.options or bool(ctx.options.web_readonly)

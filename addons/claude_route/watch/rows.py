@@ -28,8 +28,8 @@ COLUMNS = ["status", "comment", "time"]
 _UNLISTED = "|".join(path.lstrip("/") for path in ("/api/", *table.unlisted()))
 
 FILTER = f"~marked | ~u /v1/messages | !~u '^[^/]+//[^/]+/({_UNLISTED})'"
-"""What Claude Code says to the API about itself, and pages of ours that programs poll, are left
-out; attempts at providers whose paths begin with /api/ are marked."""
+"""Hides Claude Code's telemetry and settings, and our pages that programs poll. Failed attempts at
+providers whose paths begin with /api/ still show, because they are marked."""
 
 # Claude Code writes the model first.
 _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
@@ -42,7 +42,7 @@ class Rows(contract.Observer):
         self._answers: weakref.WeakKeyDictionary[http.HTTPFlow, contract.Progress] = (
             weakref.WeakKeyDictionary()
         )
-        """Of the flows that are being answered."""
+        """The progress of the flows that are being answered."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         loader.add_option(
@@ -90,7 +90,7 @@ class Rows(contract.Observer):
         if attempt:
             request.flow.metadata |= labels.of_attempt(request, attempt).to_metadata()
 
-    # For whoever looks at an answer while it comes
+    # Called by `capture` while an answer streams
 
     def grown(self, flow: http.HTTPFlow) -> None:
         if (progress := self._answers.get(flow)) and progress.usage is not None:
@@ -109,7 +109,8 @@ def write(flow: http.HTTPFlow, comment: str) -> None:
 
 
 def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> None:
-    """It is over, for better or worse; `progress` is known if an upstream answered just now."""
+    """The flow has ended, with or without success. `progress` is None unless an upstream answered it in
+    this process."""
     if not claude.is_ours(flow):
         if flow.error:
             why = layout.one_line(flow.error.msg)
@@ -139,7 +140,7 @@ def who(flow: http.HTTPFlow) -> tuple[str, str, int]:
 
 
 def model_asked(flow: http.HTTPFlow) -> str:
-    """The model in a request's body, where it can be had without reading all of it."""
+    """The model in a request's body, if it can be found without parsing all of it."""
     match = _MODEL.match((flow.request.raw_content or b"")[:1000])
     return match[1].decode("utf-8", "replace") if match else ""
 
@@ -158,10 +159,10 @@ def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
         return "no answer"
     if response.status_code >= 400:
         fault = error_body.read(response.raw_content or b"")
-        # The error's type says enough of an upstream's error; our own words are short.
+        # For an upstream's error the type says enough. Our own messages are short, so show them.
         is_upstreams = bool(labels.read(flow.metadata).target)
         status = str(response.status_code)
-        # Web pages repeat it in their titles.
+        # Web pages repeat the status in their titles.
         message = error_body.clean(fault.message).removeprefix(status).strip()
         return f"{status} {(is_upstreams and fault.kind) or message}".strip()
     if progress and progress.error:
@@ -172,7 +173,7 @@ def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
 
 
 def _usage(flow: http.HTTPFlow) -> usage.Usage | None:
-    """Of an answer of our own, or of a flow from a file."""
+    """The usage of an answer of our own, or of a flow from a file."""
     response = flow.response
     if response is None or response.status_code >= 400:
         return None

@@ -1,6 +1,6 @@
 """The upstream requests that differ from the client's, kept for display.
 
-With placeholders for credentials, like all that a flow holds. Gone with its flow.
+They contain placeholders for credentials, as flows do, and are freed with their flows.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class UpstreamRequests(contract.Observer):
 
 
 def remember(flow: http.HTTPFlow, request: http.Request) -> None:
-    """`request` is what went upstream, with a body that differs from the flow's own."""
+    """Keep the upstream request of a flow. Its body differs from the flow's own."""
     _requests[flow] = request
-    # Saved and copied flows still say so when the request itself is no longer known.
+    # Saved and copied flows keep this label after the upstream request itself is gone.
     flow.metadata |= labels.Labels(rewritten=True).to_metadata()
 
 
@@ -40,5 +40,5 @@ def of(flow: http.HTTPFlow) -> http.Request | None:
 
 
 def forget(flow: http.HTTPFlow) -> None:
-    """To free its memory."""
+    """Free the memory of a flow's upstream request."""
     _requests.pop(flow, None)

@@ -1,4 +1,4 @@
-"""Content-encodings undone piece by piece, so that an answer that streams goes on streaming."""
+"""Decodes content-encodings piece by piece, so that a streamed answer keeps streaming."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from typing import Protocol
 import brotli  # type: ignore[import-untyped]
 import zstandard
 
-# How far whole() may overshoot its limit: 1 KiB can stand for 1 MiB in gzip, 32 MiB in zstd.
-# In brotli it can stand for 1 GiB, so that decoder has a bound of its own.
+# Bounds how far whole() can exceed its limit: 1 KiB can expand to 1 MiB in gzip, to 32 MiB in zstd.
+# In brotli it can expand to 1 GiB, so that decoder has a limit of its own.
 _PIECE = 1024
 _BROTLI_BURST = 64 * 1024 * 1024
 
 
 class Decompressor:
-    """Undoes one `content-encoding` header; a comma list was applied from left to right.
+    """Decodes one `content-encoding` header. Encodings in a comma list were applied from left to
+    right.
 
     Raises:
-        ValueError: an encoding that we do not know; from feed() and finish(), data not in it.
+        ValueError: an unknown encoding; from feed() and finish(), invalid data.
     """
 
     def __init__(self, content_encoding: str | None) -> None:
@@ -33,7 +34,7 @@ class Decompressor:
         self._empty = True
 
     def feed(self, data: bytes) -> bytes:
-        """What can be decoded so far and was not yet returned."""
+        """The data that can be decoded so far and was not returned yet."""
         self._empty = self._empty and not data
         for name, decoder in self._stages:
             try:
@@ -43,7 +44,8 @@ class Decompressor:
         return data
 
     def finish(self) -> bytes:
-        """What is left when the data ends. An empty body is whole in every encoding."""
+        """Check that the data is complete, and return the rest. An empty body is complete in every
+        encoding."""
         for name, decoder in self._stages:
             if not decoder.finished and not self._empty:
                 raise ValueError(f"content-encoding: truncated {name} data")
@@ -51,7 +53,7 @@ class Decompressor:
 
 
 def whole(data: bytes, content_encoding: str | None, limit: int) -> bytes:
-    """A whole body, decoded.
+    """Decode a whole body.
 
     Raises:
         ValueError: as Decompressor.
@@ -81,7 +83,7 @@ class _Member(Protocol):
 
 
 class _Members:
-    """gzip and zstd: one or more members, one after the other; zeros after one are padding."""
+    """gzip and zstd: a sequence of members. Zeros after a member are padding."""
 
     finished = False
 
@@ -104,7 +106,7 @@ class _Members:
 
 
 class _Deflate:
-    """zlib data, as the RFC has it, or raw deflate, as some servers do."""
+    """zlib data, as the RFC requires, or raw deflate data, which some servers send."""
 
     finished = False
 

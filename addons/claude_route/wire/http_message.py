@@ -1,4 +1,4 @@
-"""HTTP messages with other parts in place of their own, without knowing who made them."""
+"""Copies of HTTP messages with some parts replaced. Independent of mitmproxy's classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ type Changes = Mapping[bytes, bytes | None]
 
 
 class Message(Protocol):
-    """Of mitmproxy's requests and responses, what is copied here."""
+    """The part of mitmproxy's requests and responses that we copy."""
 
     data: Any
 

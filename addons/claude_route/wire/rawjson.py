@@ -1,4 +1,4 @@
-"""JSON of which only some parts are looked at, and what msgspec refuses but clients send."""
+"""Decodes only some parts of a JSON text, and accepts JSON that clients send but msgspec refuses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import cast
 import msgspec
 
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises: use explain() on it."""
+"""The exceptions that msgspec raises: pass them to explain()."""
 
 NULL = msgspec.Raw(b"null")
 
@@ -26,7 +26,7 @@ _HALF = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
 _HALVES = re.compile(rb"(\\\\*+)(%b(?:\\%b)*+)" % (_HALF, _HALF))
 _PAIR_OR_HALF = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....")
 
-# msgspec's own sentences.
+# msgspec's messages.
 _WRONG_TYPE = re.compile(r"Expected `(.+?)`, got `(.+?)`(?: - at `\$(.*)`)?")
 _MISSING = re.compile(r"Object missing required field `(.+?)`(?: - at `\$(.*)`)?")
 _AT = re.compile(r" - at `\$([^`]*)`$")
@@ -41,10 +41,10 @@ _TYPES = {
 
 
 def decode[T](data: msgspec.Raw | bytes, type: type[T], place: str = "") -> T:
-    """The value, which stands at `place`.
+    """The value of the JSON that is at `place` in the body.
 
     Raises:
-        ValueError: `<place>: expected <what>, got <what>`, without a word of the content.
+        ValueError: `<place>: expected <what>, got <what>`, without any of the content.
     """
     try:
         value: T = _decoder(cast(Hashable, type)).decode(data)
@@ -54,7 +54,7 @@ def decode[T](data: msgspec.Raw | bytes, type: type[T], place: str = "") -> T:
 
 
 def decode_mended[T](data: msgspec.Raw | bytes, type: type[T]) -> T:
-    """The value, also where there are lone halves of surrogate pairs in it.
+    """The value, even if the JSON contains lone halves of surrogate pairs.
 
     Raises:
         ValueError: as decode().
@@ -67,7 +67,7 @@ def decode_mended[T](data: msgspec.Raw | bytes, type: type[T]) -> T:
 
 
 def is_value(data: bytes) -> bool:
-    """Whether this is JSON, and all of it."""
+    """Whether this is complete JSON."""
     try:
         decode_mended(data, object)
     except ValueError:
@@ -77,7 +77,7 @@ def is_value(data: bytes) -> bool:
 
 @functools.cache
 def _decoder(type: Hashable) -> msgspec.json.Decoder[Any]:
-    # Reading the type takes longer than a small value does.
+    # Building a decoder for a type takes longer than decoding a small value.
     return msgspec.json.Decoder(type)
 
 
@@ -90,7 +90,7 @@ _STR = msgspec.json.Decoder(str)
 
 
 def kind(data: msgspec.Raw | bytes) -> str:
-    """The `type` of an object, empty where there is none."""
+    """The `type` of an object; empty if it has none."""
     try:
         return _TYPED.decode(data).type
     except REFUSALS:
@@ -98,7 +98,7 @@ def kind(data: msgspec.Raw | bytes) -> str:
 
 
 def text(fields: Mapping[str, msgspec.Raw], key: str) -> str:
-    """A string among the fields, empty where there is none."""
+    """A field that is a string; empty if there is none."""
     try:
         return _STR.decode(fields.get(key, NULL))
     except REFUSALS:
@@ -110,12 +110,12 @@ def is_array(data: msgspec.Raw) -> bool:
 
 
 def encode(value: object) -> msgspec.Raw:
-    """The value as a part of other JSON."""
+    """The value as JSON, for use inside other JSON."""
     return msgspec.Raw(msgspec.json.encode(value))
 
 
 def explain(error: Exception, place: str = "") -> str:
-    """What msgspec has against the value at `place`, without a word of the content."""
+    """An error message for the value at `place`, without any of the content."""
     if isinstance(error, RecursionError):
         return f"{place or 'body'}: expected at most 1000 levels of nesting, got more"
     if isinstance(error, UnicodeDecodeError):
@@ -140,7 +140,7 @@ def _join(place: str, path: str) -> str:
 
 
 def mend(text: bytes) -> bytes:
-    r"""The text with `\ufffd` for each half of a surrogate pair: all else keeps its place."""
+    r"""The text with each lone half of a surrogate pair replaced by `\ufffd`, of the same length."""
     return _HALVES.sub(_mend_run, text)
 
 
@@ -149,17 +149,17 @@ def _mend_run(match: re.Match[bytes]) -> bytes:
     if len(backslashes) % 2:
         kept, run = backslashes[:-1], b"\\" + run
     else:
-        # The first `u` stands after an escaped backslash and means itself.
+        # The first `u` follows an escaped backslash, so it is an ordinary letter.
         kept, run = backslashes + run[:5], run[5:]
     return kept + _PAIR_OR_HALF.sub(lambda m: m[0] if len(m[0]) == 12 else rb"\ufffd", run)
 
 
 def span(text: bytes, fields: Mapping[str, msgspec.Raw], wanted: str) -> tuple[int, int] | None:
-    """Where a value stands at the top of `text`, None if a key stands there twice.
+    """Start and end of a top-level value in `text`; None if the object has a duplicate key.
 
-    `fields` is what `text` decodes to: as it has the length of each value, none is looked into.
+    `fields` is what `text` decodes to. It gives the length of each value, so none is scanned.
     """
-    found = None
+    result = None
     place = text.index(b"{") + 1
     for walked in range(1, len(fields) + 1):
         key = _KEY.match(text, place)
@@ -172,18 +172,18 @@ def span(text: bytes, fields: Mapping[str, msgspec.Raw], wanted: str) -> tuple[i
         if after is None or not text.startswith(value, start):
             return None
         if name == wanted:
-            found = start, end
+            result = start, end
         if after[1] == b"}":
-            return found if walked == len(fields) else None
+            return result if walked == len(fields) else None
         place = after.end()
     return None
 
 
 def outline(text: bytes) -> dict[str, msgspec.Raw]:
-    """The top level of an object that is nested too deeply to be decoded.
+    """The top-level fields of an object that is nested too deeply to be decoded.
 
     Raises:
-        ValueError: it has no such outline. Inside of values only brackets are counted.
+        ValueError: it is not an object. Values are not checked, apart from counting brackets.
     """
     fields = {}
     body = text.strip()
@@ -204,7 +204,7 @@ def outline(text: bytes) -> dict[str, msgspec.Raw]:
 
 
 def _value_end(text: bytes, start: int) -> int:
-    """Where the value that starts at `start` ends, -1 if it does not."""
+    """Where the value that starts at `start` ends; -1 if it doesn't."""
     if scalar := _SCALAR.match(text, start):
         return scalar.end()
     depth = 0

@@ -11,32 +11,32 @@ import re
 import msgspec
 
 # A blank line before anything else, or the two line ends that close an event. A `\r` that is the
-# last byte so far may be half of `\r\n`, so it waits for the next byte, except after a bare `\r`:
-# who writes those writes them throughout.
+# last byte so far may be half of `\r\n`, so we wait for the next byte, except after a bare `\r`:
+# servers that send bare ones use them throughout.
 _BLANK = re.compile(rb"\n|\r\n|\r(?=[^\n])")
 _END = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
 
-# What nearly all events are, so that those need not be taken apart line by line. Not for what has
-# a `\r` in it.
+# Matches nearly all events, so that they need not be parsed line by line. Only for data without `\r`.
 _PLAIN = re.compile(rb"(?:event: ?([^\n]*)\n)?data: ?([^\n]*)\n\n")
 
 _RETURN = ord("\r")
 
-# May stand before all else. Elsewhere a line that begins with it has no meaning.
+# A byte order mark may begin the stream. A later line that begins with one is ignored.
 _ORDER_MARK = b"\xef\xbb\xbf"
 
-# A whole answer of 128k tokens is under 1 MiB: what has not ended by then is no event of a model.
-# It is passed on in pieces that say nothing, so that memory stays bounded.
+# A whole answer of 128k tokens is under 1 MiB, so a longer event isn't a model's. We pass it on in
+# pieces without name and data, so that memory stays bounded.
 LIMIT = 32 * 1024 * 1024
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event as it stood on the wire. Comments alone are an event with no name and no data."""
+    """One event. Comments without an event are an Event with no name and no data."""
 
     name: str
     data: bytes
     raw: bytes
-    """All its bytes, blank line included: those of all events and Decoder.rest() are the wire."""
+    """All its bytes, including the blank line. Joined, those of all events and Decoder.rest() are the
+    stream."""
 
 
 class Decoder:
@@ -44,14 +44,14 @@ class Decoder:
 
     def __init__(self) -> None:
         self._pending = bytearray()
-        """Of the event that has not ended."""
+        """The bytes of the event that has not ended."""
         self._searched = 0
-        """Up to where there is no end in it."""
+        """How far `_pending` has been searched for the event's end."""
         self._returns = False
-        """Whether there is a `\\r` in it."""
+        """Whether `_pending` contains a `\\r`."""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that `chunk` completes."""
+        """The events that this chunk completes."""
         returns = _RETURN in chunk
         if self._pending:
             self._pending += chunk
@@ -91,18 +91,18 @@ class Decoder:
 
 
 def encode(name: str, data: bytes) -> bytes:
-    """An event's bytes. Each line of `data` gets a line of its own."""
+    """An event's bytes. Each line of `data` becomes a `data:` line."""
     lines = [b"event: " + name.encode()] if name else []
     lines += [b"data: " + line for line in data.split(b"\n")]
     return b"\n".join(lines) + b"\n\n"
 
 
 def _end(wire: bytes | bytearray, at: int, searched: int, returns: bool) -> int:
-    """Where the event that begins at `at` ends, 0 if it does not."""
+    """Where the event that begins at `at` ends; 0 if it doesn't."""
     if returns:
         end = _BLANK.match(wire, at) or _END.search(wire, searched)
         return end.end() if end else 0
-    # The same where there is no `\r`, in a tenth of the time.
+    # Without `\r` this gives the same result in a tenth of the time.
     if wire.startswith(b"\n", at):
         return at + 1
     place = wire.find(b"\n\n", searched)

@@ -132,14 +132,14 @@ def test_the_marks_of_failed_attempts_are_ours(kept: Kept) -> None:
 def test_what_stays_is_not_looked_through_each_time(kept: Kept) -> None:
     kept.limit(keep_flows=100, keep_megabytes=1)
     looks = 0
-    let_go = kept.memory.let_go
+    enforce_limits = kept.memory.enforce_limits
 
     def counted() -> None:
         nonlocal looks
         looks += 1
-        let_go()
+        enforce_limits()
 
-    kept.memory.let_go = counted  # type: ignore[method-assign]
+    kept.memory.enforce_limits = counted  # type: ignore[method-assign]
     for _ in range(500):
         kept.add(10).marked = ":star:"
     assert len(kept.flows) == 500

@@ -1,1 +1,1 @@
-"""Requests and answers as people read them."""
+"""Formats requests and answers for people."""

@@ -14,20 +14,20 @@ class About(NamedTuple):
     """What the answer itself doesn't contain."""
 
     routing: str = ""
-    """Who was asked, who answered."""
+    """Which model was requested, and which target answered."""
     running: bool = False
-    """More may come."""
+    """Whether the answer is still streaming."""
     cost: float | None = None
     """Dollars."""
     first_byte: float | None = None
     duration: float | None = None
-    """Seconds; since the request."""
+    """Seconds since the request, like `first_byte`."""
 
 
 def render(answer: fold.Answer, about: About, *, full: bool = False) -> str:
     page = [about.routing or answer.model or "an answer", _state(answer, about)]
     page += [line for line in (_usage(answer, about), _wire(answer)) if line]
-    head = len(page)
+    header_lines = len(page)
     writer = blocks.Writer(full=True)
     for index, block in enumerate(answer.blocks, 1):
         page.append(layout.rule(f"{index}/{len(answer.blocks)} {block.get('type', '?')}"))
@@ -37,56 +37,56 @@ def render(answer: fold.Answer, about: About, *, full: bool = False) -> str:
         page += [layout.rule(f"error {kind}"), *layout.wrap(message, "  ")]
     if full:
         return "\n".join(page)
-    # Who watches an answer grow wants to see its end.
-    begin = head + (20 if about.running else layout.MAX_LINES // 2)
+    # While an answer streams, its end is of most interest.
+    begin = header_lines + (20 if about.running else layout.MAX_LINES // 2)
     return "\n".join(layout.elide(page, layout.MAX_LINES, head=begin))
 
 
 def _state(answer: fold.Answer, about: About) -> str:
     if answer.error:
-        told = [f"✗ {answer.error[0]}"]
+        parts = [f"✗ {answer.error[0]}"]
     elif answer.complete:
-        told = ["complete"]
+        parts = ["complete"]
     elif about.running:
-        told = ["◌ STREAMING"]
+        parts = ["◌ STREAMING"]
     else:
-        told = ["✗ INCOMPLETE: the stream was interrupted"]
+        parts = ["✗ INCOMPLETE: the stream was interrupted"]
     if answer.stop:
         sequence = f" {answer.stop_sequence!r}" if answer.stop_sequence else ""
-        told.append(f"stop reason {answer.stop}{sequence}")
+        parts.append(f"stop reason {answer.stop}{sequence}")
     if about.first_byte is not None:
-        told.append(f"first byte after {quantities.seconds(about.first_byte)}")
+        parts.append(f"first byte after {quantities.seconds(about.first_byte)}")
     if about.duration is not None:
-        told.append(f"{quantities.seconds(about.duration)} in all")
-    return " · ".join(told)
+        parts.append(f"{quantities.seconds(about.duration)} in all")
+    return " · ".join(parts)
 
 
 def _usage(answer: fold.Answer, about: About) -> str:
     used = answer.usage
     if used is None:
         return ""
-    parts = [
+    kinds = [
         (used.cache_read, "from cache"),
         (used.cache_write, "to cache"),
         (used.input, "not cached"),
     ]
-    shares = [f"{quantities.count(tokens)} {what}" for tokens, what in parts if tokens]
-    told = f"in {quantities.count(used.prompt)}"
+    shares = [f"{quantities.count(tokens)} {kind}" for tokens, kind in kinds if tokens]
+    line = f"in {quantities.count(used.prompt)}"
     if len(shares) > 1:
-        told += f" ({', '.join(shares)})"
+        line += f" ({', '.join(shares)})"
     if about.running and not answer.stop:
         # The output count at the beginning of a stream isn't final.
-        return told
-    told += f" · out {quantities.count(used.output)}"
-    return told if about.cost is None else f"{told} · ${about.cost:.4f} at list prices"
+        return line
+    line += f" · out {quantities.count(used.output)}"
+    return line if about.cost is None else f"{line} · ${about.cost:.4f} at list prices"
 
 
 def _wire(answer: fold.Answer) -> str:
-    told = [answer.id] if answer.id else []
+    parts = [answer.id] if answer.id else []
     if answer.events:
-        told.append(f"{quantities.count(answer.events)} events")
+        parts.append(f"{quantities.count(answer.events)} events")
     if answer.pings:
-        told.append(f"{answer.pings} of them {'a ping' if answer.pings == 1 else 'pings'}")
+        parts.append(f"{answer.pings} of them {'a ping' if answer.pings == 1 else 'pings'}")
     if answer.unread:
-        told.append(f"{answer.unread} that could not be parsed")
-    return " · ".join(told)
+        parts.append(f"{answer.unread} that could not be parsed")
+    return " · ".join(parts)

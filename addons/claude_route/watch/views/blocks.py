@@ -1,4 +1,4 @@
-"""Content blocks as lines of text. They come from anywhere: any field may be missing, or wrong."""
+"""Formats content blocks as lines of text. Blocks are unchecked: any field may be missing or invalid."""
 
 from __future__ import annotations
 
@@ -18,72 +18,72 @@ from claude_route.wire import rawjson
 
 TEXT_LINES = 40
 RESULT_LINES = 12
-"""What a view that isn't full shows of a text, and of a tool's result."""
+"""The most lines that a view shows of a text and of a tool's result, unless it is full."""
 
 TELLING = ("command", "file_path", "notebook_path", "pattern", "query", "url", "skill", "prompt")
-"""Keys of a tool's input that tell most of it, for those tools that everybody has."""
+"""Keys of a tool's input with the most telling value, for the common tools."""
 
 _RESULT = "tool_result"  # and those of the server's tools, `web_search_tool_result` and so on
 _USES = ("tool_use", "server_tool_use", "mcp_tool_use")
 
 
 class Writer:
-    """Blocks to lines. It knows the tool calls that it has seen, for their results."""
+    """Formats blocks as lines. Remembers tool calls, to name the tool at its result."""
 
     def __init__(self, *, full: bool) -> None:
         self.full = full
         self._tools: dict[str, str] = {}
 
     def learn(self, blocks: Iterable[fold.Block]) -> None:
-        """Takes note of tool calls that aren't to be shown."""
+        """Remember the tool calls in blocks that aren't shown."""
         for block in blocks:
             if block.get("type") in _USES:
                 self._learn(block)
 
     def lines(self, block: fold.Block, *, limit: int | None = TEXT_LINES) -> list[str]:
-        """A block in as many lines as it takes, or about `limit` of them."""
+        """A block in about `limit` lines; None: all of it."""
         limit = None if self.full else limit
         kind = str(block.get("type") or "?")
         if kind == "text":
-            found = layout.wrap_some(_text(block.get("text")), "  ", limit)
+            lines = layout.wrap_some(_text(block.get("text")), "  ", limit)
         elif kind in thinking.KINDS:
-            found = self._thinking(block, limit)
+            lines = self._thinking(block, limit)
         elif kind in _USES:
-            found = self._use(block, limit)
+            lines = self._use(block, limit)
         elif kind.endswith(_RESULT):
-            found = self._result(block, limit and min(limit, RESULT_LINES))
+            lines = self._result(block, limit and min(limit, RESULT_LINES))
         elif kind in ("image", "document"):
-            found = [f"  ▣ {_media(block)}"]
+            lines = [f"  ▣ {_media(block)}"]
         else:
-            found = [f"  ◇ {kind}", *self._values(block, limit, leave_out=("type",))]
+            lines = [f"  ◇ {kind}", *self._values(block, limit, leave_out=("type",))]
         if mark := cache_point(block):
-            found.append(f"  ◆ {mark}")
-        return found
+            lines.append(f"  ◆ {mark}")
+        return lines
 
     def one_line(self, block: fold.Block, width: int) -> str:
-        """What a block is, on one line."""
+        """A block on one line."""
         kind = str(block.get("type") or "?")
         if kind == "text":
-            said = _text(block.get("text"))
+            text = _text(block.get("text"))
         elif kind in thinking.KINDS:
-            said = f"~ {_origin(block)}: {_text(block.get('thinking')) or '(not shown)'}"
+            text = f"~ {_origin(block)}: {_text(block.get('thinking')) or '(not shown)'}"
         elif kind in _USES:
-            said = f"→ {self._learn(block)} {_brief(block)}"
+            text = f"→ {self._learn(block)} {_brief(block)}"
         elif kind.endswith(_RESULT):
-            said = f"← {self._name(block)} {_failed(block)}{result_text(block)}"
+            text = f"← {self._name(block)} {_failed(block)}{result_text(block)}"
         elif kind in ("image", "document"):
-            said = f"▣ {_media(block)}"
+            text = f"▣ {_media(block)}"
         else:
-            said = f"◇ {kind}"
+            text = f"◇ {kind}"
         mark = "  ◆" if block.get("cache_control") else ""
-        return layout.one_line(said, width - len(mark)) + mark
+        return layout.one_line(text, width - len(mark)) + mark
 
     def _thinking(self, block: fold.Block, limit: int | None) -> list[str]:
         kind = str(block.get("type"))
-        said = _text(block.get("thinking"))
+        text = _text(block.get("thinking"))
         title = f"  ~ {kind.replace('_', ' ')} ({_origin(block)}"
-        if said:
-            return [title + ")", *layout.wrap_some(said, "    ", limit)]
+        if text:
+            return [title + ")", *layout.wrap_some(text, "    ", limit)]
         length = quantities.count(len(_text(block.get(thinking.mark(kind)))))
         return [f"{title}, not shown; its {thinking.mark(kind)} has {length} characters)"]
 
@@ -101,27 +101,27 @@ class Writer:
         return [title, *self._values(value if isinstance(value, dict) else {"": value}, limit)]
 
     def _result(self, block: fold.Block, limit: int | None) -> list[str]:
-        said = result_text(block)
-        about = quantities.count(requests.tokens(len(said)))
+        text = result_text(block)
+        about = quantities.count(requests.tokens(len(text)))
         title = (
             f"  ← {self._name(block)}  {_text(block.get('tool_use_id'))}  {_failed(block)}~{about}"
         )
-        return [title, *layout.wrap_some(said, "      ", limit)] if said else [title]
+        return [title, *layout.wrap_some(text, "      ", limit)] if text else [title]
 
     def _values(
         self, values: dict[str, Any], limit: int | None, leave_out: tuple[str, ...] = ()
     ) -> list[str]:
-        found: list[str] = []
+        lines: list[str] = []
         for key, value in values.items():
             if key in leave_out or key == "cache_control":
                 continue
-            said = value if isinstance(value, str) else compact(value)
-            if "\n" in said or len(said) + len(key) > layout.WIDTH - 8:
-                found.append(f"      {key}:")
-                found += layout.wrap_some(said, "        ", limit)
+            text = value if isinstance(value, str) else compact(value)
+            if "\n" in text or len(text) + len(key) > layout.WIDTH - 8:
+                lines.append(f"      {key}:")
+                lines += layout.wrap_some(text, "        ", limit)
             else:
-                found.append(f"      {key}: {said}")
-        return found
+                lines.append(f"      {key}: {text}")
+        return lines
 
     def _learn(self, block: fold.Block) -> str:
         name = _text(block.get("name")) or "?"
@@ -129,7 +129,7 @@ class Writer:
         return name
 
     def _name(self, result: fold.Block) -> str:
-        """The tool whose result it is."""
+        """The name of the tool that this is a result of."""
         return self._tools.get(_text(result.get("tool_use_id")), "result of a call not shown here")
 
 
@@ -139,7 +139,7 @@ def _origin(block: fold.Block) -> str:
 
 
 def cache_point(block: fold.Block) -> str:
-    """`cache point 5m`, empty for a block that is none."""
+    """`cache point 5m`; empty if the block isn't one."""
     control = block.get("cache_control")
     if not control:
         return ""
@@ -148,17 +148,17 @@ def cache_point(block: fold.Block) -> str:
 
 
 def result_text(block: fold.Block) -> str:
-    """What a tool gave, its texts joined."""
-    said = []
+    """The text of a tool's result."""
+    texts = []
     for part in fold.listed(block.get("content")):
         kind = part.get("type")
         if isinstance(part.get("text"), str):
-            said.append(part["text"])
+            texts.append(part["text"])
         elif kind in ("image", "document"):
-            said.append(f"▣ {_media(part)}")
+            texts.append(f"▣ {_media(part)}")
         else:
-            said.append(compact(part))
-    return "\n".join(said) or compact(block.get("content") or "", empty="")
+            texts.append(compact(part))
+    return "\n".join(texts) or compact(block.get("content") or "", empty="")
 
 
 def compact(value: Any, empty: str | None = None) -> str:
@@ -172,8 +172,7 @@ _CUT_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*(\\(?:u[0-9a-fA-F]{0,3})?)\Z")
 
 
 def completed(partial: str) -> Any:
-    """The value that the beginning of a JSON text is about to become, as far as it goes; None if
-    nobody can tell."""
+    """The value of an incomplete JSON text, as far as it has arrived; None if it can't be completed."""
     open: list[str] = []
     text = partial
     for match in _TOKEN.finditer(partial):
@@ -196,12 +195,12 @@ def completed(partial: str) -> Any:
 
 
 def _cut_word(text: str) -> str:
-    """Without the beginning of a number or a literal that can't stand alone."""
+    """The text without a trailing incomplete number or literal, which null replaces."""
     return text.rstrip("-+.eEtrufalsn0123456789") + "null"
 
 
 def _brief(block: fold.Block) -> str:
-    """What a tool was asked, in short: where it has one, the value that says most."""
+    """A summary of a tool's input: its most telling value, or else all of it."""
     value = block.get("input")
     if isinstance(value, dict):
         for key in TELLING:

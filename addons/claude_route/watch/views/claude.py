@@ -1,4 +1,4 @@
-"""How requests to models and their answers look in mitmweb and in mitmproxy's console.
+"""Content views of requests to models and their answers, for mitmweb and mitmproxy's console.
 
 Three content views: `claude`, chosen automatically; `claude-full`, with nothing left out; and
 `claude-upstream`, with the upstream request if it differs from the client's.
@@ -29,7 +29,7 @@ JSON = "application/json"
 STREAM = "text/event-stream"
 
 SHOWN_AS_TEXT = 1_000_000
-"""Bytes of a body that nobody can read which are shown as they are."""
+"""How many bytes of a body that can't be parsed are shown, as plain text."""
 
 
 class Claude(contentviews.Contentview):
@@ -55,8 +55,8 @@ class Claude(contentviews.Contentview):
         try:
             return self.page(data, metadata)
         except Exception:
-            # A body that is no message, in whatever way. mitmproxy would show its bytes as they
-            # are, which for JSON is one endless line.
+            # The body isn't a valid message. mitmproxy would show it unchanged, and JSON would be one
+            # endless line.
             return plain(data)
 
     def page(self, data: bytes, metadata: contentviews.Metadata) -> str:
@@ -74,19 +74,19 @@ class Upstream(Claude):
         if not isinstance(flow, http.HTTPFlow):
             return super().page(data, metadata)
         if metadata.http_message is flow.response:
-            said = "(The answer as the client received it. The upstream's original isn't kept.)"
-            return f"{said}\n\n{super().page(data, metadata)}"
+            notice = "(The answer as the client received it. The upstream's original isn't kept.)"
+            return f"{notice}\n\n{super().page(data, metadata)}"
         request = upstream_requests.of(flow)
         if request is not None:
             return upstream_page(request, data)
         if labels.read(flow.metadata).rewritten:
-            said = (
+            notice = (
                 "(The upstream request is no longer in memory. "
                 "It differed from the client's, shown below.)"
             )
         else:
-            said = "(The client's body went upstream unchanged.)"
-        return f"{said}\n\n{super().page(data, metadata)}"
+            notice = "(The client's body went upstream unchanged.)"
+        return f"{notice}\n\n{super().page(data, metadata)}"
 
 
 class Views:
@@ -105,20 +105,20 @@ class Views:
 
     def done(self) -> None:
         for view in self.views:
-            # There is no public way to take a view back.
+            # mitmproxy has no public way to remove a view.
             if contentviews.registry.get(view.name) is view:
                 del contentviews.registry._by_name[view.name]
 
 
 def is_ours(flow: Any) -> bool:
-    """Whether it is of a client, or an attempt that failed."""
+    """Whether it is a request to a model: a client's, or a failed attempt."""
     return isinstance(flow, http.HTTPFlow) and http_message.path(flow.request).endswith(
         registry.PATHS
     )
 
 
 def dialect_of(request: http.Request) -> dialect.Dialect:
-    """What it is written in: a client's is Messages, a failed attempt's what its provider speaks."""
+    """The dialect of a request: Messages for a client's, the provider's for a failed attempt."""
     return registry.at(http_message.path(request))
 
 
@@ -159,7 +159,7 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
 
 
 def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
-    """Dollars, where there is a list price."""
+    """Dollars; None if there is no list price."""
     target = labels.read(flow.metadata).target
     provider, _, model = (target or "").partition("/")
     if answer.usage is None or provider not in ("", "anthropic"):
@@ -168,7 +168,7 @@ def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
 
 
 def upstream_page(request: http.Request, client_body: bytes) -> str:
-    """What was sent, and in which fields it differs from what the client sent."""
+    """The upstream request, and the fields in which it differs from the client's."""
     body = request.content or b""
     page = [f"{request.method} {request.url}"]
     page += [f"{name}: {value}" for name, value in request.headers.items(multi=True)]
@@ -193,12 +193,12 @@ def differences(before: bytes, after: bytes) -> str:
         "left out": [key for key in old if key not in new],
         "added": [key for key in new if key not in old],
     }
-    told = [f"{what}: {', '.join(keys)}" for what, keys in parts.items() if keys]
-    return "Compared with the client's request: " + (" · ".join(told) or "no differences")
+    changes = [f"{what}: {', '.join(keys)}" for what, keys in parts.items() if keys]
+    return "Compared with the client's request: " + (" · ".join(changes) or "no differences")
 
 
 def plain(data: bytes) -> str:
-    """A body as JSON with its lines broken, else as text."""
+    """A body as indented JSON, or else as text."""
     try:
         return msgspec.json.format(rawjson.mend(data), indent=2).decode()
     except rawjson.REFUSALS:

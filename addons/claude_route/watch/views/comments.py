@@ -12,7 +12,7 @@ from claude_route.text import layout
 from claude_route.text import quantities
 
 LIMIT = 60
-"""Characters; more doesn't fit beside the other columns."""
+"""The longest comment, in characters, that fits beside the other columns."""
 
 _DATED = re.compile(r"-(?:20\d{6}|latest)(?=$|\[)")
 
@@ -24,11 +24,11 @@ def model(name: str) -> str:
 
 
 def target(client_model: str, name: str) -> str:
-    """`zai/glm-5`; where a provider has the model under the client's name, the provider alone."""
+    """`zai/glm-5`; only the provider if it uses the client's name for the model."""
     provider, slash, upstream = name.partition("/")
     if model(upstream) == model(client_model):
         return provider
-    # OpenRouter's `qwen/qwen3.6-plus` says the vendor, too.
+    # Omit the vendor in names such as OpenRouter's `qwen/qwen3.6-plus`.
     return f"{provider}{slash}{upstream.rpartition('/')[2].removeprefix('claude-')}"
 
 
@@ -38,11 +38,11 @@ def _who(client_model: str, upstream: str) -> str:
 
 
 def passed(method: str, path: str, why: str = "") -> str:
-    """`GET /v1/models`, for what goes through as it is; `why` it got no answer."""
-    asked = f"{method} {path.partition('?')[0]}"
+    """`GET /v1/models`, for a request that passes through; `why` says why it got no answer."""
+    line = f"{method} {path.partition('?')[0]}"
     if not why:
-        return layout.clip(asked, LIMIT)
-    return _fit(f"✗ {asked}", [layout.clip(why, LIMIT // 2)])
+        return layout.clip(line, LIMIT)
+    return _fit(f"✗ {line}", [layout.clip(why, LIMIT // 2)])
 
 
 def waiting(client_model: str) -> str:
@@ -60,7 +60,7 @@ def answered(
 ) -> str:
     """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s`
 
-    While the answer runs, `output` is about how much of it there is.
+    While the answer streams, `output` is the estimated number of tokens so far.
     """
     rest = [f"try {attempts}"] if attempts > 1 else []
     if used is not None:
@@ -86,25 +86,25 @@ def failed(client_model: str, upstream: str, attempts: int, why: str) -> str:
 
 
 def attempt_failed(who: str, why: str, then: str) -> str:
-    """`✗ token 2 …wxyz 429, rests 3600 s → zai/glm-5`: who was asked, and who is asked next,
-    whatever has to be left out between the two."""
+    """`✗ token 2 …wxyz 429, rests 3600 s → zai/glm-5`. If it is too long, the middle is cut: who failed
+    and who is next always show."""
     after = f" → {then}" if then else ""
     return layout.clip(f"✗ {who} {why}", LIMIT - len(after)) + after
 
 
 def following(then: contract.Try | http.Response | None) -> str:
-    """Who is asked after an attempt that failed; empty if nobody is."""
+    """What follows a failed attempt: the next one's token or target; empty if nothing does."""
     if isinstance(then, contract.Try):
         return then.token or then.target
     return "answered by the proxy" if then else ""
 
 
 def why(failed: contract.FailedAttempt) -> str:
-    """`429, rests 3600 s`: what went wrong, and what becomes of the token."""
+    """`429, rests 3600 s`: the failure, and its effects on the token."""
     return ", ".join([failed.outcome.why, *(effect.text(failed.at) for effect in failed.effects)])
 
 
 def _fit(who: str, rest: list[str]) -> str:
-    """Rather the numbers than all of a long name."""
+    """Shorten a long name, and keep the numbers."""
     tail = "".join(f" · {part}" for part in rest)
     return layout.clip(who, LIMIT - len(tail)) + tail

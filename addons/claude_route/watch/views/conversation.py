@@ -1,6 +1,6 @@
-"""A request as a page of text: who is asked what, how large its parts are, and the conversation.
+"""A request as a page of text: the model and options, the sizes of its parts, and the conversation.
 
-Messages and Chat Completions both. Bodies have megabytes, and the page is rendered at every view,
+For both Messages and Chat Completions. Bodies have megabytes, and the page is rendered at every view,
 so parts that aren't shown are decoded but not processed further.
 """
 
@@ -23,11 +23,11 @@ from claude_route.watch.views import blocks
 from claude_route.wire import rawjson
 
 LAST = 4
-"""Messages that are shown in full, unless all are."""
+"""How many of the last messages are shown in full, unless all are."""
 
 SYSTEM_LINES = 3
 PART_LINES = 100
-"""Of the last messages, and of the options and tools."""
+"""The most lines of each of the last messages, and of the options and tools."""
 
 _SHOWN_ABOVE = (
     "model",
@@ -50,10 +50,10 @@ class Part(NamedTuple):
 
 
 def render(body: bytes, dialect: dialect.Dialect, routing: str = "", *, full: bool = False) -> str:
-    """The page; `routing` says on its first line who answered.
+    """The page. `routing` is its first line, and says which target answered.
 
     Raises:
-        ValueError: the body is no request.
+        ValueError: the body isn't a request.
     """
     fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
     system = _parts(fields.get("system"), _block)
@@ -81,7 +81,7 @@ def render(body: bytes, dialect: dialect.Dialect, routing: str = "", *, full: bo
 
 
 def _conversation(turns: list[Part], writer: blocks.Writer, room: int) -> list[str]:
-    """At most `room` lines, or all there are."""
+    """At most `room` lines; all of them in a full view."""
     shown = turns if writer.full else turns[-LAST:]
     old = turns[: len(turns) - len(shown)]
     for part in old:
@@ -97,8 +97,8 @@ def _conversation(turns: list[Part], writer: blocks.Writer, room: int) -> list[s
 
 
 def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
-    """The messages that are not shown in full, a line for each block: the first, and as many of the
-    latest as there is room for."""
+    """The messages that are not shown in full, with a line for each block: the first message, and as
+    many of the latest as fit."""
     if not old:
         return []
     left = room - 2 - len(old[0].blocks)
@@ -128,7 +128,7 @@ def _brief(number: int, part: Part, writer: blocks.Writer) -> Iterable[str]:
 
 
 def _value[T](fields: Mapping[str, msgspec.Raw], key: str, type: type[T]) -> T | None:
-    """A field, if it is there and of that type."""
+    """A field; None if it is missing or of another type."""
     try:
         return msgspec.json.decode(fields.get(key, rawjson.NULL), type=type)
     except rawjson.REFUSALS:
@@ -136,7 +136,7 @@ def _value[T](fields: Mapping[str, msgspec.Raw], key: str, type: type[T]) -> T |
 
 
 type Make = Callable[[Any], tuple[dict[str, Any], list[fold.Block]]]
-"""A part's value and blocks, out of what stands there."""
+"""JSON value -> the part's value and blocks."""
 
 
 def _parts(raw: msgspec.Raw | None, make: Make) -> list[Part]:
@@ -152,13 +152,13 @@ def _parts(raw: msgspec.Raw | None, make: Make) -> list[Part]:
 
 
 def _part(raw: msgspec.Raw, make: Make) -> Part:
-    value, found = make(msgspec.json.decode(raw))
-    return Part(value, found, requests.weigh(raw))
+    value, content = make(msgspec.json.decode(raw))
+    return Part(value, content, requests.weigh(raw))
 
 
 def _block(value: Any) -> tuple[dict[str, Any], list[fold.Block]]:
-    found = fold.listed(value if isinstance(value, str) else [value])
-    return value if isinstance(value, dict) else {}, found
+    content = fold.listed(value if isinstance(value, str) else [value])
+    return value if isinstance(value, dict) else {}, content
 
 
 def _tool(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list[fold.Block]]:
@@ -170,27 +170,27 @@ def _message(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list
 
 
 def _options(fields: Mapping[str, msgspec.Raw]) -> str:
-    said = ["stream" if _value(fields, "stream", bool) else "no stream"]
+    parts = ["stream" if _value(fields, "stream", bool) else "no stream"]
     for key in ("max_tokens", "max_completion_tokens"):
         if number := _value(fields, key, int):
-            said.append(f"{key} {quantities.count(number)}")
-    said.append(f"thinking {_thinking(_value(fields, 'thinking', dict[str, Any]))}")
+            parts.append(f"{key} {quantities.count(number)}")
+    parts.append(f"thinking {_thinking(_value(fields, 'thinking', dict[str, Any]))}")
     output = _value(fields, "output_config", dict[str, Any]) or {}
-    said += [f"{key} {_plain(value)}" for key, value in output.items()]
+    parts += [f"{key} {_plain(value)}" for key, value in output.items()]
     if "temperature" in fields:
-        said.append(f"temperature {_plain(_value(fields, 'temperature', float))}")
-    return " · ".join(said)
+        parts.append(f"temperature {_plain(_value(fields, 'temperature', float))}")
+    return " · ".join(parts)
 
 
 def _thinking(thinking: dict[str, Any] | None) -> str:
     if not thinking:
         return "not set"
-    # `adaptive, omitted` says it all; a number would not.
-    said = [
+    # `adaptive, omitted` is clear without keys; a number would not be.
+    parts = [
         _plain(value) if key in ("type", "display") else f"{key} {_plain(value)}"
         for key, value in thinking.items()
     ]
-    return ", ".join(said)
+    return ", ".join(parts)
 
 
 def _plain(value: Any) -> str:
@@ -207,21 +207,21 @@ def _sizes(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
 
 
 def _cache_points(system: list[Part], tools: list[Part], turns: list[Part]) -> str:
-    found = []
+    points = []
     for index, tool in enumerate(tools, 1):
         if mark := blocks.cache_point(tool.value):
-            found.append(f"tool {index} {mark}")
+            points.append(f"tool {index} {mark}")
     for name, parts in (("system", system), ("message", turns)):
         for index, part in enumerate(parts, 1):
             marks = [mark for block in part.blocks if (mark := blocks.cache_point(block))]
-            found += [f"{name} {index} {mark}" for mark in marks]
-    # The words stand once, before all of them.
-    said = ", ".join(found).replace(" cache point ", " ")
-    return f"cache points {len(found)}: {said}" if found else "no cache points"
+            points += [f"{name} {index} {mark}" for mark in marks]
+    # The words "cache point" appear once, at the beginning.
+    listed = ", ".join(points).replace(" cache point ", " ")
+    return f"cache points {len(points)}: {listed}" if points else "no cache points"
 
 
 def _others(fields: Mapping[str, msgspec.Raw], *, full: bool) -> list[str]:
-    """The fields that have no place of their own."""
+    """The fields that aren't shown elsewhere."""
     names = [name for name in fields if name not in (*_SHOWN_ABOVE, *_SHOWN_BELOW)]
     if not full:
         return list(layout.wrap(f"also set: {', '.join(names)}")) if names else []
@@ -243,8 +243,8 @@ def _tools(tools: list[Part], *, full: bool) -> list[str]:
         name, about = _tool_name(tool.value), quantities.count(tool.tokens)
         page.append(layout.rule(f"tool {index}/{len(tools)} {name}  ~{about}"))
         for key, value in _tool_fields(tool.value).items():
-            said = value if isinstance(value, str) else blocks.compact(value)
-            page += layout.wrap(f"{key}: {said}", "  ")
+            text = value if isinstance(value, str) else blocks.compact(value)
+            page += layout.wrap(f"{key}: {text}", "  ")
     return page
 
 

@@ -1,8 +1,8 @@
-"""What an answer costs at Anthropic's list prices.
+"""The cost of an answer at Anthropic's list prices.
 
 From https://platform.claude.com/docs/en/about-claude/pricing as of October 2026; they may have changed
-since. They are the API's prices: a subscription's tokens cost nothing by the piece, and other
-providers, cloud platforms, batches and fast modes have prices of their own.
+since. They are the API's prices: a subscription isn't billed by token, and other providers, cloud
+platforms, batches and fast modes have different prices.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from claude_route.dialects import usage
 
 
 class Price(NamedTuple):
-    """Dollars for a million tokens."""
+    """Dollars per million tokens."""
 
     input: float
     output: float
@@ -54,7 +54,7 @@ LIST: dict[str, Price] = {
 }
 
 HAIKU_5_5_LONG = Price(0.5, 2.5, 0.05)
-"""Of prompts of more than 100,000 tokens."""
+"""The price for prompts of more than 100,000 tokens."""
 
 _CLAUDE = re.compile(
     r"claude-(?P<family>[a-z]+)-(?P<major>\d{1,2})(?:[.-](?P<minor>\d{1,2}))?(?!\d)"
@@ -63,10 +63,10 @@ _CLAUDE = re.compile(
 
 def cost(model: str, used: usage.Usage) -> float | None:
     """Dollars; None for a model without a list price."""
-    found = _CLAUDE.search(model)
-    if not found:
+    match = _CLAUDE.search(model)
+    if not match:
         return None
-    name = "-".join(part for part in found.groups() if part)
+    name = "-".join(part for part in match.groups() if part)
     if name == "haiku-5-5" and used.prompt > 100_000:
         return HAIKU_5_5_LONG.of(used)
     price = LIST.get(name)
