@@ -61,5 +61,5 @@ def test_what_is_left_out_is_of_interest_to_few(caplog: pytest.LogCaptureFixture
         log.Log().tries(routed(tflow.tflow(), "opus"), attempt(dropped=("top_k", "thread")))
         log.Log().tries(routed(tflow.tflow(), "opus"), attempt())
     assert caplog.record_tuples == [
-        ("claude_route.watch.log", logging.DEBUG, "opus: zai/glm-5 is not sent top_k, thread")
+        ("claude_route.watch.log", logging.DEBUG, "opus: not sent to zai/glm-5: top_k, thread")
     ]
