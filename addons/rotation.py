@@ -1,4 +1,4 @@
-"""The pool of Claude tokens, for mitmproxy scripts of your own that stand beside this one.
+"""The pool of Claude tokens, for mitmproxy scripts of your own that are in this folder.
 
     import rotation
 

@@ -5,11 +5,11 @@ Run as follows: mitmdump -s addons/route.py
 
 from claude_route import installation
 
-# Before the first import of a library that a plain mitmproxy doesn't have.
+# Before the first import of a library that mitmproxy doesn't depend on.
 installation.require_libraries()
 
 from claude_route import app  # noqa: E402
 
-# A function, so that a script that mitmproxy loads again gets new addons. Nothing else is public
-# here: mitmproxy takes whatever is named like a hook for one.
+# A function, so that a script that mitmproxy reloads gets new addons. Nothing else is public here:
+# mitmproxy treats any name like a hook's as a hook.
 addons = app.addons()

@@ -1,6 +1,6 @@
-"""Whom a request can go to: a provider, and a target, which is a model there.
+"""Where a request can go: a provider, and a target, which is a model of a provider.
 
-`profile` reads them from a file; dialects write requests for them.
+`profile` reads them from a file, and dialects write requests for them.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ type Auth = Literal["pool", "bearer", "x-api-key", "client", "none"]
 
 @dataclass(frozen=True)
 class Thinking:
-    """What happens to thinking blocks on their way to a provider and back."""
+    """What to do with thinking blocks in requests to a provider and in its answers."""
 
     requests: Literal["own", "all", "none"]
-    """Dropped from requests: all but the provider's own, all, or none."""
+    """In requests, `own` drops all but the provider's own, `all` drops all, and `none` drops none."""
     responses: Literal["tag", "strip", "keep"]
 
 
@@ -41,12 +41,12 @@ class Provider:
     """The name of its dialect."""
     auth: Auth
     api_key: str | None = field(repr=False)
-    """Sent where auth is `bearer` or `x-api-key`; None where it is missing."""
+    """Sent if auth is `bearer` or `x-api-key`; None if there is none."""
     missing: tuple[str, ...]
-    """The unset environment variables that it names: it cannot be used until they are set."""
+    """The unset environment variables that it refers to. It can't be used until they are set."""
     thinking: Thinking
     reasoning: Literal["required"] | None
-    """Chat Completions: `required` sends an empty reasoning_content where there is none."""
+    """Chat Completions: `required` sends an empty reasoning_content if there is none."""
     headers: Mapping[str, str] = field(repr=False, hash=False)
     """Sent with each request; names in lower case."""
     drop: tuple[str, ...]
@@ -63,12 +63,12 @@ class Provider:
 
     @property
     def unset(self) -> str:
-        """`ZAI_API_KEY is not set`, in words, where something is missing."""
+        """A message about what is missing: `ZAI_API_KEY is not set`."""
         return f"{' and '.join(self.missing)} {'is' if len(self.missing) == 1 else 'are'} not set"
 
 
 class Target(NamedTuple):
-    """One provider with the model name that it knows."""
+    """A provider and the provider's name for a model."""
 
     provider: Provider
     model: str

@@ -1,4 +1,4 @@
-"""What `claude-route` gives to mitmproxy's -s: the same as addons/route.py in a clone."""
+"""The script that `claude-route` passes to mitmproxy's -s; like addons/route.py in a clone."""
 
 from claude_route import app
 

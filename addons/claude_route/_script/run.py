@@ -1,4 +1,4 @@
-"""What `claude-route run` gives to the -s of the mitmproxy that it starts for one program."""
+"""The script for the mitmproxy that `claude-route run` starts for one program."""
 
 from claude_route import app
 from claude_route.cli import companion

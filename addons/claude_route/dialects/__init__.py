@@ -1,1 +1,1 @@
-"""The APIs that providers speak."""
+"""The APIs that providers offer, and the translation between them and the Messages API."""

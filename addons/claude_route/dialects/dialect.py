@@ -1,8 +1,8 @@
-"""What a dialect is: an API that providers speak, between us and them.
+"""The interface of a dialect: an API that providers offer.
 
-Clients speak Messages, whatever the provider speaks: a dialect writes a client's request in its own
-terms and reads everything that comes back, an answer, a stream or an error, in Anthropic's.
-`registry` finds one by its name.
+Clients always use the Messages API. A dialect translates a client's request to its own API, and
+translates everything that comes back, whether an answer, a stream or an error, to Anthropic's.
+`registry` finds a dialect by its name.
 """
 
 from __future__ import annotations
@@ -19,72 +19,71 @@ from claude_route.wire import sse
 
 
 class Rewriter(Protocol):
-    """Makes the client's events out of the upstream's, each in hand once. Never raises."""
+    """Translates the upstream's events to the client's, one at a time. Never raises."""
 
     meter: usage.Meter
-    """Moved by each event."""
+    """Updated by each event."""
 
     @property
     def begun(self) -> bool:
-        """An event has come that is neither an error nor a mere sign of life: this is an answer."""
+        """Whether the answer has begun: an event has arrived that is neither an error nor a ping."""
 
     @property
     def complete(self) -> bool:
-        """The last event has come, or an error that ends the stream."""
+        """Whether the last event has arrived, or an error that ends the stream."""
 
     @property
     def error(self) -> str:
-        """The type of the error that ended the stream, in Anthropic's terms; "" where none did."""
+        """Anthropic's type of the error that ended the stream; empty if none did."""
 
     def feed(self, event: sse.Event) -> bytes:
-        """Whole events for the client, or nothing yet."""
+        """The whole events for the client that follow from this one; may be empty."""
 
     def is_whole(self, event: sse.Event) -> bool:
-        """Whether an event has all its data though the stream ended without the blank line after
-        it."""
+        """Whether an event has all its data, if the stream ended without the blank line after it."""
 
     def end(self) -> bytes:
-        """What the client still lacks where the upstream has ended the stream."""
+        """The upstream has ended the stream. Returns the events that the client still needs."""
 
     def broken(self, why: str) -> bytes:
-        """The same where the stream has ended too early: an error event, unless only the last event
-        is missing. Afterwards it is complete."""
+        """The stream was interrupted. Returns an error event or, if only the last event is missing, that
+        event. Afterwards the stream is complete."""
 
 
 class Call(Protocol):
-    """One request to a provider, which knows how its answer is to be read."""
+    """One request to a provider. It reads the answer to that request."""
 
     @property
     def body(self) -> bytes:
-        """The request's body; the client's own, the same object, where nothing had to change."""
+        """The request's body. The client's own body object if nothing had to change."""
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """The paths of what was left out of it, without content."""
+        """The key paths that were removed from the body, without content."""
 
     def stream(self) -> Rewriter:
-        """For an answer that is an event stream."""
+        """The rewriter for an answer that is an event stream."""
 
     def is_error(self, body: bytes) -> bool:
-        """Whether a whole answer with status 200 is an error after all."""
+        """Whether a whole answer with status 200 is an error."""
 
     def answer(self, body: bytes) -> bytes:
         """A whole answer as the client gets it.
 
         Raises:
-            ValueError: the body is no answer.
+            ValueError: the body isn't an answer.
         """
 
     def usage(self, body: bytes) -> usage.Usage | None:
-        """What a whole answer says it took."""
+        """The usage that a whole answer reports."""
 
 
 class Dialect(Protocol):
-    """Has no state."""
+    """A dialect has no state."""
 
     @property
     def name(self) -> str:
-        """As a profile's `api` has it."""
+        """The value of `api` in a profile."""
 
     @property
     def label(self) -> str:
@@ -92,38 +91,38 @@ class Dialect(Protocol):
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What the paths of its requests end with."""
+        """The endings of the paths of its requests."""
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether a provider may be asked how many tokens a request has."""
+        """Whether the API can count the tokens of a request."""
 
     def endpoint(self, path: str) -> str:
-        """Where on a provider's base URL a request goes that came for a path of ours, query
-        included."""
+        """The path after a provider's base URL for a request that arrived with this path, which includes
+        the query."""
 
     def request(self, request: requests.Request, target: targets.Target) -> Call:
         """The request for a target.
 
         Raises:
-            ValueError: the body is no Messages request.
+            ValueError: the body isn't a Messages request.
         """
 
     def error(self, status: int, body: bytes) -> errors.Error:
-        """A provider's error; a status below 400 is an error amid an answer."""
+        """Translate a provider's error. A status below 400 means an error in the middle of an answer."""
 
     def usage(self, body: bytes) -> usage.Usage | None:
-        """What a whole answer says it took."""
+        """The usage that a whole answer reports."""
 
     def blocks(self, message: dict[str, Any]) -> list[fold.Block]:
-        """The content of a request's message, for a view, in the blocks of Messages."""
+        """A message of a request as Messages blocks, for a view."""
 
     def tool(self, tool: dict[str, Any]) -> dict[str, Any]:
-        """A request's tool, for a view, as the fields of one of Messages."""
+        """A tool of a request with the fields that it has in Messages, for a view."""
 
     def fold(self, body: bytes, *, is_stream: bool) -> fold.Answer:
-        """What there is of an answer, put together for a view.
+        """An answer assembled from its body, which may be incomplete, for a view.
 
         Raises:
-            ValueError: a body that isn't a stream is no answer.
+            ValueError: the body is neither a stream nor an answer.
         """

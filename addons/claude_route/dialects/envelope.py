@@ -20,7 +20,7 @@ KINDS = {
 }
 
 STATUSES = {kind: status for status, kind in KINDS.items()}
-"""An error's type: the status that goes with it."""
+"""Error type -> status."""
 
 
 def kind(status: int) -> str:
@@ -29,7 +29,7 @@ def kind(status: int) -> str:
 
 
 def body(kind: str, message: str, *, details: dict[str, Any] | None = None) -> bytes:
-    """The envelope, as the body of an answer and as the data of an `error` event."""
+    """The envelope, for the body of an error response or the data of an `error` event."""
     error: dict[str, Any] = {"type": kind, "message": message}
     if details is not None:
         error["details"] = details

@@ -1,4 +1,4 @@
-"""Reads providers' error bodies, and makes their texts safe to show."""
+"""Reads providers' error bodies, and makes their texts safe to display."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import msgspec
 from claude_route.wire import rawjson
 
 MAX_BODY = 64 * 1024
-"""Bytes of an error body that are read; the longest seen are pages of a few KB."""
+"""How many bytes of an error body we read; the longest seen are web pages of a few KB."""
 
 MAX_TEXT = 500
-"""Characters of a provider's own text that are shown."""
+"""How many characters of a provider's text we show."""
 
 TEXT_KEYS = ("message", "msg", "detail", "error", "errors", "error_msg")
 
@@ -47,12 +47,12 @@ CREDENTIALS = (
 
 
 class Fault(NamedTuple):
-    """The contents of an error body; empty where it has none."""
+    """The contents of an error body. A field that it lacks is empty."""
 
     kind: str = ""
     """`error.type`, such as `rate_limit_error`."""
     message: str = ""
-    """The provider's own words, as they came: `clean` them before anyone sees them."""
+    """The provider's own text, unchanged: pass it to `clean` before showing it."""
     code: str = ""
     """Anthropic's `error.details.error_code`, or the `error.code` of others."""
 
@@ -72,7 +72,7 @@ def loads(body: bytes) -> Any:
     """The JSON of an error body.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it isn't JSON.
     """
     try:
         return json.loads(_decoded(body))
@@ -81,12 +81,12 @@ def loads(body: bytes) -> Any:
 
 
 def _decoded(body: bytes) -> str:
-    # Half a surrogate pair could neither be shown nor sent.
+    # A lone half of a surrogate pair can be neither shown nor sent.
     return rawjson.mend(body[:MAX_BODY]).decode("utf-8", "replace")
 
 
 def of(value: Any) -> Fault:
-    """The same of a body that is decoded already."""
+    """The fault in an error body that is already decoded."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, dict):
@@ -105,14 +105,14 @@ def of(value: Any) -> Fault:
 
 
 def is_error(body: bytes) -> bool:
-    """Whether an answer, or the data of a first event, is an error after all, in whatever dialect."""
+    """Whether an answer, or the data of the first event, is an error in any dialect."""
     if b'"error"' not in body[:MAX_BODY]:
         return False
     try:
         typed = rawjson.decode_mended(body, _Typed)
     except ValueError:
         return False
-    # Chat Completions has `error` only, and in a good answer none, or null.
+    # Chat Completions sends only `error`; in a good answer it is absent or null.
     return typed.type == "error" or (typed.type is None and bool(typed.error))
 
 
@@ -128,7 +128,7 @@ def clean(text: str, secrets: Collection[str] = ()) -> str:
         if secret:
             text = text.replace(secret, REDACTED)
     if len(text) > 8 * MAX_TEXT:
-        # A cut through a credential would leave a piece that no pattern knows: the last word goes.
+        # Remove the last word: the cut may split a credential so that no pattern matches it.
         text = text[: 8 * MAX_TEXT].rpartition(" ")[0]
     # A lone surrogate could not be encoded.
     text = text.encode("utf-8", "replace").decode()
@@ -139,25 +139,25 @@ def clean(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def _text(value: Any, depth: int = 4) -> str:
-    """The first text to be found where error bodies have theirs."""
+    """The first text under one of TEXT_KEYS."""
     if isinstance(value, str):
         return value
-    found: list[Any] = []
+    values: list[Any] = []
     if isinstance(value, dict):
-        found = [value[key] for key in TEXT_KEYS if key in value]
+        values = [value[key] for key in TEXT_KEYS if key in value]
     elif isinstance(value, list):
-        found = value[:3]
+        values = value[:3]
     if depth:
-        for item in found:
+        for item in values:
             if text := _text(item, depth - 1):
                 return text
     return ""
 
 
 def _page(text: str) -> str:
-    """Of a web page only its title, such as `502 Bad Gateway`."""
-    head = text[:8192].lstrip()
-    if not head.startswith("<"):
+    """The title of a web page, such as `502 Bad Gateway`; any other text unchanged."""
+    start = text[:8192].lstrip()
+    if not start.startswith("<"):
         return text
-    title = TITLE.search(head)
+    title = TITLE.search(start)
     return title[1].strip() if title else ""

@@ -1,8 +1,8 @@
-"""A provider's error in Anthropic's terms: what Claude Code does next hangs on them.
+"""Translates a provider's error to Anthropic's form, which decides what Claude Code does next.
 
-A 401 would make it log in again, a 404 choose another model; the right words about the length of the
-prompt make it compact the conversation. Each dialect finds the error in a body by itself; what is here
-servers write alike in all dialects that they speak.
+A 401 would make it log in again, a 404 choose another model; the right message about the prompt's
+length makes it compact the conversation. Each dialect finds the error in a body itself. This module has
+what servers do alike in all dialects.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NAMED = {
     "bad_request": 400,
     "invalid_argument": 400,
 }
-"""Part of an error's code or type: the status it would have had, where it comes inside an answer."""
+"""Part of an error's code or type -> the status that fits, for an error inside an answer."""
 
 _KEY = re.compile(
     r"(?:invalid|incorrect|missing|expired|no) .{0,10}api.?key"
@@ -47,15 +47,15 @@ class Error(NamedTuple):
     """`error.type`."""
     message: str
     refuses_key: bool = False
-    """The provider refuses the key that the profile has for it, which is no fault of the client's."""
+    """Whether the provider rejects the key in the profile, for which the client is not at fault."""
 
 
 def translate(status: int, code: str, message: str) -> Error:
-    """The error of a status of 400 or above, by what it calls itself and what it says, which is fit
-    to be shown."""
+    """Translate an error with a status of 400 or above. `code` has its type and codes; `message` is
+    already safe to show."""
     if status == 401 or (status in (400, 403) and _KEY.search(message)):
-        refused = "the provider rejects the API key in the proxy's profile"
-        return Error(500, "api_error", refused, refuses_key=True)
+        rejected = "the provider rejects the API key in the proxy's profile"
+        return Error(500, "api_error", rejected, refuses_key=True)
     if status != 429 and (reworded := overflow.reworded(code, message)):
         return Error(400, "invalid_request_error", reworded)
     if status == 408:
@@ -66,7 +66,7 @@ def translate(status: int, code: str, message: str) -> Error:
 
 
 def wordless(status: int) -> str:
-    """What is said of an error that says nothing."""
+    """A message for an error that has none."""
     if status < 400:
         return "the provider gave no error message"
     phrase = http.HTTPStatus(status).phrase if status in http.HTTPStatus else "an error"
@@ -74,29 +74,29 @@ def wordless(status: int) -> str:
 
 
 def explained(error: dict[str, Any], body: bytes) -> tuple[str, str]:
-    """What an error calls itself, in all its fields, and what it says in plain words; `error` is empty
-    where the body has none."""
+    """The error's type and codes, from all its fields, and its message. `error` is empty if the body has
+    none."""
     fault = error_body.of(error) if error else error_body.read(body)
     code = f"{fault.kind} {fault.code} {error.get('status')}"
     message = fault.message
-    # Where in the request FastAPI found it: at `<field>: Extra inputs are not permitted` Claude Code
-    # leaves some fields out.
+    # FastAPI's path of the error in the request: after `<field>: Extra inputs are not permitted` Claude
+    # Code omits some fields.
     if place := _place(error.get("detail")) or _place(_get(error.get("message"), "detail")):
         message = f"{place}: {message}"
     # llama.cpp
     if "n_prompt_tokens" in error and "n_ctx" in error:
         numbers = f"n_prompt_tokens: {error['n_prompt_tokens']}, n_ctx: {error['n_ctx']}"
         message = f"{message} ({numbers})"
-    # What the provider behind OpenRouter said.
+    # The error of the provider that OpenRouter called.
     if raw := _get(error.get("metadata"), "raw"):
-        behind = error_body.read(raw.encode()) if isinstance(raw, str) else error_body.of(raw)
-        name = _get(error["metadata"], "provider_name") or "a provider behind it"
-        return f"{code} {behind.kind} {behind.code}", f"{message}: {name}: {behind.message}"
+        inner = error_body.read(raw.encode()) if isinstance(raw, str) else error_body.of(raw)
+        name = _get(error["metadata"], "provider_name") or "its provider"
+        return f"{code} {inner.kind} {inner.code}", f"{message}: {name}: {inner.message}"
     return code, message
 
 
 def _place(detail: Any) -> str:
-    """`body.messages.1.name`, from a list of what is wrong."""
+    """`body.messages.1.name`, from FastAPI's list of errors."""
     place = _get(detail[0], "loc") if isinstance(detail, list) and detail else None
     return ".".join(map(str, place)) if isinstance(place, list) else ""
 
@@ -106,7 +106,7 @@ def _get(value: Any, key: str) -> Any:
 
 
 def status_of(error: dict[str, Any], code: str) -> int:
-    """The status of an error that came without one."""
+    """A status for an error that has none."""
     for key in ("code", "status", "status_code"):
         if re.fullmatch(r"[45]\d\d", str(error.get(key))):
             return int(error[key])

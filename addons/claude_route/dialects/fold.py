@@ -1,6 +1,6 @@
-"""An answer put together from what there is of it: a stream as far as it came, or a whole body.
+"""Assembles an answer from the part of a stream that has arrived, or from a whole body.
 
-Whatever the dialect, its blocks are those of Messages. Nothing here raises: what can't be read is
+In all dialects its blocks are those of Messages. Nothing here raises: events that can't be parsed are
 counted.
 """
 
@@ -22,12 +22,12 @@ type Block = dict[str, Any]
 
 @dataclass
 class Answer:
-    """What is known of an answer."""
+    """An answer, as far as it has arrived."""
 
     id: str = ""
     model: str = ""
     blocks: list[Block] = field(default_factory=list)
-    """A tool_use block whose input isn't JSON, or not yet, has what there is as `partial_json`."""
+    """A tool_use block whose input is incomplete or isn't JSON has it as `partial_json`."""
     stop: str = ""
     """stop_reason, or finish_reason."""
     stop_sequence: str = ""
@@ -35,16 +35,16 @@ class Answer:
     error: tuple[str, str] | None = None
     """Type and message."""
     complete: bool = False
-    """Nothing is to come any more, if it isn't an error."""
+    """Whether the whole answer has arrived. Only meaningful without an error."""
     events: int = 0
-    """None in a body that isn't a stream."""
+    """0 if the body isn't a stream."""
     pings: int = 0
     unread: int = 0
-    """Events that are none we know of, or not of the right form."""
+    """The number of events that are unknown or malformed."""
 
 
 class Growing:
-    """A block, and the pieces of its texts so far."""
+    """A block that is still growing: its start, and the pieces of its texts so far."""
 
     def __init__(self, start: Block) -> None:
         self.start = start
@@ -68,21 +68,21 @@ class Growing:
 
 
 class Fold:
-    """Puts a stream together; each dialect reads its events."""
+    """Assembles a stream. Each dialect has a subclass that reads its events."""
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder()
         self._answer = Answer()
         self._blocks: list[Growing] = []
         self._open: dict[Hashable, Growing] = {}
-        """What still grows, by whatever the dialect knows it by."""
+        """The growing blocks, by the dialect's own keys."""
 
     def feed(self, wire: bytes) -> None:
         for event in self._decoder.feed(wire):
             self._take(event)
 
     def answer(self) -> Answer:
-        """What has come so far."""
+        """The answer so far."""
         self._answer.blocks = [block.value() for block in self._blocks]
         return self._answer
 
@@ -101,7 +101,7 @@ class Fold:
         answer.unread += not is_known
 
     def _read(self, event: sse.Event) -> bool:
-        """Whether it is an event we know. Raises ValueError."""
+        """Read an event. Returns whether it is known. Raises ValueError if it is malformed."""
         raise NotImplementedError
 
     def _begin(self, key: Hashable, start: Block) -> Growing:
@@ -111,7 +111,7 @@ class Fold:
 
 
 def listed(content: Any) -> list[Block]:
-    """A message's content, or system: a string or an array of blocks."""
+    """The blocks of a message's content, or of `system`: a string or an array of blocks."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     if not isinstance(content, list):
@@ -120,14 +120,14 @@ def listed(content: Any) -> list[Block]:
 
 
 def text_block(value: Any) -> Block:
-    """A block out of what should have been one."""
+    """A text block for a value that should have been a block."""
     if not isinstance(value, str):
         value = json.dumps(value, ensure_ascii=False)
     return {"type": "text", "text": value}
 
 
 def error(data: bytes) -> tuple[str, str]:
-    """An error's type, or the code that stands for it, and its message."""
+    """An error's type, or else its code, and its message."""
     fault = error_body.read(data)
     return fault.kind or fault.code or "error", fault.message
 

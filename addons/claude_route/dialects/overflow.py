@@ -1,8 +1,8 @@
 """Recognises each provider's message that a conversation is too long, and rewords it for Claude
 Code.
 
-At `prompt is too long` it compacts the conversation; at `input length and max_tokens exceed context limit`
-it asks again for a shorter answer.
+After `prompt is too long` Claude Code compacts the conversation; after `input length and max_tokens
+exceed context limit` it requests a shorter answer.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ _PHRASES = re.compile(
 )
 
 _ROOM = 5000
-"""Tokens left for an answer that make it worth asking again for a shorter one."""
+"""The fewest tokens of room for an answer that make it worth requesting a shorter one."""
 
 
 def reworded(code: str, message: str) -> str | None:
-    """What Claude Code understands, None where an error's code and message are about something else."""
+    """The message in Claude Code's terms; None if the error is about something else."""
     if not _PHRASES.search(f"{code} {message}"):
         return None
     for sentence in _SENTENCES:
-        if found := sentence.search(message):
+        if match := sentence.search(message):
             return _counted(
-                **{key: int(n.replace(",", "")) for key, n in found.groupdict().items()}
+                **{key: int(n.replace(",", "")) for key, n in match.groupdict().items()}
             )
     return message if message.startswith("prompt is too long") else f"prompt is too long: {message}"
 

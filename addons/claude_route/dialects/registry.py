@@ -8,7 +8,7 @@ from claude_route.dialects.chat import dialect as chat
 from claude_route.dialects.messages import dialect as messages
 
 MESSAGES: dialect.Dialect = messages.Messages()
-"""What clients speak, too."""
+"""The dialect of clients."""
 
 BY_NAME: dict[str, dialect.Dialect] = {
     entry.name: entry
@@ -17,17 +17,17 @@ BY_NAME: dict[str, dialect.Dialect] = {
         chat.Chat(),
     )
 }
-"""Name, as a profile's `api` has it -> dialect."""
+"""`api` in a profile -> dialect."""
 
 PATHS = tuple(path for entry in BY_NAME.values() for path in entry.paths)
-"""What the paths of requests end with, in any dialect."""
+"""The endings of request paths in all dialects."""
 
 
 def of(provider: targets.Provider) -> dialect.Dialect:
-    """What a provider speaks."""
+    """The dialect of a provider."""
     return BY_NAME[provider.api]
 
 
 def at(path: str) -> dialect.Dialect:
-    """The dialect of a request by its path without its query, such as that of a saved flow."""
+    """The dialect of a request, for example in a saved flow, by its path without the query."""
     return next((entry for entry in BY_NAME.values() if path.endswith(entry.paths)), MESSAGES)

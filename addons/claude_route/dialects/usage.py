@@ -1,4 +1,4 @@
-"""How many tokens an answer took, and how many a stream has taken so far."""
+"""The tokens that an answer used, or that a stream has used so far."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ BYTES_PER_TOKEN = 4
 
 
 class Usage(NamedTuple):
-    """Tokens. Those read from a cache or written to one are not among `input`."""
+    """Numbers of tokens. `input` excludes those read from a cache or written to one."""
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
-    """Both for five minutes and for an hour."""
+    """For five minutes and for an hour."""
     cache_write_1h: int = 0
-    """Those of cache_write that are kept for an hour."""
+    """The part of cache_write that is cached for an hour."""
 
     @property
     def prompt(self) -> int:
@@ -28,18 +28,18 @@ NONE = Usage()
 
 
 class Meter:
-    """A stream's tokens; its rewriter moves it as the events pass.
+    """Counts the tokens of a stream. Its rewriter updates it with each event.
 
-    A stream reports what it wrote only when it ends. Until then it is estimated from the bytes of
-    its deltas, so that nearly all events need not be decoded. A signature counts among them, in
-    place of the thinking that isn't shown.
+    A stream reports its output tokens only at its end. Until then they are estimated from the size of
+    its deltas, so that nearly all events need not be decoded. Signatures count too, standing in for
+    thinking that isn't shown.
     """
 
     def __init__(self) -> None:
         self.usage = NONE
-        """As far as the provider has reported it."""
+        """The part that the provider has reported so far."""
         self.is_final = False
-        """The usage includes all that was written."""
+        """Whether `usage` includes all output."""
         self.written = 0
         """Bytes of text."""
 

@@ -60,7 +60,7 @@ PREFIXES = {
 }
 
 ENDS = {"anthropic": ("/messages", "/v1"), "openai": ("/chat/completions",)}
-"""What an api_base may end with and a profile's base_url does not."""
+"""Endings of an api_base that a profile's base_url doesn't have."""
 
 USED = {
     "": ("model_list", "router_settings", "litellm_settings"),
@@ -74,18 +74,18 @@ USED = {
 
 
 KEY_HEADERS = ("authorization", "x-api-key")
-"""Where Messages providers look for a key: some want it in either, so configs repeat it."""
+"""The headers in which Messages providers expect a key. Some accept either, so configs repeat it."""
 
 
 class Deployment(NamedTuple):
-    """An entry of `model_list`, in LiteLLM's word."""
+    """An entry of `model_list`, which LiteLLM calls a deployment."""
 
     name: str
     prefix: str
     model: str
-    """As the provider knows it."""
+    """The provider's name for it."""
     base_url: values.Value
-    """Without what ENDS names; as the file has it where it names an unset variable."""
+    """Without the endings in ENDS; unchanged if it refers to an unset variable."""
     api_key: values.Value
     params: values.Value
 
@@ -99,35 +99,35 @@ class Deployment(NamedTuple):
 
     @property
     def is_anthropic(self) -> bool:
-        """Whether it calls Anthropic itself."""
+        """Whether this is Anthropic itself."""
         return self.prefix == "anthropic" and self.host == "api.anthropic.com"
 
     @property
     def headers(self) -> values.Value:
-        """Those to send besides the key: one that only repeats the key goes, as it is sent anyway."""
+        """The headers to send besides the key, without those that only repeat the key."""
         headers = self.params["extra_headers"]
         if not isinstance(headers.raw, dict) or self.api_key.raw is None:
             return headers
-        left = {
+        others = {
             name: value
             for name, value in headers.raw.items()
             if str(name).lower() not in KEY_HEADERS
             or str(value).removeprefix("Bearer ") != self.api_key.raw
         }
-        return replace(headers, raw=left or None)
+        return replace(headers, raw=others or None)
 
     @property
     def account(self) -> tuple[str, ...]:
-        """What makes it a provider of its own."""
+        """Identifies a provider: deployments with the same account share one."""
         parts = (self.base_url, self.api_key, self.headers)
         return (self.dialect, *(repr(part.raw) for part in parts))
 
 
 class Ignored(NamedTuple):
-    """A setting of LiteLLM's that means nothing here."""
+    """A LiteLLM setting that has no equivalent."""
 
     name: str
-    """Its key path without places in lists: `model_list[].litellm_params.timeout`."""
+    """Its key path without list indexes: `model_list[].litellm_params.timeout`."""
     value: values.Value
 
 
@@ -137,10 +137,10 @@ def is_config(raw: Any) -> bool:
 
 
 def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
-    """The profile that a config amounts to, and warnings.
+    """The profile for a config, and warnings.
 
-    Of several entries with one `model_name` the first is the route, and the others are its first
-    fallbacks. As in LiteLLM, a model of `anthropic/*` is found without its prefix too.
+    Of several entries with the same `model_name`, the first is the route, and the others are its first
+    fallbacks. As in LiteLLM, a model of `anthropic/*` is also found without its prefix.
 
     Raises:
         ValueError: `<key path>: expected <what>, got <repr>`.
@@ -149,33 +149,34 @@ def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
     deployments = [_deployment(entry) for entry in config["model_list"].items()]
     if not deployments:
         raise config["model_list"].error("a list of at least one model")
-    profile, warnings = _anthropic([each for each in deployments if each.is_anthropic])
+    profile, warnings = _anthropic([d for d in deployments if d.is_anthropic])
     names: dict[tuple[str, ...], str] = {}
     routes: dict[str, list[values.Value]] = {}
-    for each in deployments:
-        name = "anthropic" if each.is_anthropic else names.get(each.account)
+    for deployment in deployments:
+        account = deployment.account
+        name = "anthropic" if deployment.is_anthropic else names.get(account)
         if name is None:
-            name = names[each.account] = _provider_name(each, profile["providers"])
-            profile["providers"][name] = _provider(each)
-        target = replace(each.params["model"], raw=f"{name}/{each.model}")
-        routes.setdefault(each.name, []).append(target)
+            name = names[account] = _provider_name(deployment, profile["providers"])
+            profile["providers"][name] = _provider(deployment)
+        target = replace(deployment.params["model"], raw=f"{name}/{deployment.model}")
+        routes.setdefault(deployment.name, []).append(target)
 
     routes = _unprefixed(routes)
     fallbacks = _unprefixed(_fallbacks(config))
     rules = patterns.Table(fallbacks)
     models = {name: targets[0] for name, targets in routes.items()}
     for name, (first, *others) in routes.items():
-        found = rules.find(name)
+        rule = rules.find(name)
         if others := [target for target in others if target.raw != first.raw]:
-            fallbacks[name] = others + (_filled(*found) if found else [])
-        for target in others:  # fallbacks are named as models are
+            fallbacks[name] = others + (_filled(*rule) if rule else [])
+        for target in others:  # fallbacks refer to names in `models`
             models.setdefault(target.raw, target)
     profile |= {"models": models, "fallbacks": fallbacks}
     return profile, [*warnings, *summary(ignored(config))]
 
 
 def _with_references(raw: Any) -> Any:
-    """The same with `os.environ/NAME` as `${NAME}`."""
+    """The config with `os.environ/NAME` replaced by `${NAME}`."""
     if isinstance(raw, dict):
         return {key: _with_references(value) for key, value in raw.items()}
     if isinstance(raw, list):
@@ -192,7 +193,7 @@ def _deployment(entry: values.Value) -> Deployment:
     if named := params["custom_llm_provider"].text(""):
         prefix, model = named, text.removeprefix(f"{named}/")
     elif not slash:
-        # LiteLLM has a list of all models' names; Claude's are those that clients ask for.
+        # LiteLLM has a list of all model names. We only need to recognise those of Claude.
         prefix, model = "anthropic" if text.startswith(("claude", "*")) else "openai", text
     if prefix not in PREFIXES:
         known = ", ".join(f"{prefix}/" for prefix in PREFIXES)
@@ -233,11 +234,11 @@ def _anthropic(deployments: Sequence[Deployment]) -> tuple[dict[str, Any], list[
         return {"providers": {}}, []
     first = deployments[0]
     warnings = [
-        f"{each.headers.path} is ignored: all Anthropic models use the headers of the first entry."
-        for each in deployments
-        if each.headers.raw != first.headers.raw
+        f"{deployment.headers.path} is ignored: all Anthropic models use the headers of the first entry."
+        for deployment in deployments
+        if deployment.headers.raw != first.headers.raw
     ]
-    keys = {each.api_key.raw: each.api_key for each in deployments}
+    keys = {deployment.api_key.raw: deployment.api_key for deployment in deployments}
     environ = first.params.environ
     in_environment = environ.get("CLAUDE_OAUTH_TOKENS") or environ.get("CLAUDE_TOKEN_MODE")
     if len(keys) == 1 and not in_environment:
@@ -268,14 +269,14 @@ def _provider(deployment: Deployment) -> values.Value:
 
 
 def _provider_name(deployment: Deployment, taken: Container[str]) -> str:
-    """`z.ai` for https://api.z.ai/api/anthropic; the prefix where the host is the prefix's own."""
+    """`z.ai` for https://api.z.ai/api/anthropic; the prefix if the host is the prefix's own."""
     name = deployment.prefix
     if deployment.host not in ("", _host(PREFIXES[name].base_url)):
         words = re.findall(r"[a-z0-9.]+", deployment.host.removeprefix("api."))
         name = "-".join(words).strip(".") or name
     names = itertools.chain([name], (f"{name}-{number}" for number in itertools.count(2)))
-    # Our `anthropic` is Anthropic itself, and this one is not.
-    return next(each for each in names if each not in taken and each != "anthropic")
+    # The provider `anthropic` is Anthropic itself, and this one is not.
+    return next(free for free in names if free not in taken and free != "anthropic")
 
 
 def _fallbacks(config: values.Value) -> dict[str, list[values.Value]]:
@@ -310,13 +311,13 @@ def _unprefixed(entries: Mapping[str, list[values.Value]]) -> dict[str, list[val
 
 
 def summary(settings: Iterable[Ignored]) -> list[str]:
-    """One warning about all of them, or none."""
+    """One warning about all of them; empty if there are none."""
     names = dict.fromkeys(setting.name for setting in settings)
     return [f"Ignored LiteLLM settings: {', '.join(names)}."] if names else []
 
 
 def ignored(config: values.Value) -> list[Ignored]:
-    """The keys of a config that mean nothing here, in its order."""
+    """The keys of a config that have no equivalent, in the order of the file."""
     places = [("", config)]
     places += [(section, config[section]) for section in ("router_settings", "litellm_settings")]
     for entry in config["model_list"].items():

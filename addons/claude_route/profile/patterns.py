@@ -9,23 +9,23 @@ from collections.abc import Sequence
 
 
 def match(literals: Sequence[str], name: str) -> tuple[str, ...] | None:
-    """What each `*` of a pattern stands for in a name, or None where the name doesn't match.
+    """What each `*` of a pattern matches in a name; None if the name doesn't match.
 
     `literals` are the texts around the stars. A star matches any text, including none. If there are
     several, the earlier ones match as little as possible.
     """
-    # Not a regular expression: the names come from clients, and several stars would backtrack.
+    # Not a regular expression: clients choose the names, and several stars would backtrack.
     first, *middle, last = literals
     at, end = len(first), len(name) - len(last)
     if at > end or not name.startswith(first) or not name.endswith(last):
         return None
     kept = []
     for literal in middle:
-        found = name.find(literal, at, end)
-        if found < 0:
+        start = name.find(literal, at, end)
+        if start < 0:
             return None
-        kept.append(name[at:found])
-        at = found + len(literal)
+        kept.append(name[at:start])
+        at = start + len(literal)
     return (*kept, name[at:end])
 
 
@@ -49,11 +49,11 @@ class Table[T]:
         )
 
     def __iter__(self) -> Iterator[str]:
-        """The names and patterns in the order they were given in."""
+        """The names and patterns in their original order."""
         return iter(self._entries)
 
     def items(self) -> Iterable[tuple[str, T]]:
-        """The same with their values."""
+        """The names and patterns with their values."""
         return self._entries.items()
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ class Table[T]:
         return isinstance(other, Table) and self._entries == other._entries
 
     def find(self, name: str) -> tuple[T, tuple[str, ...]] | None:
-        """The value for a name, and what the stars of its pattern stand for."""
+        """The value for a name, and what the stars of its pattern match; None if nothing matches."""
         if name in self._entries and "*" not in name:
             return self._entries[name], ()
         for literals in self._patterns:

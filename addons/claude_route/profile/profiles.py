@@ -29,25 +29,25 @@ LISTED_ABOVE = "listed above"
 
 
 class Candidate(NamedTuple):
-    """A model that a request may be for, by its own name or as a fallback, and whether it can be."""
+    """A model that a request may go to, by its own name or as a fallback, and whether it is usable."""
 
     name: str
-    """As the client or the profile names it."""
+    """The name that the client or the profile uses."""
     target: targets.Target | None
-    """None where the profile knows no such model."""
+    """None if the profile doesn't have the model."""
     passed_over: str
-    """Why it is never asked, in words that follow its name; empty where it is."""
+    """Why it is never tried, phrased to follow its name; empty if it may be tried."""
 
 
 @dataclass(frozen=True)
 class Pool:
-    """The Claude tokens that we rotate over, and how."""
+    """The Claude tokens, and how to rotate them."""
 
     tokens: tuple[str, ...] = field(repr=False)
     mode: Literal["rotate", "passthrough"]
     strategy: Literal["session", "round-robin", "least-used"]
     cooldown: float
-    """Seconds that a token rests where the provider names no time."""
+    """Seconds that a token rests if the provider gives no time."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Profile:
     path: Path
     providers: Mapping[str, targets.Provider] = field(hash=False)
     models: patterns.Table[targets.Target] = field(hash=False)
-    """Model name or pattern -> target, whose model may hold `*`."""
+    """Model name or pattern -> target, whose model may contain `*`."""
     fallbacks: patterns.Table[tuple[str, ...]] = field(hash=False)
-    """Model name or pattern -> models to try next, named as in `models`, which may hold `*`."""
+    """Model name or pattern -> models to try next, named as in `models`, which may contain `*`."""
     pool: Pool
     intercept: tuple[str, ...]
-    """Hosts whose TLS we open; lower case."""
+    """Hosts whose TLS we decrypt; lower case."""
     max_attempts: int
     open: bool
     """Whether other machines may connect without a key."""
@@ -70,18 +70,18 @@ class Profile:
     """Warnings to log at start."""
 
     def target(self, model: str) -> targets.Target | None:
-        """The target that a client's model name stands for; it may be unusable (`missing`)."""
-        found = self.models.find(model)
-        if found is None:
+        """The target for a client's model name; None if there is none. It may be unusable (`missing`)."""
+        entry = self.models.find(model)
+        if entry is None:
             return None
-        target, kept = found
+        target, kept = entry
         if not kept:
             return target
         name = patterns.fill(target.model, kept)
         return targets.Target(target.provider, name) if name else None
 
     def candidates(self, model: str) -> list[Candidate]:
-        """The model itself and its fallbacks, in the order in which they are asked."""
+        """The model itself and its fallbacks, in the order in which they are tried."""
         names = [model]
         if rule := self.fallbacks.find(model):
             templates, kept = rule
@@ -118,11 +118,11 @@ class Profile:
 
 
 def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
-    """The profile in a file's text, or in a LiteLLM config's; `source` is the file's path.
+    """Parse the text of a profile or a LiteLLM config; `source` is the file's path.
 
     Raises:
         ValueError: `<source>: line <number>: <key path>: expected <what>, got <repr>`, on one line,
-            without the line where none is known.
+            without the line if it is unknown.
     """
     try:
         root = document(text, environ)
@@ -135,7 +135,7 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
 
 
 def document(text: str, environ: Mapping[str, str]) -> values.Value:
-    """What stands in a profile's or a LiteLLM config's text, before any check of what it means.
+    """The content of a profile or a LiteLLM config, before checking what it means.
 
     Raises:
         ValueError: as `yaml_loader.load`.
@@ -187,7 +187,7 @@ def locate(name: str, folder: Path) -> Path:
 def environment(
     directory: Path, environ: Mapping[str, str], *, name: str = ".env"
 ) -> dict[str, str]:
-    """`environ` over the variables in the directory's `.env`, where there is one."""
+    """The variables in the directory's `.env`, if there is one, overridden by `environ`."""
     path = directory / name
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace")
@@ -196,7 +196,7 @@ def environment(
     except OSError as e:
         logger.warning(f"Cannot read {path}: {e.strerror}")
         text = ""
-    # Without interpolation: it would ask os.environ, and a key may hold a `$`.
+    # Without interpolation, which would read os.environ, and break a key that contains a `$`.
     values = dotenv.dotenv_values(stream=StringIO(text), interpolate=False)
     return {**{name: value for name, value in values.items() if value is not None}, **environ}
 
@@ -228,7 +228,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         open=root["open"].boolean(False),
         warnings=(
             *warnings,
-            *_doubts(known.values()),
+            *_warnings(known.values()),
             *(f"pool.tokens: ${{{name}}} is not set." for name in root["pool"]["tokens"].unset()),
             *_unused(fallbacks, models),
         ),
@@ -290,16 +290,16 @@ def _host(at: values.Value) -> str:
     return host
 
 
-def _doubts(known: Iterable[targets.Provider]) -> list[str]:
-    doubts = []
+def _warnings(known: Iterable[targets.Provider]) -> list[str]:
+    warnings = []
     for provider in known:
         if provider.missing:
-            doubts.append(f"Provider {provider.name} cannot be used: {provider.unset}.")
+            warnings.append(f"Provider {provider.name} cannot be used: {provider.unset}.")
         if provider.api_key and provider.auth not in ("bearer", "x-api-key"):
-            doubts.append(
+            warnings.append(
                 f"Provider {provider.name} has an api_key that auth: {provider.auth} does not use."
             )
-    return doubts
+    return warnings
 
 
 def _unused(fallbacks: Iterable[str], models: patterns.Table[targets.Target]) -> list[str]:

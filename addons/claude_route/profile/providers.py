@@ -122,7 +122,7 @@ def read(name: str, value: values.Value) -> targets.Provider:
 
 
 def is_host(text: str) -> bool:
-    """Whether a text in lower case is a host's name or address, an IPv6 one without brackets."""
+    """Whether a lower-case text is a host name or an IP address, IPv6 without brackets."""
     if HOST.fullmatch(text):
         return True
     try:
@@ -133,7 +133,7 @@ def is_host(text: str) -> bool:
 
 
 def _address(at: values.Value, api: str) -> Address:
-    if at.raw is None:  # it names an unset variable
+    if at.raw is None:  # it refers to an unset variable
         return Address("", "", "", 0, "")
     expected = "an http(s) URL with only host, port and path"
     text = at.text(expected=expected)

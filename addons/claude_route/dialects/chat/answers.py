@@ -1,4 +1,4 @@
-"""A Chat Completions answer as a Messages answer; what whole and streamed answers have in common."""
+"""Translates a Chat Completions answer to a Messages answer. Also used for streamed answers."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ STOPS = {
     "model_length": "max_tokens",
     "content_filter": "refusal",
 }
-"""finish_reason: stop_reason; any other is the end of the turn."""
+"""finish_reason -> stop_reason. Any other is `end_turn`."""
 
 
 def is_object(text: str) -> bool:
-    """Whether a tool call's arguments are there in full."""
+    """Whether a tool call's arguments are complete."""
     try:
         msgspec.json.decode(text, type=dict[str, msgspec.Raw])
     except rawjson.REFUSALS:
@@ -44,7 +44,7 @@ def arguments(text: str) -> bytes:
         return text.encode()
     try:
         value = _loose(text)
-        # Some models write JSON in a string.
+        # Some models put the JSON into a string.
         value = _loose(value) if isinstance(value, str) else value
     except ValueError:
         return b"{}"
@@ -52,10 +52,10 @@ def arguments(text: str) -> bytes:
 
 
 def _loose(text: str) -> Any:
-    """JSON that may have line feeds in its strings, which some models leave as they are.
+    """Parse JSON that may contain line feeds in its strings, which some models don't escape.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it isn't JSON.
     """
     try:
         return json.loads(text, strict=False)
@@ -64,7 +64,7 @@ def _loose(text: str) -> Any:
 
 
 def _is_cut(text: str) -> bool:
-    """Whether arguments stop in the midst of something."""
+    """Whether arguments are cut off."""
     try:
         _loose(text)
     except ValueError:
@@ -77,7 +77,7 @@ class Asked:
     """What translating an answer requires from its request."""
 
     model: str
-    """The name that the client asked for, and is answered with."""
+    """The client's name for the model, which the answer repeats."""
     provider: targets.Provider
     names: tool_names.Names
     stops: tuple[str, ...]
@@ -86,8 +86,8 @@ class Asked:
     new_id: Callable[[], str]
     """Returns new unique letters and digits."""
 
-    def head(self) -> dict[str, Any]:
-        """An answer's fields besides its content and how it ended."""
+    def envelope(self) -> dict[str, Any]:
+        """The fields of an answer besides its content and its ending."""
         return {
             "id": f"msg_{self.new_id()}",
             "type": "message",
@@ -102,14 +102,14 @@ class Asked:
 
     @property
     def tags(self) -> bool:
-        """Whether signatures carry the provider's tag, and what the provider requires back."""
+        """Whether signatures contain the provider's tag, and what the provider requires back."""
         return self.provider.thinking.responses == "tag"
 
     def signature(self, payload: str) -> str:
         return thinking.tag(self.provider.name) + payload if self.tags else ""
 
     def call_block(self, call: completions.ToolCall, used: set[str]) -> dict[str, Any]:
-        """The tool_use block of a call, its input still empty; its id is added to those used."""
+        """The tool_use block of a call, with an empty input. Adds its id to `used`."""
         id = tool_names.carried(call.id) if call.id else ""
         if not id or id in used or id in self.ids:
             id = f"toolu_{self.new_id()}"
@@ -135,10 +135,10 @@ def stop(
 
 
 def translate(body: bytes, asked: Asked) -> bytes:
-    """A whole answer.
+    """Translate a whole answer.
 
     Raises:
-        ValueError: the body is none; an error that came with status 200 is none either.
+        ValueError: the body isn't an answer, or is an error with status 200.
     """
     completion = completions.read(body)
     if completion.failed():
@@ -156,24 +156,24 @@ def translate(body: bytes, asked: Asked) -> bytes:
     )
     content = content or [{"type": "text", "text": requests.EMPTY}]
     counted = {"usage": completions.usage(completion) or completions.NO_USAGE}
-    return msgspec.json.encode(asked.head() | {"content": content} | ending | counted)
+    return msgspec.json.encode(asked.envelope() | {"content": content} | ending | counted)
 
 
 def _calls(message: completions.Delta) -> Iterator[completions.ToolCall]:
-    """The calls that have a name; no other can be made."""
+    """The calls that have a name: a call without one can't be made."""
     return (call for call in completions.tool_calls(message) if call.name)
 
 
 def _blocks(message: completions.Delta, asked: Asked) -> Iterator[dict[str, Any]]:
     texts = dict(completions.pieces(message))
-    thought, said = texts.get("thinking", ""), texts.get("text", "")
-    found: list[dict[str, Any]] = []
-    reasoning.merge(found, completions.details(message))
-    if (thought.strip() and not asked.strips) or (asked.tags and reasoning.sealed(found)):
-        signature = asked.signature(reasoning.payload(completions.form(message), found))
+    thought, text = texts.get("thinking", ""), texts.get("text", "")
+    details: list[dict[str, Any]] = []
+    reasoning.merge(details, completions.details(message))
+    if (thought.strip() and not asked.strips) or (asked.tags and reasoning.sealed(details)):
+        signature = asked.signature(reasoning.payload(completions.form(message), details))
         yield {"type": "thinking", "thinking": thought, "signature": signature}
-    if said.strip():
-        yield {"type": "text", "text": said}
+    if text.strip():
+        yield {"type": "text", "text": text}
     used: set[str] = set()
     for call in _calls(message):
         block = asked.call_block(call, used)

@@ -1,4 +1,4 @@
-"""The messages of a Chat Completions request as blocks of Messages, for people to read."""
+"""Translates the messages of a Chat Completions request to Messages blocks, for display."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from claude_route.wire import rawjson
 
 
 def of_message(message: dict[str, Any]) -> list[fold.Block]:
-    """The blocks that a message of Chat Completions would be in Messages."""
+    """A Chat Completions message as Messages blocks."""
     content = [of_part(part) for part in fold.listed(message.get("content"))]
     if message.get("role") == "tool":
         id = message.get("tool_call_id")
         return [{"type": "tool_result", "tool_use_id": id, "content": content}]
     thought = message.get("reasoning_content") or message.get("reasoning")
-    found: list[fold.Block] = []
+    blocks: list[fold.Block] = []
     if isinstance(thought, str) and thought:
-        found.append({"type": "thinking", "thinking": thought})
-    found += content
+        blocks.append({"type": "thinking", "thinking": thought})
+    blocks += content
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):
-            found.append(_call(call))
-    return found
+            blocks.append(_call(call))
+    return blocks
 
 
 def of_part(part: fold.Block) -> fold.Block:
-    """A part of a user's message that isn't text."""
+    """A part of a message as a Messages block."""
     kind = part.get("type")
     if kind == "image_url":
         image = part.get("image_url")

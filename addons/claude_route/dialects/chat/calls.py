@@ -1,4 +1,4 @@
-"""The tool calls of a stream, put together from their pieces."""
+"""Assembles the tool calls of a stream from their pieces."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import completions
 
 EMPTY = "{}"
-"""What some say first of a call whose arguments come after it."""
+"""Some providers begin a call with these arguments, and send the real ones later."""
 
 
 class Call:
-    """A tool call as far as it has come."""
+    """A tool call, as far as it has arrived."""
 
     def __init__(self) -> None:
         self.id = ""
@@ -21,32 +21,33 @@ class Call:
         self.extra_content: Any = None
         self.arguments: list[str] = []
         self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
-        """waiting: for its block; held: its block is open, but its arguments don't look like an object,
-        or are an empty one so far, so they go out at its end, put right; live: they go out as they come."""
+        """waiting: for its block. held: its block is open, but its arguments so far aren't the beginning
+        of an object, or are an empty one, so they are repaired and sent at its end. live: its arguments
+        are sent as they arrive."""
 
     def wait(self) -> None:
-        """It stands in line for its block."""
+        """The call waits for its block."""
         self.state = "waiting"
 
     def open(self) -> str:
-        """Its block opens: what of its arguments goes out at once."""
+        """Its block opens. Returns the arguments to send at once."""
         self.state = "held"
         return self._enlivened()
 
     def grown(self, text: str) -> str:
-        """What goes out now that these arguments have been added."""
+        """These arguments were added. Returns what to send now."""
         if self.state == "held":
             return self._enlivened()
         return text if self.state == "live" else ""
 
     def close(self) -> str:
-        """Its block closes: what of its arguments has not gone out yet."""
-        left = answers.arguments(self.text()).decode() if self.state == "held" else ""
+        """Its block closes. Returns the arguments that have not been sent yet."""
+        rest = answers.arguments(self.text()).decode() if self.state == "held" else ""
         self.state = "closed"
-        return left
+        return rest
 
     def _enlivened(self) -> str:
-        # As they came: the next piece may begin with the other half of what this ends with.
+        # Not joined(): the next piece may begin with the second half of a surrogate pair.
         text = "".join(self.arguments)
         if not text.lstrip().startswith("{") or text == EMPTY:
             return ""
@@ -58,12 +59,12 @@ class Call:
         return completions.joined("".join(self.arguments))
 
     def is_complete(self) -> bool:
-        """Whether all its arguments are there: nothing can come after an object."""
+        """Whether its arguments are complete: nothing can follow an object."""
         last = self.arguments[-1] if self.arguments else ""
         return last.rstrip().endswith("}") and answers.is_object(self.text())
 
     def can_start(self) -> bool:
-        """Whether its block can; an id may be late, or never come."""
+        """Whether its block can open. The id may arrive late, or never."""
         return bool(self.name) and (bool(self.id) or self.is_complete())
 
 
@@ -75,12 +76,12 @@ class Calls:
         self._by_index: dict[int, Call] = {}
 
     def add(self, piece: completions.ToolCall) -> tuple[Call, str]:
-        """The call that a piece belongs to, and what the piece adds to its arguments."""
+        """Add a piece. Returns the call that it belongs to, and what it adds to the arguments."""
         call = self.find(piece)
         call.id = call.id or piece.id or ""
         call.extra_content = call.extra_content or piece.extra_content
         if piece.name and call.name and call.is_complete():
-            # All of it is said once more.
+            # The provider repeats the whole call.
             return call, ""
         call.name = call.name or piece.name
         text = piece.arguments()
@@ -97,23 +98,23 @@ class Calls:
         complete calls.
         """
         if piece.index is not None:
-            found = self._by_index.get(piece.index)
+            call = self._by_index.get(piece.index)
         elif piece.id:
-            found = next((call for call in self.all if call.id == piece.id), None)
+            call = next((other for other in self.all if other.id == piece.id), None)
         else:
-            found = self.all[-1] if self.all else None
-        if found and piece.name and found.name and _begins_another(piece, found):
-            found = None
-        if found is None:
-            found = Call()
-            self.all.append(found)
+            call = self.all[-1] if self.all else None
+        if call and piece.name and call.name and _begins_another(piece, call):
+            call = None
+        if call is None:
+            call = Call()
+            self.all.append(call)
             if piece.index is not None:
-                self._by_index[piece.index] = found
-        return found
+                self._by_index[piece.index] = call
+        return call
 
 
 def _begins_another(piece: completions.ToolCall, call: Call) -> bool:
-    """Whether a piece with a name begins a call of its own, rather than say a call's name again."""
+    """Whether a piece with a name begins another call, as opposed to repeating this call's name."""
     if piece.name != call.name:
         return True
     if not call.is_complete():

@@ -1,4 +1,4 @@
-"""What Chat Completions providers send: whole answers and chunks, in all the shapes that they give them."""
+"""Parses what Chat Completions providers send: whole answers and chunks, in all their variants."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from claude_route.wire import rawjson
 class Function(msgspec.Struct, gc=False):
     name: str | None = None
     arguments: Any = None
-    """A string of JSON; some servers give the object itself."""
+    """A string of JSON; some servers send the object itself."""
 
 
 class ToolCall(msgspec.Struct, gc=False):
@@ -28,7 +28,7 @@ class ToolCall(msgspec.Struct, gc=False):
     id: str | None = None
     function: Function | None = None
     extra_content: Any = None
-    """Gemini's thought signature, which it wants back."""
+    """Gemini's thought signature, which it requires back."""
 
     @property
     def name(self) -> str:
@@ -42,7 +42,7 @@ class ToolCall(msgspec.Struct, gc=False):
 
 
 class Delta(msgspec.Struct):
-    """A whole answer's `message`, or what a chunk adds to it."""
+    """The `message` of a whole answer, or the `delta` of a chunk."""
 
     content: Any = None
     """A string, or a list of parts."""
@@ -77,7 +77,7 @@ class Completion(msgspec.Struct):
     detail: Any = None
 
     def failed(self) -> bool:
-        """Whether it is an error, which comes with status 200 too once the answer has begun."""
+        """Whether it is an error. Once an answer has begun, errors arrive with status 200."""
         if self.error or "error" in (self.object, self.type):
             return True
         if self.choices is None and (self.message or self.detail):
@@ -87,15 +87,16 @@ class Completion(msgspec.Struct):
 
 
 def read(data: bytes) -> Completion:
-    """A whole answer or a chunk.
+    """Parse a whole answer or a chunk.
 
     Raises:
-        ValueError: it is no JSON object, or not of this form.
+        ValueError: it isn't a JSON object, or not of this form.
     """
     try:
         return rawjson.decode_mended(data, Completion)
     except ValueError:
-        # Text is decoded so, says the standard for events; a whole answer may begin with a mark, too.
+        # The standard for events requires lenient decoding. A whole answer may begin with a byte order
+        # mark.
         text = data.decode("utf-8-sig", "replace").encode()
         if text == data:
             raise
@@ -103,8 +104,8 @@ def read(data: bytes) -> Completion:
 
 
 def read_chunk(data: bytes) -> Completion:
-    """The same for a chunk, but what its texts have of a surrogate pair is kept: the provider may have
-    cut between the halves, so that the other is in the chunk before or after.
+    """Parse a chunk like read(), but keep lone halves of surrogate pairs in its texts: the provider may
+    have cut between the halves, so that the other half is in the chunk before or after.
 
     Raises:
         ValueError: as read().
@@ -124,7 +125,7 @@ def read_chunk(data: bytes) -> Completion:
 
 
 def _halve(delta: Delta, halved: Delta) -> None:
-    """Give a delta the texts of the same delta with halves in it."""
+    """Replace a delta's texts by those of `halved`, the same delta with lone halves in it."""
     for field in ("content", "reasoning_content", "reasoning", "reasoning_details", "refusal"):
         setattr(delta, field, getattr(halved, field))
     for call, other in zip(tool_calls(delta), tool_calls(halved), strict=True):
@@ -133,7 +134,7 @@ def _halve(delta: Delta, halved: Delta) -> None:
 
 
 def joined(text: str) -> str:
-    """The text with the halves of surrogate pairs that have met as one, and U+FFFD for any other."""
+    """The text with adjacent halves of surrogate pairs joined, and U+FFFD for any other half."""
     try:
         text.isascii() or text.encode()
     except UnicodeEncodeError:
@@ -149,7 +150,8 @@ class Piece(NamedTuple):
 
 
 def pieces(delta: Delta) -> Iterator[Piece]:
-    """The reasoning and the text of a message or chunk, whatever they are called; none is empty."""
+    """The reasoning and the text of a message or chunk, whatever their fields are called. No piece is
+    empty."""
     content = delta.content
     parts = content if isinstance(content, list) else ()
     thought = (
@@ -160,19 +162,19 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     )
     if thought:
         yield Piece("thinking", thought)
-    said = _string(content) or "".join(_part_text(part) for part in parts)
-    said += _string(delta.refusal)
-    if said:
-        yield Piece("text", said)
+    text = _string(content) or "".join(_part_text(part) for part in parts)
+    text += _string(delta.refusal)
+    if text:
+        yield Piece("text", text)
 
 
 def details(delta: Delta) -> list[Any]:
-    """The reasoning_details, for what is in them besides text."""
+    """The reasoning_details, which contain more than text."""
     return delta.reasoning_details if isinstance(delta.reasoning_details, list) else []
 
 
 def form(delta: Delta) -> reasoning.Form:
-    """Where the reasoning stood."""
+    """The field that contained the reasoning."""
     if _string(delta.reasoning_content):
         return "reasoning_content"
     return "reasoning" if _string(delta.reasoning) else "parts"
@@ -191,7 +193,7 @@ def _part_text(part: Any) -> str:
 
 
 def tool_calls(message: Delta) -> list[ToolCall]:
-    """The calls of a message or chunk, the one of the older kind too."""
+    """The tool calls of a message or chunk, including the older `function_call`."""
     calls = message.tool_calls or []
     if message.function_call is not None:
         calls = [*calls, ToolCall(index=-1, function=message.function_call)]
@@ -199,22 +201,22 @@ def tool_calls(message: Delta) -> list[ToolCall]:
 
 
 def usage(completion: Completion) -> dict[str, int] | None:
-    """The tokens that a completion says it took, wherever it says so, as a message says it."""
+    """The usage that a completion reports, in whichever field, in the form of a Messages answer."""
     choices = completion.choices or ()
     groq = completion.x_groq if isinstance(completion.x_groq, dict) else {}
-    found = (
+    reported = (
         completion.usage or groq.get("usage") or next((c.usage for c in choices if c.usage), None)
     )
-    if not isinstance(found, dict):
+    if not isinstance(reported, dict):
         return None
-    details = found.get("prompt_tokens_details")
+    details = reported.get("prompt_tokens_details")
     details = details if isinstance(details, dict) else {}
-    prompt = _count(found.get("prompt_tokens"))
-    elsewhere = (_count(found.get(name)) for name in quirks.CACHED_TOKENS)
+    prompt = _count(reported.get("prompt_tokens"))
+    elsewhere = (_count(reported.get(name)) for name in quirks.CACHED_TOKENS)
     cached = _count(details.get("cached_tokens")) or next(filter(None, elsewhere), 0)
     written = _count(details.get("cache_write_tokens"))
     output = quirks.output_tokens(
-        prompt, _count(found.get("completion_tokens")), _count(found.get("total_tokens"))
+        prompt, _count(reported.get("completion_tokens")), _count(reported.get("total_tokens"))
     )
     return {
         "input_tokens": max(prompt - cached - written, 0),
@@ -225,13 +227,13 @@ def usage(completion: Completion) -> dict[str, int] | None:
 
 
 def counted(completion: Completion) -> tokens.Usage | None:
-    """The same as a client of the Messages API reads it."""
+    """The usage that a completion reports."""
     fields = usage(completion)
     return messages_usage.read(fields) if fields else None
 
 
 def counted_in(body: bytes) -> tokens.Usage | None:
-    """The same of a whole answer."""
+    """The usage that a whole answer reports."""
     try:
         return counted(read(body))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Chat Completions, as OpenAI and those who follow it serve it.
+"""Chat Completions, as OpenAI and compatible providers offer it.
 
 https://platform.openai.com/docs/api-reference/chat
 """
@@ -85,10 +85,10 @@ class Chat:
 def call(
     request: requests.Request, target: targets.Target, new_id: Callable[[], str] = _new_id
 ) -> Call:
-    """The request for a target; `new_id` makes letters and digits that nobody had before.
+    """The request for a target. `new_id` returns new unique letters and digits.
 
     Raises:
-        ValueError: the body is no Messages request.
+        ValueError: the body isn't a Messages request.
     """
     translated = translation.translate(request, target)
     asked = answers.Asked(

@@ -1,4 +1,4 @@
-"""Errors of Chat Completions providers, in all the shapes that they give them."""
+"""Translates errors of Chat Completions providers, in all their variants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from claude_route.dialects import errors
 
 
 def translate(status: int, body: bytes) -> errors.Error:
-    """An error in Anthropic's terms; `status` is below 400 for an error amid an answer."""
+    """An error in Anthropic's form. A status below 400 means an error in the middle of an answer."""
     error = _error(body)
     code, message = errors.explained(error, body)
     message = error_body.clean(message) or errors.wordless(status)
@@ -19,20 +19,20 @@ def translate(status: int, body: bytes) -> errors.Error:
 
 
 def _error(body: bytes) -> dict[str, Any]:
-    """The error in a body, empty where it is no object: under `error`, in its first choice, or all of it."""
+    """The error in a body: its `error`, that of its first choice, or all of it. Empty if it isn't an object."""
     try:
-        found = error_body.loads(body)
+        value = error_body.loads(body)
     except ValueError:
         return {}
     # Gemini wraps its error in a list.
-    if isinstance(found, list) and found:
-        found = found[0]
-    if not isinstance(found, dict):
+    if isinstance(value, list) and value:
+        value = value[0]
+    if not isinstance(value, dict):
         return {}
-    choices = found.get("choices")
+    choices = value.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    for place in (found, choice):
+    for place in (value, choice):
         if isinstance(place, dict) and isinstance(place.get("error"), dict):
             error: dict[str, Any] = place["error"]
             return error
-    return found
+    return value

@@ -1,4 +1,4 @@
-"""The top-level fields of a Messages request, taken one by one, so that what nobody took can be named."""
+"""The top-level fields of a Messages request, taken one by one, so that the rest can be reported."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from claude_route.wire import rawjson
 
 
 class Fields:
-    """A request's fields, each to be taken once."""
+    """A request's fields. Each can be taken once."""
 
     def __init__(self, fields: Mapping[str, msgspec.Raw]) -> None:
         self._left = dict(fields)
         self._dropped: dict[str, None] = {}
 
     def take(self, field: str, type: Any, default: Any = None) -> Any:
-        """The field, or the default where it is absent or null.
+        """Take a field; returns the default if it is absent or null.
 
-        Of an object, what its struct doesn't know is dropped.
+        If `type` is a struct, the fields that it doesn't have are dropped.
 
         Raises:
-            ValueError: it is not of the type.
+            ValueError: the field is of another type.
         """
         raw = self._left.pop(field, None)
         if raw is None or raw == rawjson.NULL:
@@ -36,9 +36,9 @@ class Fields:
         return value
 
     def drop(self, path: str) -> None:
-        """Remember that what stands at the path does not go on."""
+        """Remember that the value at this key path is not sent."""
         self._dropped[path] = None
 
     def dropped(self) -> tuple[str, ...]:
-        """The paths of all that doesn't go on, once each: for a log, so without content."""
+        """The key paths of all values that are not sent, each once, without content, for the log."""
         return (*self._dropped, *self._left)

@@ -1,4 +1,4 @@
-"""A completion put together from what there is of it, as blocks of Messages."""
+"""Assembles a Chat Completions answer, as Messages blocks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from claude_route.wire import sse
 
 
 class Fold(fold.Fold):
-    """Puts a stream together. Blocks are known by their kind, `text` or `thinking`, or their call."""
+    """Assembles a stream. The keys of blocks are `text`, `thinking`, or the call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Fold(fold.Fold):
         elif "ping" in (chunk.type, event.name):
             self._answer.pings += 1
         elif chunk.choices is not None:
-            self._head(event.data, chunk)
+            self._read_header(event.data, chunk)
             for choice in chunk.choices:
                 if choice.delta is not None:
                     self._add(choice.delta)
@@ -38,15 +38,15 @@ class Fold(fold.Fold):
         return True
 
     def whole(self, body: bytes) -> None:
-        """Takes a completion that isn't streamed. Raises ValueError."""
+        """Read a completion that isn't streamed. Raises ValueError if it is malformed."""
         completion = completions.read(body)
-        self._head(body, completion)
+        self._read_header(body, completion)
         for choice in completion.choices or ():
             if choice.message is not None:
                 self._add(choice.message)
         self._answer.complete = True
 
-    def _head(self, data: bytes, completion: completions.Completion) -> None:
+    def _read_header(self, data: bytes, completion: completions.Completion) -> None:
         answer = self._answer
         if not answer.model:
             fields = rawjson.decode_mended(data, dict[str, Any])
@@ -70,14 +70,14 @@ class Fold(fold.Fold):
 
 
 def stream(wire: bytes) -> fold.Answer:
-    """What a stream's bytes say."""
+    """The answer in a stream, as far as it has arrived."""
     folding = Fold()
     folding.feed(wire)
     return folding.answer()
 
 
 def body(whole: bytes) -> fold.Answer:
-    """A whole answer: a completion or an error.
+    """The answer in a whole body: a completion or an error.
 
     Raises:
         ValueError: it is neither.

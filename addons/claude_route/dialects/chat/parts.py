@@ -1,4 +1,4 @@
-"""Content blocks of Messages as parts of a Chat Completions message."""
+"""Translates Messages content blocks to parts of a Chat Completions message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Part = str | dict[str, Any]
 
 
 class Block(msgspec.Struct, gc=False):
-    """A content block of any kind: `type` says which of the fields it has."""
+    """A content block of any kind; its fields depend on `type`."""
 
     type: str
     text: str | None = None
@@ -51,14 +51,14 @@ _source = msgspec.json.Decoder(Source)
 
 
 class Parts:
-    """Makes the parts; names with `drop` what has none."""
+    """Translates blocks. Reports to `drop` what has no equivalent."""
 
     def __init__(self, names: tool_names.Names, drop: Callable[[str], None]) -> None:
         self._names = names
         self._drop = drop
 
     def result(self, block: Block) -> tuple[str, list[Part]]:
-        """A result as text, and what of it isn't text for the user's message after it."""
+        """A tool result as text, and its parts that aren't text, for the user message that follows."""
         texts: list[str] = []
         media: list[Part] = []
         for part in self._nested(block.content):
@@ -92,12 +92,12 @@ class Parts:
                 return self._document(block)
             case "search_result":
                 source = msgspec.json.decode(block.source, type=str)
-                found = [part for part in self._nested(block.content) if isinstance(part, str)]
-                return ["\n".join([f"[Search result: {block.title}, {source}]", *found])]
+                texts = [part for part in self._nested(block.content) if isinstance(part, str)]
+                return ["\n".join([f"[Search result: {block.title}, {source}]", *texts])]
             case "tool_reference":
                 return [f"[The tool {self._names.sent(block.tool_name or '')} can be called now]"]
             case "tool_addition" | "tool_removal":
-                # The tools that are sent are as these left them.
+                # `tools.read` has applied them to the tools.
                 return []
             case _:
                 return [self.other(block)]
@@ -115,26 +115,26 @@ class Parts:
     def _document(self, block: Block) -> list[Part]:
         source = _source.decode(block.source)
         title = block.title or "document"
-        head = f"[Document: {title}]"
+        heading = f"[Document: {title}]"
         if block.context:
-            head += f"\n{block.context}"
+            heading += f"\n{block.context}"
         if source.type == "base64":
             data = f"data:{source.media_type};base64,{source.data}"
-            return [head, {"type": "file", "file": {"filename": title, "file_data": data}}]
+            return [heading, {"type": "file", "file": {"filename": title, "file_data": data}}]
         if source.type == "text":
-            return [f"{head}\n{source.data}"]
+            return [f"{heading}\n{source.data}"]
         if source.type == "content":
             inner = source.content
             if isinstance(inner, str):
-                return [f"{head}\n{inner}"]
-            return [head, *(part for block in inner for part in self.of(block))]
+                return [f"{heading}\n{inner}"]
+            return [heading, *(part for block in inner for part in self.of(block))]
         if source.type == "url":
-            return [f"{head}\n{source.url}"]
+            return [f"{heading}\n{source.url}"]
         self._drop(f"messages[].content[].source.{source.type}")
-        return [f"{head}\n[It cannot be shown here]"]
+        return [f"{heading}\n[It cannot be shown here]"]
 
     def other(self, block: Block) -> str:
-        """A block that has no equal here: what can be read of it, as text."""
+        """A block without an equivalent: its readable content as text."""
         if not block.content or block.content == rawjson.NULL:
             self._drop(f"messages[].content[].{block.type}")
             return ""
@@ -153,7 +153,7 @@ class Parts:
 
 
 def content(parts: list[Part]) -> str | list[dict[str, Any]]:
-    """A message's content: a plain string where it can be, which every server takes."""
+    """A message's content. A plain string if possible, because every server accepts one."""
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
         return "\n\n".join(texts) or requests.EMPTY
@@ -161,7 +161,7 @@ def content(parts: list[Part]) -> str | list[dict[str, Any]]:
 
 
 def _readable(value: Any) -> Any:
-    """A server tool's result without what is encrypted or not text."""
+    """A server tool's result without parts that are encrypted or aren't text."""
     if isinstance(value, list):
         return [_readable(item) for item in value]
     if isinstance(value, dict):

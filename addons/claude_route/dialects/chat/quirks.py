@@ -1,9 +1,9 @@
-"""What a provider or a model wants, or says, otherwise than Chat Completions has it.
+"""Where providers and models depart from Chat Completions.
 
-A quirk of one is a field of `Quirks`, given to it in `of` as far as its name and host show it. What one
-wants and no other minds, and what one says that no other means otherwise, is a constant, for all of them:
-a gateway's host and model name do not show who is behind it. (How each words its errors is in `errors`
-and `overflow` of `dialects`, for the same reason.)
+A quirk of some models is a field of `Quirks`, which `of` sets by their name and host. A quirk that does
+no harm elsewhere is a constant and applies to all: a gateway's host and model name don't show which
+provider it calls. (For the same reason `dialects.errors` and `dialects.overflow` know the error messages
+of all providers.)
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ REFUSED_IN_SCHEMAS = ("$schema",)
 """Keys at the top of a tool's schema that Gemini refuses."""
 
 CACHED_TOKENS = ("prompt_cache_hit_tokens", "cached_tokens")
-"""How DeepSeek and Kimi name the cached tokens of a prompt, which others count in its details."""
+"""The names of DeepSeek and Kimi for cached prompt tokens, which others report in
+prompt_tokens_details."""
 
 LEAST_SCHEMA: dict[str, Any] = {"type": "object", "properties": {}}
-"""What a schema has at the least: OpenAI refuses an object without properties."""
+"""The minimum of a schema: OpenAI refuses an object without properties."""
 
 
 class Quirks(NamedTuple):
     reasons: bool = False
-    """An OpenAI reasoning model: `developer` and max_completion_tokens, and it refuses temperature,
+    """An OpenAI reasoning model: it uses `developer` and max_completion_tokens, and refuses temperature,
     top_p and stop."""
     effort: bool = True
-    """Takes reasoning_effort; OpenAI's older models refuse it, and Mistral most values of it."""
+    """Whether it accepts reasoning_effort. OpenAI's older models refuse it, and Mistral refuses most of
+    its values."""
     least: Literal["none", "minimal", "low"] = "low"
-    """The least reasoning_effort that it takes."""
+    """The lowest reasoning_effort that it accepts."""
     ids: Literal["any", "openai", "mistral"] = "any"
     in_turn: bool = False
-    """Wants a word of the assistant's between the results of tools and what the user says."""
+    """Whether it requires an assistant message between tool results and a user message."""
     refused: tuple[str, ...] = ()
     """Fields that it refuses, whatever the model."""
     gemini: bool = False
-    """Refuses a tool call of its own without its thought signature, and a result without the name of
-    its tool."""
+    """Whether it requires the thought signature in its own tool calls, and the tool's name in results."""
 
     @property
     def foreign_call(self) -> dict[str, Any] | None:
-        """The extra_content of a call that another model made, as Google documents it for Gemini."""
+        """The extra_content for a call that another model made, as Google documents it for Gemini."""
         if not self.gemini:
             return None
         return {"google": {"thought_signature": "skip_thought_signature_validator"}}
 
     def call_id(self, id: str) -> str:
-        """A tool call's id as this model takes it."""
+        """A tool call's id in a form that this model accepts."""
         own = tool_names.carried_off(id)
         # "must be a-z, A-Z, 0-9, with a length of 9"
         if self.ids == "mistral" and not (len(own) == 9 and own.isalnum() and own.isascii()):
@@ -89,5 +90,5 @@ def _least(model: str) -> Literal["none", "minimal", "low"]:
 
 
 def output_tokens(prompt: int, completion: int, total: int) -> int:
-    """What was written: xAI and Gemini count what was thought in the total only."""
+    """The output tokens. xAI and Gemini count thinking only in the total."""
     return max(completion, total - prompt) if prompt else completion

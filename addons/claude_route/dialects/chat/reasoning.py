@@ -1,4 +1,4 @@
-"""Reasoning of Chat Completions as thinking blocks, and back to the provider that made it.
+"""Translates reasoning to thinking blocks, and back for the provider that made it.
 
 Providers use different names for it, and require it back under the same name. The block's signature
 records the name, after the tag with the provider.
@@ -18,20 +18,20 @@ import msgspec
 from claude_route.wire import rawjson
 
 Form = Literal["reasoning_content", "reasoning", "parts"]
-"""Where plain reasoning stood: in a field of that name, or (Mistral) among the parts of the content."""
+"""Where plain reasoning was: in the field of that name or, for Mistral, among the parts of the content."""
 
 _FORMS: tuple[Form, ...] = ("reasoning", "parts")
-"""The forms that a signature names; it says nothing of the commonest."""
+"""The forms that a signature records. It leaves out the most common one."""
 
-# The kind of a reasoning detail of our own, for what Gemini wants back with a tool call.
+# The type of a reasoning detail of our own, for what Gemini requires back with a tool call.
 _CALL = "tool_call.extra_content"
 
 
 def payload(form: Form, details: list[dict[str, Any]]) -> str:
-    """What a signature says after the tag.
+    """The part of a signature after the tag.
 
-    OpenRouter's reasoning_details are kept whole where they are signed or encrypted: a provider behind
-    it refuses them altered. Where they only repeat the text, the text is enough.
+    It contains OpenRouter's reasoning_details unchanged if they are signed or encrypted: the provider
+    that it calls refuses them if altered. If they only repeat the text, the text suffices.
     """
     if sealed(details):
         return base64.b64encode(_encoded(details)).decode()
@@ -44,13 +44,13 @@ def _encoded(details: list[dict[str, Any]]) -> bytes:
     try:
         return msgspec.json.encode(details, order="sorted")
     except UnicodeEncodeError:
-        # There are halves of surrogate pairs in it: as escapes, those that have met are one.
+        # It contains halves of surrogate pairs. Written as escapes, adjacent halves form a pair.
         details = msgspec.json.decode(rawjson.mend(json.dumps(details).encode()))
         return msgspec.json.encode(details, order="sorted")
 
 
 def sealed(details: Iterable[Any]) -> bool:
-    """Whether there is something signed or encrypted among reasoning_details."""
+    """Whether any of the reasoning_details is signed or encrypted."""
     return any(
         isinstance(detail, dict) and (detail.get("data") or detail.get("signature"))
         for detail in details
@@ -58,13 +58,13 @@ def sealed(details: Iterable[Any]) -> bool:
 
 
 def call_payload(id: str, extra_content: Any) -> str:
-    """The same for a block that carries a tool call's extra_content, Gemini's thought signature."""
+    """The payload for a block that carries a tool call's extra_content, Gemini's thought signature."""
     detail = {"type": _CALL, "id": id, "extra_content": extra_content}
     return base64.b64encode(msgspec.json.encode([detail])).decode()
 
 
 def merge(details: list[dict[str, Any]], more: Iterable[Any]) -> None:
-    """Add the reasoning_details of a chunk to those before: the pieces of one have the same index."""
+    """Merge a chunk's reasoning_details into those before. Pieces of the same detail have the same index."""
     for piece in more:
         if not isinstance(piece, dict):
             continue
@@ -97,17 +97,18 @@ def detailed_text(details: Iterable[Any]) -> str:
 
 
 class Thoughts:
-    """The reasoning of one assistant message, on its way back to its provider."""
+    """The reasoning of one assistant message, to be returned to its provider."""
 
     def __init__(self) -> None:
         self.calls: dict[str, Any] = {}
-        """extra_content by the id of its tool call."""
+        """Tool call id -> extra_content."""
         self._texts: list[str] = []
         self._form: Form = "reasoning_content"
         self._details: list[dict[str, Any]] = []
 
     def add(self, text: str, payload: str) -> None:
-        """A thinking block whose signature said `payload` after the tag; \"\" where it had no tag."""
+        """Add a thinking block. `payload` is the part of its signature after the tag; empty without a
+        tag."""
         for form in _FORMS:
             if payload == form:
                 self._form = form
@@ -121,7 +122,7 @@ class Thoughts:
             self._texts.append(text)
 
     def put(self, message: dict[str, Any]) -> None:
-        """Put the reasoning into the assistant message, where its provider had it."""
+        """Put the reasoning into the assistant message, in the form that its provider used."""
         text = "".join(self._texts)
         if self._details:
             unsigned = [{"type": "reasoning.text", "text": text}] if text else []

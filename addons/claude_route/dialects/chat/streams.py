@@ -1,8 +1,8 @@
-"""A streamed Chat Completions answer as a streamed Messages answer.
+"""Translates a streamed Chat Completions answer to a streamed Messages answer.
 
-Chat Completions mixes what it streams at will; the blocks of Messages come one after the other. So text,
-thinking and each tool call become a block when their first bytes are there, and what arrives while a tool
-call isn't finished waits in line until it is.
+Chat Completions may interleave what it streams, but Messages blocks come one after the other. So text,
+thinking and each tool call begin a block with their first bytes, and what arrives while a tool call is
+incomplete is queued until it is complete.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DELTAS = {
     "thinking": (b"thinking_delta", b"thinking"),
     "tool_use": (b"input_json_delta", b"partial_json"),
 }
-"""A block's type: its deltas' type, and the field that holds what they add."""
+"""Block type -> the type of its deltas, and their field with the added text."""
 
 _SIGNATURE = {"text": {}, "thinking": {"signature": ""}}
 
@@ -41,19 +41,19 @@ PING = sse.encode("ping", b'{"type":"ping"}')
 
 @dataclass
 class _Ending:
-    """What the provider has said so far of how its answer ends."""
+    """How the answer ends, as far as the provider has reported it."""
 
     finish: str | None = None
     matched: Any = None
     usage: dict[str, int] | None = None
     summed: bool = False
-    """Whether there was a chunk with nothing but the usage, which is the last."""
+    """Whether a chunk with only the usage has arrived, which is the last one."""
 
 
 class Stream:
     """Implements `dialect.Rewriter`.
 
-    An error that the provider sends ends it, with an `error` event.
+    If the provider sends an error, the stream ends with an `error` event.
     """
 
     def __init__(self, asked: answers.Asked) -> None:
@@ -66,40 +66,40 @@ class Stream:
         self._asked = asked
         self._out: list[bytes] = []
         self._index = -1
-        """Of the block that is open, or was last."""
+        """The index of the open block, or else of the last one."""
         self._open: str | calls.Call = ""
-        """`text`, `thinking` or a call; empty where no block is open."""
+        """The open block: `text`, `thinking` or a call; empty if none is open."""
         self._delta = b""
-        """How a delta's event begins in the open block."""
+        """The beginning of a delta event in the open block."""
         self._half = ""
-        """The first half of a surrogate pair, whose second the open block's next delta may bring."""
-        self._line: list[completions.Piece | calls.Call] = []
-        """What has come while the open call wasn't complete."""
+        """The first half of a surrogate pair; the second may be in the open block's next delta."""
+        self._queue: list[completions.Piece | calls.Call] = []
+        """What has arrived since the open call, which is incomplete."""
         self._blank = {"text": "", "thinking": ""}
-        """White space that has come where no block was open: it opens none."""
+        """White space before a block, which doesn't begin one."""
         self._form: reasoning.Form = "reasoning_content"
         self._details: list[dict[str, Any]] = []
-        """The reasoning_details of the open thinking block, or the next one."""
+        """The reasoning_details of the open thinking block, or else of the next one."""
         self._calls = calls.Calls()
         self._used: set[str] = set()
         self._ending = _Ending()
 
     def feed(self, event: sse.Event) -> bytes:
-        """Whole events for the client, or nothing yet."""
+        """The whole events for the client that follow from this one; may be empty."""
         data = event.data
         if self.complete:
             return b""
         if event.name == "error":
             return self._refused(data)
         if not data or event.name == "ping":
-            # What comments such as OpenRouter's say while it waits, a ping says here.
+            # A comment, such as OpenRouter sends to keep the connection open, becomes a ping.
             return PING if self.begun and not event.name else b""
         if data.strip() == DONE:
             return self._finished()
         try:
             completion = completions.read_chunk(data)
         except ValueError:
-            return self._fail("api_error", "the provider sent an event that is no completion")
+            return self._fail("api_error", "the provider sent an event that is not a completion")
         if completion.failed():
             return self._refused(data)
         self._start()
@@ -110,7 +110,7 @@ class Stream:
         for choice in completion.choices or ():
             delta = choice.delta
             if delta is None and is_silent:
-                # A whole answer; where something was said before, it says that once more.
+                # A whole answer. If something was streamed before, it only repeats that.
                 delta = choice.message
             if delta is not None:
                 self._add(delta)
@@ -120,17 +120,17 @@ class Stream:
             ending.usage = counted
             ending.summed = not completion.choices
             self.meter.usage = messages_usage.read(counted)
-            # Not all send [DONE] after it.
+            # Not all providers send [DONE] after it.
             if had_finished and not self._out and len(self._calls.all) == had_calls:
                 return self._finished()
         return self._flush()
 
     def end(self) -> bytes:
-        """What is missing where the provider's stream has ended."""
+        """The provider has ended the stream. Returns the events that the client still needs."""
         if self.complete:
             return b""
         ending = self._ending
-        if not ending.finish and not ending.summed and (self._index >= 0 or self._line):
+        if not ending.finish and not ending.summed and (self._index >= 0 or self._queue):
             return self.broken("the provider ended the stream early")
         return self._finished()
 
@@ -151,13 +151,13 @@ class Stream:
                 if self._asked.strips:
                     continue
                 self._form = completions.form(delta)
-            if self._line or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
-                self._line.append(piece)
+            if self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
+                self._queue.append(piece)
             else:
                 self._write(piece)
         for call in completions.tool_calls(delta):
             self._add_call(call)
-        if self._line:
+        if self._queue:
             self._advance()
 
     def _write(self, piece: completions.Piece) -> None:
@@ -171,7 +171,7 @@ class Stream:
         self._send(text)
 
     def _seal(self) -> None:
-        """A thinking block for what is signed or encrypted without a text of its own."""
+        """Begin a thinking block for details that are signed or encrypted and have no text."""
         if self._open != "thinking" and reasoning.sealed(self._details):
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             self._send(self._blank["thinking"])
@@ -181,19 +181,19 @@ class Stream:
         call, text = self._calls.add(piece)
         if call.state == "new":
             call.wait()
-            self._line.append(call)
+            self._queue.append(call)
         else:
             self._send(call.grown(text))
 
     def _advance(self, *, force: bool = False) -> None:
-        """Let those in line go out, up to the first call that still needs something."""
-        while self._line:
+        """Send what is queued, up to the first call that is incomplete."""
+        while self._queue:
             if isinstance(self._open, calls.Call) and not force and not self._open.is_complete():
                 return
-            first = self._line[0]
+            first = self._queue[0]
             if isinstance(first, calls.Call) and not force and not first.can_start():
                 return
-            del self._line[0]
+            del self._queue[0]
             if not isinstance(first, calls.Call):
                 self._write(first)
             elif first.name:
@@ -237,7 +237,7 @@ class Stream:
         self._out.append(self._delta + encoded + b"}}\n\n")
 
     def _close(self, payload: str | None = None) -> None:
-        """Close the open block; `payload` is what a thinking block's signature says of it."""
+        """Close the open block. `payload` is for a thinking block's signature."""
         if not self._open:
             return
         if self._half:
@@ -260,10 +260,10 @@ class Stream:
         if not self.begun:
             self.begun = True
             rest = {"stop_reason": None, "stop_sequence": None, "usage": completions.NO_USAGE}
-            self._emit("message_start", message=self._asked.head() | {"content": []} | rest)
+            self._emit("message_start", message=self._asked.envelope() | {"content": []} | rest)
 
     def _finished(self) -> bytes:
-        if self._ending.finish is None and self._index < 0 and not self._line:
+        if self._ending.finish is None and self._index < 0 and not self._queue:
             return self._fail("api_error", "the provider ended the stream without an answer")
         self.complete = self.meter.is_final = True
         self._advance(force=True)

@@ -1,4 +1,4 @@
-"""Tool names and call ids: each API takes some that the other refuses, so they are mapped there and back."""
+"""Maps tool names and call ids in both directions: each API accepts some that the other refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Container
 from collections.abc import Iterable
 
 LONGEST = 64
-"""Characters of a function name in Chat Completions; Messages takes 128."""
+"""The longest function name in Chat Completions, in characters; Messages accepts 128."""
 
 _FITS = re.compile(r"[a-zA-Z0-9_-]+")
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
@@ -21,8 +21,8 @@ _ALPHANUMERIC = string.digits + string.ascii_letters
 class Names:
     """The tool names of one request.
 
-    A name that Chat Completions takes stays; any other becomes its beginning with a hash, the same
-    in each request of a conversation, which the provider's prompt cache and the model rely on.
+    A name that Chat Completions accepts is unchanged. Any other is shortened and gets a hash. It is the
+    same in each request of a conversation, as the provider's prompt cache and the model require.
     """
 
     def __init__(self, tools: Iterable[str]) -> None:
@@ -32,7 +32,7 @@ class Names:
             self.sent(name)
 
     def sent(self, name: str) -> str:
-        """What the provider knows a tool by."""
+        """The provider's name for a tool."""
         if name not in self._sent:
             sent = name if _fits(name) and name not in self._own else _shortened(name, self._own)
             self._sent[name] = sent
@@ -40,7 +40,8 @@ class Names:
         return self._sent[name]
 
     def own(self, name: str) -> str:
-        """The client's name for what the provider calls; made fit where the model invented it."""
+        """The client's name for a tool that the provider calls. A name that the model invented is made
+        valid."""
         own = self._own.get(name)
         return _ODD.sub("_", name)[:128] if own is None else own
 
@@ -59,9 +60,9 @@ def _shortened(name: str, taken: Container[str]) -> str:
 
 
 def carried(id: str) -> str:
-    """A provider's call id in the characters that Messages takes, from which carried_off() gets it back.
+    """A provider's call id encoded in characters that Messages accepts; carried_off() decodes it.
 
-    Kimi's `functions.Read:0` is such an id, and Kimi wants to see it again.
+    Kimi's `functions.Read:0` needs this, and Kimi requires the same id back.
     """
     if _FITS.fullmatch(id):
         return id
@@ -69,7 +70,7 @@ def carried(id: str) -> str:
 
 
 def carried_off(id: str) -> str:
-    """The provider's own id where carried() made this one; any other as it is."""
+    """The provider's own id if carried() encoded it; any other id unchanged."""
     if not id.startswith(_CARRIED):
         return id
     code = id[len(_CARRIED) :]
@@ -81,7 +82,7 @@ def carried_off(id: str) -> str:
 
 
 def hashed(id: str, length: int) -> str:
-    """Letters and digits for an id that a provider finds too long, or of the wrong characters."""
+    """Letters and digits in place of an id that is too long for a provider, or has invalid characters."""
     number = int.from_bytes(hashlib.sha256(id.encode()).digest())
     letters = ""
     for _ in range(length):

@@ -1,4 +1,4 @@
-"""The tools of a Messages request as functions of Chat Completions."""
+"""Translates the tools of a Messages request to Chat Completions functions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from claude_route.dialects.messages import schemas
 from claude_route.wire import rawjson
 
 _CHOICES = {"auto": "auto", "any": "required", "tool": "function", "none": "none"}
-"""A tool_choice's type in both APIs."""
+"""The type of tool_choice: Messages -> Chat Completions."""
 
 _KEPT = {"type", "name", "description", "input_schema"}
 
 
 class Tool(msgspec.Struct):
-    """A tool that the client runs itself, or one of Anthropic's (with a `type` other than custom)."""
+    """A tool that the client runs, or one of Anthropic's (with a `type` other than custom)."""
 
     name: str
     type: str | None = None
@@ -36,7 +36,7 @@ class _Choice(msgspec.Struct):
 
 
 def read(fields: fields.Fields, history: list[requests.Message]) -> list[Tool]:
-    """The tools that can be functions: deferred ones too, and as the conversation changed them."""
+    """The tools that can be functions, including deferred ones, with the conversation's changes applied."""
     given = fields.take("tools", list[dict[str, msgspec.Raw]], [])
     tools = {rawjson.text(tool, "name"): tool for tool in given}
     foreign_tools.follow(history, tools)
@@ -47,7 +47,7 @@ def read(fields: fields.Fields, history: list[requests.Message]) -> list[Tool]:
 
 
 def _is_function(tool: Tool, given: dict[str, msgspec.Raw], fields: fields.Fields) -> bool:
-    """Whether a tool can be one; names what does not go on."""
+    """Whether a tool can be a function. Reports what is dropped."""
     if tool.type not in (None, "custom"):
         fields.drop(f"tools[].{tool.type}")
     elif tool.name == foreign_tools.PLACEHOLDER:
@@ -60,7 +60,7 @@ def _is_function(tool: Tool, given: dict[str, msgspec.Raw], fields: fields.Field
 
 
 def functions(fields: fields.Fields, tools: list[Tool], names: tool_names.Names) -> dict[str, Any]:
-    """`tools`, `tool_choice` and `parallel_tool_calls`, where there is a tool."""
+    """`tools`, `tool_choice` and `parallel_tool_calls`; empty if there are no tools."""
     choice = fields.take("tool_choice", _Choice, _Choice("auto"))
     if choice.type not in _CHOICES:
         expected = ", ".join(_CHOICES)

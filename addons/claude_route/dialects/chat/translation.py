@@ -1,4 +1,4 @@
-"""A Messages request as a Chat Completions request.
+"""Translates a Messages request to a Chat Completions request.
 
 https://platform.claude.com/docs/en/api/messages and https://platform.openai.com/docs/api-reference/chat
 """
@@ -28,12 +28,12 @@ from claude_route.wire import rawjson
 _ROLES = {"user", "assistant", "system"}
 
 _STOPS = 4
-"""Stop sequences that OpenAI takes."""
+"""The most stop sequences that OpenAI accepts."""
 
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 _EFFORTS = {"max": "high", "xhigh": "high"}
-"""Efforts that few providers know; for those that do, the profile's `set` can name one."""
+"""Efforts that few providers know. For those that do, use the profile's `set`."""
 
 
 class _Thinking(msgspec.Struct):
@@ -56,22 +56,22 @@ class _Metadata(msgspec.Struct):
 
 
 class Translation(NamedTuple):
-    """A request for one target, and what its answer's translation needs to know of it."""
+    """A request for one target, and what translating its answer requires."""
 
     body: bytes
     dropped: tuple[str, ...]
-    """The paths of what has no equal in Chat Completions, without content."""
+    """The key paths of what has no equivalent in Chat Completions, without content."""
     names: tool_names.Names
     stops: tuple[str, ...]
     ids: set[str]
-    """The ids of the calls that the conversation holds."""
+    """The ids of the tool calls in the conversation."""
 
 
 def translate(request: requests.Request, target: targets.Target) -> Translation:
-    """The request that a target gets.
+    """The request for a target.
 
     Raises:
-        ValueError: the body is no Messages request; says where, in plain words.
+        ValueError: the body isn't a Messages request; the message says where.
     """
     target_quirks = quirks.of(target)
     request_fields = fields.Fields(request.fields)
@@ -111,7 +111,7 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
 
 
 def _converse(conversation: list[turns.Message], turns: turns.Turns) -> None:
-    """Give the messages to `turns`, neighbours of one role as one, as Anthropic does with them."""
+    """Pass the messages to `turns`, merging adjacent messages of one role as Anthropic does."""
     for n, message in enumerate(conversation):
         if message.role not in _ROLES:
             expected = "user, assistant or system"
@@ -134,7 +134,8 @@ def _blocks(message: turns.Message) -> Iterable[parts.Block]:
 
 
 def _reminder(block: parts.Block) -> parts.Block:
-    """A block of a `system` message amid the conversation: strict templates take one at the start."""
+    """A block of a `system` message within the conversation, as a reminder: strict chat templates accept
+    `system` only at the start."""
     if block.type != "text" or not block.text:
         return block
     text = foreign_blocks.reminder(block.text)
@@ -199,7 +200,7 @@ def _thinking(fields: fields.Fields, quirks: quirks.Quirks) -> dict[str, Any]:
 
 def _effort(thinking: _Thinking, effort: str | None, quirks: quirks.Quirks) -> str | None:
     if thinking.type == "disabled":
-        # Elsewhere nothing says "none" that all would take, so the model thinks as it likes.
+        # Other providers share no value that switches thinking off, so leave it to the model.
         return quirks.least if quirks.least != "low" else None
     if effort is not None:
         return _EFFORTS.get(effort, effort)
@@ -217,7 +218,7 @@ def _effort(thinking: _Thinking, effort: str | None, quirks: quirks.Quirks) -> s
 def _limit(
     fields: fields.Fields, quirks: quirks.Quirks, provider: targets.Provider
 ) -> dict[str, Any]:
-    """The most tokens to answer with, by the name that the target takes: what is `set` caps it."""
+    """The limit of output tokens, under the name that the target accepts. The profile's `set` caps it."""
     caps = [provider.set[field] for field in _LIMITS if field in provider.set]
     asked = fields.take("max_tokens", int)
     limits = [limit for limit in (asked, *caps) if limit is not None]
@@ -226,6 +227,6 @@ def _limit(
 
 
 def _user(fields: fields.Fields) -> dict[str, Any]:
-    # OpenAI takes 64 characters; Claude Code's has more, and says more than a provider need know.
+    # OpenAI accepts 64 characters. Claude Code's user_id is longer, and tells more than necessary.
     user = fields.take("metadata", _Metadata, _Metadata()).user_id
     return {"user": hashlib.sha256(user.encode()).hexdigest()} if user else {}

@@ -1,7 +1,8 @@
-"""The messages of a Messages request as those of Chat Completions.
+"""Translates the messages of a Messages request to those of Chat Completions.
 
-Strict servers want users and assistants in turn, and after an assistant's tool calls a result for each, in
-their order, before anything else: so messages of one role are merged, results sorted and completed.
+Strict servers require user and assistant to alternate, and after an assistant's tool calls a result for
+each, in the same order, before anything else. So messages of one role are merged, and results are sorted
+and completed.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
 
 _BETWEEN = "I have the results."
-"""The assistant's word for servers that let no user speak right after a tool."""
+"""The assistant's message for servers that refuse a user message right after a tool's."""
 
 
 class Message(msgspec.Struct):
@@ -39,7 +40,7 @@ class _Call(NamedTuple):
 
 
 class Turns:
-    """Takes the messages one after the other; `sent` is what the provider gets."""
+    """Translates the messages one after the other. `sent` is what the provider gets."""
 
     def __init__(
         self,
@@ -80,7 +81,7 @@ class Turns:
                 case _:
                     texts.append(self._parts.other(block))
         content = "\n\n".join(text for text in texts if text)
-        # Some servers refuse a null content, some an empty one: OpenAI's own answers have the null.
+        # Some servers refuse null content, others empty content. OpenAI's own answers have null.
         message: dict[str, Any] = {"role": "assistant", "content": content or None}
         if calls:
             message["tool_calls"] = calls
@@ -93,7 +94,7 @@ class Turns:
         self.sent.append(message)
 
     def user(self, blocks: Iterable[parts.Block]) -> None:
-        """A user's turn: the results of the calls before it, then all the rest as one message."""
+        """A user's turn: the results of the previous calls, then the rest as one message."""
         waiting, self._waiting = self._waiting, []
         results: dict[str, list[parts.Block]] = {call.id: [] for call in waiting}
         room = [call.id for call in waiting]
@@ -119,8 +120,8 @@ class Turns:
                     content, media = self._parts.result(block)
                     if media:
                         shown += [f"[From the result of {call.name}, {call.sent}]", *media]
-            told = {"role": "tool", "tool_call_id": call.sent, "content": content}
-            self.sent.append(told | {"name": call.name} if self._quirks.gemini else told)
+            result = {"role": "tool", "tool_call_id": call.sent, "content": content}
+            self.sent.append(result | {"name": call.name} if self._quirks.gemini else result)
         all_parts = [part for part in shown + rest if part]
         if all_parts and waiting and self._quirks.in_turn:
             self.sent.append({"role": "assistant", "content": _BETWEEN})
@@ -128,7 +129,7 @@ class Turns:
             self.sent.append({"role": "user", "content": parts.content(all_parts)})
 
     def end(self) -> None:
-        """After the last message: calls that wait for results get them here."""
+        """After the last message: complete the calls that still wait for results."""
         if self._waiting:
             self.user([])
 
@@ -149,7 +150,7 @@ class Turns:
         for call, waiting in zip(calls, self._waiting, strict=True):
             if extra := thoughts.calls.get(waiting.id):
                 call["extra_content"] = extra
-        # Of several calls in one message only the first has to be signed.
+        # Of several calls in one message, only the first requires a signature.
         if foreign := self._quirks.foreign_call:
             calls[0].setdefault("extra_content", foreign)
 
@@ -165,7 +166,8 @@ class Turns:
 
 
 def _raw_text(result: parts.Block) -> msgspec.Raw | None:
-    """A result that is a string, as JSON: files make most of a conversation, and decoding them takes long."""
+    """A result that is a string, as JSON; None for others. Files make up most of a conversation, and
+    decoding them would be slow."""
     text = bytes(result.content)
     if not text.startswith(b'"') or text == b'""':
         return None

@@ -1,4 +1,4 @@
-"""The Messages API, as Anthropic and those who follow it serve it.
+"""The Messages API, as Anthropic and compatible providers offer it.
 
 https://platform.claude.com/docs/en/api/messages
 """
@@ -37,7 +37,7 @@ class Call:
         return error_body.is_error(body)
 
     def answer(self, body: bytes) -> bytes:
-        """What is no message goes on as it is."""
+        """A body that isn't a message passes unchanged."""
         return self._translator.answer(body)
 
     def usage(self, body: bytes) -> usage.Usage | None:

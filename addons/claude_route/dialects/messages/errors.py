@@ -1,4 +1,5 @@
-"""Errors of Messages providers: https://platform.claude.com/docs/en/api/errors, or nearly so."""
+"""Translates errors of Messages providers, most of which follow
+https://platform.claude.com/docs/en/api/errors"""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from claude_route.dialects import errors
 
 
 def translate(status: int, body: bytes) -> errors.Error:
-    """An error in Anthropic's terms; `status` is below 400 for an error amid an answer."""
+    """An error in Anthropic's form. A status below 400 means an error in the middle of an answer."""
     error = _error(body)
     code, message = errors.explained(error, body)
     message = error_body.clean(message) or errors.wordless(status)
@@ -21,7 +22,7 @@ def translate(status: int, body: bytes) -> errors.Error:
 
 
 def _error(body: bytes) -> dict[str, Any]:
-    """What the envelope holds; all of a body that has none, and nothing of one that is no object."""
+    """The error in the envelope, or else the whole body. Empty if it isn't an object."""
     try:
         whole = error_body.loads(body)
     except ValueError:

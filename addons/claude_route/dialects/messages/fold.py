@@ -1,4 +1,4 @@
-"""A message put together from what there is of it."""
+"""Assembles a Messages answer."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _DELTAS = {
     "input_json_delta": "partial_json",
     "compaction_delta": "content",
 }
-"""A delta's type: the field that holds what it adds to its block's field of the same name."""
+"""Delta type -> its field with the added text, which is also the block's field."""
 
 
 class Fold(fold.Fold):
-    """Puts a stream together. Blocks are known by their index."""
+    """Assembles a stream. The keys of blocks are their indexes."""
 
     def _read(self, event: sse.Event) -> bool:
         fields = rawjson.decode_mended(event.data, _Event)
@@ -79,14 +79,14 @@ class Fold(fold.Fold):
 
 
 def stream(wire: bytes) -> fold.Answer:
-    """What a stream's bytes say."""
+    """The answer in a stream, as far as it has arrived."""
     folding = Fold()
     folding.feed(wire)
     return folding.answer()
 
 
 def body(whole: bytes) -> fold.Answer:
-    """A whole answer: a message or an error.
+    """The answer in a whole body: a message or an error.
 
     Raises:
         ValueError: it is neither.

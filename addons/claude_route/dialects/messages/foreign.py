@@ -1,4 +1,4 @@
-"""A request for a provider other than Anthropic, without what only Anthropic understands."""
+"""Removes from a request what only Anthropic understands, for other providers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from claude_route.dialects.messages import foreign_tools
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
-# What stands for something on Anthropic's servers, or takes a beta header, which is not sent on.
+# Fields that refer to something on Anthropic's servers, or require a beta header, which we don't send.
 _FIELDS = {
     "container",
     "context_management",
@@ -26,8 +26,8 @@ _FIELDS = {
 }
 
 BILLING = "x-anthropic-billing-header"
-"""How Claude Code's first system block begins. Anthropic's servers take it off; elsewhere it would
-be part of the prompt."""
+"""The beginning of Claude Code's first system block. Anthropic's servers remove the block; other
+providers would treat it as part of the prompt."""
 
 
 class _Block(msgspec.Struct):
@@ -35,10 +35,10 @@ class _Block(msgspec.Struct):
 
 
 def edits(request: requests.Request, history: list[requests.Message]) -> requests.Edits:
-    """What changes in a request; `history` is what of its messages the provider may see.
+    """The changes to a request. `history` has the messages that the provider may see.
 
     Raises:
-        ValueError: a part is not in Anthropic's form.
+        ValueError: a part isn't in Anthropic's form.
     """
     fields = request.fields
     changed: dict[str, msgspec.Raw | None] = dict.fromkeys(fields.keys() & _FIELDS)
@@ -55,12 +55,12 @@ def edits(request: requests.Request, history: list[requests.Message]) -> request
 
 
 def unbilled(system: str) -> str:
-    """A system prompt in one string without the billing line; the same object if it has none."""
+    """A system prompt that is a string, without the billing line; the same object if it has none."""
     return system.partition("\n")[2].strip("\n") if system.startswith(BILLING) else system
 
 
 def _system(system: msgspec.Raw) -> msgspec.Raw | None:
-    """The system prompt without the billing block; the same object if it stays as it is."""
+    """The system prompt without the billing block; the same object if nothing changes."""
     if memoryview(system)[0] == ord('"'):
         text = rawjson.decode(system, str, "system")
         rest = unbilled(text)

@@ -1,4 +1,4 @@
-"""Messages and their blocks as any provider knows them."""
+"""Changes messages and their blocks to what every provider understands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import msgspec
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
-# What Anthropic's servers did, or keep: beside these, each `…_tool_result` of a server's tool.
+# Blocks about actions or data of Anthropic's servers. So are those of type `…_tool_result`.
 _SERVER_BLOCKS = {
     "container_upload",
     "fallback",
@@ -29,7 +29,7 @@ class _Block(msgspec.Struct, gc=False):
 
     @property
     def is_servers(self) -> bool:
-        # A compaction that failed says nothing.
+        # A failed compaction has no content.
         return (
             self.type in _SERVER_BLOCKS
             or self.type.endswith("_tool_result")
@@ -46,7 +46,7 @@ class _Block(msgspec.Struct, gc=False):
 
 
 class _Item(msgspec.Struct):
-    """A part of a `system` message amid the conversation."""
+    """A part of a `system` message within the conversation."""
 
     text: msgspec.Raw = rawjson.NULL
     cache_control: msgspec.Raw = rawjson.NULL
@@ -56,13 +56,13 @@ _BLOCKS = list[_Block]
 
 
 def turns(history: list[requests.Message]) -> list[requests.Message]:
-    """The conversation with `system` messages as reminders in the user's; what stays the same is
-    the same object.
+    """The conversation with `system` messages as reminders in user messages. Unchanged messages are
+    the same objects.
 
     Raises:
         ValueError: a message is not in Anthropic's form.
     """
-    taken: list[requests.Message] = []
+    merged: list[requests.Message] = []
     sides = itertools.groupby(enumerate(history), key=lambda item: item[1].role == "assistant")
     for _, side in sides:
         spoken = []
@@ -73,19 +73,19 @@ def turns(history: list[requests.Message]) -> list[requests.Message]:
                 reminders += _reminders(message, place)
             else:
                 spoken.append(_cleaned(message, place))
-        taken += [_reminded(spoken, reminders)] if reminders else spoken
-    return taken
+        merged += [_reminded(spoken, reminders)] if reminders else spoken
+    return merged
 
 
 def reminder(text: str) -> str:
-    """What Anthropic's models know as the client's word, among the user's."""
+    """The tag with which clients mark their own text within user messages."""
     if text.startswith("<system-reminder>"):
         return text
     return f"<system-reminder>\n{text}\n</system-reminder>"
 
 
 def _reminded(spoken: list[requests.Message], reminders: list[msgspec.Raw]) -> requests.Message:
-    """Tool results have to come before all else, so the reminders come last."""
+    """A user message with the reminders at its end, because tool results must come first."""
     blocks = itertools.chain.from_iterable(map(_blocks, spoken))
     return requests.Message("user").with_blocks([*blocks, *reminders])
 
@@ -99,7 +99,7 @@ def _blocks(message: requests.Message) -> Iterable[msgspec.Raw]:
 
 
 def _reminders(message: requests.Message, place: str) -> Iterator[msgspec.Raw]:
-    """The texts of a `system` message; what else it says is of tools, or for Anthropic."""
+    """The texts of a `system` message. Its other parts are about tools, or only for Anthropic."""
     items = [_Item(message.content)]
     if message.has_blocks:
         items = rawjson.decode(message.content, list[_Item], place)
@@ -157,7 +157,7 @@ def _clean(raw: msgspec.Raw, block: _Block) -> msgspec.Raw:
 
 
 def unscoped(cache_control: msgspec.Raw) -> msgspec.Raw:
-    """The same cache point without its scope; the same object where it has none."""
+    """The cache point without its scope; the same object if it has none."""
     if b'"scope"' not in bytes(cache_control):
         return cache_control
     fields = rawjson.decode(cache_control, dict[str, msgspec.Raw], "cache_control")

@@ -1,4 +1,4 @@
-"""Tools as any provider knows them: run by the client, and all of them loaded."""
+"""Changes tools to what every provider understands: run by the client, and all of them loaded."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from claude_route.wire import rawjson
 
 _NOT_SENT = {"allowed_callers", "defer_loading", "eager_input_streaming", "strict"}
 
-# Claude Code's tool that keeps deferred loading on at Anthropic. No model may call it.
+# A tool with which Claude Code keeps deferred loading enabled at Anthropic. Models must not call it.
 PLACEHOLDER = "DeferredToolPlaceholder"
 
 type _Tool = dict[str, msgspec.Raw]
 
 
 class _Item(msgspec.Struct):
-    """A part of a `system` message amid the conversation."""
+    """A part of a `system` message within the conversation."""
 
     type: str = ""
     tool: msgspec.Raw = rawjson.NULL
@@ -30,7 +30,7 @@ class _Change(msgspec.Struct):
 
     name: str = ""
     definition: _Tool | None = None
-    """Stands only here; a name alone means one of `tools`."""
+    """A tool that is not in `tools`. Without a definition, `name` refers to one that is."""
 
 
 class _Choice(msgspec.Struct):
@@ -41,10 +41,10 @@ class _Choice(msgspec.Struct):
 def edits(
     fields: Mapping[str, msgspec.Raw], history: list[requests.Message]
 ) -> dict[str, msgspec.Raw | None]:
-    """`tools` and `tool_choice`, as far as they change.
+    """The changes to `tools` and `tool_choice`.
 
     Raises:
-        ValueError: a tool or a choice is not in Anthropic's form.
+        ValueError: a tool or a choice isn't in Anthropic's form.
     """
     given: list[_Tool] = []
     if fields.get("tools", rawjson.NULL) != rawjson.NULL:
@@ -66,10 +66,10 @@ def edits(
 
 
 def follow(history: list[requests.Message], tools: dict[str, _Tool]) -> None:
-    """Changes `tools`, by their names, as the conversation changed them.
+    """Apply the conversation's changes of tools to `tools`, which maps names to tools.
 
     Raises:
-        ValueError: a change is not in Anthropic's form.
+        ValueError: a change isn't in Anthropic's form.
     """
     known = dict(tools)
     for n, message in enumerate(history):

@@ -1,7 +1,7 @@
-"""What a provider of the Messages API wants otherwise than Claude Code writes it.
+"""Where providers of the Messages API require something else than Claude Code sends.
 
-A quirk of one provider or model is a field of `Quirks`, given to it in `of`. What one provider wants and
-no other minds is a constant, for all of them.
+A quirk of some providers or models is a field of `Quirks`, which `of` sets. A quirk that does no harm
+elsewhere is a constant and applies to all.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import NamedTuple
 from claude_route import targets
 
 IDENTITY = frozenset({b"user-agent", b"x-app"})
-"""Headers that say which client asks: Kimi serves only those that it knows by them."""
+"""Headers that identify the client. Kimi serves only clients that it recognises by them."""
 
 
 class Quirks(NamedTuple):
     flat_schemas: bool = False
-    """Refuses oneOf, anyOf and allOf at the top of a tool's schema."""
+    """Whether it refuses oneOf, anyOf and allOf at the top of a tool's schema."""
 
 
 def of(target: targets.Target) -> Quirks:

@@ -1,7 +1,7 @@
-"""A Messages API request: the parts that we read, the rest raw.
+"""A Messages request: the parts that we need are parsed, the rest stays raw.
 
-https://platform.claude.com/docs/en/api/messages. A conversation may have 32 MB, so it is scanned
-once, and unchanged parts are never re-encoded.
+https://platform.claude.com/docs/en/api/messages. A conversation may have 32 MB, so we scan it once,
+and never re-encode unchanged parts.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from claude_route.wire import rawjson
 
 _BYTES_PER_TOKEN = 3.5
 _TOKENS_OF_A_PICTURE = 1500
-"""About what an image or a page takes, however many bytes it has."""
+"""About how many tokens an image or a page takes, whatever its size."""
 
 _BASE64 = re.compile(rb'(?:"data"\s*+:\s*+"|;base64,)([A-Za-z0-9+/]{256}[^"]*+)')
-"""What is too small to be found counts like text."""
+"""Smaller data isn't matched, and counts like text."""
 
 EMPTY = "[No message content]"
-"""What Claude Code itself puts where a message has lost all its blocks."""
+"""The text that Claude Code itself uses for a message that has lost all its blocks."""
 
 
 type Edits = Mapping[str, msgspec.Raw | None]
-"""Top-level fields and what becomes of them; None drops one."""
+"""Top-level field -> its new value; None removes it."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def is_marked(self) -> bool:
-        """Whether it has one of the fields that only Anthropic knows."""
+        """Whether it has a field that only Anthropic understands."""
         return self.output_config != rawjson.NULL or self.clear_at != rawjson.NULL
 
     @property
@@ -51,29 +51,29 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         return rawjson.is_array(self.content)
 
     def with_blocks(self, blocks: list[msgspec.Raw]) -> Message:
-        """The message with other content, and never without any: it may not be empty."""
+        """The message with other content. If `blocks` is empty, adds one, because content is required."""
         content = blocks or [rawjson.encode({"type": "text", "text": EMPTY})]
         return msgspec.structs.replace(self, content=rawjson.encode(content))
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A request body, decoded as far as the choice of a route needs it."""
+    """A request body, decoded as far as routing requires."""
 
     body: bytes = field(repr=False)
-    """As it came, without its content-encoding."""
+    """As received, after undoing its content-encoding."""
     text: bytes = field(repr=False)
-    """The body, with U+FFFD for each lone half of a surrogate pair: no decoder takes those."""
+    """The body with U+FFFD for each lone half of a surrogate pair, which no decoder accepts."""
     model: str
     stream: bool
     session: str | None
-    """The session_id in metadata.user_id, which is JSON in a string."""
+    """The session_id in metadata.user_id, which is a string of JSON."""
     thread: str | None
-    """thread.type: `create`, or `continue`, whose messages are the new ones only."""
+    """thread.type: `create`, or `continue` if the request has only the new messages."""
     tools: msgspec.Raw = field(repr=False)
-    """An array, or `null` where there are none."""
+    """An array; `null` if there are none."""
     opaque: bool
-    """Nested so deeply that nothing below the top level can be decoded."""
+    """Whether it is nested so deeply that only its top level can be decoded."""
     _messages: list[Message] = field(repr=False)
 
     @property
@@ -89,13 +89,13 @@ class Request:
 
     @cached_property
     def fields(self) -> dict[str, msgspec.Raw]:
-        """The top level; where a key stands twice, its last value."""
+        """The top-level fields. Of duplicate keys, the last value counts."""
         if self.opaque:
             return rawjson.outline(self.text)
         return rawjson.decode(self.text, dict[str, msgspec.Raw])
 
     def with_model(self, model: str) -> bytes:
-        """The body with another model, and every other byte as it was."""
+        """The body with another model, and all other bytes unchanged."""
         value = msgspec.json.encode(model)
         span = rawjson.span(self.text, self.fields, "model")
         if span is None:
@@ -104,38 +104,38 @@ class Request:
         return b"".join((self.body[:start], value, self.body[end:]))
 
     def with_fields(self, edits: Edits) -> bytes:
-        """The body with these fields, and every other value as it was."""
+        """The body with these fields, and all other values unchanged."""
         fields = {**self.fields, **edits}
         return msgspec.json.encode({key: raw for key, raw in fields.items() if raw is not None})
 
 
 def read(body: bytes) -> Request:
-    """A request. What no route depends on is not checked: the provider knows its own rules.
+    """Parse a request. Checks only what routing requires; the provider checks the rest.
 
     Raises:
-        ValueError: `<place>: expected <what>, got <what>`; it cannot be served.
+        ValueError: `<place>: expected <what>, got <what>`.
     """
     try:
-        text, head, opaque = _head(body)
+        text, routing, opaque = _routing_fields(body)
     except rawjson.REFUSALS as e:
         raise ValueError(rawjson.explain(e)) from e
-    if not head.model:
+    if not routing.model:
         raise ValueError("model: expected a name, got ''")
     return Request(
         body=body,
         text=text,
-        model=head.model,
-        stream=bool(head.stream),
-        session=_session(head.metadata),
-        thread=rawjson.kind(head.thread) or None,
-        tools=head.tools,
+        model=routing.model,
+        stream=bool(routing.stream),
+        session=_session(routing.metadata),
+        thread=rawjson.kind(routing.thread) or None,
+        tools=routing.tools,
         opaque=opaque,
-        _messages=head.messages,
+        _messages=routing.messages,
     )
 
 
 def estimate(request: Request) -> int:
-    """About how many input tokens a request has, never 0."""
+    """About how many input tokens a request has; at least 1."""
     counted = (request.fields.get(key) for key in ("system", "tools", "messages"))
     return max(1, sum(weigh(raw) for raw in counted if raw))
 
@@ -144,19 +144,19 @@ def weigh(raw: msgspec.Raw) -> int:
     """About how many tokens a part of a request has, in either dialect."""
     text = bytes(raw)
     pictures = []
-    # Looking for the words first takes a tenth of the time.
+    # Searching for these strings first takes a tenth of the time.
     if text.find(b'"data"') >= 0 or text.find(b";base64,") >= 0:
-        pictures = [found.end(1) - found.start(1) for found in _BASE64.finditer(text)]
+        pictures = [match.end(1) - match.start(1) for match in _BASE64.finditer(text)]
     counted = (min(tokens(size), _TOKENS_OF_A_PICTURE) for size in pictures)
     return tokens(len(text) - sum(pictures)) + sum(counted)
 
 
 def tokens(size: int) -> int:
-    """About how many tokens so many bytes of text are."""
+    """About how many tokens this many bytes of text have."""
     return math.ceil(size / _BYTES_PER_TOKEN)
 
 
-class _Head(msgspec.Struct):
+class _RoutingFields(msgspec.Struct):
     model: str
     stream: bool | None = None
     messages: list[Message] = []
@@ -173,17 +173,17 @@ class _User(msgspec.Struct):
     session_id: str
 
 
-_HEAD = msgspec.json.Decoder(_Head)
+_ROUTING_FIELDS = msgspec.json.Decoder(_RoutingFields)
 
 
-def _head(body: bytes) -> tuple[bytes, _Head, bool]:
-    """The text, what read() needs of it, and whether it is opaque."""
+def _routing_fields(body: bytes) -> tuple[bytes, _RoutingFields, bool]:
+    """The text, the fields that read() needs, and whether it is opaque."""
     text = body
     while True:
         try:
-            return text, _HEAD.decode(text), False
+            return text, _ROUTING_FIELDS.decode(text), False
         except RecursionError:
-            return text, _outlined_head(text), True
+            return text, _outlined_routing_fields(text), True
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
@@ -193,16 +193,16 @@ def _head(body: bytes) -> tuple[bytes, _Head, bool]:
             text = mended
 
 
-def _outlined_head(text: bytes) -> _Head:
+def _outlined_routing_fields(text: bytes) -> _RoutingFields:
     outline = rawjson.outline(text)
     if not rawjson.is_array(outline.get("messages", msgspec.Raw(b"[]"))):
         raise ValueError("messages: expected an array, got something else")
     shallow = ("model", "stream", "metadata", "thread")
-    head = _HEAD.decode(
+    routing = _ROUTING_FIELDS.decode(
         msgspec.json.encode({key: outline[key] for key in shallow if key in outline})
     )
-    head.tools = outline.get("tools", rawjson.NULL)
-    return head
+    routing.tools = outline.get("tools", rawjson.NULL)
+    return routing
 
 
 def _session(metadata: msgspec.Raw) -> str | None:

@@ -1,4 +1,4 @@
-"""Tool schemas for Anthropic, which refuses oneOf, anyOf and allOf at their top."""
+"""Flattens tool schemas for Anthropic, which refuses oneOf, anyOf and allOf at the top."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ type _Schema = dict[str, Any]
 
 
 def flatten_tools(tools: msgspec.Raw) -> msgspec.Raw | None:
-    """The tools with flat schemas; None where all are flat already.
+    """The tools with flat schemas; None if all are flat already.
 
     Raises:
-        ValueError: a tool is no object.
+        ValueError: a tool isn't an object.
     """
     if not rawjson.is_array(tools):
         return None
@@ -42,10 +42,10 @@ def _is_combined(tool: dict[str, msgspec.Raw]) -> bool:
 
 
 def flatten(schema: _Schema) -> _Schema:
-    """A schema without combiners at its top that takes all that this one takes, and more.
+    """A schema without combiners at its top that accepts all that this one accepts, and more.
 
-    What allOf lists holds together, so properties and `required` are merged. Of the others' lists
-    one or some hold, so properties are united, and none is `required`.
+    All schemas in allOf apply, so their properties and `required` are merged. Only some in anyOf and
+    oneOf apply, so their properties are merged, and none is `required`.
     """
     return _flatten(schema, schema, set(), 0)
 
@@ -70,7 +70,8 @@ def _flatten(schema: _Schema, root: _Schema, seen: set[str], depth: int) -> _Sch
 
 
 def _branches(listed: Any, root: _Schema, seen: set[str]) -> Iterator[_Schema]:
-    """The schemas of a combiner, references followed. Once each: they may go in circles."""
+    """The schemas of a combiner, with references resolved. Each reference only once: they may be
+    circular."""
     for branch in map(_object, _array(listed)):
         reference = branch.get("$ref")
         if not isinstance(reference, str):
@@ -81,15 +82,16 @@ def _branches(listed: Any, root: _Schema, seen: set[str]) -> Iterator[_Schema]:
 
 
 def _resolve(reference: str, root: _Schema) -> _Schema:
-    """What a JSON pointer into the schema itself stands for, `{}` for any other reference."""
-    found: Any = root
+    """The target of a JSON pointer into the schema itself; `{}` for any other reference."""
+    value: Any = root
     for key in reference.removeprefix("#").split("/")[1:]:
-        found = _object(found).get(key.replace("~1", "/").replace("~0", "~"))
-    return _object(found) if reference.startswith("#") else {}
+        value = _object(value).get(key.replace("~1", "/").replace("~0", "~"))
+    return _object(value) if reference.startswith("#") else {}
 
 
 def _merge(properties: _Schema, more: _Schema, combiner: str) -> None:
-    """Adds properties; what has two schemas gets both, combined where Anthropic takes it."""
+    """Add properties. One with two schemas gets both in a combiner, which Anthropic accepts below the
+    top."""
     for name, schema in more.items():
         present = properties.setdefault(name, schema)
         if present == schema:

@@ -1,5 +1,5 @@
-"""Removes what a provider must not get: others' thinking, credentials, fields that only Anthropic
-understands."""
+"""Removes what a provider must not get: thinking of other providers, credentials, and fields that only
+Anthropic understands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OAUTH_BETA = "oauth-2025-04-20"
 
 _NOT_FOR_ANTHROPIC = {b"proxy-authorization", b"x-claude-token-mode", b"x-litellm-api-key"}
 
-# All that others get of a client's headers: one that we do not know might be a credential.
+# The only client headers for other providers: an unknown header might be a credential.
 _FOR_OTHERS = {
     *quirks.IDENTITY,
     b"accept",
@@ -39,7 +39,7 @@ _FOR_OTHERS = {
 }
 _FOR_OTHERS_TOO = b"x-stainless-"
 
-# Anthropic's count_tokens refuses these, so a profile's `set` does not put them there.
+# Anthropic's count_tokens refuses these, so a profile's `set` doesn't add them there.
 _NOT_COUNTED = {
     "max_tokens",
     "metadata",
@@ -53,9 +53,9 @@ _NOT_COUNTED = {
 
 
 def headers(fields: Headers, provider: targets.Provider) -> Headers:
-    """Those of a client's headers that a provider may get.
+    """The client's headers that a provider may get.
 
-    They still hold the client's credential where the provider is Anthropic.
+    If the provider is Anthropic, they still contain the client's credential.
     """
     if provider.is_anthropic:
         return tuple(field for field in fields if field[0].lower() not in _NOT_FOR_ANTHROPIC)
@@ -77,10 +77,10 @@ def beta(value: str | None, kind: Literal["oauth", "api"]) -> str:
 
 
 def request(request: requests.Request, target: targets.Target) -> bytes:
-    """The body for a target: the request's own where nothing has to change.
+    """The body for a target; the request's own body object if nothing has to change.
 
     Raises:
-        ValueError: a part that has to be looked into is not in Anthropic's form.
+        ValueError: a part that we have to parse isn't in Anthropic's form.
     """
     provider = target.provider
     edits: dict[str, msgspec.Raw | None] = {}
@@ -101,8 +101,8 @@ def request(request: requests.Request, target: targets.Target) -> bytes:
 
 def _for_anthropic(request: requests.Request, provider: targets.Provider) -> requests.Edits:
     edits: dict[str, msgspec.Raw | None] = {}
-    # In a thread, older thinking is with Anthropic. Too deeply nested a request can still pass on
-    # without being looked into if there is no thinking in it.
+    # In a thread, Anthropic has the older thinking. A request that is nested too deeply to be parsed
+    # can still pass if it contains no thinking.
     is_bare = request.opaque and b"thinking" not in bytes(request.fields.get("messages", b""))
     if request.thread != "continue" and not is_bare:
         history = thinking_request.keep(request.messages, provider)
@@ -112,7 +112,7 @@ def _for_anthropic(request: requests.Request, provider: targets.Provider) -> req
 
 
 def _custom(fields: requests.Edits, provider: targets.Provider) -> requests.Edits:
-    """The profile's `drop` and `set`, where they make a difference."""
+    """The changes that the profile's `drop` and `set` make."""
     edits: dict[str, msgspec.Raw | None] = {name: None for name in provider.drop if name in fields}
     counts_only = "max_tokens" not in fields
     for name, value in provider.set.items():
@@ -125,13 +125,13 @@ def _custom(fields: requests.Edits, provider: targets.Provider) -> requests.Edit
 
 
 class Translator:
-    """Makes the client's answer out of a provider's."""
+    """Translates a provider's answer for the client."""
 
     def __init__(self, target: targets.Target) -> None:
         self._provider = target.provider
 
     def stream(self) -> streams.Stream:
-        """For an answer that is an event stream."""
+        """The rewriter for an answer that is an event stream."""
         match self._provider.thinking.responses:
             case "tag":
                 return streams.Stream(thinking_answer.Tagger(self._provider.name))

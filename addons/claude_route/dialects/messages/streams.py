@@ -1,5 +1,5 @@
-"""A streamed answer of a Messages provider on its way to the client: each event passes as it came,
-unless it is about thinking that has to be tagged or taken out."""
+"""Rewrites a streamed answer of a Messages provider. Events pass unchanged, except that thinking is
+tagged or removed."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _AROUND_A_DELTA = len(
         _DELTA, b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}'
     )
 )
-"""Bytes of a delta's event besides its text."""
+"""The size of a delta event without its text, in bytes."""
 
 
 class Editor(Protocol):
-    """Changes what a stream says of its thinking. Never raises."""
+    """Changes the thinking in a stream. Never raises."""
 
     def feed(self, event: sse.Event) -> bytes: ...
 
@@ -32,17 +32,17 @@ class Stream:
     """Implements `dialect.Rewriter`."""
 
     def __init__(self, editor: Editor | None = None) -> None:
-        """None leaves every event as it is."""
+        """Without an editor, events stay unchanged."""
         self.meter = usage.Meter()
         self.begun = False
         self.complete = False
         self.error = ""
         self._editor = editor
         self._lacks_stop = False
-        """All has come but `message_stop`."""
+        """Whether everything but `message_stop` has arrived."""
 
     def feed(self, event: sse.Event) -> bytes:
-        # The hot path, an event for each token, looks at its name and length only.
+        # The hot path, an event for each token, only looks at the event's name and length.
         if event.name == _DELTA and self.begun:
             if (size := len(event.raw)) > _AROUND_A_DELTA:
                 self.meter.written += size - _AROUND_A_DELTA

@@ -1,4 +1,4 @@
-"""Which provider made a thinking block: providers reject the thinking of others.
+"""Marks which provider made a thinking block, because providers reject the thinking of others.
 
 Claude Code returns each block with its signature unchanged, but doesn't record who made it. So the
 signatures of blocks from providers other than Anthropic get a tag as a prefix.
@@ -17,12 +17,12 @@ _BASE64 = (string.ascii_letters + string.digits + "+/").encode()
 
 
 def mark(kind: str) -> str:
-    """The key under which a block of this kind has its signature."""
+    """The key of the signature in a block of this kind."""
     return "data" if kind == "redacted_thinking" else "signature"
 
 
 def tag(provider: str) -> str:
-    """What stands in front of the signatures of a provider's blocks."""
+    """The prefix of the signatures in a provider's blocks."""
     return f"{TAG}{provider}:"
 
 
@@ -32,7 +32,7 @@ def untag(signature: str, provider: str) -> str:
 
 
 def origin(kind: str, signature: str) -> str | None:
-    """The name of the provider that made a block, None if it bears no sign of one."""
+    """The name of the provider that made a block; None if it can't be determined."""
     if signature.startswith(TAG):
         return signature.removeprefix(TAG).partition(":")[0]
     if kind == "redacted_thinking" or _is_anthropics(signature):
@@ -41,7 +41,7 @@ def origin(kind: str, signature: str) -> str | None:
 
 
 def _is_anthropics(signature: str) -> bool:
-    """Whether Anthropic can have made it: it is base64 of 64 bytes or more."""
+    """Whether Anthropic may have made the signature: it is base64 of at least 64 bytes."""
     wire = signature.encode()
     # b64decode(validate=True) takes four times as long, and a conversation may have megabytes.
     padding = wire.translate(None, _BASE64)

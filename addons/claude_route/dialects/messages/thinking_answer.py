@@ -1,6 +1,6 @@
-"""The thinking in a provider's answer, on its way to the client: tagged, or taken out.
+"""Tags or removes the thinking in a provider's answer.
 
-What cannot be parsed goes on as it came, and so do events and blocks that need not change.
+Events and blocks that need no change pass unchanged, as does anything that can't be parsed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Event(msgspec.Struct):
 
 
 class Tagger:
-    """Puts the provider's tag in front of each signature, or where there is none.
+    """Prefixes each signature with the provider's tag. A block without a signature gets only the tag.
 
     Claude Code keeps the last signature_delta of a block, so all of them are tagged.
     """
@@ -37,7 +37,7 @@ class Tagger:
         self._unsigned: set[int] = set()
 
     def feed(self, event: sse.Event) -> bytes:
-        """The event as it goes on. Never raises."""
+        """The event for the client. Never raises."""
         try:
             match event.name:
                 case "content_block_start" if b"thinking" in event.data:
@@ -77,16 +77,16 @@ class Tagger:
 
 
 class Stripper:
-    """Takes thinking blocks out, and numbers the others from 0."""
+    """Removes thinking blocks, and renumbers the others from 0."""
 
     def __init__(self) -> None:
         self._places: dict[int, int | None] = {}
-        """The provider's index of a block -> the client's, None for one that is taken out."""
+        """The provider's index of a block -> the client's; None for a removed block."""
         self._kept = 0
         self._moves = False
 
     def feed(self, event: sse.Event) -> bytes:
-        """The event as it goes on, nothing if it is taken out. Never raises."""
+        """The event for the client; empty if it is removed. Never raises."""
         try:
             match event.name:
                 case "content_block_start":
@@ -116,7 +116,8 @@ class Stripper:
         return event.raw if place == index else _moved(event, place)
 
     def _fill(self) -> bytes:
-        """A block for an answer that was nothing but thinking: Claude Code asks again for one."""
+        """A text block for an answer that contained only thinking, which Claude Code would request
+        again."""
         if self._kept or not self._places:
             return b""
         self._kept = 1
@@ -130,7 +131,7 @@ class Stripper:
 
 
 def tag(answer: bytes, provider: str) -> bytes:
-    """An answer that is not streamed, as Tagger makes it of one that is."""
+    """Like Tagger, for an answer that isn't streamed."""
     prefix = thinking.tag(provider)
 
     def tagged(blocks: list[_Fields]) -> list[_Fields]:
@@ -143,7 +144,7 @@ def tag(answer: bytes, provider: str) -> bytes:
 
 
 def strip(answer: bytes) -> bytes:
-    """An answer that is not streamed, as Stripper makes it of one that is."""
+    """Like Stripper, for an answer that isn't streamed."""
     nothing_left = {"type": rawjson.encode("text"), "text": rawjson.encode(_NOTHING_LEFT)}
 
     def stripped(blocks: list[_Fields]) -> list[_Fields]:
@@ -185,7 +186,8 @@ def _changed(event: sse.Event, **changes: object) -> bytes:
 def _moved(event: sse.Event, index: int) -> bytes:
     """The event with another index."""
     if event.data.find(b"\\u") >= 0:
-        # It may end with half an emoji, whose other half is in the next one: no byte may change.
+        # The text may end with half an emoji, whose other half is in the next event, so no other byte
+        # may change.
         text = rawjson.mend(event.data)
         if place := rawjson.span(text, rawjson.decode(text, _Fields), "index"):
             start, end = place

@@ -1,4 +1,4 @@
-"""The thinking in a conversation, on its way to a provider: each takes only what it made."""
+"""Removes thinking from a conversation for a provider: each accepts only its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Block(msgspec.Struct, gc=False):
 
     @property
     def mark(self) -> str:
-        """Its signature, of whatever kind the block is."""
+        """The signature, whatever the kind of block."""
         mark = self.data if self.type == "redacted_thinking" else self.signature
         return mark if isinstance(mark, str) else ""
 
@@ -32,12 +32,12 @@ _BLOCKS = list[_Block]
 
 
 def keep(history: list[requests.Message], provider: targets.Provider) -> list[requests.Message]:
-    """The conversation with the thinking that the provider's policy lets it see.
+    """The conversation with the thinking that the provider's policy allows.
 
-    A message that stays as it is stays the same object.
+    Unchanged messages are the same objects.
 
     Raises:
-        ValueError: an assistant's message is not in Anthropic's form.
+        ValueError: an assistant's message isn't in Anthropic's form.
     """
     if provider.thinking.requests == "none":
         return history
@@ -79,7 +79,7 @@ def _untag(raw: msgspec.Raw, block: _Block, provider: targets.Provider) -> msgsp
 
 
 def merge(request: requests.Request, history: list[requests.Message]) -> requests.Edits:
-    """`messages` with the contents that `history` has, all else verbatim."""
+    """`messages` with the contents of `history`, and everything else unchanged."""
     if history == request.messages:
         return {}
     place = "messages"
@@ -92,13 +92,13 @@ def merge(request: requests.Request, history: list[requests.Message]) -> request
 
 
 def switch_off(request: requests.Request, history: list[requests.Message]) -> requests.Edits:
-    """Thinking off, if in `history` the last step of a tool loop has lost its own.
+    """Switch thinking off if the last step of a tool loop has lost its thinking in `history`.
 
-    In manual mode that step has to begin with thinking. Without thinking there can be no
-    clear_thinking edit.
+    In manual mode that step must begin with thinking. With thinking off, a clear_thinking edit is
+    invalid.
 
     Raises:
-        ValueError: context_management is not in Anthropic's form.
+        ValueError: context_management isn't in Anthropic's form.
     """
     if not _breaks_loop(request.messages, history):
         return {}
@@ -112,7 +112,7 @@ def switch_off(request: requests.Request, history: list[requests.Message]) -> re
 
 
 def _breaks_loop(before: list[requests.Message], after: list[requests.Message]) -> bool:
-    # Neighbours of one role are one message to Anthropic.
+    # Anthropic treats adjacent messages of one role as one message.
     sides = itertools.groupby(range(len(before)), key=lambda n: before[n].role == "assistant")
     steps = [list(places) for is_assistants, places in sides if is_assistants]
     last = steps[-1] if steps else []
@@ -127,5 +127,5 @@ def _without_clearing(context_management: msgspec.Raw) -> msgspec.Raw | None:
     place = "context_management"
     management = rawjson.decode(context_management, dict[str, msgspec.Raw], place)
     listed = rawjson.decode(management.get("edits", b"[]"), list[msgspec.Raw], f"{place}.edits")
-    left = [edit for edit in listed if rawjson.kind(edit) != _CLEAR]
-    return rawjson.encode(management | {"edits": rawjson.encode(left)}) if left else None
+    kept = [edit for edit in listed if rawjson.kind(edit) != _CLEAR]
+    return rawjson.encode(management | {"edits": rawjson.encode(kept)}) if kept else None

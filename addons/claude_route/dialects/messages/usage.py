@@ -1,4 +1,4 @@
-"""What a message says it took: https://platform.claude.com/docs/en/api/messages, `usage`."""
+"""Reads the usage that a message reports: https://platform.claude.com/docs/en/api/messages, `usage`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from claude_route.wire import rawjson
 
 
 def read(fields: Any, before: usage.Usage = usage.NONE) -> usage.Usage:
-    """A `usage` object; what it doesn't say stays as it was before."""
+    """Read a `usage` object. Fields that it lacks keep their values from `before`."""
     if not isinstance(fields, dict):
         return before
-    kept = fields.get("cache_creation")
+    creation = fields.get("cache_creation")
     return usage.Usage(
         input=_number(fields.get("input_tokens"), before.input),
         output=_number(fields.get("output_tokens"), before.output),
         cache_read=_number(fields.get("cache_read_input_tokens"), before.cache_read),
         cache_write=_number(fields.get("cache_creation_input_tokens"), before.cache_write),
         cache_write_1h=_number(
-            kept.get("ephemeral_1h_input_tokens") if isinstance(kept, dict) else None,
+            creation.get("ephemeral_1h_input_tokens") if isinstance(creation, dict) else None,
             before.cache_write_1h,
         ),
     )
@@ -39,7 +39,7 @@ class _Message(msgspec.Struct):
 
 
 class Counted(msgspec.Struct):
-    """A message, an event of a stream, or the answer of count_tokens: its numbers only."""
+    """The numbers in a message, an event of a stream, or an answer of count_tokens."""
 
     message: _Message | None = None
     usage: Any = None
@@ -47,7 +47,7 @@ class Counted(msgspec.Struct):
 
 
 def decode(data: bytes) -> Counted | None:
-    """The numbers in an answer or an event, None where it has none."""
+    """The numbers in an answer or an event; None if it isn't JSON of this form."""
     try:
         return rawjson.decode_mended(data, Counted)
     except ValueError:
@@ -55,7 +55,7 @@ def decode(data: bytes) -> Counted | None:
 
 
 def of_body(body: bytes) -> usage.Usage | None:
-    """Of a whole answer: a message, or what count_tokens says."""
+    """The usage in a whole body: a message, or an answer of count_tokens."""
     counted = decode(body)
     if counted is None:
         return None

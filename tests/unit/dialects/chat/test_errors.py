@@ -73,13 +73,13 @@ BODIES = [
     pytest.param(
         502,
         error("Provider returned error", code=502, metadata={"raw": {"detail": "Gone"}}),
-        (502, "api_error", "Provider returned error: a provider behind it: Gone"),
+        (502, "api_error", "Provider returned error: its provider: Gone"),
         id="OpenRouter, raw object",
     ),
     pytest.param(
         502,
         error("Provider returned error", code=502, metadata={"raw": "half an emoji: \ud83e"}),
-        (502, "api_error", "Provider returned error: a provider behind it: half an emoji: \ufffd"),
+        (502, "api_error", "Provider returned error: its provider: half an emoji: \ufffd"),
         id="OpenRouter, raw text that UTF-8 doesn't have",
     ),
     pytest.param(

@@ -427,7 +427,7 @@ def test_comments_keep_the_client_awake() -> None:
         ),
         pytest.param({"detail": "Gone"}, ("api_error", "Gone"), id="FastAPI"),
         pytest.param({"error": "model runner stopped"}, ("api_error", "model runner stopped"), id="Ollama"),
-        pytest.param(b"<html>", ("api_error", "the provider sent an event that is no completion"), id="HTML"),
+        pytest.param(b"<html>", ("api_error", "the provider sent an event that is not a completion"), id="HTML"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", [[], [chunk(content="Hi")], [each(tool(0, "a", "Read", "{"))]])
