@@ -87,10 +87,10 @@ def tell(behind: int, script: dict[str, Any]) -> None:
 def mitmdump(
     script: Path, behind: int, *arguments: str, program: Path = MITMDUMP
 ) -> Iterator[tuple[int, int]]:
-    """A reverse door to the simulator's port: the door's own port and its process's id."""
+    """A reverse listener for the simulator's port: the listener's port and its process's id."""
     port = ports.free()
-    door = f"reverse:http://127.0.0.1:{behind}@127.0.0.1:{port}"
-    command = [str(program), "-q", "-s", str(script), "--mode", door, *arguments]
+    mode = f"reverse:http://127.0.0.1:{behind}@127.0.0.1:{port}"
+    command = [str(program), "-q", "-s", str(script), "--mode", mode, *arguments]
     with running(command, port) as process:
         yield port, process.pid
 

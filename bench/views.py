@@ -134,7 +134,7 @@ class Started(NamedTuple):
     """A mitmweb."""
 
     port: int
-    """Of its reverse door."""
+    """The port of its reverse listener."""
     web: int
     pid: int
 

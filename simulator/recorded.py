@@ -71,7 +71,7 @@ class Recorded:
 
     @property
     def json(self) -> Any:
-        """The body, decoded anew each time. Raises ValueError."""
+        """The body, decoded again at each call. Raises ValueError."""
         return decode(self.content)
 
     @property

@@ -94,7 +94,7 @@ def called(*ids: str, content: str | None = None, **more: Any) -> dict[str, Any]
     return {"role": "assistant", "content": content, "tool_calls": calls, **more}
 
 
-def told(id: str, content: str) -> dict[str, Any]:
+def tool_message(id: str, content: str) -> dict[str, Any]:
     return {"role": "tool", "tool_call_id": id, "content": content}
 
 

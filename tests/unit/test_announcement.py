@@ -20,18 +20,18 @@ def pool(*tokens: str) -> rotation.Pool:
 
 
 def lines(tokens: tuple[str, ...] = (), *, needs_key: bool = False) -> str:
-    told = announcement.lines(
+    logged = announcement.lines(
         MODES, "", "/home/me/.mitmproxy", PROFILE, pool(*tokens), needs_key=needs_key
     )
-    return "\n".join(told)
+    return "\n".join(logged)
 
 
 def test_both_ways_to_start_claude() -> None:
-    told = lines()
+    logged = lines()
     ca = "/home/me/.mitmproxy/mitmproxy-ca-cert.pem"
-    assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in told
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude" in told
-    assert "Profile team (/etc/team.yaml) is loaded; the pool has no tokens" in told
+    assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in logged
+    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude" in logged
+    assert "Profile team (/etc/team.yaml) is loaded; the pool has no tokens" in logged
 
 
 def test_versions() -> None:
@@ -39,18 +39,18 @@ def test_versions() -> None:
 
 
 def test_with_a_key() -> None:
-    told = lines(needs_key=True)
-    assert "HTTPS_PROXY=http://claude:$PROXY_STATIC_TOKEN@127.0.0.1:8080" in told
-    assert 'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: $PROXY_STATIC_TOKEN" claude' in told
+    logged = lines(needs_key=True)
+    assert "HTTPS_PROXY=http://claude:$PROXY_STATIC_TOKEN@127.0.0.1:8080" in logged
+    assert 'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: $PROXY_STATIC_TOKEN" claude' in logged
 
 
 @pytest.mark.parametrize(
     ("count", "words"), [(1, "the pool has 1 token"), (3, "the pool has 3 tokens")]
 )
 def test_tokens_are_counted_not_shown(count: int, words: str) -> None:
-    told = lines(proxies.POOL[:count])
-    assert words in told
-    assert "sk-ant" not in told
+    logged = lines(proxies.POOL[:count])
+    assert words in logged
+    assert "sk-ant" not in logged
 
 
 def learn(filled: rotation.Pool, **answer: Any) -> None:

@@ -131,7 +131,7 @@ def test_a_pool_of_which_no_token_is_available() -> None:
     lines = proxy.explain("claude-opus-5-5").splitlines()
     assert lines[2] == "   not tried now: no token is available"
     assert lines[5].startswith("2. zai/glm-5")
-    assert "not asked" not in lines[6]
+    assert "not tried" not in lines[6]
 
 
 def test_it_takes_no_turn_of_the_pool() -> None:
@@ -154,7 +154,7 @@ def test_it_explains_what_a_plan_does(down: tuple[str, ...]) -> None:
     model = "claude-opus-5-5"
     target = proxy.profile.target(model)
     assert target
-    asked = plan.Plan(
+    attempts = plan.Plan(
         [target, *proxy.profile.fallback_targets(model)],
         pool=proxy.pool,
         is_down=lambda target: proxy.breaker.is_open(str(target)),
@@ -162,14 +162,14 @@ def test_it_explains_what_a_plan_does(down: tuple[str, ...]) -> None:
         max_attempts=proxy.profile.max_attempts,
     )
     made = []
-    while step := asked.next():
+    while step := attempts.next():
         made.append(str(step.target))
     lines = proxy.explain(model).splitlines()
     numbered = [index for index, line in enumerate(lines) if line[0].isdigit()]
     explained = [
         lines[index].split()[1]
         for index in numbered
-        if "skipped" not in lines[index + 1] and "not asked" not in lines[index + 1]
+        if "skipped" not in lines[index + 1] and "not tried" not in lines[index + 1]
     ]
     assert explained == list(dict.fromkeys(made))
 
@@ -181,13 +181,13 @@ def test_a_model_that_cannot_be_used() -> None:
     )
 
 
-def test_a_model_that_nobody_knows() -> None:
+def test_an_unknown_model() -> None:
     explained = Proxy().explain("gpt")
     assert explained.startswith("gpt is not one of the models of profile test: glm, glm-again")
     assert "404" in explained
 
 
-def test_no_secret_is_told() -> None:
+def test_no_secret_is_shown() -> None:
     explained = Proxy(TOKENS=TOKENS).explain("claude-opus-5-5")
     assert "sk-ant" not in explained
     assert "zai-key" not in explained

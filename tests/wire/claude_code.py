@@ -55,7 +55,7 @@ def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) ->
     return run.stdout.strip()
 
 
-def through_the_reverse_door(proxy: proxies.Proxy) -> dict[str, str]:
+def through_the_reverse_listener(proxy: proxies.Proxy) -> dict[str, str]:
     return {"ANTHROPIC_BASE_URL": proxy.url}
 
 

@@ -89,7 +89,7 @@ def secure(module_secure: pairs.Pair) -> pairs.Pair:
 
 @pytest.fixture(params=[pairs.reverse, pairs.http2])
 def client(request: pytest.FixtureRequest, pair: pairs.Pair) -> Iterator[httpx.Client]:
-    """Through each of the pair's doors; HTTP/1.1 at one, HTTP/2 at the other."""
+    """Through each of the pair's listeners: HTTP/1.1 on one, HTTP/2 on the other."""
     with request.param(pair) as made:
         yield made
 

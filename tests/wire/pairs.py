@@ -122,12 +122,12 @@ class Pair(NamedTuple):
         self.sim.when(lambda r: r.model == model, answers.Answer(**delivery))
 
     def reverse(self) -> httpx.Client:
-        """As `ask` wants it: mitmproxy's reverse door takes any host name."""
+        """As `ask` wants it: mitmproxy's reverse listener accepts any host name."""
         client = self.proxy.client()
-        client.event_hooks = {"request": [self._to_the_door]}
+        client.event_hooks = {"request": [self._to_the_listener]}
         return client
 
-    def _to_the_door(self, request: httpx.Request) -> None:
+    def _to_the_listener(self, request: httpx.Request) -> None:
         request.url = request.url.copy_with(
             scheme="http", host="127.0.0.1", port=self.proxy.reverse_port
         )

@@ -145,7 +145,7 @@ class Proxy:
         wait_until(lambda: re.search(pattern, self.log) is not None, seconds=seconds)
 
     def client(self, **arguments: Any) -> httpx.Client:
-        """A client of the reverse door, with a credential of its own."""
+        """A client of the reverse listener, with its own credential."""
         headers = {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
         headers.update(arguments.pop("headers", {}))
         return httpx.Client(

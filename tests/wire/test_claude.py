@@ -1,4 +1,4 @@
-"""The real Claude Code client, through both doors, against the simulator."""
+"""The real Claude Code client, through both listeners, against the simulator."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ pytestmark = [pytest.mark.client, claude_code.needs_claude]
 Start = Callable[..., proxies.Proxy]
 
 
-@pytest.fixture(params=[claude_code.through_the_reverse_door, claude_code.through_the_tunnel])
+@pytest.fixture(params=[claude_code.through_the_reverse_listener, claude_code.through_the_tunnel])
 def client(
     request: pytest.FixtureRequest, start: Start, sim: simulator.Simulator, tmp_path: Path
 ) -> Iterator[claude_code.Claude]:
-    """Through each of the doors, to a proxy whose providers are one simulator; what it passes
+    """Through each of the listeners, to a proxy whose providers are one simulator; what it passes
     through to Anthropic reaches another."""
     with simulator.Simulator(tls=True) as anthropic:
         proxy = start(
@@ -91,7 +91,7 @@ def test_a_failed_provider_is_replaced(
     else:
         sim.when(lambda recorded: recorded.model == "claude-opus-5-5", answer)
     proxy = start(profile)
-    client = claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_door(proxy))
+    client = claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy))
     assert client.ask("hello", "--model", "claude-opus-5-5") == "You said: hello"
     asked = [r.model for r in sim.requests if r.bare_path.endswith("/v1/messages")]
     assert asked == (["glm-5"] if answer is None else ["claude-opus-5-5", "glm-5"])
@@ -117,7 +117,7 @@ def strict(
         profile["models"]["chat"] = "chat/thinker-1"
         proxy = start(profile, behind=provider.url)
         yield (
-            claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_door(proxy)),
+            claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy)),
             provider,
         )
         assert not provider.refusals

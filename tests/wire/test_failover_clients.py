@@ -47,7 +47,7 @@ def test_a_client_that_leaves_cancels_the_upstream(
 
 @pytest.mark.parametrize("far_end", ["pair", "secure"])
 @pytest.mark.parametrize(("delivery", "when"), LEAVING)
-def test_a_stream_that_is_reset_cancels_its_own_attempt_alone(
+def test_a_reset_stream_cancels_only_its_own_attempt(
     request: pytest.FixtureRequest, far_end: str, delivery: dict[str, Any], when: dict[str, Any]
 ) -> None:
     pair = request.getfixturevalue(far_end)

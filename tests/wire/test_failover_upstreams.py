@@ -21,7 +21,7 @@ Start = Callable[..., proxies.Proxy]
 
 
 @pytest.mark.parametrize(
-    ("door", "version"), [(pairs.reverse, "1.1"), (pairs.either, "2"), (pairs.http2, "2")]
+    ("listener", "version"), [(pairs.reverse, "1.1"), (pairs.either, "2"), (pairs.http2, "2")]
 )
 @pytest.mark.parametrize(
     ("kind", "failure"),
@@ -35,19 +35,19 @@ Start = Callable[..., proxies.Proxy]
 )
 def test_upstreams_over_tls(
     secure: pairs.Pair,
-    door: Callable[[pairs.Pair], httpx.Client],
+    listener: Callable[[pairs.Pair], httpx.Client],
     version: str,
     kind: str,
     failure: dict[str, Any],
 ) -> None:
     model = secure.model(kind)
     secure.when(model, **failure)
-    with door(secure) as client:
+    with listener(secure) as client:
         for _ in range(2):
             answer = pairs.ask(client, model)
             assert (answer.text, answer.broken) == ("You said: hello", "")
             assert answer.headers["x-route-attempts"] == ("2" if failure else "1")
-            assert ("transfer-encoding" in answer.headers) == (door is not pairs.http2)
+            assert ("transfer-encoding" in answer.headers) == (listener is not pairs.http2)
     assert {request.http for request in secure.sim.requests} == {version}
 
 
@@ -163,7 +163,7 @@ def test_a_connection_that_is_not_made_in_time_is_given_up(tmp_path: Path) -> No
         proxies.wait_until(lambda: syn_sent(port) == before)
 
 
-def test_it_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
+def test_a_flow_is_kept_while_another_waits_for_it(tmp_path: Path) -> None:
     with pairs.running(tmp_path) as pair, pairs.Streams(pair) as streams:
         profile = json.loads(pair.proxy.profile_path.read_text())
         port = int(profile["providers"]["far"]["base_url"].rpartition(":")[2])
@@ -193,7 +193,7 @@ def syn_sent(port: int) -> int:
     return sum(line.split()[2:4] == [f"0100007F:{port:04X}", "02"] for line in lines)
 
 
-def test_a_proxy_of_ones_own_that_does_not_answer(start: Start, sim: simulator.Simulator) -> None:
+def test_an_upstream_proxy_that_does_not_answer(start: Start, sim: simulator.Simulator) -> None:
     with pairs.unanswered() as far:
         port = ports.free()
         proxy = start(

@@ -26,7 +26,7 @@ POOL = {"tokens": list(proxies.POOL[:2])}
 
 
 def exchange(port: int, wire: bytes) -> bytes:
-    """What a door says to these bytes until it hangs up."""
+    """What a listener answers to these bytes until it hangs up."""
     with socket.create_connection(("127.0.0.1", port), timeout=proxies.PATIENCE) as raw:
         raw.sendall(wire)
         return raw.makefile("rb").read()

@@ -25,7 +25,7 @@ SIZE = (1280, 640)
 SHOW = "document.querySelector('.contentview').scrollIntoView()"
 
 STORY = (
-    "Both doors lead to the same place. The first is a proxy on the real connection: Claude Code "
+    "Both listeners lead to the same place. The first is a proxy on the real connection: Claude Code "
     "keeps its own features, and what is not a message passes unread. The second is a base URL. "
 ) * 8
 
@@ -50,7 +50,7 @@ def client(web: mitmweb.Web, tmp_path: Path) -> claude_code.Claude:
 def test_a_session_with_a_failover(
     page: chromium.Page, web: mitmweb.Web, client: claude_code.Claude, sim: simulator.Simulator
 ) -> None:
-    (client.folder / "notes.txt").write_text("Mitmproxy, the two doors, and what is between.\n")
+    (client.folder / "notes.txt").write_text("Mitmproxy, the two listeners, and what is between.\n")
     sim.script(
         answers.failure(429, headers=limits.rejected("5h", now=time.time())),
         answers.failure(529),
@@ -95,7 +95,7 @@ def test_an_answer_grows_while_it_streams(
         page.wait_for_text("opus-5-5 →")
         page.click("text=opus-5-5 →")
         page.click("text=Response")
-        page.wait_for_text("Both doors lead")
+        page.wait_for_text("Both listeners lead")
         first = page.text(".flow-detail")
         proxies.wait_until(lambda: len(page.text(".flow-detail")) > len(first) + 30)
         assert "STREAMING" in page.text(".flow-detail")

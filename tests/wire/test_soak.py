@@ -108,11 +108,14 @@ class Soak:
     def run(self, numbers: range) -> Tally:
         tally, queue = Tally(), iter(numbers)
         pairs.at_once(
-            *[lambda door=door: self._client(door, queue, tally) for door in self._doors()]
+            *[
+                lambda listener=listener: self._client(listener, queue, tally)
+                for listener in self._listeners()
+            ]
         )
         return tally
 
-    def _doors(self) -> Iterator[httpx.Client]:
+    def _listeners(self) -> Iterator[httpx.Client]:
         for number in range(CLIENTS):
             yield self.pair.reverse() if number % 4 else self.pair.http2()
 

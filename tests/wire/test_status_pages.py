@@ -130,7 +130,7 @@ def test_in_mitmweb(sim: simulator.Simulator, start: Start, tmp_path: Path) -> N
     assert "Claude tokens" in page.text
 
 
-def test_looking_is_not_in_the_list(sim: simulator.Simulator, start: Start) -> None:
+def test_requests_for_pages_are_not_listed(sim: simulator.Simulator, start: Start) -> None:
     web = mitmweb.Web(start, proxies.profile(sim.url), environ={"PROXY_STATIC_TOKEN": KEY})
     with web.proxy.client(headers={"x-litellm-api-key": KEY}) as client:
         for path in ("/status", "/status.css", "/health"):

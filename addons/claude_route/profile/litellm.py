@@ -196,8 +196,8 @@ def _deployment(entry: values.Value) -> Deployment:
         # LiteLLM has a list of all model names. We only need to recognise those of Claude.
         prefix, model = "anthropic" if text.startswith(("claude", "*")) else "openai", text
     if prefix not in PREFIXES:
-        known = ", ".join(f"{prefix}/" for prefix in PREFIXES)
-        raise params["model"].error(f"a model without a prefix or with one of {known}")
+        prefixes = ", ".join(f"{prefix}/" for prefix in PREFIXES)
+        raise params["model"].error(f"a model without a prefix or with one of {prefixes}")
     api = PREFIXES[prefix]
     base_url = params["api_base"] if params["base_url"].raw is None else params["base_url"]
     api_key = params["api_key"]

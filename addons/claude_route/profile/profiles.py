@@ -203,11 +203,11 @@ def environment(
 
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
     root.only("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open")
-    known = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
-    if not known:
+    by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
+    if not by_name:
         raise root["providers"].error("at least one provider")
     models = patterns.Table(
-        {pattern: _target(pattern, at, known) for pattern, at in root["models"].mapping().items()}
+        {pattern: _target(pattern, at, by_name) for pattern, at in root["models"].mapping().items()}
     )
     if not list(models):
         raise root["models"].error("at least one model")
@@ -219,7 +219,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
     return Profile(
         name=path.stem,
         path=path,
-        providers=known,
+        providers=by_name,
         models=models,
         fallbacks=patterns.Table(fallbacks),
         pool=_pool(root["pool"]),
@@ -228,7 +228,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         open=root["open"].boolean(False),
         warnings=(
             *warnings,
-            *_warnings(known.values()),
+            *_warnings(by_name.values()),
             *(f"pool.tokens: ${{{name}}} is not set." for name in root["pool"]["tokens"].unset()),
             *_unused(fallbacks, models),
         ),
@@ -236,16 +236,16 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
 
 
 def _target(
-    pattern: str, at: values.Value, known: Mapping[str, targets.Provider]
+    pattern: str, at: values.Value, by_name: Mapping[str, targets.Provider]
 ) -> targets.Target:
     name, _, model = at.text(expected="provider/model").partition("/")
-    if name not in known:
-        raise at.error(f"one of the providers {_list(known)}")
+    if name not in by_name:
+        raise at.error(f"one of the providers {_list(by_name)}")
     if not model:
         raise at.error(f"{name}/ followed by a model name")
     if model.count("*") > pattern.count("*"):
         raise at.error(f"no more `*` than in {pattern!r}")
-    return targets.Target(known[name], model)
+    return targets.Target(by_name[name], model)
 
 
 def _fallback(pattern: str, at: values.Value, models: patterns.Table[targets.Target]) -> str:
@@ -290,9 +290,9 @@ def _host(at: values.Value) -> str:
     return host
 
 
-def _warnings(known: Iterable[targets.Provider]) -> list[str]:
+def _warnings(all_providers: Iterable[targets.Provider]) -> list[str]:
     warnings = []
-    for provider in known:
+    for provider in all_providers:
         if provider.missing:
             warnings.append(f"Provider {provider.name} cannot be used: {provider.unset}.")
         if provider.api_key and provider.auth not in ("bearer", "x-api-key"):

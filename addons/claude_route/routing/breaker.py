@@ -47,7 +47,7 @@ class Breaker:
 
     def left(self, target: str) -> float:
         """Seconds for which it will still be skipped; 0 if it isn't skipped."""
-        known = self._failures.get(target)
-        if known is None or known.running < FAILURES:
+        failures = self._failures.get(target)
+        if failures is None or failures.running < FAILURES:
             return 0.0
-        return max(0.0, known.last + SKIP - self._clock())
+        return max(0.0, failures.last + SKIP - self._clock())

@@ -121,13 +121,13 @@ def effects(
 
 def windows(headers: Mapping[str, str], now: float) -> dict[str, Window]:
     """Utilisation by account window (5h, 7d), which every answer to a subscription's token reports."""
-    known = {}
+    result = {}
     for name in ACCOUNT_WINDOWS:
         used = _number(headers.get(f"{UNIFIED}{name}-utilization", ""))
         if used is not None:
             reset = _future(_moment(headers.get(f"{UNIFIED}{name}-reset", "")), now)
-            known[name] = Window(used, reset or float("inf"))
-    return known
+            result[name] = Window(used, reset or float("inf"))
+    return result
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

@@ -111,10 +111,10 @@ class _Memory:
         return max((w.utilisation for w in self.windows.values() if w.reset > now), default=0.0)
 
     def utilisation(self, window: str, now: float) -> float | None:
-        known = self.windows.get(window)
-        if known is None:
+        current = self.windows.get(window)
+        if current is None:
             return None
-        return known.utilisation if known.reset > now else 0.0
+        return current.utilisation if current.reset > now else 0.0
 
 
 class Pool:
@@ -262,9 +262,9 @@ class Pool:
         pool = Pool(tokens, strategy=strategy, cooldown=cooldown, clock=self._clock)
         own = {token: token for token in pool.tokens}
         for token in pool.tokens:
-            if known := self._memory.get(token):
-                known.disabled = None
-                pool._memory[token] = known
+            if memory := self._memory.get(token):
+                memory.disabled = None
+                pool._memory[token] = memory
         for session, token in self._sessions.items():
             if token in own:
                 pool._sessions[session] = own[token]

@@ -135,8 +135,12 @@ def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> None:
 
 def who(flow: http.HTTPFlow) -> tuple[str, str, int]:
     """The client's model, the target, and how many attempts it took."""
-    known = labels.read(flow.metadata)
-    return known.model or model_asked(flow), known.target or "", known.attempts or 1
+    flow_labels = labels.read(flow.metadata)
+    return (
+        flow_labels.model or model_asked(flow),
+        flow_labels.target or "",
+        flow_labels.attempts or 1,
+    )
 
 
 def model_asked(flow: http.HTTPFlow) -> str:

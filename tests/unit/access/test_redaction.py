@@ -14,7 +14,7 @@ def secrets() -> redaction.Redaction:
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("text", "redacted"),
     [
         (b"no our-key-0123, client-key-4567", b"no [redacted], [redacted]"),
         (b"our-key-0123our-key-0123", b"[redacted][redacted]"),
@@ -22,8 +22,8 @@ def secrets() -> redaction.Redaction:
         (b"", b""),
     ],
 )
-def test_text(secrets: redaction.Redaction, said: bytes, left: bytes) -> None:
-    assert secrets.text(said) == left
+def test_text(secrets: redaction.Redaction, text: bytes, redacted: bytes) -> None:
+    assert secrets.text(text) == redacted
 
 
 def test_an_error(secrets: redaction.Redaction) -> None:
@@ -36,7 +36,7 @@ def test_an_error(secrets: redaction.Redaction) -> None:
     assert response.reason == "No [redacted]"
 
 
-def test_a_head_may_bring_back_what_the_client_brought(secrets: redaction.Redaction) -> None:
+def test_response_headers_may_repeat_the_clients_credential(secrets: redaction.Redaction) -> None:
     response = http.Response.make(200, b"our-key-0123", {"set-cookie": "client-key-4567"})
     secrets.headers(response)
     assert response.headers["set-cookie"] == "client-key-4567"

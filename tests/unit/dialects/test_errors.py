@@ -23,15 +23,15 @@ def test_status_of(error: dict[str, Any], code: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
         (200, "the provider gave no error message"),
         (502, "the provider answered 502: Bad Gateway"),
         (599, "the provider answered 599: an error"),
     ],
 )
-def test_wordless(status: int, said: str) -> None:
-    assert errors.wordless(status) == said
+def test_wordless(status: int, message: str) -> None:
+    assert errors.wordless(status) == message
 
 
 @pytest.mark.parametrize(

@@ -122,14 +122,14 @@ def test_target(changes: dict[str, Any], words: str) -> None:
         ({"strategy": "least-used"}, "Each request gets the least used token"),
     ],
 )
-def test_what_there_is_none_of(changes: dict[str, Any], words: str) -> None:
+def test_empty_or_unused_parts(changes: dict[str, Any], words: str) -> None:
     assert words in text(replace(STATUS, **changes))
 
 
 HOSTILE = "<script>alert(1)</script>\"' onload=x&amp;{{ 1 }}"
 
 
-def test_what_others_say_is_only_text() -> None:
+def test_text_from_others_is_escaped() -> None:
     page = status_html.page(
         replace(
             STATUS,

@@ -141,8 +141,8 @@ def test_json(proxy: Proxy) -> None:
     ]
 
 
-def test_no_secret_is_told(proxy: Proxy) -> None:
-    told = status.to_json(proxy.status()).decode() + repr(proxy.status())
+def test_no_secret_is_shown(proxy: Proxy) -> None:
+    shown = status.to_json(proxy.status()).decode() + repr(proxy.status())
     for secret in (*proxy.profile.pool.tokens, "zai-key-0123456789"):
-        assert secret not in told
-        assert secret[:-4] not in told
+        assert secret not in shown
+        assert secret[:-4] not in shown

@@ -89,7 +89,7 @@ def test_it_is_made_as_before(kind: type, parameters: str) -> None:
     assert list(inspect.signature(kind).parameters)[: len(parameters.split())] == parameters.split()
 
 
-def test_how_a_killed_flow_is_told() -> None:
+def test_how_a_killed_flow_is_marked() -> None:
     killed = tflow.tflow(live=True)
     killed.kill()
     assert killed.error and killed.error.msg == flow.Error.KILLED_MESSAGE

@@ -95,7 +95,7 @@ async def test_a_connection_that_is_given_up_while_it_waits_for_its_turn(
     upstream.close()
 
 
-async def test_uninstalled_it_is_gone() -> None:
+async def test_uninstall_restores_the_original() -> None:
     before = server.ConnectionHandler.handle_connection
     unclosed.install()()
     assert server.ConnectionHandler.handle_connection is before

@@ -70,7 +70,7 @@ def test_a_credential_goes_to_its_own_address_only() -> None:
         ("client", None, "a,oauth-2025-04-20", "a,oauth-2025-04-20"),
     ],
 )
-def test_anthropic_is_told_the_kind_of_a_key(
+def test_the_beta_header_follows_the_kind_of_key(
     auth: str, key: str | None, sent: str | None, beta: str | None
 ) -> None:
     provider = {"base_url": "http://127.0.0.1:1", "auth": auth, **({"api_key": key} if key else {})}

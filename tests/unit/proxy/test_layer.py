@@ -86,20 +86,20 @@ class Reply:
         self.failure: contract.Failure | None = None
 
     def feed(self, data: bytes) -> bytes:
-        self.exchange.told("feed late" if self.good else "feed")
+        self.exchange.record("feed late" if self.good else "feed")
         if self.response.status_code == 200 and data != COMMENT:
             self.good = True
         self.complete = data == LAST
         return data
 
     def end(self) -> bytes:
-        self.exchange.told("end")
+        self.exchange.record("end")
         if self.response.status_code != 200:
             self.failure = contract.Failure(failures.Kind.STATUS, "HTTP 500", self.response)
         return b""
 
     def broken(self, why: str) -> bytes:
-        self.exchange.told("broken")
+        self.exchange.record("broken")
         return b"" if self.complete else b"event: error\ndata: " + why.encode() + b"\n\n"
 
 
@@ -112,7 +112,7 @@ class Attempt:
         self.limits = exchange.policy.limits
 
     def request(self, address: tuple[str, int]) -> http.Request:
-        self.exchange.told("request")
+        self.exchange.record("request")
         return self.exchange.flow.request.copy()
 
 
@@ -126,7 +126,7 @@ class Exchange:
         self.failures: list[contract.Failure] = []
         self.ends: list[str | None] = []
 
-    def told(self, what: str) -> None:
+    def record(self, what: str) -> None:
         """Raises what this place is to raise, the first time."""
         self.policy.calls.append(what)
         if self.attempts < 2 and (raised := self.policy.raises.get(what)):
@@ -137,27 +137,27 @@ class Exchange:
         return Attempt(self, self.policy.port)
 
     def begin(self) -> contract.Attempt | http.Response:
-        self.told("begin")
+        self.record("begin")
         return self._next()
 
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         self.failures.append(failure)
-        self.told("failed")
+        self.record("failed")
         return self._next() if self.attempts < 2 else http.Response.make(502, failure.kind)
 
     def reply(self, response: http.Response) -> contract.Reply:
-        self.told("reply")
+        self.record("reply")
         return Reply(self, response)
 
     def committed(self, response: http.Response) -> None:
-        self.told("committed")
+        self.record("committed")
 
     def broke_off(self, why: str) -> None:
-        self.told("broke_off")
+        self.record("broke_off")
 
     def closed(self, why: str | None) -> None:
         self.ends.append(why)
-        self.told("closed")
+        self.record("closed")
 
 
 class Policy:
@@ -310,23 +310,23 @@ async def test_a_request_that_cannot_be_made_is_a_failed_attempt(running: Runnin
 
 
 @pytest.mark.parametrize("where", ["feed late", "end"])
-async def test_what_goes_wrong_in_the_answer_ends_it_in_form(running: Running, where: str) -> None:
+async def test_an_error_in_the_answer_ends_it_well_formed(running: Running, where: str) -> None:
     running.policy.raises[where] = RuntimeError
-    told = events(await running.ask())
-    assert told[0].data == b"1"
-    assert told[-1].name == "error"
+    received = events(await running.ask())
+    assert received[0].data == b"1"
+    assert received[-1].name == "error"
     assert len(running.policy.exchanges[0].ends) == 1
     assert not running.policy.exchanges[0].failures
 
 
-async def test_the_words_that_end_it_may_fail_too(running: Running) -> None:
+async def test_the_final_error_event_may_fail_too(running: Running) -> None:
     running.upstream.says = HEAD + chunk(FIRST)
     running.policy.raises["broken"] = RuntimeError
-    told = events(await running.ask())
-    assert [event.name for event in told] == ["", "error"]
+    received = events(await running.ask())
+    assert [event.name for event in received] == ["", "error"]
 
 
-async def test_an_addon_that_kills_at_the_head(running: Running) -> None:
+async def test_an_addon_that_kills_at_responseheaders(running: Running) -> None:
     class Killer:
         def responseheaders(self, flow: http.HTTPFlow) -> None:
             flow.kill()
@@ -338,7 +338,7 @@ async def test_an_addon_that_kills_at_the_head(running: Running) -> None:
     assert [len(exchange.ends) for exchange in running.policy.exchanges] == [1]
 
 
-async def test_a_streamed_body_is_kept_as_far_as_it_came(running: Running) -> None:
+async def test_what_arrived_of_a_streamed_body_is_kept(running: Running) -> None:
     """Where mitmproxy is told to keep them."""
     seen: list[bytes | None] = []
 
@@ -370,14 +370,14 @@ async def test_an_addon_that_fails_at_each_piece(running: Running) -> None:
     await running.settled()
 
 
-async def test_what_fails_at_the_very_end_leaves_nobody_waiting(running: Running) -> None:
+async def test_a_failure_at_the_end_leaves_nobody_waiting(running: Running) -> None:
     running.policy.raises["closed"] = RuntimeError
     wire = await running.ask()
     assert chunk(FIRST) in wire and chunk(SECOND) in wire
     await running.settled()
 
 
-async def test_uninstalled_it_is_gone(running: Running) -> None:
+async def test_uninstall_restores_the_original(running: Running) -> None:
     before = layers.HttpLayer.make_stream
     http_stream.install(layer.made_for(running.policy))()
     assert layers.HttpLayer.make_stream is before

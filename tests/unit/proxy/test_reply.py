@@ -64,7 +64,7 @@ def completions() -> dialect.Call:
     return registry.of(VLLM.provider).request(REQUEST, VLLM)
 
 
-class Told:
+class Relayed:
     """An upstream's answer told piece by piece: what the client got, and until when it could be
     replaced."""
 
@@ -145,16 +145,16 @@ ENCODINGS: list[tuple[str, Callable[[bytes], bytes]]] = [
 )
 def test_a_stream_passes_as_it_came_whatever_the_cuts(wire: bytes) -> None:
     for pieces in cuts(wire):
-        told = Told(head(), pieces)
-        assert (told.out, told.failure, told.reply.complete) == (wire, None, True)
+        relayed = Relayed(head(), pieces)
+        assert (relayed.out, relayed.failure, relayed.reply.complete) == (wire, None, True)
 
 
 @pytest.mark.parametrize(("encoding", "compress"), ENCODINGS)
 def test_a_compressed_stream_is_decoded(encoding: str, compress: Callable[[bytes], bytes]) -> None:
     for pieces in cuts(compress(WIRE)):
-        told = Told(head(content_encoding=encoding), pieces)
-        assert (told.out, told.failure) == (WIRE, None)
-        assert "content-encoding" not in told.reply.response.headers
+        relayed = Relayed(head(content_encoding=encoding), pieces)
+        assert (relayed.out, relayed.failure) == (WIRE, None)
+        assert "content-encoding" not in relayed.reply.response.headers
 
 
 def test_each_event_passes_when_it_is_there() -> None:
@@ -187,33 +187,33 @@ def test_it_is_good_from_its_first_event_on() -> None:
 )
 def test_an_error_as_the_first_event_is_no_answer(before: bytes, error: bytes) -> None:
     for pieces in cuts(before + error):
-        told = Told(head(), pieces)
-        assert told.out == b""
-        assert told.failure == ("event", "the first event is an error")
-        assert json.loads(told.content)["error"]["type"] == "overloaded_error"
+        relayed = Relayed(head(), pieces)
+        assert relayed.out == b""
+        assert relayed.failure == ("event", "the first event is an error")
+        assert json.loads(relayed.content)["error"]["type"] == "overloaded_error"
 
 
 @pytest.mark.parametrize("events", range(1, len(WIRES) + 1))
 def test_what_comes_after_it_died(events: int) -> None:
     sent = b"".join(WIRES[:events])
     for rest in (b"", b": hm\n", *(WIRES[2][:place] for place in range(1, len(WIRES[2]) - 1))):
-        told = Told(head(), [sent + rest], end="connection reset")
+        relayed = Relayed(head(), [sent + rest], end="connection reset")
         match events:
             case 6:
-                assert told.out == sent
+                assert relayed.out == sent
             case 5:
-                assert told.out == sent + STOP, "all there but the last word"
+                assert relayed.out == sent + STOP, "all there but the last word"
             case _:
-                last = told.out.removeprefix(sent)
+                last = relayed.out.removeprefix(sent)
                 (event,) = sse.Decoder().feed(last)
                 assert event.name == "error"
                 error = json.loads(event.data)["error"]
                 assert error["type"] == "api_error"
                 assert error["message"] == "The stream was interrupted: connection reset"
-        assert told.reply.complete
-        assert told.reply.broken("again") == told.reply.end() == told.reply.feed(WIRE) == b"" or (
-            events == 6
-        )
+        assert relayed.reply.complete
+        assert relayed.reply.broken("again") == relayed.reply.end() == relayed.reply.feed(
+            WIRE
+        ) == b"" or (events == 6)
 
 
 @pytest.mark.parametrize(
@@ -227,16 +227,16 @@ def test_what_comes_after_it_died(events: int) -> None:
     ],
 )
 def test_streams_that_end_untidily(wire: bytes, out: bytes | None) -> None:
-    told = Told(head(), [wire])
-    assert told.reply.complete
-    assert told.out == (out or b"".join(WIRES[:-1]) + STOP)
+    relayed = Relayed(head(), [wire])
+    assert relayed.reply.complete
+    assert relayed.out == (out or b"".join(WIRES[:-1]) + STOP)
 
 
 def test_a_half_event_never_arrives() -> None:
     for place in range(len(WIRES[0]), len(WIRE)):
         for end in ("", "connection reset"):
             decoder = sse.Decoder()
-            events = decoder.feed(Told(head(), [WIRE[:place]], end).out)
+            events = decoder.feed(Relayed(head(), [WIRE[:place]], end).out)
             assert decoder.rest() == b""
             assert events[-1].name in ("error", "message_stop")
             assert all(json.loads(event.data) for event in events)
@@ -252,24 +252,24 @@ def test_a_half_event_never_arrives() -> None:
     ],
 )
 def test_streams_that_never_begin(pieces: list[bytes], end: str | None, detail: str) -> None:
-    told = Told(head(), pieces, end)
-    assert (told.out, told.failure) == (b"", ("reset", detail))
+    relayed = Relayed(head(), pieces, end)
+    assert (relayed.out, relayed.failure) == (b"", ("reset", detail))
 
 
 def test_a_stream_that_ends_before_its_first_event_is_left_undecided() -> None:
-    told = Told(head(), [COMMENT, WIRES[0][:20]])
-    assert (told.out, told.failure, told.reply.good) == (b"", None, False)
+    relayed = Relayed(head(), [COMMENT, WIRES[0][:20]])
+    assert (relayed.out, relayed.failure, relayed.reply.good) == (b"", None, False)
 
 
 @pytest.mark.parametrize("begun", [b"", gzip(WIRE)[:160]])
 def test_data_that_is_not_in_its_encoding(begun: bytes) -> None:
-    told = Told(head(content_encoding="gzip"), [begun, b"\xff" * 300], None)
+    relayed = Relayed(head(content_encoding="gzip"), [begun, b"\xff" * 300], None)
     if begun:
-        assert sse.Decoder().feed(told.out)[-1].name == "error"
-        assert told.reply.complete
+        assert sse.Decoder().feed(relayed.out)[-1].name == "error"
+        assert relayed.reply.complete
     else:
-        assert told.failure and told.failure[0] == "reset"
-        assert told.failure[1].startswith("content-encoding: invalid gzip data")
+        assert relayed.failure and relayed.failure[0] == "reset"
+        assert relayed.failure[1].startswith("content-encoding: invalid gzip data")
 
 
 @pytest.mark.parametrize(("encoding", "compress"), ENCODINGS)
@@ -277,8 +277,8 @@ def test_data_that_bursts(
     monkeypatch: pytest.MonkeyPatch, encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
     monkeypatch.setattr(reply, "MAX_BODY", 10_000)
-    told = Told(head(content_encoding=encoding), [compress(b": 0\n\n" * 100_000)], None)
-    assert told.failure == ("reset", "body: expected at most 10000 bytes, got more")
+    relayed = Relayed(head(content_encoding=encoding), [compress(b": 0\n\n" * 100_000)], None)
+    assert relayed.failure == ("reset", "body: expected at most 10000 bytes, got more")
 
 
 # Chat Completions
@@ -320,18 +320,18 @@ def names(wire: bytes) -> list[str]:
 )
 def test_completions_become_events(wire: bytes, last: str) -> None:
     for pieces in cuts(wire):
-        told = Told(head(), pieces, translator=completions)
-        assert told.failure is None
-        found = names(told.out)
+        relayed = Relayed(head(), pieces, translator=completions)
+        assert relayed.failure is None
+        found = names(relayed.out)
         assert next(name for name in found if name != "ping") == "message_start"
-        assert (found[-1], told.reply.complete) == (last, True)
+        assert (found[-1], relayed.reply.complete) == (last, True)
         assert found.count(last) == 1
 
 
-def test_text_is_no_end_of_completions() -> None:
+def test_text_does_not_end_completions() -> None:
     text = chunk(delta={"content": "x\nevent: message_stop\ndata: {}\n\nevent: error\n"})
-    told = Told(head(), [text], None, translator=completions)
-    assert told.reply.good and not told.reply.complete
+    relayed = Relayed(head(), [text], None, translator=completions)
+    assert relayed.reply.good and not relayed.reply.complete
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_a_key_that_an_error_repeats_is_taken_out_of_it(
 ) -> None:
     for pieces in cuts(before + error):
         judged = reply.judge(
-            head(), translator(), lambda said: said.replace(b"a-key", "…".encode())
+            head(), translator(), lambda text: text.replace(b"a-key", "…".encode())
         )
         out = b"".join(map(judged.feed, pieces)) + judged.end()
         *_, last = sse.Decoder().feed(out)
@@ -364,22 +364,22 @@ def test_a_key_that_an_error_repeats_is_taken_out_of_it(
     ],
 )
 def test_an_error_as_the_first_chunk_is_no_answer(first: bytes) -> None:
-    told = Told(head(), [COMMENT, b"data: " + first + b"\n\n"], None, translator=completions)
-    assert (told.out, told.content) == (b"", first)
-    assert told.failure == ("event", "the first event is an error")
+    relayed = Relayed(head(), [COMMENT, b"data: " + first + b"\n\n"], None, translator=completions)
+    assert (relayed.out, relayed.content) == (b"", first)
+    assert relayed.failure == ("event", "the first event is an error")
 
 
 @pytest.mark.parametrize("at", [1, 2])
 def test_completions_that_break_off(at: int) -> None:
-    told = Told(head(), [BEGIN] * at, "reset", translator=completions)
-    assert names(told.out)[-1] == "error"
+    relayed = Relayed(head(), [BEGIN] * at, "reset", translator=completions)
+    assert names(relayed.out)[-1] == "error"
 
 
 def test_completions_under_a_name_of_their_own_end_as_others_do() -> None:
     named = (BEGIN + FINISH + DONE).replace(b"data: ", b"event: chunk\ndata: ")
-    told = Told(head(), [named], translator=completions)
-    assert names(told.out)[-1] == "message_stop"
-    assert told.reply.complete
+    relayed = Relayed(head(), [named], translator=completions)
+    assert names(relayed.out)[-1] == "message_stop"
+    assert relayed.reply.complete
 
 
 # What they took
@@ -426,42 +426,42 @@ def test_output_is_estimated_until_it_is_reported() -> None:
     ],
 )
 def test_the_error_that_ended_it(wire: bytes, end: str, error: str) -> None:
-    told = Told(head(), [wire], end)
-    assert (told.reply.error, told.reply.complete) == (error, True)
+    relayed = Relayed(head(), [wire], end)
+    assert (relayed.reply.error, relayed.reply.complete) == (error, True)
 
 
 def test_a_whole_answer_is_counted() -> None:
-    told = whole(b'{"type":"message","content":[],"usage":{"input_tokens":7,"output_tokens":3}}')
-    assert (told.reply.usage, told.reply.output) == (usage.Usage(7, 3), 3)
+    relayed = whole(b'{"type":"message","content":[],"usage":{"input_tokens":7,"output_tokens":3}}')
+    assert (relayed.reply.usage, relayed.reply.output) == (usage.Usage(7, 3), 3)
     body = b'{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":7,"completion_tokens":3}}'
-    told = Told(head(200, "application/json"), [body], translator=completions)
-    assert (told.reply.usage, told.reply.output) == (usage.Usage(7, 3), 3)
+    relayed = Relayed(head(200, "application/json"), [body], translator=completions)
+    assert (relayed.reply.usage, relayed.reply.output) == (usage.Usage(7, 3), 3)
     assert whole(MESSAGE).reply.usage is None
 
 
 def test_an_answer_that_is_none_took_nothing() -> None:
-    refused = Told(head(429, "application/json"), [OVERLOADED]).reply
+    refused = Relayed(head(429, "application/json"), [OVERLOADED]).reply
     assert (refused.usage, refused.output, refused.error) == (None, 0, "")
 
 
 # Whole answers
 
 
-def whole(body: bytes, *, end: str | None = "", **more: str) -> Told:
-    return Told(head(200, "application/json", **more), [body[:10], body[10:]], end)
+def whole(body: bytes, *, end: str | None = "", **more: str) -> Relayed:
+    return Relayed(head(200, "application/json", **more), [body[:10], body[10:]], end)
 
 
 def test_a_whole_answer_is_good_when_it_has_ended() -> None:
     assert not whole(MESSAGE, end=None).reply.good
-    told = whole(MESSAGE)
-    assert (told.out, told.reply.complete) == (MESSAGE, True)
-    assert told.reply.response.headers["content-length"] == str(len(MESSAGE))
+    relayed = whole(MESSAGE)
+    assert (relayed.out, relayed.reply.complete) == (MESSAGE, True)
+    assert relayed.reply.response.headers["content-length"] == str(len(MESSAGE))
 
 
 @pytest.mark.parametrize(("encoding", "compress"), ENCODINGS)
 def test_a_compressed_whole_answer(encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    told = whole(compress(MESSAGE), content_encoding=encoding)
-    assert (told.out, told.failure) == (MESSAGE, None)
+    relayed = whole(compress(MESSAGE), content_encoding=encoding)
+    assert (relayed.out, relayed.failure) == (MESSAGE, None)
     assert whole(compress(MESSAGE)[:-1], content_encoding=encoding).out == b""
 
 
@@ -474,31 +474,31 @@ def test_a_compressed_whole_answer(encoding: str, compress: Callable[[bytes], by
     ],
 )
 def test_an_error_with_status_200(body: bytes) -> None:
-    told = whole(body)
-    assert (told.out, told.content) == (b"", body)
-    assert told.failure == ("event", "an error with status 200")
+    relayed = whole(body)
+    assert (relayed.out, relayed.content) == (b"", body)
+    assert relayed.failure == ("event", "an error with status 200")
 
 
 @pytest.mark.parametrize("inside", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000])
-def test_what_cannot_be_read_is_no_error_that_we_know(inside: bytes) -> None:
+def test_an_unreadable_body_is_an_unknown_error(inside: bytes) -> None:
     body = b'{"error": %b}' % inside
     assert whole(body).out == body
 
 
-def test_a_whole_answer_that_is_none() -> None:
-    told = Told(head(200, "application/json"), [b"<html>"], translator=completions)
-    assert told.failure and told.failure[0] == "reset"
+def test_an_invalid_whole_answer() -> None:
+    relayed = Relayed(head(200, "application/json"), [b"<html>"], translator=completions)
+    assert relayed.failure and relayed.failure[0] == "reset"
 
 
 def test_a_whole_answer_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reply, "MAX_BODY", 20)
-    told = whole(MESSAGE, end=None)
-    assert told.failure == ("reset", "body: expected at most 20 bytes, got more")
+    relayed = whole(MESSAGE, end=None)
+    assert relayed.failure == ("reset", "body: expected at most 20 bytes, got more")
 
 
 def test_a_whole_answer_that_breaks_off_is_left_undecided() -> None:
-    told = whole(MESSAGE[:30], end="reset")
-    assert (told.out, told.failure, told.reply.good) == (b"", None, False)
+    relayed = whole(MESSAGE[:30], end="reset")
+    assert (relayed.out, relayed.failure, relayed.reply.good) == (b"", None, False)
 
 
 # Answers that are none
@@ -506,52 +506,52 @@ def test_a_whole_answer_that_breaks_off_is_left_undecided() -> None:
 
 @pytest.mark.parametrize("status", [100, 199, 300, 302, 400, 401, 404, 429, 500, 529, 599])
 def test_any_other_status_is_no_answer(status: int) -> None:
-    told = Told(head(status, "application/json"), [OVERLOADED[:9], OVERLOADED[9:]])
-    assert (told.out, told.content) == (b"", OVERLOADED)
-    assert told.failure == ("status", f"HTTP {status}")
+    relayed = Relayed(head(status, "application/json"), [OVERLOADED[:9], OVERLOADED[9:]])
+    assert (relayed.out, relayed.content) == (b"", OVERLOADED)
+    assert relayed.failure == ("status", f"HTTP {status}")
 
 
 def test_its_body_is_waited_for() -> None:
-    assert Told(head(500), [OVERLOADED], None).failure is None
+    assert Relayed(head(500), [OVERLOADED], None).failure is None
 
 
 @pytest.mark.parametrize(("encoding", "compress"), ENCODINGS)
 def test_a_compressed_error(encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    told = Told(head(429, content_encoding=encoding), [compress(OVERLOADED)])
-    assert told.content == OVERLOADED
-    assert "content-encoding" not in told.reply.failure.response.headers  # type: ignore[union-attr]
+    relayed = Relayed(head(429, content_encoding=encoding), [compress(OVERLOADED)])
+    assert relayed.content == OVERLOADED
+    assert "content-encoding" not in relayed.reply.failure.response.headers  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("encoding", "compress"), ENCODINGS)
 def test_a_compressed_error_that_bursts(encoding: str, compress: Callable[[bytes], bytes]) -> None:
-    told = Told(head(429, content_encoding=encoding), [compress(bytes(3_000_000))])
-    assert told.failure == ("status", "HTTP 429")
-    assert len(told.content) <= reply.MAX_ERROR_BODY
+    relayed = Relayed(head(429, content_encoding=encoding), [compress(bytes(3_000_000))])
+    assert relayed.failure == ("status", "HTTP 429")
+    assert len(relayed.content) <= reply.MAX_ERROR_BODY
 
 
 def test_a_compressed_error_that_is_cut_says_what_it_can() -> None:
     text = b"".join(b"line %d, " % n for n in range(2000))
-    told = Told(head(500, content_encoding="gzip"), [gzip(text)[:1000]])
-    assert told.content and text.startswith(told.content)
+    relayed = Relayed(head(500, content_encoding="gzip"), [gzip(text)[:1000]])
+    assert relayed.content and text.startswith(relayed.content)
 
 
 def test_an_error_longer_than_any_is_not_waited_for() -> None:
-    told = Told(head(500), [b"x" * 50_000] * 2, None)
-    assert told.failure == ("status", "HTTP 500")
-    assert len(told.content) == reply.MAX_ERROR_BODY
+    relayed = Relayed(head(500), [b"x" * 50_000] * 2, None)
+    assert relayed.failure == ("status", "HTTP 500")
+    assert len(relayed.content) == reply.MAX_ERROR_BODY
 
 
-def test_an_encoding_that_nobody_knows_is_known_at_the_head() -> None:
-    told = Told(head(content_encoding="compress"), [], None)
-    assert told.failure and told.failure[0] == "reset"
-    assert "'compress'" in told.failure[1]
+def test_an_unknown_encoding_is_found_in_the_headers() -> None:
+    relayed = Relayed(head(content_encoding="compress"), [], None)
+    assert relayed.failure and relayed.failure[0] == "reset"
+    assert "'compress'" in relayed.failure[1]
 
 
 # Heads
 
 
 @pytest.mark.parametrize("status", [200, 429])
-def test_the_head_is_ours(status: int) -> None:
+def test_the_headers_are_ours(status: int) -> None:
     upstream = head(
         status,
         content_length="9",
@@ -563,9 +563,9 @@ def test_the_head_is_ours(status: int) -> None:
         retry_after="3",
     )
     upstream.http_version = "HTTP/2.0"
-    told = Told(upstream, [WIRE])
-    failure = told.reply.failure
-    given = failure.response if failure else told.reply.response
+    relayed = Relayed(upstream, [WIRE])
+    failure = relayed.reply.failure
+    given = failure.response if failure else relayed.reply.response
     assert isinstance(given, http.Response)
     kept = {"content-type", "request-id", "retry-after"} | (
         {"content-length"} if failure else set()

@@ -145,7 +145,7 @@ class TestPick:
         pool.learn(pool.tokens[1], 200, used(0.5))
         assert places(pool, 2) == [3, 3]
         clock.now += 3600
-        # the five-hour windows have begun anew
+        # the five-hour windows have started again
         assert places(pool, 4) == [2, 3, 2, 3]
 
     def test_least_used_tries_what_it_does_not_know(self, clock: Clock) -> None:

@@ -180,7 +180,7 @@ def test_every_failure_has_an_end(
     )
 
 
-def told(*outcomes: Outcome, **known: Any) -> tuple[int, str, str, dict[str, str]]:
+def client_gets(*outcomes: Outcome, **known: Any) -> tuple[int, str, str, dict[str, str]]:
     """Status, error type, message, and the headers that say when to try again."""
     answer = verdict.final(outcomes, now=NOW, **known)
     assert answer
@@ -223,7 +223,7 @@ class TestOneAttempt:
         ],
     )
     def test_status(self, seen: int | str, status: int, kind: str, headers: dict[str, str]) -> None:
-        assert told(outcome(seen)) == (
+        assert client_gets(outcome(seen)) == (
             status,
             kind,
             f"zai/glm-5: {seen}",
@@ -243,8 +243,8 @@ class TestOneAttempt:
     )
     def test_first_event(self, kind: str, status: int) -> None:
         seen = outcome("event", status=200, body=error_body_of(kind, "Busy"))
-        assert told(seen)[0] == status
-        assert told(seen)[2] == f"zai/glm-5: first event {kind}, Busy"
+        assert client_gets(seen)[0] == status
+        assert client_gets(seen)[2] == f"zai/glm-5: first event {kind}, Busy"
 
     @pytest.mark.parametrize(
         "seen,body,message",
@@ -266,14 +266,14 @@ class TestOneAttempt:
         ],
     )
     def test_message(self, seen: int | str, body: bytes, message: str) -> None:
-        assert told(outcome(seen, body=body, detail="connection refused"))[2] == message
+        assert client_gets(outcome(seen, body=body, detail="connection refused"))[2] == message
 
     def test_secrets_that_look_like_nothing(self) -> None:
         seen = outcome(503, body=b"bad key hunter2")
-        assert told(seen, secrets=["hunter2"])[2] == "zai/glm-5: 503, bad key [redacted]"
+        assert client_gets(seen, secrets=["hunter2"])[2] == "zai/glm-5: 503, bad key [redacted]"
 
     def test_count_tokens_may_be_missing(self) -> None:
-        assert told(outcome(404, count_tokens=True))[:2] == (404, "not_found_error")
+        assert client_gets(outcome(404, count_tokens=True))[:2] == (404, "not_found_error")
 
     @pytest.mark.parametrize(
         "seen,value,retry_after",
@@ -293,7 +293,7 @@ class TestOneAttempt:
         ],
     )
     def test_retry_after(self, seen: int, value: str, retry_after: str | None) -> None:
-        headers = told(outcome(seen, headers={"retry-after": value}))[3]
+        headers = client_gets(outcome(seen, headers={"retry-after": value}))[3]
         assert headers.get("retry-after") == retry_after
 
 
@@ -307,11 +307,11 @@ class TestAnthropic:
     def test_a_refused_credential_is_reported_only_if_it_is_the_clients(self, status: int) -> None:
         assert verdict.final([claude(status, "client")], now=NOW) is None
         for credential in ("pool", "provider"):
-            seen = told(claude(status, credential))
+            seen = client_gets(claude(status, credential))
             assert (seen[0], seen[3]) == (500, NO_RETRY)
 
     def test_a_disabled_organization_of_ours(self) -> None:
-        assert told(claude(400, body=ORG_DISABLED)) == (
+        assert client_gets(claude(400, body=ORG_DISABLED)) == (
             500,
             "api_error",
             "anthropic/claude-opus-5-5 (token 1): 400, This organization has been disabled.",
@@ -320,7 +320,7 @@ class TestAnthropic:
         assert verdict.final([claude(400, "client", body=ORG_DISABLED)], now=NOW) is None
 
     def test_no_answer(self) -> None:
-        assert told(claude("timeout", detail="silent for 120 s"))[:3] == (
+        assert client_gets(claude("timeout", detail="silent for 120 s"))[:3] == (
             504,
             "timeout_error",
             "anthropic/claude-opus-5-5 (token 1): silent for 120 s",
@@ -331,7 +331,7 @@ class TestAnthropic:
         assert verdict.final([outcome(503), claude(404)], now=NOW) is None
 
     def test_after_other_attempts_the_error_is_ours(self) -> None:
-        assert told(claude(429), claude(529, token=2))[:3] == (
+        assert client_gets(claude(429), claude(529, token=2))[:3] == (
             529,
             "overloaded_error",
             "anthropic/claude-opus-5-5 (token 1): 429; anthropic/claude-opus-5-5 (token 2): 529",
@@ -340,7 +340,7 @@ class TestAnthropic:
 
 class TestSeveralAttempts:
     def test_the_last_error_and_the_names_of_all(self) -> None:
-        assert told(
+        assert client_gets(
             claude(429, token=2),
             outcome("connect", target="kimi/k3", detail="connection refused"),
             outcome(503, body=b'{"error":{"message":"Bearer abcdefgh123 is over capacity"}}'),
@@ -353,7 +353,7 @@ class TestSeveralAttempts:
         )
 
     def test_all_tokens_rest(self) -> None:
-        status, kind, message, headers = told(claude(429), claude(429, token=2), wait=3600.2)
+        status, kind, message, headers = client_gets(claude(429), claude(429, token=2), wait=3600.2)
         assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "60"})
         assert message == (
             "anthropic/claude-opus-5-5 (token 1): 429; anthropic/claude-opus-5-5 (token 2): 429. "
@@ -361,7 +361,7 @@ class TestSeveralAttempts:
         )
 
     def test_the_wait_is_the_pools_not_the_last_tokens(self) -> None:
-        seen = told(claude(429, headers={"retry-after": "50"}), wait=7)
+        seen = client_gets(claude(429, headers={"retry-after": "50"}), wait=7)
         assert seen[3] == {"retry-after": "7"}
         assert "available in 7 s" in seen[2]
 
@@ -372,21 +372,21 @@ class TestSeveralAttempts:
 
     def test_another_token_has_become_available(self) -> None:
         limited = claude(429, headers={"retry-after": "7999"})
-        assert told(limited, wait=0)[2:] == (
+        assert client_gets(limited, wait=0)[2:] == (
             "anthropic/claude-opus-5-5 (token 1): 429",
             {"retry-after": "60"},
         )
 
     def test_a_wait_is_not_reported_unless_a_token_was_limited(self) -> None:
-        assert "due" not in told(outcome(503), outcome(503), wait=7)[2]
+        assert "due" not in client_gets(outcome(503), outcome(503), wait=7)[2]
 
     def test_our_key_is_refused_last(self) -> None:
-        seen = told(claude(429), outcome(401), wait=30)
+        seen = client_gets(claude(429), outcome(401), wait=30)
         assert (seen[0], seen[3]) == (500, NO_RETRY)
 
     def test_passthrough_limit_then_a_failed_fallback(self) -> None:
         limited = claude(429, "client", headers={"retry-after": "7999"})
-        assert told(limited, outcome(503))[:3] == (
+        assert client_gets(limited, outcome(503))[:3] == (
             503,
             "api_error",
             "anthropic/claude-opus-5-5: 429; zai/glm-5: 503",
@@ -394,8 +394,8 @@ class TestSeveralAttempts:
 
 
 def test_nothing_could_be_tried() -> None:
-    assert told() == (500, "api_error", "All Claude tokens are disabled", NO_RETRY)
-    status, kind, message, headers = told(wait=12.5)
+    assert client_gets() == (500, "api_error", "All Claude tokens are disabled", NO_RETRY)
+    status, kind, message, headers = client_gets(wait=12.5)
     assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "13"})
     assert message.startswith(
         "All Claude tokens are resting; the first is available in 13 s, at 2027-01-15T08"
@@ -407,4 +407,4 @@ def test_content_and_headers_do_not_show_in_a_repr() -> None:
 
 
 def test_a_target_with_a_name_that_cannot_be_encoded() -> None:
-    assert told(outcome(503, target="zai/\ud83e"))[2] == "zai/?: 503"
+    assert client_gets(outcome(503, target="zai/\ud83e"))[2] == "zai/?: 503"

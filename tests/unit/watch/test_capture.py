@@ -175,7 +175,7 @@ def test_an_answer_that_breaks_off_keeps_what_came(setting: Setting) -> None:
     assert flow.comment == "✗ opus-5-5 → zai/glm-5 · try 2 · Client disconnected."
 
 
-def test_looks_take_but_a_share_of_the_time(setting: Setting) -> None:
+def test_looks_take_only_a_share_of_the_time(setting: Setting) -> None:
     setting.clock.look = 0.001
     flows = [streaming() for _ in range(100)]
     streams = [setting.begin(flow) for flow in flows]
@@ -202,7 +202,7 @@ def test_looks_take_but_a_share_of_the_time(setting: Setting) -> None:
         (True, {"route_target": ""}),
     ],
 )
-def test_only_streams_that_are_routed_are_tapped(
+def test_only_routed_streams_are_tapped(
     setting: Setting, stream: Any, metadata: dict[str, Any]
 ) -> None:
     flow = exchange(**metadata)
@@ -245,7 +245,7 @@ def test_endless_answers_are_not_kept_whole(
     assert content(flow) == b"x" * 1000
 
 
-def test_a_tap_that_fails_loses_nothing(
+def test_a_failing_tap_loses_nothing(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     flow = streaming()

@@ -68,7 +68,7 @@ def test_cookies_are_hidden() -> None:
     assert headers["set-cookie"] == "session=0123456789"
 
 
-def test_it_has_the_answer_that_was_none() -> None:
+def test_it_has_the_rejected_answer() -> None:
     shown = failed(LIMITED)
     assert shown.response and shown.response.status_code == 429
     assert shown.response.content == b"{}"
@@ -76,7 +76,7 @@ def test_it_has_the_answer_that_was_none() -> None:
 
 
 @pytest.mark.parametrize("failure", [REFUSED, SILENT], ids=lambda f: f.kind)
-def test_or_the_reason_why_there_was_none(failure: contract.Failure) -> None:
+def test_or_the_reason_there_was_no_answer(failure: contract.Failure) -> None:
     shown = failed(failure)
     assert shown.response is None
     assert shown.error and shown.error.msg == failure.detail
@@ -95,7 +95,7 @@ def test_it_is_apart_from_the_answered_flow() -> None:
 @pytest.mark.parametrize(
     ("failure", "address"), [(REFUSED, ("127.0.0.1", 9)), (LIMITED, ("address", 22))]
 )
-def test_whom_it_was_sent_to(failure: contract.Failure, address: tuple[str, int]) -> None:
+def test_the_address_it_was_sent_to(failure: contract.Failure, address: tuple[str, int]) -> None:
     assert failed(failure).server_conn.address == address
 
 
@@ -118,7 +118,7 @@ def test_the_console_and_the_file_have_it_too(
     assert "429" in printed and "Connect call failed" in printed
 
 
-def test_nobody_is_looking() -> None:
+def test_without_a_view() -> None:
     with taddons.context():
         failed_attempts.failed_attempt(
             tflow.tflow(), REQUEST, LIMITED, started=1.0, comment="✗", metadata={}

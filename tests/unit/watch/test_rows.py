@@ -26,7 +26,7 @@ def counted(**changes: Any) -> Progress:
     return Progress(usage=usage.Usage(300, 156, 21_000), **changes)
 
 
-def test_a_request_on_its_way() -> None:
+def test_a_request_in_flight() -> None:
     flow = exchange()
     flow.response = None
     addon = rows.Rows()
@@ -121,7 +121,7 @@ def test_no_answer_at_all() -> None:
     assert "route_tokens_in" not in flow.metadata
 
 
-def test_what_passes_through() -> None:
+def test_a_request_that_passes_through() -> None:
     flow = exchange("/api/claude_code/settings?x=1")
     rows.Rows().requestheaders(flow)
     rows.Rows().request(flow)
@@ -168,7 +168,7 @@ def test_a_comment_that_a_user_changed_stays() -> None:
     assert flow.comment == "… look here"
 
 
-def test_a_replay_starts_anew() -> None:
+def test_a_replay_starts_over() -> None:
     flow = exchange(**ROUTED)
     rows.ended(flow, counted())
     replayed = flow.copy()
@@ -224,7 +224,7 @@ def test_a_users_columns_and_filter_stay() -> None:
         assert context.options.web_columns == columns
 
 
-def test_mitmdump_has_neither() -> None:
+def test_mitmdump_has_neither_columns_nor_filter() -> None:
     with taddons.context(rows.Rows()) as context:
         assert "view_filter" not in context.options
         context.configure(rows.Rows(), show_all=True)

@@ -73,7 +73,7 @@ def _is_cut(text: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Context:
     """What translating an answer requires from its request."""
 
     model: str
@@ -119,13 +119,13 @@ class Asked:
 
 
 def stop(
-    finish: str | None, matched: Any, arguments: Iterable[str], asked: Asked
+    finish: str | None, matched: Any, arguments: Iterable[str], context: Context
 ) -> dict[str, str | None]:
     """The stop reason and stop sequence. `arguments` are those of the tool calls. If there are any,
     the reason is `tool_use` whatever the provider reports, unless the answer was cut off inside a
     call's arguments: then it is `max_tokens`.
     """
-    sequence = matched if matched in asked.stops else None
+    sequence = matched if matched in context.stops else None
     reason = STOPS.get(finish or "", "stop_sequence" if sequence else "end_turn")
     cut = False
     for text in arguments:
@@ -134,7 +134,7 @@ def stop(
     return {"stop_reason": "max_tokens" if cut else reason, "stop_sequence": sequence}
 
 
-def translate(body: bytes, asked: Asked) -> bytes:
+def translate(body: bytes, context: Context) -> bytes:
     """Translate a whole answer.
 
     Raises:
@@ -147,16 +147,16 @@ def translate(body: bytes, asked: Asked) -> bytes:
     given = [choice.message for choice in choices if choice.message is not None]
     if not given:
         raise ValueError("choices: expected a message, got none")
-    content = [block for message in given for block in _blocks(message, asked)]
+    content = [block for message in given for block in _blocks(message, context)]
     ending = stop(
         next((choice.finish_reason for choice in choices if choice.finish_reason), None),
         next((choice.stop_reason for choice in choices if choice.stop_reason), None),
         [call.arguments() for message in given for call in _calls(message)],
-        asked,
+        context,
     )
     content = content or [{"type": "text", "text": requests.EMPTY}]
     counted = {"usage": completions.usage(completion) or completions.NO_USAGE}
-    return msgspec.json.encode(asked.envelope() | {"content": content} | ending | counted)
+    return msgspec.json.encode(context.envelope() | {"content": content} | ending | counted)
 
 
 def _calls(message: completions.Delta) -> Iterator[completions.ToolCall]:
@@ -164,20 +164,20 @@ def _calls(message: completions.Delta) -> Iterator[completions.ToolCall]:
     return (call for call in completions.tool_calls(message) if call.name)
 
 
-def _blocks(message: completions.Delta, asked: Asked) -> Iterator[dict[str, Any]]:
+def _blocks(message: completions.Delta, context: Context) -> Iterator[dict[str, Any]]:
     texts = dict(completions.pieces(message))
     thought, text = texts.get("thinking", ""), texts.get("text", "")
     details: list[dict[str, Any]] = []
     reasoning.merge(details, completions.details(message))
-    if (thought.strip() and not asked.strips) or (asked.tags and reasoning.sealed(details)):
-        signature = asked.signature(reasoning.payload(completions.form(message), details))
+    if (thought.strip() and not context.strips) or (context.tags and reasoning.sealed(details)):
+        signature = context.signature(reasoning.payload(completions.form(message), details))
         yield {"type": "thinking", "thinking": thought, "signature": signature}
     if text.strip():
         yield {"type": "text", "text": text}
     used: set[str] = set()
     for call in _calls(message):
-        block = asked.call_block(call, used)
-        if call.extra_content and asked.tags:
+        block = context.call_block(call, used)
+        if call.extra_content and context.tags:
             payload = reasoning.call_payload(block["id"], call.extra_content)
-            yield {"type": "thinking", "thinking": "", "signature": asked.signature(payload)}
+            yield {"type": "thinking", "thinking": "", "signature": context.signature(payload)}
         yield block | {"input": msgspec.Raw(arguments(call.arguments()))}

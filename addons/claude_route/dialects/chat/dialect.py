@@ -36,16 +36,16 @@ class Call:
 
     body: bytes = field(repr=False)
     dropped: tuple[str, ...]
-    _asked: answers.Asked = field(repr=False)
+    _context: answers.Context = field(repr=False)
 
     def stream(self) -> streams.Stream:
-        return streams.Stream(self._asked)
+        return streams.Stream(self._context)
 
     def is_error(self, body: bytes) -> bool:
         return error_body.is_error(body)
 
     def answer(self, body: bytes) -> bytes:
-        return answers.translate(body, self._asked)
+        return answers.translate(body, self._context)
 
     def usage(self, body: bytes) -> usage.Usage | None:
         return completions.counted_in(body)
@@ -91,7 +91,7 @@ def call(
         ValueError: the body isn't a Messages request.
     """
     translated = translation.translate(request, target)
-    asked = answers.Asked(
+    context = answers.Context(
         request.model,
         target.provider,
         translated.names,
@@ -99,4 +99,4 @@ def call(
         translated.ids,
         new_id,
     )
-    return Call(translated.body, translated.dropped, asked)
+    return Call(translated.body, translated.dropped, context)

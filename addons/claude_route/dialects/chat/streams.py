@@ -56,14 +56,14 @@ class Stream:
     If the provider sends an error, the stream ends with an `error` event.
     """
 
-    def __init__(self, asked: answers.Asked) -> None:
+    def __init__(self, context: answers.Context) -> None:
         self.meter = usage.Meter()
         self.begun = False
         self.complete = False
         self.error = ""
         self.failed: tuple[str, str] | None = None
         """Type and message of the error that ended it."""
-        self._asked = asked
+        self._context = context
         self._out: list[bytes] = []
         self._index = -1
         """The index of the open block, or else of the last one."""
@@ -142,13 +142,13 @@ class Stream:
 
     def _add(self, delta: completions.Delta) -> None:
         details = completions.details(delta)
-        if details and self._asked.tags:
+        if details and self._context.tags:
             reasoning.merge(self._details, details)
             if not isinstance(self._open, calls.Call):
                 self._seal()
         for piece in completions.pieces(delta):
             if piece.kind == "thinking":
-                if self._asked.strips:
+                if self._context.strips:
                     continue
                 self._form = completions.form(delta)
             if self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
@@ -201,10 +201,10 @@ class Stream:
 
     def _begin_call(self, call: calls.Call) -> None:
         function = completions.Function(call.name)
-        block = self._asked.call_block(
+        block = self._context.call_block(
             completions.ToolCall(id=call.id, function=function), self._used
         )
-        if call.extra_content and self._asked.tags:
+        if call.extra_content and self._context.tags:
             payload = reasoning.call_payload(block["id"], call.extra_content)
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             self._close(payload)
@@ -249,7 +249,7 @@ class Stream:
             if payload is None:
                 payload = reasoning.payload(self._form, self._details)
                 self._details = []
-            if signature := self._asked.signature(payload):
+            if signature := self._context.signature(payload):
                 self.meter.written += len(signature)
                 delta = {"type": "signature_delta", "signature": signature}
                 self._emit("content_block_delta", index=self._index, delta=delta)
@@ -260,7 +260,7 @@ class Stream:
         if not self.begun:
             self.begun = True
             rest = {"stop_reason": None, "stop_sequence": None, "usage": completions.NO_USAGE}
-            self._emit("message_start", message=self._asked.envelope() | {"content": []} | rest)
+            self._emit("message_start", message=self._context.envelope() | {"content": []} | rest)
 
     def _finished(self) -> bytes:
         if self._ending.finish is None and self._index < 0 and not self._queue:
@@ -274,7 +274,7 @@ class Stream:
         self._close()
         arguments = [call.text() for call in self._calls.all if call.name]
         ending = self._ending
-        stop = answers.stop(ending.finish, ending.matched, arguments, self._asked)
+        stop = answers.stop(ending.finish, ending.matched, arguments, self._context)
         self._emit("message_delta", delta=stop, usage=ending.usage or completions.NO_USAGE)
         self._emit("message_stop")
         return self._flush()

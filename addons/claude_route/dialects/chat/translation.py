@@ -220,8 +220,8 @@ def _limit(
 ) -> dict[str, Any]:
     """The limit of output tokens, under the name that the target accepts. The profile's `set` caps it."""
     caps = [provider.set[field] for field in _LIMITS if field in provider.set]
-    asked = fields.take("max_tokens", int)
-    limits = [limit for limit in (asked, *caps) if limit is not None]
+    max_tokens = fields.take("max_tokens", int)
+    limits = [limit for limit in (max_tokens, *caps) if limit is not None]
     completion = quirks.reasons or "max_completion_tokens" in provider.set
     return {_LIMITS[completion]: min(limits)} if limits else {}
 

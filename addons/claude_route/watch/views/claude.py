@@ -123,17 +123,17 @@ def dialect_of(request: http.Request) -> dialect.Dialect:
 
 
 def routing(flow: Any) -> str:
-    """`claude-opus-5-5 → zai/glm-5 · try 2 · token 2 …wxyz`, as far as it is known."""
+    """`claude-opus-5-5 → zai/glm-5 · try 2 · token 2 …wxyz`, as far as it is flow_labels."""
     if not isinstance(flow, http.HTTPFlow):
         return ""
-    known = labels.read(flow.metadata)
-    if not known.target:
+    flow_labels = labels.read(flow.metadata)
+    if not flow_labels.target:
         return ""
-    parts = [f"{known.model} → {known.target}"]
-    if known.attempts not in (None, 1):
-        parts.append(f"try {known.attempts}")
-    if known.token:
-        parts.append(known.token)
+    parts = [f"{flow_labels.model} → {flow_labels.target}"]
+    if flow_labels.attempts not in (None, 1):
+        parts.append(f"try {flow_labels.attempts}")
+    if flow_labels.token:
+        parts.append(flow_labels.token)
     return " · ".join(parts)
 
 

@@ -114,7 +114,7 @@ def test_ids(ids: list[str | None], expected: list[str]) -> None:
     assert [block["id"] for block in content] == [id.replace("_2", "_1").replace("_3", "_2") for id in expected]  # fmt: skip
 
 
-def test_a_call_without_a_name_is_none() -> None:
+def test_a_call_without_a_name_is_dropped() -> None:
     message = answered({"content": "a", "tool_calls": [{"id": "a", "function": None}]})
     assert (len(message["content"]), message["stop_reason"]) == (1, "end_turn")
 

@@ -113,14 +113,14 @@ def detailed(text: str, **more: Any) -> dict[str, Any]:
 @st.composite
 def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], list[Any]]:
     """A whole message, and the chunks of a stream that says the same."""
-    field, thought, said = draw(FIELDS), draw(st.just("") | text), draw(st.just("") | text)
+    field, thought, answer = draw(FIELDS), draw(st.just("") | text), draw(st.just("") | text)
     tool_calls, lanes = draw(calls_and_pieces())
     thoughts = [{field: piece} for piece in cut(draw, thought, halves=tidy)]
     message: dict[str, Any] = {field: thought}
     if field == "details" and tidy:
         thoughts = [*map(detailed, cut(draw, thought)), detailed("", signature="sig+/=")]
         message = detailed(thought, signature="sig+/=")
-    texts = [{"content": piece} for piece in cut(draw, said, halves=tidy)]
+    texts = [{"content": piece} for piece in cut(draw, answer, halves=tidy)]
     pieces = [{"tool_calls": [piece]} for piece in draw(mixed(*lanes))]
     deltas: list[dict[str, Any]]
     deltas = [*thoughts, *texts, *pieces] if tidy else draw(mixed(thoughts, texts, pieces))
@@ -134,7 +134,7 @@ def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], 
     )
     for _ in range(draw(st.integers(0, 2))):
         deltas.insert(draw(st.integers(0, len(deltas))), draw(noise))
-    message |= {"content": said or draw(st.sampled_from(["", None])), "tool_calls": tool_calls}
+    message |= {"content": answer or draw(st.sampled_from(["", None])), "tool_calls": tool_calls}
     return message, [chunk(**delta) for delta in deltas]
 
 
@@ -179,18 +179,18 @@ class Words:
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
-        self.said: list[str] = []
+        self.drawn: list[str] = []
 
     def __call__(self) -> str:
-        self.said.append(f"<{len(self.said)}:{self.draw(LOOSE)}>")
-        return self.said[-1]
+        self.drawn.append(f"<{len(self.drawn)}:{self.draw(LOOSE)}>")
+        return self.drawn[-1]
 
     def text(self) -> dict[str, Any]:
         return {"type": "text", "text": self()}
 
     def image(self) -> dict[str, Any]:
         data = base64.b64encode(self().encode()).decode()
-        self.said[-1] = data
+        self.drawn[-1] = data
         return {
             "type": "image",
             "source": {"type": "base64", "media_type": "image/png", "data": data},
@@ -233,7 +233,7 @@ def conversations(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
         messages.append({"role": role, "content": content})
     tool = {"name": "Read", "description": words(), "input_schema": {"type": "object"}}
     body = {"max_tokens": 9, "stream": True, "messages": messages, "tools": [tool]}
-    return body | {"system": [words.text()]}, words.said
+    return body | {"system": [words.text()]}, words.drawn
 
 
 def texts(value: Any) -> list[str]:
@@ -251,8 +251,8 @@ def texts(value: Any) -> list[str]:
 @settings(max_examples=60)
 @given(conversations(), st.sampled_from(["some-model", "gpt-5", "mistral-large"]))
 def test_nothing_is_lost_and_nothing_refused(conversation: Any, model: str) -> None:
-    body, said = conversation
+    body, drawn = conversation
     sent = chat_streams.sent(body, chat_streams.target(model))
     everything = "\n".join(texts(sent))
-    assert [word for word in said if word not in everything] == []
+    assert [word for word in drawn if word not in everything] == []
     assert list(strict_chat.problems(sent, reasoning_required=False)) == []

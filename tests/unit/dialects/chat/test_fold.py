@@ -115,7 +115,7 @@ def test_cuts_make_no_difference(whole: bytes) -> None:
         ),
     ],
 )
-def test_calls_are_told_apart_as_in_translation(calls: list[dict[str, Any]]) -> None:
+def test_calls_are_distinguished_as_in_translation(calls: list[dict[str, Any]]) -> None:
     expected = [
         {"type": "tool_use", "id": f"call_{n}", "name": "Bash", "input": {"a": 1}} for n in (1, 2)
     ]

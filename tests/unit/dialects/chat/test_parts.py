@@ -12,7 +12,7 @@ from tests.unit.chat_streams import called
 from tests.unit.chat_streams import conversation
 from tests.unit.chat_streams import result
 from tests.unit.chat_streams import text
-from tests.unit.chat_streams import told
+from tests.unit.chat_streams import tool_message
 from tests.unit.chat_streams import use
 from tests.unit.chat_streams import user
 
@@ -27,28 +27,28 @@ PARTS = [
     pytest.param(
         [("assistant", [use("a", p=1)]), ("user", [result("a", None), result("b", [])])],
         [called("a") | {"tool_calls": [{"id": "a", "type": "function", "function": {"name": "Read", "arguments": '{"p": 1}'}}]},
-         told("a", "[No output]"), user("[Result of another tool call, b]\n[No output]")],
+         tool_message("a", "[No output]"), user("[Result of another tool call, b]\n[No output]")],
         id="results without content",
     ),
     pytest.param(
         [("assistant", [use("a")]), ("user", [result("a", "gone", is_error=True)])],
-        [called("a"), told("a", "Error: gone")],
+        [called("a"), tool_message("a", "Error: gone")],
         id="is_error",
     ),
     pytest.param(
         [("assistant", [use("a")]), ("user", [result("a", [text("gone")], is_error=True)])],
-        [called("a"), told("a", "Error: gone")],
+        [called("a"), tool_message("a", "Error: gone")],
         id="is_error, in blocks",
     ),
     pytest.param(
         [("assistant", [use("a")]), ("user", [result("a", [text("see"), IMAGE]), text("now")])],
-        [called("a"), told("a", "see\n[The image is in the next message]"),
+        [called("a"), tool_message("a", "see\n[The image is in the next message]"),
          user([text("[From the result of Read, a]"), PICTURE, text("now")])],
         id="an image in a result",
     ),
     pytest.param(
         [("assistant", [use("a")]), ("user", [result("a", [{"type": "tool_reference", "tool_name": "Bash"}])])],
-        [called("a"), told("a", "[The tool Bash can be called now]")],
+        [called("a"), tool_message("a", "[The tool Bash can be called now]")],
         id="tool_reference",
     ),
     pytest.param(
@@ -83,7 +83,7 @@ PARTS = [
     ),
     pytest.param(
         [("assistant", [use("a")]), ("user", [result("a", [{"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBE"}}])])],
-        [called("a"), told("a", "[Document: document]\n[The document is in the next message]"),
+        [called("a"), tool_message("a", "[Document: document]\n[The document is in the next message]"),
          user([text("[From the result of Read, a]"), {"type": "file", "file": {"filename": "document", "file_data": "data:application/pdf;base64,JVBE"}}])],
         id="PDF in a result",
     ),

@@ -218,7 +218,7 @@ CONTENT = [
 SEALED = {"type": "reasoning.encrypted", "data": "zzz"}
 
 
-def test_what_is_sealed_amid_a_call_waits() -> None:
+def test_sealed_reasoning_within_a_call_waits() -> None:
     chunks = [each(tool(0, "a", "Read", "{")), chunk(reasoning_details=[SEALED])]
     message = streamed(*chunks, each(tool(0, None, None, "}")), chunk("stop"))
     call, thought = message["content"]
@@ -251,7 +251,7 @@ def test_content(chunks: list[Any], content: list[Any], end: list[Any]) -> None:
     assert message["stop_reason"] == ("tool_use" if called else "end_turn")
 
 
-def test_head() -> None:
+def test_headers() -> None:
     message = streamed(chunk(content="Hi") | {"model": "acme-7b"}, DONE)
     assert (message["id"], message["type"], message["role"]) == ("msg_1", "message", "assistant")
     assert message["model"] == "claude-opus"
@@ -296,10 +296,10 @@ def test_a_whole_answer_in_an_event() -> None:
         "tool_calls": [tool(None, "a", "Read", "{}")],
     }
     whole = {"choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}]}
-    said = [TEXT, *calls("a", a={})]
-    assert streamed(whole)["content"] == said
+    expected = [TEXT, *calls("a", a={})]
+    assert streamed(whole)["content"] == expected
     chunks = [chunk(content="Hel"), chunk(content="lo"), each(tool(0, "a", "Read", "{}"))]
-    assert streamed(*chunks, whole | USAGE | {"choices": whole["choices"]})["content"] == said
+    assert streamed(*chunks, whole | USAGE | {"choices": whole["choices"]})["content"] == expected
 
 
 def test_usage_with_a_call_that_waits() -> None:

@@ -11,7 +11,7 @@ from tests.unit.chat_streams import called
 from tests.unit.chat_streams import conversation
 from tests.unit.chat_streams import result
 from tests.unit.chat_streams import text
-from tests.unit.chat_streams import told
+from tests.unit.chat_streams import tool_message
 from tests.unit.chat_streams import use
 from tests.unit.chat_streams import user
 
@@ -34,32 +34,32 @@ TURNS = [
     ),
     pytest.param(
         [("assistant", [text("Let me"), use("a")]), ("user", [result("a")])],
-        [called("a", content="Let me"), told("a", "done")],
+        [called("a", content="Let me"), tool_message("a", "done")],
         id="call and result",
     ),
     pytest.param(
         [("assistant", [use("a"), use("b")]), ("user", [text("now"), result("b", "B"), result("a", "A")])],
-        [called("a", "b"), told("a", "A"), told("b", "B"), user("now")],
+        [called("a", "b"), tool_message("a", "A"), tool_message("b", "B"), user("now")],
         id="results in the order of the calls, before the rest",
     ),
     pytest.param(
         [("assistant", [use("a"), use("b")]), ("user", [result("b")])],
-        [called("a", "b"), told("a", "[The call has no result]"), told("b", "done")],
+        [called("a", "b"), tool_message("a", "[The call has no result]"), tool_message("b", "done")],
         id="a result is missing",
     ),
     pytest.param(
         [("assistant", [use("a")])],
-        [called("a"), told("a", "[The call has no result]")],
+        [called("a"), tool_message("a", "[The call has no result]")],
         id="all results are missing",
     ),
     pytest.param(
         [("assistant", [use("a")]), ("assistant", "c"), ("user", [result("a")])],
-        [called("a", content="c"), told("a", "done")],
+        [called("a", content="c"), tool_message("a", "done")],
         id="an assistant's message between call and result",
     ),
     pytest.param(
         [("assistant", [use("a")]), ("user", [result("a"), result("a", "again")])],
-        [called("a"), told("a", "done"), user("[Result of another tool call, a]\nagain")],
+        [called("a"), tool_message("a", "done"), user("[Result of another tool call, a]\nagain")],
         id="a second result",
     ),
     pytest.param(
@@ -77,7 +77,7 @@ TURNS = [
     ),
     pytest.param(
         [("assistant", [use("a"), use("a")]), ("user", [result("a", "1"), result("a", "2")])],
-        [called("a", "xUqPThx6J"), told("a", "1"), told("xUqPThx6J", "2")],
+        [called("a", "xUqPThx6J"), tool_message("a", "1"), tool_message("xUqPThx6J", "2")],
         id="one id twice",
     ),
 ]  # fmt: skip
@@ -125,7 +125,7 @@ def test_reasoning_required(content: list[Any], expected: dict[str, Any]) -> Non
     assert chat_streams.sent(body, to)["messages"][0] == expected
 
 
-def test_gemini_gets_what_it_refuses_calls_and_results_without() -> None:
+def test_gemini_gets_the_fields_it_requires_in_calls_and_results() -> None:
     to = chat_streams.target("gemini-3-pro", host="generativelanguage.googleapis.com")
     body = {"messages": [{"role": "assistant", "content": [use("a"), use("b")]}]}
     message, *results = chat_streams.sent(body, to)["messages"]
@@ -143,12 +143,12 @@ def test_mistral_gets_its_turn_between_results_and_what_the_user_says() -> None:
         {"role": "assistant", "content": [use("abcdefghi")]},
         {"role": "user", "content": [result("abcdefghi"), text("b")]},
     ]
-    call, told_back = called("abcdefghi"), told("abcdefghi", "done")
+    call, sent = called("abcdefghi"), tool_message("abcdefghi", "done")
     to = chat_streams.target("devstral-2")
     found = chat_streams.sent({"messages": messages}, to)["messages"]
-    assert found == [call, told_back, assistant("I have the results."), user("b")]
+    assert found == [call, sent, assistant("I have the results."), user("b")]
     del messages[1]["content"][1]  # type: ignore[attr-defined]
-    assert chat_streams.sent({"messages": messages}, to)["messages"] == [call, told_back]
+    assert chat_streams.sent({"messages": messages}, to)["messages"] == [call, sent]
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_messages(history: list[dict[str, Any]], changed: list[dict[str, Any]]) 
     assert edits(messages=history) == {"messages": changed}
 
 
-def test_what_of_the_messages_it_may_see() -> None:
+def test_messages_that_changed_and_messages_that_did_not() -> None:
     body = {"model": "m", "messages": [USER, {"role": "assistant", "content": "x", "y": 1}]}
     request = requests.read(json.dumps(body).encode())
     kept = [request.messages[0], request.messages[1].with_blocks([])]
@@ -117,6 +117,6 @@ def test_what_of_the_messages_it_may_see() -> None:
 
 
 @pytest.mark.parametrize("system", [3, {"text": "x"}, ["x"], [{"text": 3}]])
-def test_system_that_is_none(system: Any) -> None:
+def test_invalid_system(system: Any) -> None:
     with pytest.raises(ValueError, match=r"system.*: expected"):
         edits(system=system)

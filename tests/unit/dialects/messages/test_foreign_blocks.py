@@ -99,7 +99,7 @@ def test_blocks(content: list[dict[str, Any]], cleaned: list[dict[str, Any]]) ->
         [{"type": "unheard_of", "scope": 1}, {"type": "thinking", "thinking": "scope"}],
     ],
 )
-def test_what_all_know_stays_the_same_object(content: Any) -> None:
+def test_common_fields_keep_their_identity(content: Any) -> None:
     before = history(("user", content), ("assistant", content), ("user", content))
     after = foreign_blocks.turns(before)
     assert [id(message) for message in after] == [id(message) for message in before]

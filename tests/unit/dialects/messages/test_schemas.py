@@ -131,6 +131,6 @@ def test_nothing_to_flatten(tools: bytes) -> None:
     assert schemas.flatten_tools(msgspec.Raw(tools)) is None
 
 
-def test_a_tool_that_is_none() -> None:
+def test_an_invalid_tool() -> None:
     with pytest.raises(ValueError, match=r"tools\[1\]: expected an object, got a string"):
         schemas.flatten_tools(msgspec.Raw(b'[{},"anyOf"]'))

@@ -144,7 +144,7 @@ def test_a_tool_loop_that_loses_its_thinking(target: targets.Target) -> None:
     assert "context_management" not in out
 
 
-def test_what_a_thread_brings_is_left_alone() -> None:
+def test_the_messages_of_a_thread_stay_as_they_are() -> None:
     thread = {"type": "continue", "previous_message_id": "msg_1"}
     body = conversation("hi", [ZAIS, TEXT], model="claude-opus-5-5", thread=thread)
     wire = json.dumps(body).encode()
@@ -154,7 +154,7 @@ def test_what_a_thread_brings_is_left_alone() -> None:
 SCHEMA = {"anyOf": [{"type": "object", "properties": {"a": {}}, "required": ["a"]}]}
 
 
-def test_schemas_are_flattened_for_anthropic_alone() -> None:
+def test_schemas_are_flattened_only_for_anthropic() -> None:
     body = conversation("hi", tools=[{"name": "t", "input_schema": SCHEMA}])
     flat = json.loads(scrubbed(body, ANTHROPIC))["tools"][0]["input_schema"]
     assert flat == {"type": "object", "properties": {"a": {}}}
@@ -205,7 +205,7 @@ def test_a_plain_request_to_another_only_gets_its_model() -> None:
         b'{"model":"claude-opus-5-5","x":%b,"thinking":{"type":"adaptive"}}' % DEEP,
     ],
 )
-def test_what_no_decoder_takes_passes_on_to_anthropic(wire: bytes) -> None:
+def test_undecodable_bodies_pass_on_to_anthropic(wire: bytes) -> None:
     assert scrubbed(wire, ANTHROPIC) is wire
     other = examples.target("anthropic", "x", auth="client")
     assert scrubbed(wire, other) == wire.replace(b"claude-opus-5-5", b"x")

@@ -72,7 +72,7 @@ def test_a_stream_is_counted() -> None:
     assert meter.error == ""
 
 
-def test_pings_and_beginnings_are_no_words() -> None:
+def test_pings_and_block_starts_are_not_text() -> None:
     meter = Counting()
     meter.feed(event("ping"))
     meter.feed(event("content_block_start", index=0, content_block={"type": "text", "text": ""}))

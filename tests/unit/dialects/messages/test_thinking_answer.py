@@ -259,6 +259,6 @@ def test_what_cannot_be_parsed_goes_on_as_it_is(wire: bytes) -> None:
         b'{"content":[{"type":"thinking"}' + b"[" * 5000,
     ],
 )
-def test_what_is_no_answer_with_thinking_stays_as_it_is(body: bytes) -> None:
+def test_answers_without_thinking_stay_as_they_are(body: bytes) -> None:
     assert thinking_answer.tag(body, "zai") == body
     assert thinking_answer.strip(body) == body

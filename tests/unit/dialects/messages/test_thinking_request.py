@@ -78,7 +78,7 @@ def test_keep(provider: str, policy: str, kept: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("provider, blocks", [("anthropic", [ANTHROPICS, REDACTED]), ("zai", [])])
-def test_what_is_the_providers_own_stays_the_same_object(
+def test_the_providers_own_blocks_keep_their_identity(
     provider: str, blocks: list[dict[str, Any]]
 ) -> None:
     history = request(("user", "hi"), ("assistant", [*blocks, TEXT, CALL])).messages
@@ -86,7 +86,7 @@ def test_what_is_the_providers_own_stays_the_same_object(
     assert all(old is new for old, new in zip(history, after, strict=True))
 
 
-def test_blocks_that_are_none() -> None:
+def test_invalid_blocks() -> None:
     history = request(("user", [3]), ("assistant", [TEXT, 3])).messages
     with pytest.raises(ValueError) as e:
         thinking_request.keep(history, examples.target("zai").provider)
@@ -182,7 +182,7 @@ def test_switch_off(
     assert {name: raw and msgspec.json.decode(raw) for name, raw in edits.items()} == changed
 
 
-def test_context_management_that_is_none() -> None:
+def test_invalid_context_management() -> None:
     asked = request(*LOOP, thinking=ENABLED, context_management={"edits": 7})
     after = thinking_request.keep(asked.messages, examples.target("anthropic").provider)
     with pytest.raises(ValueError, match=r"context_management\.edits: expected an array"):

@@ -88,8 +88,8 @@ def test_usage(used: usage.Usage, running: bool, line: str) -> None:
 
 @pytest.mark.parametrize("running", [True, False])
 def test_a_long_answer_fits_and_shows_its_end(running: bool) -> None:
-    said = "\n".join(f"line {number}" for number in range(5000))
-    long = answer(blocks=[{"type": "text", "text": said}], complete=not running)
+    text = "\n".join(f"line {number}" for number in range(5000))
+    long = answer(blocks=[{"type": "text", "text": text}], complete=not running)
     lines = answers.render(long, About(running=running)).splitlines()
     assert len(lines) == layout.MAX_LINES
     assert lines[-1] == "  line 4999"

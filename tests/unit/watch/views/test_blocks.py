@@ -91,7 +91,7 @@ def test_lines(block: dict[str, Any], lines: list[str]) -> None:
     assert writer.lines(block) == lines
 
 
-def test_long_ones_are_cut_unless_all_is_wanted() -> None:
+def test_long_blocks_are_cut_except_in_the_full_view() -> None:
     long = "line\n" * 1000
     for block in (
         {"type": "text", "text": long},

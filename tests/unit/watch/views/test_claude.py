@@ -182,16 +182,16 @@ def test_what_went_upstream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metadata", "said"),
+    ("metadata", "notice"),
     [
         ({}, "(The client's body went upstream unchanged.)"),
         ({"route_rewritten": True}, "(The upstream request is no longer in memory."),
     ],
 )
-def test_what_went_upstream_is_not_always_known(metadata: dict[str, Any], said: str) -> None:
+def test_what_went_upstream_is_not_always_known(metadata: dict[str, Any], notice: str) -> None:
     flow = exchange(**metadata)
     _, page = shown(flow, flow.request, "claude-upstream")
-    assert page.startswith(said)
+    assert page.startswith(notice)
     assert page.endswith("  What is this?")
     _, page = shown(flow, flow.response, "claude-upstream")
     assert page.startswith("(The answer as the client received it.")

@@ -82,7 +82,7 @@ counts = st.integers(0, 10**8)
 
 
 @given(names, names, st.integers(1, 9), counts, st.floats(0, 1e5), names)
-def test_none_is_too_long(
+def test_comments_are_never_too_long(
     client_model: str, upstream: str, attempts: int, tokens: int, seconds: float, why: str
 ) -> None:
     used = usage.Usage(input=tokens, output=tokens)
@@ -99,7 +99,7 @@ def test_none_is_too_long(
 
 
 @pytest.mark.parametrize(
-    ("told", "comment"),
+    ("parts", "comment"),
     [
         (
             ("token 2 …wxyz", "429, rests 3600 s", "token 3 …abcd"),
@@ -108,8 +108,8 @@ def test_none_is_too_long(
         (("zai/glm-5", "silent for 120 s", ""), "✗ zai/glm-5 silent for 120 s"),
     ],
 )
-def test_attempt_failed(told: tuple[str, str, str], comment: str) -> None:
-    assert comments.attempt_failed(*told) == comment
+def test_attempt_failed(parts: tuple[str, str, str], comment: str) -> None:
+    assert comments.attempt_failed(*parts) == comment
 
 
 def test_attempt_failed_says_who_is_next_whatever_came_before() -> None:

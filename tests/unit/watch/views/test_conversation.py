@@ -16,8 +16,8 @@ from claude_route.watch.views import conversation
 SIGNATURE = "ab" * 64
 
 
-def text(said: str, **fields: Any) -> dict[str, Any]:
-    return {"type": "text", "text": said, **fields}
+def text(content: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "text", "text": content, **fields}
 
 
 CACHED = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
@@ -163,7 +163,7 @@ def test_a_page_fits_whatever_the_conversation(count: int) -> None:
     assert any("First words" in line for line in lines), "and the first one"
 
 
-def test_old_messages_that_are_left_out_are_told() -> None:
+def test_omitted_old_messages_are_counted() -> None:
     many = {"model": "m", "messages": [{"role": "user", "content": "hi"}] * 2000}
     lines = conversation.render(body(many), registry.MESSAGES).splitlines()
     left_out = next(line for line in lines if "not shown (" in line)
@@ -172,7 +172,7 @@ def test_old_messages_that_are_left_out_are_told() -> None:
     assert 1 + number + sum("user" in line for line in lines) - 1 == 2000
 
 
-def test_a_result_knows_its_call_though_the_call_is_left_out() -> None:
+def test_a_result_names_its_call_even_if_the_call_is_omitted() -> None:
     call = {"type": "tool_use", "id": "t", "name": "Grep", "input": {}}
     result = {"type": "tool_result", "tool_use_id": "t", "content": "found"}
     middle = [{"role": "user", "content": "hi"}] * 1000
@@ -227,7 +227,7 @@ request = st.fixed_dictionaries(
 
 @settings(max_examples=80)
 @given(request, st.booleans(), st.sampled_from(list(registry.BY_NAME.values())))
-def test_whatever_is_wrong_in_a_request_there_is_a_page(
+def test_there_is_a_page_for_every_malformed_request(
     fields: Any, full: bool, spoken: dialect.Dialect
 ) -> None:
     assert conversation.render(body(fields), spoken, full=full)
