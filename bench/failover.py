@@ -120,7 +120,7 @@ FAULTS: dict[str, dict[str, Any]] = {
     "reset": {"before_head": "reset"},
     "first event": {"error_at": 0},
 }
-"""By the name of the model that shows them, as the simulator is told."""
+"""Model name -> the scenario of the simulator that it requests."""
 
 
 @contextlib.contextmanager

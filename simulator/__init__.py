@@ -1,7 +1,7 @@
 """A small scriptable provider, for tests, demo and benchmarks.
 
-It speaks Anthropic's Messages API as Anthropic does and, at any path that ends in
-/chat/completions, OpenAI's Chat Completions; refuses what they refuse; and goes wrong on demand.
+It offers the Messages API as Anthropic does and, at any path that ends in
+/chat/completions, OpenAI's Chat Completions. It refuses what they refuse, and fails on demand.
 In a test:
 
     with Simulator() as sim:
@@ -10,7 +10,7 @@ In a test:
         assert [request.credential for request in sim.wait_for(2)] == [...]
 
 On a command line: `python -m simulator --port 9100 --log`. Another process scripts it with
-`POST /_simulator/script` (`Script.load`), and reads what came with `GET /_simulator/requests`.
+`POST /_simulator/script` (`Script.load`), and reads the requests with `GET /_simulator/requests`.
 
 What it says without a script is "You said: …", and what a prompt can make it do, tool calls for
 instance, is in `conversation`. Whom it plays: Anthropic, or under `/provider/` (or with
@@ -19,9 +19,9 @@ instance, is in `conversation`. Whom it plays: Anthropic, or under `/provider/` 
 A model's name asks for a fault, with `claude-` before it or not, in streams and whole answers:
 
     sim-429, sim-500, sim-…    that status; 429 with Anthropic's headers, resting 30 s
-    sim-slow                   1 s to the head, 0.2 s to each event
-    sim-silent, sim-stall      nothing at all; nothing after 5 events
-    sim-reset, sim-close       the connection ends before the head
+    sim-slow                   1 s before the headers, 0.2 s before each event
+    sim-silent, sim-stall      no data at all; none after 5 events
+    sim-reset, sim-close       the connection ends before the headers
     sim-cut                    … is reset after 5 events
     sim-cut-event              … is closed in the middle of the 6th
     sim-cut-character          … is closed within a multi-byte character

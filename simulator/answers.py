@@ -1,4 +1,4 @@
-"""What to answer: content, usage, errors, and by inheritance how it goes out on the wire."""
+"""The parts of an answer: content, usage, errors and, by inheritance, its delivery on the wire."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Text(msgspec.Struct, frozen=True, tag_field="type", tag="text"):
 
 
 class Thinking(msgspec.Struct, frozen=True, tag_field="type", tag="thinking"):
-    """`signature=None` lets the simulator sign, as the role that it plays would."""
+    """With `signature=None` the simulator signs it as the provider that it plays would."""
 
     thinking: str
     signature: str | None = None
 
 
 class RedactedThinking(msgspec.Struct, frozen=True, tag_field="type", tag="redacted_thinking"):
-    """`data=None` lets the simulator make some."""
+    """With `data=None` the simulator makes some."""
 
     data: str | None = None
 
@@ -48,9 +48,10 @@ Block = Text | Thinking | RedactedThinking | ToolUse
 
 @dataclass(frozen=True, kw_only=True)
 class Answer(faults.Delivery):
-    """One answer. What is left out is made up as a well-behaved provider would have it.
+    """One answer. What is left out is filled in as a well-behaved provider would send it.
 
-    As JSON (the control endpoint) the same names, `content` as Anthropic's blocks, `body` as text.
+    As JSON (at the control endpoint) it has the same names, with `content` as Anthropic's blocks
+    and `body` as text.
     """
 
     content: tuple[Block, ...] | None = None
@@ -58,16 +59,16 @@ class Answer(faults.Delivery):
     delta_size: int = 12
     """Characters in each delta of a stream: text, thinking, and the JSON of a tool's input."""
     reasoning: Literal["reasoning_content", "reasoning", "reasoning_details"] = "reasoning_content"
-    """Where Chat Completions tells its thinking."""
+    """Where Chat Completions puts its thinking."""
     calls: Literal["openai", "whole", "together", "interleaved", "late"] = "openai"
-    """How a Chat Completions stream tells its tool calls: as OpenAI does; each in one chunk; all in
+    """How a Chat Completions stream sends its tool calls: as OpenAI does; each in one chunk; all in
     one chunk; by turns; with id and name after the first of the arguments."""
     stop_reason: str | None = None
-    """In Anthropic's words, whichever the dialect."""
+    """In Anthropic's terms, whatever the dialect."""
     usage: Mapping[str, int] = field(default_factory=dict)
-    """Laid over the estimated one, in Anthropic's words."""
+    """Replaces parts of the estimated usage, in Anthropic's terms."""
     model: str | None = None
-    """In place of the model that was asked for."""
+    """Replaces the requested model."""
     id: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     """Added; a header that the answer would have had under the same name is replaced."""
@@ -115,7 +116,7 @@ def error_type(answer: Answer) -> str:
 
 
 def error_status(answer: Answer) -> int:
-    """The HTTP status of an error: its own, or the one of its type for one in a stream."""
+    """The HTTP status of an error: its own or, for one in a stream, that of its type."""
     return answer.status if answer.status != 200 else STATUSES.get(error_type(answer), 500)
 
 
@@ -149,7 +150,7 @@ def first_event_error(error: str = "overloaded_error", *, at: int = 0) -> Answer
 
 
 def from_json(value: Any) -> Answer:
-    """An answer out of decoded JSON. Raises msgspec.ValidationError."""
+    """An answer from decoded JSON. Raises msgspec.ValidationError."""
     if isinstance(value, dict) and isinstance(value.get("body"), str):
         value = {**value, "body": base64.b64encode(value["body"].encode()).decode()}
     if isinstance(value, dict) and isinstance(value.get("headers"), dict):

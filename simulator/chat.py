@@ -59,7 +59,7 @@ def completion(
     answer: answers.Answer,
 ) -> dict[str, Any]:
     """The whole answer as JSON. `size` is the request's length in bytes."""
-    said = [block.text for block in content if isinstance(block, answers.Text)]
+    texts = [block.text for block in content if isinstance(block, answers.Text)]
     thought = "".join(block.thinking for block in content if isinstance(block, answers.Thinking))
     calls = [
         {
@@ -72,7 +72,7 @@ def completion(
     ]
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": "".join(said) if said or not calls else None,
+        "content": "".join(texts) if texts or not calls else None,
         "refusal": None,
         **_reasoning(answer, thought),
     }
@@ -179,7 +179,7 @@ def _thought(message: Mapping[str, Any]) -> str:
 
 
 def _calls(calls: Sequence[dict[str, Any]], answer: answers.Answer) -> Iterator[dict[str, Any]]:
-    """The deltas that tell the tool calls, in the manner that `answer.calls` names."""
+    """The deltas of the tool calls, in the manner that `answer.calls` names."""
     if answer.calls == "together" and calls:
         yield {"tool_calls": [{"index": n, **call} for n, call in enumerate(calls)]}
         return
@@ -199,7 +199,7 @@ def _call(index: int, call: dict[str, Any], answer: answers.Answer) -> Iterator[
         yield {"index": index, **call}
         return
     if answer.calls == "late":
-        # Some providers begin with arguments and tell afterwards whose they are.
+        # Some providers begin with arguments, and send the id and name afterwards.
         yield {"index": index, "function": {"arguments": arguments[:1]}}
         yield {"index": index, "id": call["id"], "type": "function", "function": {"name": name}}
         arguments = arguments[1:]
@@ -219,7 +219,7 @@ def _chunk(name: str, value: dict[str, Any]) -> faults.Event:
 
 
 def _usage(size: int, written: int, thought: int, usage: Mapping[str, int]) -> dict[str, Any]:
-    """Anthropic's names in, OpenAI's out: there, cached tokens are among the prompt's."""
+    """Usage with Anthropic's names as OpenAI's, where the prompt's tokens include cached ones."""
     cached = usage.get("cache_read_input_tokens", 0)
     prompt = usage.get("input_tokens", messages.estimate(size)) + cached
     output = usage.get("output_tokens", messages.estimate(written))

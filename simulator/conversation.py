@@ -1,7 +1,7 @@
-"""What a conversation asks of us, whatever the dialect: words to repeat, or tools to call.
+"""What a conversation requests, in any dialect: text to repeat, or tools to call.
 
 A prompt is a script for the assistant that the simulator plays. Each line with one of these is a
-step, taken in order, one answer each, whenever the tool is offered:
+step. The steps are taken in order, one per answer, if the tool is offered:
 
     run: COMMAND             calls Bash
     read: PATH               calls Read
@@ -45,15 +45,15 @@ class Turn:
 @dataclass(frozen=True)
 class Conversation:
     prompt: str
-    """What the user last wrote, without the client's reminders."""
+    """The user's last text, without the client's reminders."""
     rounds: int = 0
-    """How often tools were called since."""
+    """The number of tool calls since."""
     results: tuple[str, ...] = ()
-    """What they gave, when that is what the conversation ends with; images last."""
+    """The tools' results, if the conversation ends with them; images last."""
 
 
 def merged(turns: Iterable[Turn]) -> list[Turn]:
-    """Turns that alternate: neighbours of the same side made one."""
+    """Turns that alternate: adjacent turns of one side are merged."""
     whole: list[Turn] = []
     for turn in turns:
         if whole and whole[-1].user == turn.user:
@@ -72,7 +72,7 @@ def read(turns: Sequence[Turn]) -> Conversation:
     prompt = ""
     for turn in reversed(turns):
         if turn.user and not turn.results:
-            # What we look for stands at the beginning, and a prompt may have megabytes.
+            # What we search for is at the beginning, and a prompt may have megabytes.
             text = "\n".join([*turn.texts, *turn.images])[:PROMPT]
             prompt = _REMINDER.sub("", text).strip()
             break
@@ -93,12 +93,12 @@ def reply(conversation: Conversation, tools: frozenset[str]) -> tuple[answers.Bl
         return steps[conversation.rounds]
     if conversation.results:
         return (_text("Result: " + "\n".join(conversation.results)[:2000]),)
-    said = conversation.prompt
-    return (_text("You said: " + (said[:200] + "…" if len(said) > 200 else said)),)
+    prompt = conversation.prompt
+    return (_text("You said: " + (prompt[:200] + "…" if len(prompt) > 200 else prompt)),)
 
 
 def _text(text: str) -> answers.Text:
-    # A lone surrogate may have come in with JSON, but can't go out.
+    # JSON may contain a lone surrogate, which can't be encoded.
     return answers.Text(text.encode("utf-8", "replace").decode())
 
 

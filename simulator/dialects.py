@@ -1,4 +1,5 @@
-"""Whom the simulator plays: the Messages API as Anthropic or as another, and Chat Completions."""
+"""The providers that the simulator plays: Messages as Anthropic or as another, and Chat
+Completions."""
 
 from __future__ import annotations
 
@@ -34,10 +35,10 @@ class Dialect(Protocol):
     """Whether JSON may have lone ones."""
 
     def headers(self, request_id: str) -> Headers:
-        """Those of every answer, errors too."""
+        """The headers of every answer, including errors."""
 
     def unreadable(self, body: Any) -> Refusal | None:
-        """What has to be refused even without strictness."""
+        """What must be refused even if not strict."""
 
     def refusal(self, recorded: Recorded, body: Any, size: int) -> Refusal | None:
         """What is wrong with the request; `size` is the body's in bytes, decompressed."""
@@ -45,7 +46,7 @@ class Dialect(Protocol):
     def turns(self, body: Any) -> list[conversation.Turn]: ...
 
     def allowance(self, recorded: Recorded) -> Headers:
-        """What is left of the credential's quota after this answer."""
+        """What remains of the credential's quota after this answer."""
 
     def whole(
         self, body: Any, size: int, asked: conversation.Conversation, answer: answers.Answer
@@ -55,7 +56,7 @@ class Dialect(Protocol):
     def events(
         self, body: Any, whole: dict[str, Any], answer: answers.Answer
     ) -> Iterable[faults.Event] | None:
-        """The same as a stream, None where it was not asked for."""
+        """The answer as a stream; None if none was requested."""
 
     def error(self, answer: answers.Answer, request_id: str) -> dict[str, Any]: ...
 
@@ -142,9 +143,9 @@ class Messages:
 
 
 class Foreign(Messages):
-    """A provider that is not Anthropic: it thinks unless told not to, and always shows it.
+    """A provider other than Anthropic: it thinks unless thinking is disabled, and always shows it.
 
-    Two with different names do not know each other's signatures.
+    Two with different names do not accept each other's signatures.
     """
 
     surrogates = True

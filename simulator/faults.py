@@ -1,4 +1,4 @@
-"""How an answer goes out on the wire: its pace, its framing, and what goes wrong with it."""
+"""How an answer is sent: its pace, its framing, and its faults."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Delivery:
     """
 
     before_head: Before | None = None
-    """In place of a head: reset the connection, close it, or accept and never say a word."""
+    """Instead of headers: reset the connection, close it, or accept and never answer."""
     head_delay: float = 0.0
-    """Seconds before the head."""
+    """Seconds before the headers."""
     event_delay: float = 0.0
     """Seconds before each event."""
     noise: tuple[Noise, ...] = ()
@@ -148,12 +148,12 @@ def compressor(encoding: Encoding) -> Compressor:
 def plan(
     status: int, headers: Sequence[tuple[str, str]], events: Iterable[Event], delivery: Delivery
 ) -> Plan:
-    """Applies `delivery` to a stream's events, or to a body given as one event without a name."""
+    """Apply `delivery` to a stream's events, or to a body given as one event without a name."""
     wires, whole = _cut(_dressed(events, delivery), delivery)
     pieces = [Piece(delivery.event_delay, wire) for wire in _encoded(wires, whole, delivery)]
     length = sum(len(piece.data) for piece in pieces)
     if delivery.end != "clean":
-        # A length that is reached would make the end a clean one.
+        # A content-length that is reached would make the end a clean one.
         length += 100
     if delivery.encoding:
         name = delivery.encoding.removeprefix("raw-")
@@ -177,7 +177,7 @@ def _dressed(events: Iterable[Event], delivery: Delivery) -> Iterator[bytes]:
 
 
 def _cut(wires: Iterable[bytes], delivery: Delivery) -> tuple[list[bytes], bool]:
-    """The events that go out, and whether that is all of them."""
+    """The events to send, and whether those are all of them."""
     wires = list(wires)
     count = delivery.cut_events
     if count is None and not delivery.cut_character:

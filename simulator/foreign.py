@@ -1,4 +1,4 @@
-"""What an Anthropic-compatible provider that is not Anthropic refuses, after the model of GLM."""
+"""What an Anthropic-compatible provider other than Anthropic refuses, modelled on GLM."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def _cache_control(place: str, part: Mapping[str, Any]) -> Iterator[str]:
 def signed(
     content: Iterable[answers.Block], signer: signatures.Signer, provider: str
 ) -> list[dict[str, Any]]:
-    """Blocks as JSON, thinking signed in the provider's own way."""
+    """Blocks as JSON, with thinking signed in the provider's own way."""
     blocks: list[dict[str, Any]] = []
     for block in content:
         match block:

@@ -1,4 +1,4 @@
-"""What api.anthropic.com has against a conversation: its roles, blocks, tools and thinking."""
+"""What api.anthropic.com refuses in a conversation: its roles, blocks, tools and thinking."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
 
 
 def problems(body: Body, betas: Sequence[str], signer: signatures.Signer) -> Problems:
-    """All that is wrong with messages of good shape."""
+    """All that is wrong with well-formed messages."""
     yield from roles(body, betas)
     yield from blocks(body, signer)
     if (body.get("thread") or {}).get("type") != "continue":
@@ -71,7 +71,7 @@ def _ends_turn(message: Body) -> bool:
 
 
 def blocks(body: Body, signer: signatures.Signer) -> Problems:
-    """Each block for itself: text that says something, signatures that are Anthropic's."""
+    """Each block by itself: text must not be empty, signatures must be Anthropic's."""
     history = body["messages"]
     for n, message in enumerate(history):
         content = message["content"]
@@ -132,7 +132,7 @@ def _text(place: str, block: Body) -> Problems:
 
 
 def tool_pairs(body: Body) -> Problems:
-    """Every tool_use answered in the next turn, every tool_result asked for in the last."""
+    """Each tool_use is answered in the next turn, each tool_result belongs to a call in the last."""
     asked: dict[str, int] = {}
     seen: set[str] = set()
     # Messages of the same side in a row are one turn to the API.
@@ -184,7 +184,8 @@ def _unanswered(asked: Mapping[str, int]) -> Problems:
 
 
 def thinking_order(body: Body, signer: signatures.Signer) -> Problems:
-    """The latest assistant message: its thinking whole and unchanged, or all of it left out."""
+    """The latest assistant message: its thinking is complete and unchanged, or all of it is left
+    out."""
     history = body["messages"]
     latest = [n for n, message in enumerate(history) if message.get("role") == "assistant"]
     if not latest or isinstance(history[latest[-1]]["content"], str):

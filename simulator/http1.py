@@ -1,4 +1,4 @@
-"""HTTP/1.1, written by hand, for its rules must be breakable: requests in, planned answers out."""
+"""HTTP/1.1, written by hand, because tests must be able to break its rules."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Request(NamedTuple):
 
 
 class Channel(Protocol):
-    """The way of one answer to its client. Raises ConnectionError when the client is gone."""
+    """Sends one answer to its client. Raises ConnectionError when the client has disconnected."""
 
     async def left(self, delay: float) -> bool:
-        """Waits, and tells whether the client has gone away meanwhile."""
+        """Wait, and return whether the client has disconnected meanwhile."""
 
     async def head(self, plan: faults.Plan) -> None: ...
 
@@ -41,7 +41,7 @@ Handler = Callable[[Request, Channel], Awaitable[None]]
 
 
 class Watched(asyncio.StreamReaderProtocol):
-    """Tells by `gone` as soon as the client closes its side, also while it is not being read."""
+    """Sets `gone` as soon as the client closes its side, even while it isn't being read."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Watched(asyncio.StreamReaderProtocol):
 
 
 async def waited(gone: asyncio.Event, delay: float) -> bool:
-    """Whether `gone` was set within `delay` seconds. Others run meanwhile, even for 0."""
+    """Whether `gone` was set within `delay` seconds. Other tasks run meanwhile, even for 0."""
     if delay:
         try:
             async with asyncio.timeout(delay):
@@ -79,7 +79,7 @@ async def serve(
     gone: asyncio.Event,
     handler: Handler,
 ) -> None:
-    """Answers one request after the other until the connection is done for."""
+    """Answer one request after the other until the connection ends."""
     while True:
         try:
             request = await _read(reader, writer)
@@ -132,7 +132,7 @@ async def _chunked(reader: asyncio.StreamReader) -> bytes:
 
 
 def framing(plan: faults.Plan) -> faults.Framing:
-    """Never "auto"."""
+    """The framing to use; never "auto"."""
     if plan.delivery.framing != "auto":
         return plan.delivery.framing
     streamed = any(value.startswith("text/event-stream") for _, value in plan.headers)
@@ -190,7 +190,7 @@ class _Channel:
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
-    """Closes so that the client reads ECONNRESET, not the end of the stream."""
+    """Close so that the client reads ECONNRESET instead of the end of the stream."""
     raw: socket.socket = writer.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

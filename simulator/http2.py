@@ -1,4 +1,4 @@
-"""HTTP/2: the same requests and planned answers, many on a connection."""
+"""HTTP/2: the same requests and planned answers, many on one connection."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class _Channel:
         """Set when there may be more room for data than there was."""
 
     def leave(self) -> None:
-        """The client wants no more of this."""
+        """The client has given up this stream."""
         self.gone.set()
         self.room.set()
 

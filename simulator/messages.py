@@ -27,7 +27,7 @@ def new_id(prefix: str) -> str:
 
 
 def version(model: str) -> tuple[int, int] | None:
-    """(4, 5) of claude-haiku-4-5-20251001; None where the name tells none."""
+    """(4, 5) of claude-haiku-4-5-20251001; None if the name has none."""
     match = _VERSION.search(model)
     return (int(match[1]), int(match[2] or 0)) if match else None
 
@@ -165,7 +165,7 @@ def _image(block: Mapping[str, Any]) -> str:
 def signed(
     content: Sequence[answers.Block], signer: signatures.Signer, show: bool
 ) -> list[dict[str, Any]]:
-    """Blocks as JSON, thinking signed by Anthropic."""
+    """Blocks as JSON, with thinking signed by Anthropic."""
     message = os.urandom(8)
     total = sum(isinstance(b, answers.Thinking | answers.RedactedThinking) for b in content)
     place = 0
@@ -232,7 +232,7 @@ def pieces(text: str, size: int) -> Iterator[str]:
 
 def _event(name: str, **fields: Any) -> faults.Event:
     data = encode({"type": name, **fields})
-    # Anthropic pads events with spaces before the last brace, so that their sizes tell less.
+    # Anthropic pads events with spaces before the last brace, so that their sizes reveal less.
     padding = b" " * (-len(data) % 8)
     wire = b"event: %b\ndata: %b%b}\n\n" % (name.encode(), data[:-1], padding)
     return faults.Event(name, wire)

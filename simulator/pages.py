@@ -1,4 +1,4 @@
-"""Everything beside the messages: what Claude Code asks for when it starts, models, and 404s."""
+"""Everything besides messages: what Claude Code requests when it starts, models, and 404s."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STARTUP: dict[str, Any] = {
 
 
 def page(method: str, path: str) -> Any | None:
-    """The JSON of a page, None where there is none. `path` is without its query."""
+    """The JSON of a page; None if there is none. `path` is without its query."""
     if path in STARTUP:
         return STARTUP[path]
     if path.startswith("/api/eval/"):

@@ -1,4 +1,4 @@
-"""Ports where no provider is: free ones, and one where a connection never comes about."""
+"""Ports without a provider: free ones, and one where connecting never succeeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOST = "127.0.0.1"
 
 
 def free() -> int:
-    """A port that nobody listens on: connecting to it is refused, until someone does."""
+    """A port that nobody listens on, so that connecting to it is refused."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         port: int = listener.getsockname()[1]

@@ -1,4 +1,4 @@
-"""From a request to a planned answer: by path to a dialect, by script to what it says."""
+"""From a request to a planned answer: the path decides the dialect, the script the content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EVENTS = ("content-type", "text/event-stream; charset=utf-8")
 
 
 class Provider:
-    """`strict` is whether it refuses more than it cannot read; see Simulator for the rest."""
+    """`strict`: whether it refuses more than what it can't read. See Simulator for the rest."""
 
     def __init__(
         self, *, role: Role, strict: bool, reasoning_required: bool, signer: signatures.Signer
@@ -46,7 +46,7 @@ class Provider:
         if recorded.method == "POST" and path.endswith((MESSAGES, COUNT, CHAT)):
             if answer is None and not path.endswith(COUNT):
                 answer = scripted.take()
-            return self._said(reply, answer, scripted.default)
+            return self._success(reply, answer, scripted.default)
         if answer is not None and _fails(answer):
             return reply.failed(answer)
         page = pages.page(recorded.method, path)
@@ -64,7 +64,7 @@ class Provider:
             return dialects.Foreign(self._signer, name, thinking_required=required, counts=counts)
         return dialects.Messages(self._signer, counts=True) if counts else self._anthropic
 
-    def _said(
+    def _success(
         self, reply: _Reply, answer: answers.Answer | None, default: answers.Answer
     ) -> faults.Plan:
         recorded, dialect = reply.recorded, reply.dialect
@@ -103,7 +103,7 @@ class Provider:
 
 
 class _Reply:
-    """The answer to one request in the making."""
+    """The answer to one request, while it is being made."""
 
     def __init__(self, recorded: requests.Recorded, dialect: dialects.Dialect) -> None:
         self.recorded = recorded
@@ -147,5 +147,5 @@ class _Reply:
 
 
 def _fails(answer: answers.Answer) -> bool:
-    """Whether the answer is the same whatever was asked."""
+    """Whether the answer doesn't depend on the request."""
     return answer.status != 200 or answer.body is not None or answer.before_head is not None

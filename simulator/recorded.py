@@ -1,4 +1,4 @@
-"""A request as it came in, and what became of it."""
+"""A request as it arrived, and how it was answered."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class Recorded:
     """In the order and case of the wire. HTTP/2's pseudo headers are left out, but for
     `:authority`."""
     body: bytes = field(repr=False)
-    """As it was sent, compressed or not."""
+    """The body as it was sent, compressed or not."""
     connection: int
     http: str
     """"1.1" or "2"."""
     time: float
-    """When the whole request was here, by time.monotonic()."""
+    """When the whole request had arrived, by time.monotonic()."""
     status: int | None = None
-    """Of our answer, once its head is sent."""
+    """Of our answer, once its headers are sent."""
     sent: int = 0
     """Pieces of our answer's body that were written."""
     refused: str | None = None
-    """What strictness had against it."""
+    """Why a strict provider refused it."""
     cancelled: float | None = None
-    """Seconds after `time` at which the client went away, the answer still unfinished."""
+    """Seconds after `time` at which the client disconnected before the answer was complete."""
     ended: float | None = None
-    """Seconds after `time` at which we were done with it, one way or another."""
+    """Seconds after `time` at which its handling ended, in any way."""
 
     def header(self, name: str) -> str | None:
         """The value of the first header of that name."""

@@ -1,4 +1,4 @@
-"""Answers that a model's name asks for, so that faults can be had from a plain command line."""
+"""Answers that a model's name requests, so that faults can be tried from a command line."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ NAMED = {
 
 
 def named(model: str, *, results: bool, now: float | None = None) -> answers.Answer | None:
-    """The answer for `sim-NAME` or `claude-sim-NAME`; None for every other name.
+    """The answer for `sim-NAME` or `claude-sim-NAME`; None for any other name.
 
-    `results` tells that the conversation ends with a tool's result: `sim-tool` asks only once.
+    `results`: the conversation ends with a tool's result, so `sim-tool` calls no more.
     """
     name = model.removeprefix("claude-")
     if not name.startswith("sim-"):

@@ -1,4 +1,4 @@
-"""The answers that a test has asked for, and which of them is next."""
+"""The answers that a test has scripted, and which of them is next."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _holds(predicate: Predicate, recorded: Recorded) -> bool:
     try:
         return predicate(recorded)
     except (LookupError, TypeError, ValueError):
-        # A predicate written for one kind of body need not fear the others.
+        # A predicate written for one kind of body may raise for the others.
         return False
 
 

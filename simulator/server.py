@@ -1,4 +1,4 @@
-"""The simulator as a server: its thread, its connections, and what it has seen."""
+"""The simulator as a server: its thread, its connections, and the requests that it has seen."""
 
 from __future__ import annotations
 
@@ -80,19 +80,19 @@ class Simulator:
 
     @property
     def ca(self) -> Path:
-        """The certificate that clients have to trust, once it runs with `tls`."""
+        """The certificate that clients have to trust, if it runs with `tls`."""
         assert self._folder is not None
         return Path(self._folder.name) / "ca.pem"
 
     @property
     def requests(self) -> list[Recorded]:
-        """In the order in which they were complete. Those to /_simulator/ are not among them."""
+        """In the order in which they were complete, without those to /_simulator/."""
         with self._changed:
             return list(self._recorded)
 
     @property
     def refusals(self) -> list[str]:
-        """What strictness had against requests."""
+        """Why a strict provider refused requests."""
         return [recorded.refused for recorded in self.requests if recorded.refused is not None]
 
     @property
@@ -101,7 +101,7 @@ class Simulator:
 
     @property
     def unused(self) -> int:
-        """Scripted answers that were not taken yet."""
+        """Scripted answers that were not used yet."""
         return len(self._script)
 
     def script(self, *scripted: answers.Answer) -> None:
@@ -113,11 +113,11 @@ class Simulator:
         self._script.when(predicate, answer)
 
     def default(self, answer: answers.Answer) -> None:
-        """The answer where nothing else was asked for."""
+        """The answer if the script has no other."""
         self._script.default = answer
 
     def clear(self) -> None:
-        """Forgets script and requests."""
+        """Forget the script and the requests."""
         self._script.clear()
         with self._changed:
             self._recorded.clear()
@@ -127,7 +127,7 @@ class Simulator:
         return self._wait(lambda: len(self._recorded) >= count, f"{count} requests", timeout)
 
     def wait_done(self, count: int, timeout: float = PATIENCE) -> list[Recorded]:
-        """The requests, once that many are done with: answered, cut, or left by the client."""
+        """The requests, once that many are over: answered, cut, or given up by the client."""
         return self._wait(
             lambda: sum(recorded.ended is not None for recorded in self._recorded) >= count,
             f"{count} finished requests",
@@ -157,7 +157,7 @@ class Simulator:
         loop = asyncio.get_running_loop()
         context = None
         if self._folder is not None:
-            # Here, as it needs a development tool, and demo.py is to run without any.
+            # Imported here because it needs a development tool, and demo.py must run without any.
             from simulator import tls
 
             protocols = ["h2", "http/1.1"] if self._http2 else ["http/1.1"]
@@ -189,7 +189,7 @@ class Simulator:
         await self.run(self._stop, self._started.set)
 
     def _protocol(self) -> http1.Watched:
-        # Room for a large head, and few pauses while a large body comes in.
+        # Room for large headers, and few pauses while a large body arrives.
         return http1.Watched(asyncio.StreamReader(limit=1 << 20), self._connect)
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,7 +200,7 @@ class Simulator:
         number = self._accepted
         protocol = writer.transport.get_protocol()
         assert isinstance(protocol, http1.Watched)
-        # Whoever waits for a write waits until the kernel has it: a reset would lose the rest.
+        # A write waits until the kernel has the data, because a reset would lose the rest.
         # (With 0, asyncio's TLS pauses and never resumes.)
         writer.transport.set_write_buffer_limits(high=1, low=0)
 

@@ -138,7 +138,7 @@ _PROBLEM = re.compile(
 
 
 def misfit(body: Any, kind: type[msgspec.Struct]) -> Misfit | None:
-    """Where a body does not have that type, None when it fits."""
+    """Where a body doesn't have that type; None if it has."""
     if not isinstance(body, dict):
         return Misfit("", "object")
     try:

@@ -1,4 +1,4 @@
-"""What the tests of the Chat Completions translation share: requests, wires, and a strict client."""
+"""Helpers for tests of the Chat Completions translation: requests, streams, and a strict client."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def sent(body: dict[str, Any], to: targets.Target | None = None) -> dict[str, An
 
 
 def conversation(*turns: tuple[str, Any]) -> list[dict[str, Any]]:
-    """What the provider gets of the messages, given as role and content."""
+    """The messages that the provider gets for these, given as role and content."""
     turn_messages = [{"role": role, "content": content} for role, content in turns]
     found: list[dict[str, Any]] = sent({"messages": turn_messages})["messages"]
     return found
@@ -139,7 +139,7 @@ def streamed(
     body: dict[str, Any] | None = None,
     done: bool = True,
 ) -> dict[str, Any]:
-    """The message that a client makes of a stream of chunks, which [DONE] ends unless told otherwise."""
+    """The message that a client makes of a stream of chunks, to which [DONE] is added by default."""
     stream = call(body or {}, to).stream()
     wire = [*chunks, DONE] if done else chunks
     return fold([stream.feed(event(each)) for each in wire] + [stream.end()])
@@ -158,7 +158,7 @@ def answered(
 
 
 def fold(parts: Iterable[bytes]) -> dict[str, Any]:
-    """The message in a Messages stream, as a client puts it together that forgives nothing."""
+    """The message in a Messages stream, as a strict client assembles it."""
     decoder = sse.Decoder()
     events = [each for part in parts for each in decoder.feed(part)]
     assert decoder.rest() == b""

@@ -1,4 +1,4 @@
-"""What the tests of captured answers and their views share: a stream, and a flow that was routed."""
+"""Helpers for tests of captured answers and their views: a stream, and a routed flow."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ ROUTED: dict[str, Any] = {
 
 @dataclass
 class Progress:
-    """Of an answer; implements `contract.Progress`."""
+    """Implements `contract.Progress`."""
 
     usage: contract.Usage | None = None
     output: int = 0

@@ -1,4 +1,4 @@
-"""What requests share, for tests."""
+"""A State for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets what: each row is a request, as it comes in on a listener, and what becomes of it."""
+"""Admission: each row is a request on a listener, and what happens to it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,8 @@ def refused(
     host: str | None = "127.0.0.1:4000",
     **headers: str,
 ) -> http.Response | None:
-    """The refusal of a request; `needs` is the key that is set, `key` the one that is presented."""
+    """The refusal of a request; `needs` is the key that is set, `key` the one that the client
+    presents."""
     source = tflow.tclient_conn()
     source.sockname = (came_in_on, 4000)
     source.proxy_mode = mode_specs.ProxyMode.parse(mode)
@@ -168,7 +169,7 @@ def test_what_is_wrong_with_a_request(
 
 
 def test_order_of_the_checks() -> None:
-    """Whoever mends what a request is refused for comes to the next check."""
+    """After each refusal its cause is removed, and the next check refuses."""
     wrong = {
         "mode_error": "expected rotate or passthrough",
         "origin": "https://example.com",

@@ -15,7 +15,7 @@ from claude_route.access import listeners
 
 @pytest.fixture
 def context() -> Iterator[taddons.context]:
-    """A mitmproxy that is coming up: its listeners are not open yet."""
+    """A mitmproxy that is starting: its listeners are not open yet."""
     logger = logging.getLogger()
     handlers = [*logger.handlers]
     with taddons.context(proxyserver.Proxyserver(), errorcheck.ErrorCheck()) as made:

@@ -62,7 +62,7 @@ def entry() -> listeners.Listeners:
 def addon(
     entry: listeners.Listeners, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[settings.Settings]:
-    """In a mitmproxy that runs already, in a folder of its own."""
+    """In a mitmproxy that is running, in its own folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PROXY_STATIC_TOKEN", raising=False)
     (tmp_path / "p.yaml").write_text(PROFILE)

@@ -68,7 +68,7 @@ class Page:
     def open_mitmweb(
         self, url: str, password: str, size: tuple[int, int] = DESKTOP, *, dark: bool = False
     ) -> None:
-        """A page of mitmweb, by its login form."""
+        """Open a page of mitmweb, through its login form."""
         self.open(url, size, dark=dark)
         self.fill("input[type=password]", password)
         self.click("input[type=submit]")
@@ -93,7 +93,7 @@ class Page:
         return text
 
     def texts(self, selector: str) -> list[str]:
-        """Of all that the selector finds."""
+        """The texts of all that the selector matches."""
         texts: list[str] = self._do("texts", selector=selector)
         return texts
 
@@ -102,7 +102,7 @@ class Page:
         return html
 
     def aria(self, selector: str = "body") -> str:
-        """What a screen reader is told: roles, names and texts, as YAML."""
+        """The accessibility tree, as YAML: roles, names and texts."""
         tree: str = self._do("aria", selector=selector)
         return tree
 
@@ -110,18 +110,18 @@ class Page:
         return self._do("evaluate", script=script)
 
     def screenshot(self, name: str, *, whole: bool = False) -> Path:
-        """Of what is to be seen, or of the `whole` page."""
+        """Of the visible part, or of the `whole` page."""
         path = self._screenshots / f"{name}.png"
         self._do("screenshot", path=str(path), whole=whole)
         return path
 
     def complaints(self) -> list[str]:
-        """Errors in the tab's console, those of a content security policy included."""
+        """Errors in the tab's console, including those of a content security policy."""
         complaints: list[str] = self._do("complaints")
         return complaints
 
     def requests(self) -> list[str]:
-        """The URLs that the tab has asked for."""
+        """The URLs that the tab has requested."""
         requests: list[str] = self._do("requests")
         return requests
 

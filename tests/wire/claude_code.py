@@ -26,7 +26,7 @@ ENVIRON = {"ANTHROPIC_API_KEY": proxies.API_KEY, "CLAUDE_CODE_DISABLE_NONESSENTI
 
 
 class Claude:
-    """Claude Code with a home and a working folder of its own, which knows no other network."""
+    """Claude Code with its own home and working folder, and no other network."""
 
     def __init__(self, home: Path, environ: Mapping[str, str]) -> None:
         self.folder = home / "work"
@@ -40,7 +40,7 @@ class Claude:
 
 
 def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
-    """What a command says, once it has ended well."""
+    """The output of a command, which must succeed."""
     run = subprocess.run(
         command,
         cwd=folder,

@@ -31,7 +31,7 @@ CURL = (
 
 
 class Command:
-    """Run with a home, a working and a temporary folder of its own."""
+    """Run with its own home, working and temporary folders."""
 
     def __init__(self, folder: Path, command: Sequence[str | Path]) -> None:
         self.folder = folder
@@ -66,7 +66,7 @@ class Command:
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def printed(self, *arguments: str, **environ: str) -> str:
-        """What it says, once it has ended well."""
+        """The command's output; it must succeed."""
         run = self.run(*arguments, **environ)
         assert run.returncode == 0, (run.stdout, run.stderr)
         return run.stdout.strip()

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks what is in this folder as `wire`, and what opens pages there as `browser`."""
+    """Mark the tests in this folder as `wire`, and those that open pages as `browser`."""
     for item in items:
         if FOLDER not in item.path.parents:
             continue
@@ -41,14 +41,14 @@ def shared_sim() -> Iterator[simulator.Simulator]:
 
 @pytest.fixture
 def seen(shared_sim: simulator.Simulator) -> simulator.Simulator:
-    """The same, which has seen nothing yet."""
+    """The same simulator, with its requests forgotten."""
     shared_sim.clear()
     return shared_sim
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., proxies.Proxy]]:
-    """Starts proxies that end with the test."""
+    """Starts proxies, and ends them with the test."""
     started: list[proxies.Proxy] = []
 
     def start(profile: Any, **arguments: Any) -> proxies.Proxy:
@@ -82,7 +82,7 @@ def module_secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[pairs.Pa
 
 @pytest.fixture
 def secure(module_secure: pairs.Pair) -> pairs.Pair:
-    """A pair whose upstreams speak HTTP/2 with those who offer it."""
+    """A pair whose upstreams use HTTP/2 with clients that offer it."""
     module_secure.sim.clear()
     return module_secure
 

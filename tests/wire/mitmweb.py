@@ -1,4 +1,4 @@
-"""mitmweb as a process of its own, with our addons, and its HTTP API."""
+"""mitmweb as a separate process with our addons, and its HTTP API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PASSWORD = "mitmweb-password"
 
 
 class Web:
-    """A mitmweb, logged in to."""
+    """A mitmweb that we are logged in to."""
 
     def __init__(self, start: Callable[..., proxies.Proxy], profile: Any, **options: Any) -> None:
         """`options` are mitmproxy's, but for `environ` and `arguments`, which are the process's."""
@@ -32,13 +32,13 @@ class Web:
         self.proxy = start(profile, tool="mitmweb", arguments=[*arguments, *more], environ=environ)
         self.url = f"http://127.0.0.1:{port}"
         self.api = httpx.Client(base_url=self.url, trust_env=False, timeout=proxies.PATIENCE)
-        # The form has what mitmweb wants to see with each change.
+        # The form has the token that mitmweb requires with each change.
         self.api.get("/")
         self.api.headers["x-xsrftoken"] = self.api.cookies["_mitmproxy_xsrf"]
         assert self.api.post("/", data={"token": PASSWORD}).status_code == 200
 
     def flows(self) -> list[dict[str, Any]]:
-        """Those in the list, oldest first, in mitmweb's own form."""
+        """The flows in the list, oldest first, in mitmweb's own form."""
         flows: list[dict[str, Any]] = self.api.get("/flows").json()
         return flows
 

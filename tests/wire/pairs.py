@@ -1,4 +1,4 @@
-"""Providers that fail in every way, and clients of every kind that ask for them."""
+"""Providers that fail in every way, and clients of every kind."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.wire import proxies
 
 FALLBACKS = {"claude-*": ["glm"], "hasty-*": ["glm"], "refused-*": ["glm"], "far-*": ["glm"]}
 
-# Providers whose upstreams fail by what they are, and one with little patience.
+# Providers whose upstreams fail in their own ways, and one with short limits.
 MODELS = {
     "glm": "zai/glm-5",
     "alone-*": "anthropic/alone-*",
@@ -59,9 +59,9 @@ class Answer(NamedTuple):
     headers: httpx.Headers
     body: bytes
     first: float
-    """When its first bytes were here, by time.monotonic()."""
+    """When its first bytes arrived, by time.monotonic()."""
     broken: str
-    """How it ended before its end."""
+    """Why it ended early."""
 
     @property
     def events(self) -> list[sse.Event]:
@@ -87,7 +87,7 @@ class Answer(NamedTuple):
 
 
 def ask(client: httpx.Client, model: str, **fields: Any) -> Answer:
-    """A streamed answer, unless `stream` says otherwise."""
+    """Request a streamed answer, unless `stream` says otherwise."""
     request = proxies.message(model, **{"stream": True, **fields})
     body, first, broken = b"", 0.0, ""
     with client.stream("POST", "https://api.anthropic.com/v1/messages", json=request) as response:
@@ -101,7 +101,7 @@ def ask(client: httpx.Client, model: str, **fields: Any) -> Answer:
 
 
 class OnlyHTTP2(ssl.SSLContext):
-    """Httpx offers HTTP/1.1 first, and mitmproxy takes the first."""
+    """httpx offers HTTP/1.1 first, and mitmproxy accepts the first."""
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         super().set_alpn_protocols(["h2"])
@@ -115,7 +115,7 @@ class Pair(NamedTuple):
     serial: Iterator[int]
 
     def model(self, kind: str) -> str:
-        """One that nobody has used: what is known of a target lasts longer than a test."""
+        """A new model name: what the proxy knows of a target outlasts a test."""
         return f"{kind}-{next(self.serial)}"
 
     def when(self, model: str, **delivery: Any) -> None:
@@ -152,7 +152,7 @@ class Pair(NamedTuple):
         )
 
     def log_of(self, model: str) -> list[str]:
-        """What the proxy says of a model, times and colours aside."""
+        """The proxy's log lines about a model, without times and colours."""
         lines = re.findall(rf"\] (?:\x1b\[\d+m)?({re.escape(model)}: .*)", self.proxy.log)
         return [line.removesuffix("\x1b[0m") for line in lines]
 
@@ -170,7 +170,7 @@ def http2(pair: Pair) -> httpx.Client:
 
 
 def either(pair: Pair) -> httpx.Client:
-    """Offers both, and so gets HTTP/1.1; its upstreams are offered both too, and take HTTP/2."""
+    """Offers both, and so gets HTTP/1.1. Its upstreams are offered both too, and choose HTTP/2."""
     return pair.proxy.tunnel_client(headers={"x-api-key": proxies.API_KEY}, http2=True)
 
 
@@ -196,7 +196,7 @@ def unanswered() -> Iterator[int]:
 def running(
     folder: Path, *arguments: str, tls: bool = False, fallbacks: dict[str, list[str]] = FALLBACKS
 ) -> Iterator[Pair]:
-    """With `tls`, the simulator speaks HTTP/2 with those who offer it."""
+    """With `tls`, the simulator uses HTTP/2 with clients that offer it."""
     with unanswered() as far, simulator.Simulator(tls=tls, strict=False) as sim:
         if tls:
             arguments += ("--set", f"ssl_verify_upstream_trusted_ca={sim.ca}")
@@ -223,7 +223,7 @@ def at_once(*calls: Callable[[], Any]) -> None:
 
 
 def leave(pair: Pair, model: str, *, after: float = 0, events: int = 0) -> None:
-    """Ask, and go away after some seconds, or some events."""
+    """Send a request, and disconnect after some seconds, or some events."""
     timeout = httpx.Timeout(proxies.PATIENCE, read=after or proxies.PATIENCE)
     url, request = "https://api.anthropic.com/v1/messages", proxies.message(model, stream=True)
     with (
@@ -292,10 +292,10 @@ class Streams:
 
 
 class Odd:
-    """An upstream that says what it is told to, connection by connection, request by request.
+    """An upstream with scripted answers, connection by connection and request by request.
 
-    `answers` are those of one connection after the other, each a list of what it answers to one
-    request after the other; nothing more to say closes it.
+    `answers` has a list for each connection, of the answers to one request after the other. After
+    the last, the connection is closed.
     """
 
     def __init__(self, *answers: list[bytes]) -> None:
@@ -327,7 +327,7 @@ class Odd:
                     client.recv(65536)
 
     def _read(self, client: socket.socket) -> bool:
-        """One request; False when none came."""
+        """One request; False if none arrived."""
         head, body = b"", b""
         while b"\r\n\r\n" not in head:
             received = client.recv(65536)

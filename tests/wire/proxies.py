@@ -1,4 +1,4 @@
-"""The real thing: a mitmdump process with our addons, for tests over the wire."""
+"""A real mitmdump process with our addons, for tests over the wire."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = paths.ROOT
 ADDONS = ROOT / "addons" / "route.py"
 
 API_KEY = "sk-ant-api03-client-0000000000-cLnt"
-"""What clients of the tests bring along."""
+"""The credentials of the tests' clients."""
 
 PATIENCE = 30.0
 """Seconds within which all that is waited for comes, on a slow and busy machine too."""
@@ -60,7 +60,7 @@ def profile(url: str, **changes: Any) -> dict[str, Any]:
 
 
 def anthropic_here(port: int, folder: Path) -> list[str]:
-    """Arguments with which whoever dials api.anthropic.com reaches a TLS simulator instead."""
+    """Arguments that make connections to api.anthropic.com reach a TLS simulator instead."""
     script = folder / "anthropic_here.py"
     script.write_text(f"""
 def server_connect(data):
@@ -71,7 +71,7 @@ def server_connect(data):
 
 
 class Proxy:
-    """Started when made; `close()` ends it. Its log is a file, so that nothing fills a pipe."""
+    """The constructor starts it; `close()` ends it. Its log is a file, so that no pipe fills up."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class Proxy:
         )
 
     def tunnel_client(self, **arguments: Any) -> httpx.Client:
-        """A client that takes us for its HTTPS proxy, and trusts our certificates."""
+        """A client that uses us as its HTTPS proxy, and trusts our certificates."""
         ca = self.confdir / "mitmproxy-ca-cert.pem"
         wait_until(ca.exists)
         proxy = arguments.pop("proxy", self.proxy_url)
@@ -163,7 +163,7 @@ class Proxy:
         )
 
     def close(self) -> str:
-        """Ends it, and returns what it logged."""
+        """End it, and return its log."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -175,7 +175,7 @@ class Proxy:
 
 
 def wait_until(condition: Any, seconds: float = PATIENCE) -> None:
-    """Real processes tell nobody when they are ready."""
+    """Poll, because processes don't report when they are ready."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"

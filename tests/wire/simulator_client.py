@@ -1,4 +1,4 @@
-"""What tests say to the simulator, and how they read its answers."""
+"""Requests of tests to the simulator, and readers of its answers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def stream(sim: Simulator, body: Any, headers: dict[str, str] = KEY) -> list[dic
 
 
 def fold(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """The whole message that a stream tells."""
+    """The whole message in a stream."""
     whole: dict[str, Any] = {}
     for event in found:
         match event["type"]:

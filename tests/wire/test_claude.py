@@ -45,8 +45,8 @@ def test_a_plain_turn(client: claude_code.Claude, sim: simulator.Simulator) -> N
 
 
 def test_a_tool_call(client: claude_code.Claude, sim: simulator.Simulator) -> None:
-    said = client.ask("run: echo from the shell", "--allowedTools", "Bash")
-    assert "from the shell" in said
+    answer = client.ask("run: echo from the shell", "--allowedTools", "Bash")
+    assert "from the shell" in answer
     assert not sim.refusals
 
 
@@ -139,9 +139,9 @@ def test_chat_three_calls_two_of_them_at_once(
 ) -> None:
     client, provider = strict
     prompt = "run: echo first\nboth: run: echo second, run: echo third"
-    said = client.ask(prompt, "--model", "chat", "--allowedTools", "Bash")
-    assert "second" in said
-    assert "third" in said
+    answer = client.ask(prompt, "--model", "chat", "--allowedTools", "Bash")
+    assert "second" in answer
+    assert "third" in answer
     last = chats(provider)[-1]["messages"]
     assert [len(m["tool_calls"]) for m in last if m.get("tool_calls")] == [1, 2]
     assert sum(m["role"] == "tool" for m in last) == 3

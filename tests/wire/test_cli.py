@@ -1,4 +1,4 @@
-"""The command of a clone: programs through a proxy of their own, with signals and exit status."""
+"""The command in a clone: programs with a proxy of their own, signals and exit status."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def cli(tmp_path: Path, sim: simulator.Simulator) -> command.Command:
 
 
 def wait_for_program(cli: command.Command, process: subprocess.Popen[str]) -> int:
-    """The port of the proxy that the program of TRAPS is led through."""
+    """The port of the proxy that the program of TRAPS uses."""
     path = cli.folder / "proxy.txt"
 
     def is_up() -> bool:

@@ -1,4 +1,4 @@
-"""docs/scripts.md: its scripts run, in mitmproxy alone."""
+"""docs/scripts.md: its scripts run, in mitmproxy without our other addons."""
 
 from __future__ import annotations
 

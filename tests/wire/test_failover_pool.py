@@ -1,4 +1,4 @@
-"""The tokens of a pool come in turn, and then the fallbacks, over the wire of a real mitmdump."""
+"""The tokens of a pool take turns, then the fallbacks, over the wire of a real mitmdump."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def pooled(start: Start, sim: simulator.Simulator) -> Callable[..., httpx.Client
 
 
 def limited(sim: simulator.Simulator, *places: int, **resets: Any) -> None:
-    """Has these tokens refused for an hour, or as said, as Anthropic refuses."""
+    """Make Anthropic refuse these tokens, for an hour or as given."""
     for place in places:
         headers = limits.rejected("5h", now=time.time(), **resets)
         sim.when(carries(proxies.POOL[place - 1]), answers.failure(429, headers=headers))
@@ -47,7 +47,7 @@ def carries(token: str) -> recorded.Predicate:
 
 
 def used(sim: simulator.Simulator) -> list[str]:
-    """The last characters of the credentials that came, in order."""
+    """The last characters of the credentials that arrived, in order."""
     return [str(request.credential)[-4:] for request in sim.requests]
 
 

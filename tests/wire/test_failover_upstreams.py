@@ -1,4 +1,4 @@
-"""Upstreams over HTTP/2 and TLS, and such as say odd things, over the wire of a real mitmdump."""
+"""Upstreams over HTTP/2 and TLS, and some that send odd things, over the wire of a real mitmdump."""
 
 from __future__ import annotations
 
@@ -84,8 +84,8 @@ def odd_client(start: Start, odd: pairs.Odd, sim: simulator.Simulator) -> httpx.
 
 
 def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
-    """One proxy and one client connection for all of them, so that each also shows that the one
-    before left nothing behind."""
+    """One proxy and one client connection for all of them, which also shows that none leaves
+    anything behind."""
     early = b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
     old = SIZED.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"\r\n\r\n", b"\r\nx-old: 1\r\n\r\n", 1)
     closing = HEAD + b"connection: close\r\nkeep-alive: timeout=5\r\n\r\n" + STREAM

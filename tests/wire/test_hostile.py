@@ -1,4 +1,4 @@
-"""Clients, web pages and edits that mean harm, over the wire."""
+"""Malicious clients, web pages and edits, over the wire."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_unreadable_headers_are_not_logged(module_proxy: proxies.Proxy, wire: by
     assert "MARKED" not in module_proxy.log
 
 
-# A name that somebody has pointed to this machine
+# A foreign name that points to this machine
 
 
 def get(path: bytes, host: bytes, *fields: bytes, method: bytes = b"GET") -> bytes:
@@ -306,7 +306,7 @@ def web(sim: simulator.Simulator, start: Start) -> mitmweb.Web:
 
 
 def statuses(web: mitmweb.Web) -> list[int | None]:
-    """Of the answers that are there."""
+    """The statuses of the answers that arrived."""
     return [(flow.get("response") or {}).get("status_code") for flow in web.flows()]
 
 

@@ -173,7 +173,7 @@ def handle(web: mitmweb.Web, tmp_path: Path) -> None:
 
 
 def shown(web: mitmweb.Web) -> Iterator[tuple[str, bytes]]:
-    """All that mitmweb's API tells."""
+    """All that mitmweb's API returns."""
 
     def got(path: str) -> bytes:
         return web.api.get(path).raise_for_status().content
@@ -230,7 +230,7 @@ def test_no_secret_in_any_sink(web: mitmweb.Web, sim: simulator.Simulator, tmp_p
 
 
 def forms() -> list[bytes]:
-    """Each secret as it is, and as base64 would have it."""
+    """Each secret unchanged and in base64."""
     plain = [secret.encode() for secret in SECRETS]
     return [
         *plain,

@@ -1,4 +1,4 @@
-"""README.md says what is so: each of its commands is known here, and run as it stands there."""
+"""README.md is true: each of its commands is known here, and run as written."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_ci_installs_and_tests_as_it_says() -> None:
 
 
 class Started:
-    """A command of the README, in the repository's root, with an empty home folder."""
+    """A command of the README, run in the repository's root with an empty home folder."""
 
     def __init__(self, command: str, home: Path, *more: str) -> None:
         self.home = home
@@ -159,8 +159,8 @@ def test_run(tmp_path: Path) -> None:
     try:
         proxies.wait_until(lambda: f"{REVERSE}\n" in started.log)
         certificate = tmp_path / ".mitmproxy" / "mitmproxy-ca-cert.pem"
-        said = TUNNEL.replace("~/.mitmproxy/mitmproxy-ca-cert.pem", str(certificate))
-        assert f"{said}\n" in started.log
+        line = TUNNEL.replace("~/.mitmproxy/mitmproxy-ca-cert.pem", str(certificate))
+        assert f"{line}\n" in started.log
         assert certificate.exists()
         assert "Profile default" in started.log
     finally:
@@ -177,7 +177,7 @@ def test_claude_is_answered(demo: Started, command: str) -> None:
 @pytest.mark.client
 @claude_code.needs_claude
 def test_claude_through_a_proxy_of_its_own(demo: Started) -> None:
-    """Reverse listener, so that all it asks for ends at the demo's provider."""
+    """With --base-url, so that all its requests end at the demo's provider."""
     command = f"UV_NO_SYNC=1 {COMMAND} --base-url --profile demo -p hello"
     assert demo.shell(command, proxies.ROOT) == "You said: hello"
 

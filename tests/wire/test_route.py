@@ -1,4 +1,4 @@
-"""A request's way through a real mitmdump: where it goes, with what, and what comes back."""
+"""A request's path through a real mitmdump: where it goes, with which content, and what comes back."""
 
 from __future__ import annotations
 

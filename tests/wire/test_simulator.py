@@ -1,4 +1,4 @@
-"""The simulator in Anthropic's dialect: what it says, and who tells it what to say."""
+"""The simulator's Messages API: its answers, and how tests script them."""
 
 from __future__ import annotations
 
@@ -162,16 +162,16 @@ class TestAnswer:
 
 class TestTools:
     def play(self, sim: Simulator, prompt: str, tools: list[Any], results: list[Any]) -> list[Any]:
-        """The answers of a tool loop, the results given one after the other."""
+        """The answers of a tool loop, with the results given one after the other."""
         left = iter(results)
         body = ask(prompt, tools=tools, thinking={"type": "adaptive"})
-        said = []
+        turns = []
         while True:
             content = fold(stream(sim, body))["content"]
-            said.append(content[1:])
+            turns.append(content[1:])
             calls = [block for block in content if block["type"] == "tool_use"]
             if not calls:
-                return said
+                return turns
             answered = [
                 {"type": "tool_result", "tool_use_id": call["id"], "content": next(left)}
                 for call in calls
@@ -192,20 +192,20 @@ class TestTools:
         prompt = 'run: a, b\nboth: run: c, read: /d\ncall: Bash {"command": "e"}'
         picture = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
         results = ["1", "2", [{"type": "image", "source": picture}], "4"]
-        said = self.play(sim, prompt, [BASH, READ], results)
-        calls = [[(c["name"], *c["input"].values()) for c in turn] for turn in said[:-1]]
+        turns = self.play(sim, prompt, [BASH, READ], results)
+        calls = [[(c["name"], *c["input"].values()) for c in turn] for turn in turns[:-1]]
         assert calls == [
             [("Bash", "a, b", "Run what was asked for")],
             [("Bash", "c", "Run what was asked for"), ("Read", "/d")],
             [("Bash", "e")],
         ]
-        assert said[-1][0]["text"] == "Result: 4"
+        assert turns[-1][0]["text"] == "Result: 4"
 
     def test_image_is_named_in_the_result(self, sim: Simulator) -> None:
         picture = {"type": "base64", "media_type": "image/png", "data": "AAAA"}
         results = [[{"type": "image", "source": picture}]]
-        said = self.play(sim, "read: /x.png", [READ], results)
-        assert said[-1][0]["text"] == "Result: [image image/png, 3 bytes]"
+        turns = self.play(sim, "read: /x.png", [READ], results)
+        assert turns[-1][0]["text"] == "Result: [image image/png, 3 bytes]"
 
     @pytest.mark.parametrize("prompt", ["run: echo hi", "call: Nothing {}", "call: me later"])
     def test_only_tools_that_are_offered(self, sim: Simulator, prompt: str) -> None:

@@ -1,4 +1,4 @@
-"""The simulator's Chat Completions: what it says, how it streams, what it refuses."""
+"""The simulator's Chat Completions API: its answers, its streams, and what it refuses."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def chunks(sim: Simulator, body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def fold(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """The message that a stream tells."""
+    """The message in a stream."""
     message: dict[str, Any] = {}
     calls: dict[int, dict[str, Any]] = {}
     for chunk in found:
@@ -168,8 +168,8 @@ class TestAnswer:
             for one, given in zip(message["tool_calls"], results, strict=True):
                 body["messages"].append(result(given, one["id"]))
         body["messages"].append(user([PICTURE]))
-        said = completion(sim, body)["choices"][0]["message"]["content"]
-        assert said == "Result: 2\n[image image/png, 3 bytes]"
+        text = completion(sim, body)["choices"][0]["message"]["content"]
+        assert text == "Result: 2\n[image image/png, 3 bytes]"
 
 
 class TestFaults:

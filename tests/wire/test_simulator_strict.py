@@ -230,7 +230,7 @@ class TestSignatures:
     THINKING = ask(thinking={"type": "adaptive", "display": "summarized"})
 
     def reply(self, sim: Simulator, content: Any, more: Any = "go on") -> str | None:
-        """What it says to its own answer, given back as `content`."""
+        """Its answer when its own answer is returned as `content`."""
         body = {**self.THINKING, "messages": turns("hello", content, more)}
         post(sim, body)
         return sim.requests[-1].refused

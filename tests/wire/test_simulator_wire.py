@@ -1,4 +1,4 @@
-"""How the simulator breaks its answers, and what it keeps of requests."""
+"""How the simulator breaks its answers, and what it records of requests."""
 
 from __future__ import annotations
 

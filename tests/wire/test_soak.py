@@ -1,5 +1,5 @@
-"""A thousand streams with faults at random places: whole answers or errors in form, nothing mixed
-up, nothing left behind."""
+"""A thousand streams with faults at random places: each answer is complete or ends in a well-formed
+error, nothing is mixed up, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def request(flow):
 
 
 def fault(chance: random.Random) -> answers.Answer:
-    """One that a provider is known for, or whole answers of every form."""
+    """A fault that a provider is known for, or whole answers of every form."""
     form: dict[str, Any] = {
         "delta_size": chance.choice([1, 5, 40]),
         "encoding": chance.choice([None, None, "gzip", "deflate", "br", "zstd"]),
@@ -160,18 +160,18 @@ def judge(body: bytes, model: str, text: str) -> str:
     decoder = sse.Decoder()
     events = [event for event in decoder.feed(body) if event.data and event.name != "ping"]
     assert decoder.rest() == b"", "half an event"
-    told = [json.loads(event.data) for event in events if event.name != "weather"]
-    kinds: list[str] = [each["type"] for each in told]
+    messages = [json.loads(event.data) for event in events if event.name != "weather"]
+    kinds: list[str] = [each["type"] for each in messages]
     assert kinds[0] == "message_start"
     assert kinds.count("message_start") == 1
-    assert told[0]["message"]["model"] == model
-    deltas = [each["delta"] for each in told if each["type"] == "content_block_delta"]
-    said = "".join(delta.get("text", "") for delta in deltas)
-    assert text.startswith(said), f"expected a part of {text!r}, got {said!r}"
+    assert messages[0]["message"]["model"] == model
+    deltas = [each["delta"] for each in messages if each["type"] == "content_block_delta"]
+    so_far = "".join(delta.get("text", "") for delta in deltas)
+    assert text.startswith(so_far), f"expected a part of {text!r}, got {so_far!r}"
     assert kinds[-1] in ("message_stop", "error")
     assert len({"message_stop", "error"} & set(kinds)) == 1
     if kinds[-1] == "message_stop":
-        assert said == text
+        assert so_far == text
         assert kinds.count("content_block_start") == kinds.count("content_block_stop")
     return kinds[-1]
 
@@ -186,7 +186,7 @@ def soaked(tmp_path: Path) -> Iterator[pairs.Pair]:
 
 
 def in_hand(pair: pairs.Pair) -> dict[str, int]:
-    """What the proxy has in hand when nobody asks anything of it but this, once that is settled."""
+    """What the proxy holds while no request is in progress."""
     proxies.wait_until(lambda: pair.sim.open_connections == 0)
     counted: list[dict[str, int]] = []
     with pair.proxy.client(headers={"x-probe": "1"}) as client:

@@ -66,20 +66,20 @@ def test_what_requests_came_to(sim: simulator.Simulator, start: Start) -> None:
             body = proxies.message("claude-opus-5-5", stream=stream)
             assert client.post("/v1/messages", json=body).status_code == 200
         assert client.post("/v1/messages", json=proxies.message("kimi")).status_code == 400
-        told = client.get("/status").json()
+        report = client.get("/status").json()
         assert client.head("/status").status_code == 200
-    targets = {row["name"]: row for row in told["targets"]}
+    targets = {row["name"]: row for row in report["targets"]}
     failed = targets["anthropic/claude-opus-5-5"]
     assert (failed["state"], failed["attempts"], failed["failures"]) == ("failing", 2, 2)
     assert failed["last_error"] == "529"
     assert targets["zai/glm-5"]["state"] == "up"
     assert targets["kimi/kimi-for-coding"]["state"] == "up"
-    opus, kimi = told["models"]
+    opus, kimi = report["models"]
     assert (opus["name"], opus["requests"], opus["errors"]) == ("claude-opus-5-5", 2, 0)
     assert opus["first_byte"]["of"] == 2
     assert (opus["tokens"]["in"], opus["tokens"]["out"]) == (200, 14)
     assert (kimi["name"], kimi["requests"], kimi["errors"]) == ("kimi", 1, 1)
-    assert told["in_flight"] == 0
+    assert report["in_flight"] == 0
 
 
 def test_a_stream_that_another_addon_took_over_is_counted(

@@ -1,4 +1,4 @@
-"""Requests as people see them in a real mitmweb: the list, the pages, an answer that grows."""
+"""Requests as people see them in a real mitmweb: the list, the pages, a growing answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def web(sim: simulator.Simulator, start: Start) -> mitmweb.Web:
 
 
 def session(sim: simulator.Simulator, web: mitmweb.Web) -> None:
-    """What Claude Code may say in a session in which providers fail."""
+    """The requests of a Claude Code session in which providers fail."""
     rejected = answers.failure(429, headers=limits.rejected("5h", now=1_800_000_000))
     with web.proxy.client() as client:
         client.get("/api/claude_code/settings")

@@ -1,4 +1,4 @@
-"""The wheel, installed where there is no clone: what `uvx claude-route` and pipx give to a user."""
+"""The wheel, installed without a clone, as `uvx claude-route` and pipx install it."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def test_text() -> None:
 
 
 def test_profiles_refuse_named_clients_today() -> None:
-    """Once they don't, what is printed is no longer true."""
+    """Once they don't, the printed text must change."""
     profile = "providers: {a: {base_url: 'http://x'}}\nmodels: {m: a/m}\nclients: {}"
     with pytest.raises(ValueError, match="clients: expected one of"):
         profiles.parse(profile, {}, "p.yaml")

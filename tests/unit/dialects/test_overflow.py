@@ -76,7 +76,7 @@ TOO_LONG = [
 
 @pytest.mark.parametrize("message, expected", TOO_LONG)
 def test_too_long(message: str, expected: str) -> None:
-    """In the words at which Claude Code compacts the conversation, or asks for fewer tokens."""
+    """The messages at which Claude Code compacts the conversation, or requests fewer tokens."""
     assert overflow.reworded("", message) == expected
 
 

@@ -1,4 +1,4 @@
-"""The same questions asked of every dialect."""
+"""The same tests for every dialect."""
 
 from __future__ import annotations
 
@@ -269,7 +269,7 @@ KEY = "the provider rejects the API key in the proxy's profile"
             "prompt is too long: 9 tokens > 8 maximum",
             (400, "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"),
         ),
-        # Amid an answer, by its type.
+        # In the middle of an answer, by its type.
         (200, "overloaded_error", "Busy", (529, "overloaded_error", "Busy")),
         (200, "rate_limit_error", "Slow", (429, "rate_limit_error", "Slow")),
         (200, "invalid_request_error", "Bad", (400, "invalid_request_error", "Bad")),
@@ -315,7 +315,7 @@ def test_an_error_in_no_dialect(
 def test_an_error_is_read_by_its_own_dialect(
     kind: str, messages: tuple[int, str], chat: tuple[int, str]
 ) -> None:
-    """Only in Messages does a type by itself stand for a status."""
+    """Only in Messages does a type imply a status."""
     body = json.dumps({"type": "error", "error": {"type": kind, "message": "No"}}).encode()
     assert registry.BY_NAME["anthropic"].error(200, body)[:2] == messages
     assert registry.BY_NAME["openai"].error(200, body)[:2] == chat

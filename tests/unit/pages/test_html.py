@@ -64,7 +64,7 @@ STATUS = status.Status(
 
 
 def text(shown: status.Status) -> str:
-    """What people read, in one line."""
+    """The visible text, on one line."""
     page = status_html.page(shown).decode()
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", page)).split())
 

@@ -31,7 +31,7 @@ type Row = status.Target
 
 
 class Proxy:
-    """What a status is taken of."""
+    """The state that a status is taken of."""
 
     def __init__(self) -> None:
         self.clock = Clock()

@@ -39,7 +39,7 @@ def patches(monkeypatch: pytest.MonkeyPatch) -> addon.Patches:
 
 
 def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What no hook admits any more must not go through mitmproxy's own."""
+    """Requests that no hook admits must not go through mitmproxy's own stream."""
     stock, before = layers.HttpLayer.make_stream, replaced()
     monkeypatch.setattr(layers.HttpLayer, "make_stream", stock)
     with taddons.context() as tctx:

@@ -9,7 +9,7 @@ from claude_route.patches import http_stream
 
 
 class Stream(layers.HttpStream):
-    """Another class in the place of mitmproxy's."""
+    """Another class in place of mitmproxy's."""
 
 
 def made() -> layers.HttpStream:

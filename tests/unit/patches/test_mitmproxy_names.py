@@ -1,7 +1,7 @@
-"""What the HTTP layer relies on in mitmproxy is still there.
+"""The names in mitmproxy that the HTTP layer relies on still exist.
 
-Each name is a test of its own: a newer mitmproxy fails here, by name, before it fails anyone's
-request. test_digests.py checks the code behind the names whose inner order matters.
+Each name is a separate test, so that a newer mitmproxy fails here, by name, before it fails a
+user's request. test_digests.py checks the code behind the names whose inner order matters.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 class Running:
-    """A reverse proxy in this process, and the upstream behind it, which never answers."""
+    """A reverse proxy in this process, with an upstream that never answers."""
 
     def __init__(self) -> None:
         self.server = proxyserver.Proxyserver()

@@ -1,4 +1,4 @@
-"""A LiteLLM config where a profile is."""
+"""A LiteLLM config in place of a profile."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def parse(text: str, **environ: str) -> profiles.Profile:
 
 
 def config(*deployments: dict[str, Any], **more: Any) -> str:
-    """A config of these `litellm_params`, each with its `model_name` in it."""
+    """A config with these `litellm_params`, each with its `model_name` in it."""
     entries = [
         {"model_name": params.pop("model_name", "x"), "litellm_params": params}
         for params in map(dict, deployments)

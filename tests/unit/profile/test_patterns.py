@@ -52,7 +52,7 @@ def test_what_is_filled_matches(pattern: str, kept: list[str]) -> None:
 
 
 def test_a_long_name_does_not_backtrack() -> None:
-    # A regular expression would not come back from this.
+    # A regular expression would backtrack endlessly.
     assert patterns.match(["a", "a", "a", "a", "a", "b", "a"], "a" * 100_000) is None
 
 

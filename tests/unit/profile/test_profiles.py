@@ -382,7 +382,7 @@ def test_what_is_refused(text: str, message: str) -> None:
     ],
 )
 def test_an_error_names_the_line(text: str, message: str) -> None:
-    """Of the key that is wrong, or of what lacks one; none where the whole file does."""
+    """The line of the wrong key, or of the mapping that lacks a key; none if the whole file does."""
     with pytest.raises(ValueError, match=f"^profiles/p.yaml: {re.escape(message)}"):
         parse(text)
 

@@ -1,4 +1,4 @@
-"""What a profile may say of a provider."""
+"""What a profile may contain about a provider."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def test_a_secret_is_not_shown(raw: Any, shown: str) -> None:
     ],
 )
 def test_an_error_names_the_line_of_its_key(path: tuple[str, ...], message: str) -> None:
-    """Of an absent one, the line of what is around it."""
+    """For an absent key, the line of the mapping around it."""
     document = yaml_loader.load("a: 1\nb:\n  c: 4\nd: [5,\n  {e: 6}]")
     at = values.Value(document.raw, {}, lines=document.lines)
     for key in path:

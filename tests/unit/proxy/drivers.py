@@ -1,4 +1,4 @@
-"""One client connection, whose bytes, upstreams and clock a test moves by hand."""
+"""One client connection whose bytes, upstreams and clock are controlled by the test."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests import clocks
 
 
 class Driver:
-    """Does for an HTTP layer what mitmproxy's server does: carries out its commands, in order, and
-    hands it the events that come of them."""
+    """Does for an HTTP layer what mitmproxy's server does: carries out its commands in order, and
+    passes it the resulting events."""
 
     def __init__(
         self, clock: clocks.Clock, options: options.Options, alpn: bytes = b"http/1.1"
     ) -> None:
-        """`alpn` is what the client speaks."""
+        """`alpn` is the client's protocol."""
         self.clock = clock
         self.client = tflow.tclient_conn()
         self.client.state = connection.ConnectionState.OPEN
@@ -47,12 +47,12 @@ class Driver:
 
     @property
     def answer(self) -> bytes:
-        """What the client has been sent."""
+        """What the client has received."""
         return self.sent[self.client]
 
     @property
     def asked(self) -> list[bytes]:
-        """What each upstream connection has been sent."""
+        """What each upstream connection has received."""
         return [self.sent[upstream] for upstream in self.upstreams]
 
     def is_open(self, peer: connection.Connection) -> bool:
@@ -81,7 +81,7 @@ class Driver:
         self._run()
 
     def wait(self, seconds: float) -> None:
-        """Move the clock; wakeups come when they are due."""
+        """Advance the clock; wakeups fire when they are due."""
         until = self.clock.now + seconds
         while self.wakeups:
             due, wakeup = min(self.wakeups, key=operator.itemgetter(0))

@@ -1,4 +1,4 @@
-"""Deadlines out of wakeups that can't be taken back."""
+"""Deadlines built from wakeups that can't be cancelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.unit.proxy import drivers
 
 
 class Bell:
-    """An alarm, and mitmproxy's part in it."""
+    """An alarm, and mitmproxy's side of it."""
 
     def __init__(self) -> None:
         self.clock = clocks.Clock()
@@ -24,7 +24,7 @@ class Bell:
         self.due: dict[commands.RequestWakeup, float] = {}
 
     def set(self, seconds: float) -> int:
-        """How many wakeups it asks for."""
+        """How many wakeups it requests."""
         return self._note(list(self.alarm.set(seconds)))
 
     def _note(self, asked: list[commands.Command]) -> int:
@@ -34,7 +34,7 @@ class Bell:
         return len(asked)
 
     def rings_after(self) -> float | None:
-        """Seconds from now; None if it never does."""
+        """Seconds until it rings; None if it never does."""
         started = self.clock.now
         while self.due:
             wakeup = min(self.due, key=lambda command: self.due[command])

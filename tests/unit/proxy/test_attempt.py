@@ -85,7 +85,7 @@ def test_the_beta_header_follows_the_kind_of_key(
 
 
 def made(path: str = "/v1/messages", **changes: Any) -> attempt.Attempt:
-    """An attempt at a request that was changed after it was admitted."""
+    """An attempt at a request that was changed after admission."""
     profile = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
     target = profile.target("glm")
     assert target
@@ -139,7 +139,7 @@ def test_no_credential_goes_to_another_path(
     ],
 )
 def test_nothing_of_a_client_ends_a_line(path: str, header: bytes, refused: str) -> None:
-    """What follows could be read as a request of its own, with our credential in its head."""
+    """The rest could be parsed as another request, with our credential in its headers."""
     headers = http.Headers([(b"user-agent", header)])
     if refused:
         with pytest.raises(ValueError, match=refused):

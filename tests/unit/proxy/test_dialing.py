@@ -1,4 +1,4 @@
-"""How an attempt gets its connection, and what becomes of it."""
+"""How an attempt gets its connection, and how it is released."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CLOSED = commands.CloseConnection
 
 
 class Streams:
-    """Those of one client connection, each with its dialer, and no upstream at all."""
+    """The streams of one client connection, each with its dialer, without upstreams."""
 
     def __init__(self, options: Any) -> None:
         self.clock = clocks.Clock()
@@ -41,7 +41,7 @@ class Streams:
         return dialing.Dialer(stream, self.parent, clock, self.last_uses)
 
     def server(self, *, started: float | None = 0, alpn: bytes = b"http/1.1") -> connection.Server:
-        """Made so many seconds ago; None, not yet."""
+        """A connection made that many seconds ago; None: not made yet."""
         server = connection.Server(address=ADDRESS)
         server.timestamp_start = None if started is None else self.clock.now - started
         server.alpn = alpn
@@ -53,7 +53,7 @@ class Streams:
         return command
 
     def connected(self, dialer: dialing.Dialer, server: connection.Server) -> None:
-        """From nothing to a request that is sent over `server`."""
+        """From a new stream to a request sent over `server`."""
         command = self.connect(dialer)
         reply = layers.GetHttpConnectionCompleted(command, (server, None))
         assert returned(dialer.connected(reply)) == ([], server)

@@ -72,7 +72,7 @@ class Observer(contract.Observer):
         self.events.append(("refused", attempt and attempt.number))
 
     def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
-        self.events.append(("broke off", attempt.number, why))
+        self.events.append(("interrupted", attempt.number, why))
 
     def closed(
         self, request: contract.RoutedRequest, usage: usage.Usage | None, why: str | None
@@ -81,7 +81,7 @@ class Observer(contract.Observer):
 
 
 class Setting:
-    """One request, and what it finds."""
+    """One request and its surroundings."""
 
     def __init__(
         self,
@@ -151,12 +151,12 @@ class Setting:
 
     @property
     def events(self) -> list[tuple[Any, ...]]:
-        """Since they were last asked for."""
+        """The events since the last call."""
         events, self.observer.events = self.observer.events, []
         return events
 
     def nearly_skipped(self, target: str) -> None:
-        """One more outage, and it is skipped."""
+        """After one more outage it is skipped."""
         for _ in range(breaker.FAILURES - 1):
             self.state.breaker.failed(target)
 
@@ -227,7 +227,7 @@ def test_what_comes_of_a_failed_attempt(
     token: str,
     is_outage: bool,
 ) -> None:
-    """`then`: the token or the target that is asked next, or the status that the client gets."""
+    """`then`: the token or the target that is tried next, or the status that the client gets."""
     setting = Setting(fallback=fallback)
     first = setting.exchange.begin()
     assert isinstance(first, attempt.Attempt)
@@ -361,7 +361,7 @@ def test_an_answer_that_breaks_off() -> None:
     used = usage.Usage(input=7, output=1, cache_read=100)
     assert setting.events[2:] == [
         ("committed", 1, CLAUDE),
-        ("broke off", 1, "gone"),
+        ("interrupted", 1, "gone"),
         ("closed", used, "gone"),
     ]
 

@@ -1,4 +1,4 @@
-"""The layer by itself: what it asks of others, also when they fail it, and what it leaves behind."""
+"""The layer by itself: how it uses its collaborators, even if they fail, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ ANSWER = HEAD + chunk(FIRST) + chunk(SECOND) + END
 
 
 class Upstream:
-    """Says the same to everyone, and hangs up after it unless told to hold on."""
+    """Answers every request alike, and then closes the connection unless it is to hold on."""
 
     def __init__(self) -> None:
         self.says = ANSWER
@@ -72,7 +72,7 @@ class Upstream:
 
 
 class Reply:
-    """Good from its first data on that is no comment, complete with `LAST`."""
+    """Good from its first data that isn't a comment, complete with `LAST`."""
 
     usage = None
     output = 0
@@ -117,7 +117,7 @@ class Attempt:
 
 
 class Exchange:
-    """Two attempts at the same upstream, of which the second is never failed by us."""
+    """Two attempts at the same upstream. The second never fails on our side."""
 
     def __init__(self, policy: Policy, flow: http.HTTPFlow) -> None:
         self.policy = policy
@@ -192,7 +192,7 @@ class Running:
         self.server = server
 
     async def ask(self, *, until: bytes = b"") -> bytes:
-        """The bytes of an answer, to its end or until some of them have come."""
+        """The bytes of an answer, up to its end or until some have arrived."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
             return await self.ask_on(reader, writer, until=until)
@@ -213,7 +213,8 @@ class Running:
         return wire
 
     async def settled(self, *, clients: int = 0, left: int = 0) -> None:
-        """Once so many clients are connected, and so many upstream connections have been left."""
+        """Wait until this many clients are connected, and this many upstream connections have
+        ended."""
         async with asyncio.timeout(proxies.PATIENCE):
             while len(self.server.connections) > clients or self.upstream.left < left:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
@@ -227,7 +228,7 @@ def whole(wire: bytes) -> bool:
 
 
 def events(wire: bytes) -> list[sse.Event]:
-    """Those of a chunked answer, which has to be complete."""
+    """The events of a chunked answer, which must be complete."""
     _, _, body = wire.partition(b"\r\n\r\n")
     data = b""
     while body:
@@ -339,7 +340,7 @@ async def test_an_addon_that_kills_at_responseheaders(running: Running) -> None:
 
 
 async def test_what_arrived_of_a_streamed_body_is_kept(running: Running) -> None:
-    """Where mitmproxy is told to keep them."""
+    """With the mitmproxy option to keep them."""
     seen: list[bytes | None] = []
 
     class Seen:
@@ -355,7 +356,7 @@ async def test_what_arrived_of_a_streamed_body_is_kept(running: Running) -> None
 
 
 async def test_an_addon_that_fails_at_each_piece(running: Running) -> None:
-    """Mitmproxy has no answer to that, nor have we: but nobody is left waiting."""
+    """Neither mitmproxy nor we can answer then, but the client isn't left waiting."""
 
     class Broken:
         def responseheaders(self, flow: http.HTTPFlow) -> None:
@@ -384,7 +385,7 @@ async def test_uninstall_restores_the_original(running: Running) -> None:
 
 
 async def test_a_connection_that_was_given_up_is_not_joined(running: Running) -> None:
-    """It is closed, but it may take a while until it is."""
+    """It will be closed, but that may take a while."""
 
     class Slow:
         async def server_connect_error(self, data: object) -> None:
@@ -398,7 +399,7 @@ async def test_a_connection_that_was_given_up_is_not_joined(running: Running) ->
     assert [failure.detail for failure in exchange.failures] == ["no connection within 0.2 s"] * 2
 
 
-# What it waits for, by a clock that a test moves
+# Deadlines, by a clock that the test moves
 
 
 @pytest.fixture
@@ -421,7 +422,7 @@ ABSOLUTE = b"POST http://x/ HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
 
 
 def failures_of(policy: Policy) -> list[tuple[str, str]]:
-    """Those of the last exchange."""
+    """The failures of the last exchange."""
     return [(failure.kind, failure.detail) for failure in policy.exchanges[-1].failures]
 
 
@@ -578,7 +579,7 @@ def test_an_upstream_is_asked_a_second_time_for_nothing_only_once(
 
 
 def test_a_connection_made_for_another_stream_fails_once_for_nothing(patient: Policy) -> None:
-    """Whoever asked for it has a failed attempt; those who joined may ask once more."""
+    """The stream that requested it has a failed attempt; those that joined may try once more."""
     client = h2.connection.H2Connection()
     client.initiate_connection()
     for stream in (1, 3, 5):
@@ -669,7 +670,7 @@ def quiet() -> Iterator[None]:
 async def test_a_kept_connection_keeps_no_request(
     running: Running, quiet: None, says: bytes, until: bytes
 ) -> None:
-    """Not even for the seconds that a wakeup still takes."""
+    """Not even during the seconds until a pending wakeup fires."""
     running.upstream.says = says
     running.upstream.holds = bool(until)
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)

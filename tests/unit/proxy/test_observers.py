@@ -33,7 +33,7 @@ def recorder(events: list[Any]) -> contract.Observer:
 
 
 class Broken(contract.Observer):
-    """Raises at everything."""
+    """Raises at every event."""
 
     def __getattribute__(self, name: str) -> Any:
         if name in dict(EVENTS):

@@ -65,7 +65,7 @@ def completions() -> dialect.Call:
 
 
 class Relayed:
-    """An upstream's answer told piece by piece: what the client got, and until when it could be
+    """An upstream's answer, fed piece by piece: what the client got, and how long it could be
     replaced."""
 
     def __init__(
@@ -75,7 +75,7 @@ class Relayed:
         end: str | None = "",
         translator: Callable[[], dialect.Call] = anthropics,
     ) -> None:
-        """`end` is why it broke off; empty if it ended well, None if it goes on."""
+        """`end` is why it was interrupted; empty if it ended well, None if it goes on."""
         self.reply = reply.judge(response, translator())
         self.held = self.out = b""
         for piece in pieces:
@@ -382,7 +382,7 @@ def test_completions_under_a_name_of_their_own_end_as_others_do() -> None:
     assert relayed.reply.complete
 
 
-# What they took
+# Usage
 
 COUNTED = WIRE.replace(b'"content": []', b'"usage": {"input_tokens": 7}')
 USAGE = chunk().replace(b'"choices": []', b'"usage": {"prompt_tokens": 7, "completion_tokens": 3}')
@@ -501,7 +501,7 @@ def test_a_whole_answer_that_breaks_off_is_left_undecided() -> None:
     assert (relayed.out, relayed.failure, relayed.reply.good) == (b"", None, False)
 
 
-# Answers that are none
+# Refusals
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 302, 400, 401, 404, 429, 500, 529, 599])
@@ -547,7 +547,7 @@ def test_an_unknown_encoding_is_found_in_the_headers() -> None:
     assert "'compress'" in relayed.failure[1]
 
 
-# Heads
+# Headers
 
 
 @pytest.mark.parametrize("status", [200, 429])

@@ -22,9 +22,9 @@ NAMES = {target: name for name, target in TARGETS.items()}
 
 
 class Made:
-    """A plan, and what has become of the pool's tokens so far: a letter each, from the first on.
+    """A plan, and the state of the pool's tokens: a letter for each, in order.
 
-    `a` is available, `r` rests (the later ones longer), `d` is out of use.
+    `a` is available, `r` is resting (later ones for longer), `d` is disabled.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class Made:
         self.pool.learn(token, status, {"retry-after": str(seconds)}, fault)
 
     def steps(self, failures: str) -> Iterator[str]:
-        """`opus 1 opus 2 glm`, while one after the other fails: `l` limited, `o` an outage,
-        `w` some other way that is not the credential's."""
+        """`opus 1 opus 2 glm`, while each attempt fails: `l` limited, `o` an outage, `w` another
+        failure that isn't the credential's fault."""
         upstream_failed = False
         for failure in failures + "l":
             step = self.plan.next(upstream_failed=upstream_failed)
@@ -89,24 +89,24 @@ class Made:
         ("opus glm kimi", "aa", 4, "lllll", "opus 1, opus 2, glm, kimi"),
         ("glm opus", "aa", 4, "lllll", "glm, opus 1, opus 2"),
         ("opus haiku", "aa", 4, "llll", "opus 1, opus 2, haiku 1"),
-        # At most so many, and the last of them for a fallback.
+        # At most max_attempts, and the last of them for a fallback.
         ("opus", "aaaaa", 4, "lllll", "opus 1, opus 2, opus 3, opus 4"),
         ("opus glm", "aaaaa", 4, "lllll", "opus 1, opus 2, opus 3, glm"),
         ("opus glm kimi", "aaaaa", 4, "lllll", "opus 1, opus 2, opus 3, glm"),
         ("opus glm", "aaa", 2, "lll", "opus 1, glm"),
         ("opus glm", "aaa", 1, "lll", "opus 1"),
-        # Those that rest are passed over, those out of use too.
+        # Resting and disabled tokens are skipped.
         ("opus glm", "rar", 4, "lll", "opus 2, glm"),
         ("opus glm", "rrr", 4, "lll", "glm"),
         ("opus glm", "dda", 4, "lll", "opus 3, glm"),
         ("opus glm", "ddd", 4, "lll", "glm"),
         ("opus", "ddd", 4, "lll", ""),
-        # All rest, nothing stands behind: the one due soonest, and no other.
+        # All rest and there is no fallback: only the one that is available soonest.
         ("opus", "rrr", 4, "lll", "opus 1"),
         ("opus", "drr", 4, "lll", "opus 2"),
         ("opus", "rra", 4, "lll", "opus 3, opus 1"),
         ("glm opus", "rr", 4, "lll", "glm, opus 1"),
-        # An upstream that is out is so for every token, as long as a fallback stands.
+        # An upstream that is down is down for every token, as long as there is a fallback.
         ("opus glm", "aaa", 4, "ol", "opus 1, glm"),
         ("opus glm", "aaa", 4, "lol", "opus 1, opus 2, glm"),
         ("opus", "aaa", 4, "ooo", "opus 1, opus 2, opus 3"),
@@ -126,7 +126,7 @@ def test_the_order_of_attempts(
         ("opus glm kimi", None, "opus glm", "kimi"),
         ("opus glm kimi", None, "glm", "opus, kimi"),
         ("opus glm", "aa", "opus", "glm"),
-        # What is down is asked all the same when nothing stands behind it.
+        # A target that is down is tried anyway if there is no fallback.
         ("opus", None, "opus", "opus"),
         ("opus glm", None, "opus glm", "opus, glm"),
         ("opus glm", None, "glm", "opus, glm"),

@@ -405,7 +405,7 @@ class TestStatus:
 
 
 class Rotating(RuleBasedStateMachine):
-    """Whatever happens: nothing resting, tried or out of use is picked, no rest gets shorter."""
+    """Invariants: no resting, tried or disabled token is picked, and no rest gets shorter."""
 
     @initialize(strategy=st.sampled_from(["session", "round-robin", "least-used"]))
     def begin(self, strategy: rotation.Strategy) -> None:

@@ -17,7 +17,7 @@ NOW = 1_800_000_000.0  # 2027-01-15T08:00:00Z
 
 
 def outcome(seen: int | str, **known: Any) -> Outcome:
-    """Of a provider that is not Anthropic, unless `known` says otherwise."""
+    """Of a provider other than Anthropic, unless `known` says otherwise."""
     if isinstance(seen, int):
         known = {"kind": failures.Kind.STATUS, "status": seen} | known
     else:
@@ -127,7 +127,7 @@ def test_a_provider_that_cannot_count_is_not_down() -> None:
 
 
 def check_end(one: Outcome) -> None:
-    """Whatever came, there is a verdict, and an answer that does the client no harm."""
+    """There is always a verdict, and an answer that does the client no harm."""
     if verdict.judge(one).decision == "good":
         return
     answer = verdict.final([one, one], now=NOW)
@@ -181,7 +181,7 @@ def test_every_failure_has_an_end(
 
 
 def client_gets(*outcomes: Outcome, **known: Any) -> tuple[int, str, str, dict[str, str]]:
-    """Status, error type, message, and the headers that say when to try again."""
+    """Status, error type, message, and the headers about retrying."""
     answer = verdict.final(outcomes, now=NOW, **known)
     assert answer
     assert answer.headers.pop("content-type") == "application/json"

@@ -35,7 +35,7 @@ class Clock:
 
 
 class Timers:
-    """What was asked for later, to be done when the test says so."""
+    """Scheduled calls, which the test runs."""
 
     def __init__(self) -> None:
         self.due: list[Timer] = []
@@ -63,7 +63,7 @@ class Timer:
 
 
 class Watcher:
-    """An addon that sees what is shown."""
+    """An addon that records what is shown."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[bytes | None, str]] = []
@@ -81,7 +81,7 @@ class Setting:
         self.capture = capture.Capture(self.rows, self.timers, self.clock)
 
     def begin(self, flow: http.HTTPFlow) -> Any:
-        """Whatever is put in the place of the flow's stream."""
+        """What replaces the flow's stream."""
         assert flow.response
         self.rows.committed(routed(flow), attempt(), Progress(usage.Usage(7, 42, 100), 30))
         self.capture.responseheaders(flow)

@@ -19,7 +19,7 @@ KILOBYTE = 1024
 
 
 class Kept:
-    """The addon beside mitmproxy's view."""
+    """The addon with mitmproxy's view."""
 
     def __init__(self) -> None:
         self.view = view.View()
@@ -30,7 +30,7 @@ class Kept:
         self.context.configure(self.memory, **options)
 
     def add(self, kilobytes: int = 0, *, ends: bool = True) -> http.HTTPFlow:
-        """A request with a body of that size, an answer with an empty one."""
+        """A request with a body of that size, and an answer with an empty one."""
         added = tflow.tflow(resp=True)
         added.request.data.content = bytes(kilobytes * KILOBYTE)
         assert added.response
@@ -41,7 +41,7 @@ class Kept:
         return added
 
     def end(self, ended: flow.Flow) -> None:
-        # mitmproxy calls a flow live until all hooks have seen its answer.
+        # For mitmproxy a flow is live until all hooks have seen its answer.
         self.memory.response(ended)
         ended.live = False
 

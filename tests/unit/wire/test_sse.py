@@ -81,7 +81,7 @@ def test_cuts_make_no_difference(parts: list[bytes], data: st.DataObject) -> Non
 @settings(max_examples=200)
 @given(st.lists(st.sampled_from([b"data: x", b"data:", b"event: y", b"event:", b"\n", b"\n\n"])))
 def test_a_comment_makes_no_difference(parts: list[bytes]) -> None:
-    """What has one is not read as most events are."""
+    """An event with a comment isn't parsed by the fast path."""
     for event in sse.Decoder().feed(b"".join(parts)):
         [commented] = sse.Decoder().feed(b":\n" + event.raw.lstrip(b"\n") + b"\n\n")[:1]
         assert (commented.name, commented.data) == (event.name, event.data)

@@ -91,7 +91,7 @@ def test_can_start() -> None:
     ],
 )
 def test_what_goes_out_when(before: list[str], after: list[str], out: list[str]) -> None:
-    """At the opening of its block, with each piece that comes then, and at its end."""
+    """When its block opens, with each later piece, and at its end."""
     call = calls.Call()
     call.arguments = list(before)
     call.wait()

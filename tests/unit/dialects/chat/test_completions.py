@@ -79,7 +79,7 @@ def test_pieces(delta: dict[str, Any], pieces: list[Any]) -> None:
         ({"prompt_tokens": 3, "cached_tokens": 4}, (0, 0, 4, 0)),
         ({"prompt_tokens": None, "completion_tokens": "2"}, (0, 0, 0, 0)),
         ({"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}, (9, 0, 0, 2)),
-        # xAI and Gemini: what it thought is in the total alone
+        # xAI and Gemini: thinking is only in the total
         ({"prompt_tokens": 32, "completion_tokens": 1, "total_tokens": 143}, (32, 0, 0, 111)),
         ({"total_tokens": 7}, (0, 0, 0, 0)),
     ],

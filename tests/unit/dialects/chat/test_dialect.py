@@ -1,4 +1,4 @@
-"""What goes to a Chat Completions provider and what comes back, generated: nothing gets lost."""
+"""Generated requests to a Chat Completions provider, and its answers: nothing gets lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DATA = sorted((paths.DATA / "chat").glob("*.sse"))
 
 
 def translated(pieces: list[bytes], new_call: Any = chat_streams.call) -> list[bytes]:
-    """What a client gets for a wire that comes in pieces."""
+    """What a client gets for a stream that arrives in pieces."""
     decoder = sse.Decoder()
     stream = new_call({}).stream()
     out = [stream.feed(each) for piece in pieces for each in decoder.feed(piece)]
@@ -65,7 +65,7 @@ def cut(draw: st.DrawFn, text: str, *, halves: bool = True) -> list[str]:
 
 @st.composite
 def mixed(draw: st.DrawFn, *lanes: list[Any]) -> list[Any]:
-    """One list of what the lanes have, each lane in its order; they begin in their order."""
+    """A random interleaving of the lanes. Each lane keeps its order, and they begin in their order."""
     order = draw(st.permutations([n for n, lane in enumerate(lanes) for _ in lane[1:]]))
     firsts = [n for n, lane in enumerate(lanes) if lane]
     begun = 0
@@ -112,7 +112,7 @@ def detailed(text: str, **more: Any) -> dict[str, Any]:
 
 @st.composite
 def answers(draw: st.DrawFn, text: Any, *, tidy: bool) -> tuple[dict[str, Any], list[Any]]:
-    """A whole message, and the chunks of a stream that says the same."""
+    """A whole message, and the chunks of a stream with the same content."""
     field, thought, answer = draw(FIELDS), draw(st.just("") | text), draw(st.just("") | text)
     tool_calls, lanes = draw(calls_and_pieces())
     thoughts = [{field: piece} for piece in cut(draw, thought, halves=tidy)]
@@ -175,7 +175,7 @@ def test_cuts(answer: Any, data: st.DataObject) -> None:
 
 
 class Words:
-    """Texts that none of the others contains, so that each can be found again."""
+    """Texts none of which contains another, so that each can be found."""
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
@@ -216,7 +216,7 @@ class Words:
 
 @st.composite
 def conversations(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
-    """A request in any order that Anthropic might take or not, and all the words in it."""
+    """A request in any order that Anthropic may accept or not, and all the words in it."""
     words = Words(draw)
     ids = st.sampled_from(["toolu_1", "toolu_2", "route_ZnVuY3Rpb25zLlJlYWQ6MA"])
     messages = []
@@ -237,7 +237,7 @@ def conversations(draw: st.DrawFn) -> tuple[dict[str, Any], list[str]]:
 
 
 def texts(value: Any) -> list[str]:
-    """All strings in a request, those in the arguments of calls too."""
+    """All strings in a request, including those in the arguments of calls."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):

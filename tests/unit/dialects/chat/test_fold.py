@@ -104,7 +104,7 @@ def test_cuts_make_no_difference(whole: bytes) -> None:
         ),
         pytest.param(
             [{"id": f"call_{n}", **call(n, '{"a":1}', name="Bash")} for n in (1, 2, 2)],
-            id="said twice",
+            id="repeated",
         ),
         pytest.param(
             [

@@ -75,7 +75,7 @@ READ = {"name": "Read", "input_schema": {}}
     ],
 )  # fmt: skip
 def test_there_and_back(reasoning: dict[str, Any], content: Any, back: dict[str, Any]) -> None:
-    """What a provider said of its thinking, it gets back as it said it; others get none of it."""
+    """A provider gets its thinking back as it sent it; others get none of it."""
     whole = chat_streams.answered(reasoning | {"content": content})
     assert (
         streamed(chunk(content=content, **reasoning), chunk("stop"))["content"] == whole["content"]

@@ -160,7 +160,7 @@ CONTENT = [
     pytest.param(
         [each(tool(0, "a", "Read", '{"p":')), chunk(content="Hello"), each(tool(0, None, None, "1}"))],
         [*calls("a", a={"p": 1}), TEXT],
-        id="text amid a call waits",
+        id="text within a call waits",
     ),
     pytest.param(
         [each(tool(0, "a", "Read", "{}")), each(tool(0, "b", "Read", "{}"))],
@@ -180,7 +180,7 @@ CONTENT = [
     pytest.param(
         [each(tool(0, "a", "Read", '{"p"')), each(tool(0, "a", "Read", ': 1}')), each(tool(0, "a", "Read", '{"p": 1}'))],
         calls("a", a={"p": 1}),
-        id="a call said again when it is complete",
+        id="a complete call repeated",
     ),
     pytest.param(
         [each(tool(None, None, "Read", '{"p": 1}'), tool(None, None, "Read", '{"p": 2}'))],
@@ -289,7 +289,7 @@ def test_deltas_are_immediate() -> None:
 
 
 def test_a_whole_answer_in_an_event() -> None:
-    """From gateways whose provider doesn't stream; MiniMax says all of it once more at the end."""
+    """From gateways whose provider doesn't stream; MiniMax repeats all of it at the end."""
     message = {
         "role": "assistant",
         "content": "Hello",
@@ -303,7 +303,7 @@ def test_a_whole_answer_in_an_event() -> None:
 
 
 def test_usage_with_a_call_that_waits() -> None:
-    """It ends nothing, though nothing goes out for it."""
+    """It ends nothing, though nothing is sent for it."""
     pieces = [tool(0, None, name, "") for name in ("Read", "Grep", "Glob")]
     chunks = [USAGE | each(piece, finish="tool_calls") for piece in pieces]
     names = [block["name"] for block in streamed(*chunks)["content"]]
@@ -442,7 +442,7 @@ def test_error(data: Any, failed: tuple[str, str], before: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("chunks", [[], [chunk(role="assistant")], [DONE]])
-def test_nothing_said(chunks: list[Any]) -> None:
+def test_no_content(chunks: list[Any]) -> None:
     stream = chat_streams.call({}).stream()
     for part in chunks:
         stream.feed(chat_streams.event(part))
@@ -467,7 +467,7 @@ BROKEN = ("api_error", "The stream was interrupted: the provider ended the strea
     ],
 )
 def test_end(chunks: list[Any], failed: tuple[str, str] | None) -> None:
-    """Neither a reason nor [DONE]: the provider, or someone before it, has died in good order."""
+    """Neither a finish reason nor [DONE]: the provider, or a gateway, has ended without an error."""
     stream = chat_streams.call({}).stream()
     out = [stream.feed(chat_streams.event(data)) for data in chunks]
     out.append(stream.end())
@@ -554,7 +554,7 @@ def test_half_an_emoji_elsewhere() -> None:
 
 
 def test_not_utf_8() -> None:
-    """As whoever reads server-sent events decodes them."""
+    """As the standard for server-sent events decodes them."""
     data = b'{"choices":[{"delta":{"content":"a\xf0\x9f"}}]}'
     assert streamed(data)["content"] == [{"type": "text", "text": "a" + LOST}]
 

@@ -13,7 +13,7 @@ SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}}
 
 
 def fields(body: dict[str, Any], **quirks: Any) -> dict[str, Any]:
-    """What goes out besides model and messages."""
+    """What is sent besides model and messages."""
     found = sent(body, target(**quirks))
     return {key: value for key, value in found.items() if key not in ("model", "messages")}
 

@@ -60,7 +60,7 @@ def test_cuts_make_no_difference(whole: bytes) -> None:
 
 
 def test_an_index_used_again() -> None:
-    """Claude Code takes it as another block."""
+    """Claude Code treats it as another block."""
     block = {"type": "content_block_start", "index": 0}
     texts = [{**block, "content_block": {"type": "text", "text": text}} for text in ("a", "b")]
     answer = fold.stream(wire(texts[0], {"type": "content_block_stop", "index": 0}, texts[1]))

@@ -65,12 +65,12 @@ def test_state(fields: dict[str, Any], running: bool, state: str) -> None:
 
 
 def test_an_error_comes_after_what_was_said() -> None:
-    page = answers.render(answer(error=("api_error", "It broke off")), About()).splitlines()
+    page = answers.render(answer(error=("api_error", "It was interrupted")), About()).splitlines()
     assert page[-4:] == [
         layout.rule("1/1 text"),
         "  Done.",
         layout.rule("error api_error"),
-        "  It broke off",
+        "  It was interrupted",
     ]
 
 
