@@ -209,7 +209,7 @@ def test_a_proxy_that_cannot_start(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ChildProcessError, match="could not start"):
         proxy.wait(lambda: None)
     proxy.close(keep_log=True)
-    assert "profile: expected one of" in proxy.log.read_text()
+    assert "profile: expected a path or one of" in proxy.log.read_text()
     assert list(proxy.folder.iterdir()) == [proxy.log]
 
 
@@ -231,7 +231,7 @@ def test_up_and_status(cli: command.Command, sim: simulator.Simulator) -> None:
         assert report["profile"] == "p"
         refused = cli.run("status", "--url", url)
         assert refused.returncode == 1
-        assert "wants a key: set PROXY_STATIC_TOKEN" in refused.stderr
+        assert "requires a key: set PROXY_STATIC_TOKEN" in refused.stderr
     finally:
         process.terminate()
         out, _ = process.communicate(timeout=proxies.PATIENCE)
@@ -241,4 +241,4 @@ def test_up_and_status(cli: command.Command, sim: simulator.Simulator) -> None:
 def test_up_without_a_profile_ends_as_mitmdump_does(cli: command.Command) -> None:
     run = cli.run("--set", "profile=none")
     assert run.returncode == 1
-    assert "profile: expected one of" in run.stdout + run.stderr
+    assert "profile: expected a path or one of" in run.stdout + run.stderr

@@ -110,7 +110,7 @@ def test_check(cli: command.Command, installed: Path) -> None:
     assert printed.startswith(f"Profile demo ({installed.parent}")
     wrong = cli.run("check", "none")
     assert wrong.returncode == 1
-    assert wrong.stderr.startswith("claude-route check: profile: expected one of default, demo")
+    assert wrong.stderr.startswith("claude-route check: profile: expected a path or one of default, demo")
     assert wrong.stderr.count("\n") == 1
 
 
@@ -139,4 +139,4 @@ def test_run_claude(cli: command.Command, sim: simulator.Simulator) -> None:
 def test_up(cli: command.Command) -> None:
     run = cli.run("--set", "profile=none")
     assert run.returncode == 1
-    assert "profile: expected one of default, demo" in run.stdout + run.stderr
+    assert "profile: expected a path or one of default, demo" in run.stdout + run.stderr

@@ -16,7 +16,7 @@ from claude_route.patches import hooktable
 EVENT = layers.HttpRequestHook(tflow.tflow())
 
 
-class Told:
+class Recorder:
     def __init__(self, name: str, log: list[str], raises: Exception | None = None) -> None:
         self.name = name
         self.log = log
@@ -29,7 +29,7 @@ class Told:
             raise self.raises
 
 
-class Later(Told):
+class Later(Recorder):
     async def request(self, flow: Any) -> None:  # type: ignore[override]
         self.log.append(self.name)
 
@@ -45,8 +45,8 @@ def manager() -> Iterator[addonmanager.AddonManager]:
 
 
 def fill(manager: addonmanager.AddonManager, log: list[str], raises: Exception | None) -> None:
-    outer = Told("outer", log)
-    outer.addons = [Told("inner", log, raises), Told("last", log)]
+    outer = Recorder("outer", log)
+    outer.addons = [Recorder("inner", log, raises), Recorder("last", log)]
     manager.add(Deaf(), outer, Later("later", log))
 
 
@@ -93,7 +93,7 @@ async def test_addons_that_come_and_go(manager: addonmanager.AddonManager) -> No
     fill(manager, log, None)
     hooktable.HookTable(manager)
     await manager.trigger_event(EVENT)
-    new = Told("new", log)
+    new = Recorder("new", log)
     manager.add(new)
     log.clear()
     await manager.trigger_event(EVENT)
