@@ -110,7 +110,9 @@ def test_check(cli: command.Command, installed: Path) -> None:
     assert printed.startswith(f"Profile demo ({installed.parent}")
     wrong = cli.run("check", "none")
     assert wrong.returncode == 1
-    assert wrong.stderr.startswith("claude-route check: profile: expected a path or one of default, demo")
+    assert wrong.stderr.startswith(
+        "claude-route check: profile: expected a path or one of default, demo"
+    )
     assert wrong.stderr.count("\n") == 1
 
 

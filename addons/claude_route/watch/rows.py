@@ -67,7 +67,7 @@ class Rows(contract.Observer):
 
     def request(self, flow: http.HTTPFlow) -> None:
         if claude.is_ours(flow):
-            write(flow, comments.waiting(model_asked(flow)))
+            write(flow, comments.waiting(requested_model(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
         ended(flow, self._answers.pop(flow, None))
@@ -137,13 +137,13 @@ def who(flow: http.HTTPFlow) -> tuple[str, str, int]:
     """The client's model, the target, and how many attempts it took."""
     flow_labels = labels.read(flow.metadata)
     return (
-        flow_labels.model or model_asked(flow),
+        flow_labels.model or requested_model(flow),
         flow_labels.target or "",
         flow_labels.attempts or 1,
     )
 
 
-def model_asked(flow: http.HTTPFlow) -> str:
+def requested_model(flow: http.HTTPFlow) -> str:
     """The model in a request's body, if it can be found without parsing all of it."""
     match = _MODEL.match((flow.request.raw_content or b"")[:1000])
     return match[1].decode("utf-8", "replace") if match else ""

@@ -1,5 +1,5 @@
-// Fetches the page again and again, and puts in place what has changed in it, so that a selection,
-// the focus and the place on the page stay.
+// Fetches the page repeatedly, and updates only the parts that have changed, so that a selection, the
+// focus and the scroll position stay.
 "use strict";
 
 const EVERY = 2000; // milliseconds
