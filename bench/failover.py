@@ -94,7 +94,7 @@ class Exchange:
     def committed(self, response):
         pass
 
-    def broke_off(self, why):
+    def interrupted(self, why):
         pass
 
     def closed(self, why):

@@ -96,7 +96,7 @@ class Exchange(Protocol):
         """The answer is good. `response` has the headers that the client gets, and may still be
         changed."""
 
-    def broke_off(self, why: str) -> None:
+    def interrupted(self, why: str) -> None:
         """The upstream died in the middle of the answer."""
 
     def closed(self, why: str | None) -> None:
@@ -196,7 +196,7 @@ class Observer:
     def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
         """The client gets an error: the last attempt's, or our own if there was no attempt."""
 
-    def broke_off(self, request: RoutedRequest, attempt: Try, why: str) -> None:
+    def interrupted(self, request: RoutedRequest, attempt: Try, why: str) -> None:
         """The upstream died in the middle of its answer."""
 
     def closed(self, request: RoutedRequest, usage: Usage | None, why: str | None) -> None:

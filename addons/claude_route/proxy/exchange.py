@@ -270,8 +270,8 @@ class Exchange:
         response.headers["x-route-target"] = self.current.target
         response.headers["x-route-attempts"] = str(self.current.number)
 
-    def broke_off(self, why: str) -> None:
-        self.observer.broke_off(self.routed, self.current, why)
+    def interrupted(self, why: str) -> None:
+        self.observer.interrupted(self.routed, self.current, why)
 
     def closed(self, why: str | None) -> None:
         if self.has_begun:

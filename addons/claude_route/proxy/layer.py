@@ -311,7 +311,7 @@ class FailoverStream(layers.HttpStream):
             yield from self.stock(event)
         elif isinstance(event, layers.ResponseProtocolError):
             self.dialer.ended()
-            yield from self.break_off(event.message)
+            yield from self.end_interrupted(event.message)
 
     def over(self, event: layers.HttpEvent) -> Commands[None]:
         yield from ()
@@ -381,7 +381,7 @@ class FailoverStream(layers.HttpStream):
             )
         elif self.phase == self.streaming and not self.dialer.has_ended:
             yield from self.abandon()
-            yield from self.break_off(f"silent for {limits.idle:g} s")
+            yield from self.end_interrupted(f"silent for {limits.idle:g} s")
 
     def give_up_connecting(self) -> Commands[None]:
         limit = self.attempt.limits.connect
@@ -392,13 +392,13 @@ class FailoverStream(layers.HttpStream):
         else:
             yield from self.alarm.set(limit)
 
-    def break_off(self, why: str) -> Commands[None]:
+    def end_interrupted(self, why: str) -> Commands[None]:
         """The upstream died in mid-answer: end the stream with an error that the client
         recognises."""
         if not self.reply.complete:
             self.flow.error = flow.Error(why)
             if self.exchange:
-                self.exchange.broke_off(why)
+                self.exchange.interrupted(why)
         yield from self.end(self.reply.broken(why))
 
     def end(self, tail: bytes) -> Commands[None]:

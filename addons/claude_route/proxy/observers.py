@@ -39,8 +39,8 @@ class Observers(contract.Observer):
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self._report("refused", request, attempt)
 
-    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
-        self._report("broke_off", request, attempt, why)
+    def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+        self._report("interrupted", request, attempt, why)
 
     def closed(
         self, request: contract.RoutedRequest, usage: contract.Usage | None, why: str | None

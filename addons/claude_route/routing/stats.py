@@ -173,7 +173,7 @@ class Tally:
             self._has_error = True
             self._stats.model(self._model).errors += 1
 
-    def broke_off(self, why: str) -> None:
+    def interrupted(self, why: str) -> None:
         """The upstream died in the middle of its answer."""
         if self._is_open and self._answered_by is not None:
             row = self._stats.target(self._answered_by)

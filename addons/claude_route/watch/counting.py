@@ -42,8 +42,8 @@ class Counting(contract.Observer):
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self._tallies[request].refused()
 
-    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
-        self._tallies[request].broke_off(why)
+    def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+        self._tallies[request].interrupted(why)
 
     def closed(
         self, request: contract.RoutedRequest, usage: contract.Usage | None, why: str | None

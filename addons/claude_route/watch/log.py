@@ -28,7 +28,7 @@ class Log(contract.Observer):
         arrow = f" → {following}" if following else ""
         logger.warning(f"{request.model}: {name(attempt.attempt)} {comments.why(attempt)}{arrow}")
 
-    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+    def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         logger.warning(
             f"{request.model}: the stream from {name(attempt)} was interrupted: {error_body.clean(why)}"
         )

@@ -71,7 +71,7 @@ class Observer(contract.Observer):
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self.events.append(("refused", attempt and attempt.number))
 
-    def broke_off(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
+    def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         self.events.append(("interrupted", attempt.number, why))
 
     def closed(
@@ -355,7 +355,7 @@ def test_an_answer_that_breaks_off() -> None:
     reply = answered(setting)
     reply.feed(STREAM[:700])
     setting.exchange.committed(reply.response)
-    setting.exchange.broke_off("gone")
+    setting.exchange.interrupted("gone")
     reply.broken("gone")
     setting.exchange.closed("gone")
     used = usage.Usage(input=7, output=1, cache_read=100)

@@ -152,8 +152,8 @@ class Exchange:
     def committed(self, response: http.Response) -> None:
         self.record("committed")
 
-    def broke_off(self, why: str) -> None:
-        self.record("broke_off")
+    def interrupted(self, why: str) -> None:
+        self.record("interrupted")
 
     def closed(self, why: str | None) -> None:
         self.ends.append(why)
@@ -516,7 +516,7 @@ def test_an_answer_that_falls_silent_is_ended(driver: drivers.Driver, patient: P
     last = events(driver.answer)[-1]
     assert (last.name, last.data) == ("error", b"silent for 30 s")
     assert not driver.is_open(driver.upstreams[0])
-    assert "broke_off" in patient.calls
+    assert "interrupted" in patient.calls
     assert failures_of(patient) == []
 
 
@@ -530,7 +530,7 @@ def test_a_complete_answer_does_not_wait_long_for_its_end(
     assert not driver.answer.endswith(END)
     driver.wait(0.2)
     assert [event.data for event in events(driver.answer)] == [b"1", b"last"]
-    assert "broke_off" not in patient.calls
+    assert "interrupted" not in patient.calls
     assert not driver.is_open(driver.upstreams[0])
 
 

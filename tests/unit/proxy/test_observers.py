@@ -19,7 +19,7 @@ EVENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("failed", (failed_attempt(),)),
     ("committed", (attempt(), Progress())),
     ("refused", (None,)),
-    ("broke_off", (attempt(), "gone")),
+    ("interrupted", (attempt(), "gone")),
     ("closed", (usage.NONE, None)),
 ]
 """Each event, with what comes after the request."""

@@ -75,7 +75,7 @@ def test_a_request_that_is_wrong_is_no_fault_of_the_target(counts: stats.Stats) 
 def test_an_answer_that_breaks_off(counts: stats.Stats) -> None:
     tally = counts.request("opus")
     tally.answered("anthropic/opus")
-    tally.broke_off("silent for 300 s")
+    tally.interrupted("silent for 300 s")
     tally.closed()
     [row] = counts.targets()
     assert (row.attempts, row.failures, row.last_error) == (1, 1, "silent for 300 s")

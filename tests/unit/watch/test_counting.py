@@ -77,7 +77,7 @@ def test_an_answer_that_breaks_off(addon: counting.Counting, counts: stats.Stats
     request = routed(tflow.tflow())
     addon.began(request)
     addon.committed(request, attempt(), Progress())
-    addon.broke_off(request, attempt(), "gone")
+    addon.interrupted(request, attempt(), "gone")
     addon.closed(request, USED, "gone")
     assert counts.models()[0].errors == 1
     assert counts.models()[0].tokens_out == 42

@@ -52,7 +52,7 @@ def test_failed(
 
 
 def test_broke_off(caplog: pytest.LogCaptureFixture) -> None:
-    log.Log().broke_off(routed(tflow.tflow(), "opus"), attempt(), "silent\nfor 300 s")
+    log.Log().interrupted(routed(tflow.tflow(), "opus"), attempt(), "silent\nfor 300 s")
     assert caplog.messages == ["opus: the stream from zai/glm-5 was interrupted: silent for 300 s"]
 
 
