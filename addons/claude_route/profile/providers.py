@@ -30,7 +30,7 @@ KEYS = (
 )
 
 FIRST_BYTE_TIMEOUT = 120.0
-"""Seconds, where a profile names none."""
+"""Seconds, if a profile gives none."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """A name that is unambiguous before the `/` of a target and the `:` of a tagged signature."""

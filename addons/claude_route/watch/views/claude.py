@@ -123,7 +123,7 @@ def dialect_of(request: http.Request) -> dialect.Dialect:
 
 
 def routing(flow: Any) -> str:
-    """`claude-opus-5-5 → zai/glm-5 · try 2 · token 2 …wxyz`, as far as it is flow_labels."""
+    """`claude-opus-5-5 → zai/glm-5 · try 2 · token 2 …wxyz`, as far as it is known."""
     if not isinstance(flow, http.HTTPFlow):
         return ""
     flow_labels = labels.read(flow.metadata)
