@@ -67,7 +67,7 @@ def lines(
     needs_key: bool,
 ) -> Iterator[str]:
     yield installation.versions()
-    yield f"Profile {profile.name} ({profile.path}) is loaded; the pool has {_tokens(pool)}"
+    yield f"Profile {profile.name} ({profile.path}) is loaded; the pool has {tokens(pool)}"
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
         if spec.listen_port() == 0:  # The system chooses the port, and tells `claude-route run`.
@@ -86,7 +86,8 @@ def lines(
             yield f"Reverse listener:  ANTHROPIC_BASE_URL=http://{address} {header}claude"
 
 
-def _tokens(pool: rotation.Pool) -> str:
+def tokens(pool: rotation.Pool) -> str:
+    """How many tokens the pool has, in words."""
     match len(pool):
         case 0:
             return "no tokens: requests for Claude models use the client's own credential"
@@ -94,24 +95,3 @@ def _tokens(pool: rotation.Pool) -> str:
             return "1 token"
         case count:
             return f"{count} tokens"
-
-
-def pool_table(pool: rotation.Pool) -> str:
-    """A line for each token. Shows only the position and the last four characters of the token."""
-    if not len(pool):
-        return f"The pool has {_tokens(pool)}"
-    return "\n".join(map(_row, pool.status()))
-
-
-def _row(row: rotation.Row) -> str:
-    parts = [f"{row.label} ({row.kind}): {row.state}"]
-    if row.left:
-        parts.append(f"for {row.left:.0f} s")
-    parts += [f"{family} rests for {left:.0f} s" for family, left in row.families.items()]
-    for window, used in (("5 h", row.five_hour), ("7 d", row.seven_day)):
-        parts.append(f"{window} {'?' if used is None else f'{used:.0%}'}")
-    parts.append(f"sessions {row.sessions}")
-    parts.append(f"requests {row.requests}")
-    if row.reason:
-        parts.append(row.reason)
-    return ", ".join(parts)

@@ -23,7 +23,7 @@ class Commands:
     @command.command("pool.status")  # type: ignore[untyped-decorator]
     def pool_status(self) -> str:
         """List the Claude tokens with their state, waiting time, utilisation and sessions."""
-        return announcement.pool_table(self.pool())
+        return pool_table(self.pool())
 
     @command.command("pool.rest")  # type: ignore[untyped-decorator]
     def pool_rest(self, place: int, seconds: int) -> str:
@@ -52,9 +52,30 @@ class Commands:
         except ValueError as e:
             raise exceptions.CommandError(str(e)) from e
         logger.info(f"{token.label} {what} (set by a user)")
-        return announcement.pool_table(pool).splitlines()[pool.tokens.index(token)]
+        return pool_table(pool).splitlines()[pool.tokens.index(token)]
 
     def in_force(self) -> state.State:
         if in_force := self.state_in_force():
             return in_force
         raise exceptions.CommandError("no profile is loaded")
+
+
+def pool_table(pool: rotation.Pool) -> str:
+    """A line for each token. Shows only the position and the last four characters of the token."""
+    if not len(pool):
+        return f"The pool has {announcement.tokens(pool)}"
+    return "\n".join(map(_row, pool.status()))
+
+
+def _row(row: rotation.Row) -> str:
+    parts = [f"{row.label} ({row.kind}): {row.state}"]
+    if row.left:
+        parts.append(f"for {row.left:.0f} s")
+    parts += [f"{family} rests for {left:.0f} s" for family, left in row.families.items()]
+    for window, used in (("5 h", row.five_hour), ("7 d", row.seven_day)):
+        parts.append(f"{window} {'?' if used is None else f'{used:.0%}'}")
+    parts.append(f"sessions {row.sessions}")
+    parts.append(f"requests {row.requests}")
+    if row.reason:
+        parts.append(row.reason)
+    return ", ".join(parts)

@@ -30,6 +30,8 @@ models:
 class OneProvider:
     def __init__(self) -> None:
         self.profile = profiles.parse(PROFILE, os.environ, __file__)
+        if missing := self.profile.providers["zai"].missing:
+            raise SystemExit(f"Set {missing[0]} first: it is the provider's key")
 
     def request(self, flow: http.HTTPFlow) -> None:
         request = flow.request

@@ -124,6 +124,23 @@ def test_packages_have_no_cycles() -> None:
     assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(graph)
 
 
+def test_the_documented_order_is_the_one_of_the_imports() -> None:
+    """docs/architecture.md lists each folder and module below all that it imports. Those of one row
+    may import each other from left to right."""
+    page = (paths.ROOT / "docs" / "architecture.md").read_text()
+    rows = page.partition("| folder or module |")[2].partition("\n\n")[0].splitlines()[2:]
+    order = [name for row in rows for name in re.findall(r"`(\w+)/?`", row.split("|")[1])]
+    scripts = {"_script", "__main__"}
+    assert sorted(order) == sorted({box(name) for name in FILES} - scripts)
+    upwards = [
+        (name, imported)
+        for name in FILES
+        for imported in siblings(name)
+        if box(name) not in scripts and order.index(box(name)) < order.index(box(imported))
+    ]
+    assert upwards == []
+
+
 def test_modules_have_no_cycles() -> None:
     order = graphlib.TopologicalSorter({name: siblings(name) for name in FILES})
     assert len(list(order.static_order())) == len(FILES)

@@ -7,7 +7,6 @@ import pytest
 import claude_route
 from claude_route import announcement
 from claude_route.profile import profiles
-from claude_route.routing import quota
 from claude_route.routing import rotation
 from tests.wire import proxies
 
@@ -55,27 +54,3 @@ def test_tokens_are_counted_not_shown(count: int, words: str) -> None:
 
 def learn(filled: rotation.Pool, **answer: Any) -> None:
     filled.learn(filled.tokens[0], **answer)
-
-
-def test_pool_table() -> None:
-    filled = pool(*proxies.POOL[:2])
-    prefix = quota.UNIFIED
-    learn(
-        filled,
-        status=429,
-        headers={
-            f"{prefix}status": "rejected",
-            f"{prefix}5h-status": "rejected",
-            f"{prefix}5h-reset": "1060",
-            f"{prefix}5h-utilization": "1.0",
-        },
-    )
-    table = announcement.pool_table(filled)
-    first, second = table.splitlines()
-    assert first.startswith("token 1 …pol1 (oauth): resting, for 60 s, 5 h 100%, 7 d ?")
-    assert second.startswith("token 2 …pol2 (oauth): available, 5 h ?, 7 d ?")
-    assert "sk-ant" not in table
-
-
-def test_an_empty_pool() -> None:
-    assert "no tokens" in announcement.pool_table(pool())

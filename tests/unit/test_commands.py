@@ -7,7 +7,10 @@ from mitmproxy.test import taddons
 from claude_route import commands
 from claude_route.profile import profiles
 from claude_route.proxy import state
+from claude_route.routing import quota
+from claude_route.routing import rotation
 from tests.unit import states
+from tests.wire import proxies
 
 PROFILE = """
 providers: {anthropic: {base_url: https://api.anthropic.com}}
@@ -51,3 +54,24 @@ def test_no_profile_in_force(command: str) -> None:
         pytest.raises(exceptions.CommandError, match="no profile is loaded"),
     ):
         tctx.master.commands.execute(command)
+
+
+def test_pool_table() -> None:
+    pool = rotation.Pool(proxies.POOL[:2], clock=lambda: 1000.0)
+    prefix = quota.UNIFIED
+    limited = {
+        f"{prefix}status": "rejected",
+        f"{prefix}5h-status": "rejected",
+        f"{prefix}5h-reset": "1060",
+        f"{prefix}5h-utilization": "1.0",
+    }
+    pool.learn(pool.tokens[0], 429, limited)
+    table = commands.pool_table(pool)
+    first, second = table.splitlines()
+    assert first.startswith("token 1 …pol1 (oauth): resting, for 60 s, 5 h 100%, 7 d ?")
+    assert second.startswith("token 2 …pol2 (oauth): available, 5 h ?, 7 d ?")
+    assert "sk-ant" not in table
+
+
+def test_an_empty_pool() -> None:
+    assert "no tokens" in commands.pool_table(rotation.Pool(clock=lambda: 1000.0))

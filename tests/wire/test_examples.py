@@ -62,6 +62,15 @@ def test_no_token_is_an_answer(tmp_path: Path, sim: simulator.Simulator) -> None
     assert not sim.requests
 
 
+def test_one_provider_needs_its_key(tmp_path: Path) -> None:
+    proxy = proxies.Proxy(tmp_path, {}, script=EXAMPLES / "one_provider.py", wait=False)
+    try:
+        assert proxy.process.wait(proxies.PATIENCE) == 1
+        assert "Set ZAI_API_KEY first" in proxy.log
+    finally:
+        proxy.close()
+
+
 def test_one_provider_gets_what_it_understands(tmp_path: Path, sim: simulator.Simulator) -> None:
     with running(
         "one_provider.py",

@@ -59,7 +59,11 @@ def parse(
     if arguments[0] == "run":
         own, passed_on = divide(arguments[1:])
         return parser.parse_args(["run", *own]), passed_on
-    return parser.parse_args(arguments), []
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # By the command's own parser, which shows the usage of the command.
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options, []
 
 
 def divide(options: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -113,7 +117,7 @@ def make_parser() -> argparse.ArgumentParser:
             epilog=epilog,
             allow_abbrev=False,
         )
-        subparser.set_defaults(function=function)
+        subparser.set_defaults(function=function, parser=subparser)
         return subparser
 
     command = add(

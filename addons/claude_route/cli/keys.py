@@ -34,16 +34,12 @@ def text(name: str, key: str) -> str:
         expected = "a name of letters, digits, `.`, `-` and `_`"
         raise ValueError(f"expected {expected}, got {name!r}")
     return f"""\
-The key of {name}, which is not shown again:
-
-    {key}
-
-This version has one key, which all clients share. To use this one, put it into .env:
+The key of {name}, which is not shown again. This version has one key, which all clients share. To
+use this one, put the line into .env:
 
     PROXY_STATIC_TOKEN={key}
 
-A later version will have a key for each client; profiles refuse `clients` today. The lines for it
-contain a hash instead of the key:
+A later version will have a key for each client. Its profiles, unlike today's, will contain:
 
     clients:
       {name}:

@@ -150,3 +150,9 @@ def test_a_program_that_is_not_there(
     assert "claude is not installed, or not on PATH" in capsys.readouterr().err
     assert commands.main(["run", "--profile", "p.yaml", "--exec", "nothing"]) == 127
     assert capsys.readouterr().err == "claude-route run: nothing: no such program\n"
+
+
+def test_what_is_unknown_shows_the_usage_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        commands.main(["check", "--profile", "demo"])
+    assert capsys.readouterr().err.startswith("usage: claude-route check ")
