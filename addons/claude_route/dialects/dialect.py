@@ -8,6 +8,7 @@ translates everything that comes back, whether an answer, a stream or an error, 
 from __future__ import annotations
 
 from typing import Any
+from typing import NamedTuple
 from typing import Protocol
 
 from claude_route import targets
@@ -15,7 +16,25 @@ from claude_route.dialects import errors
 from claude_route.dialects import fold
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
+from claude_route.wire import http_message
 from claude_route.wire import sse
+
+
+class RequestFields(NamedTuple):
+    """The names of a request's fields, for a view. Those that it doesn't name are listed as others."""
+
+    conversation: str
+    """An array of messages; a request can't do without it."""
+    tools: str
+    system: str | None
+    """None if the system prompt is a message of the conversation."""
+    limits: tuple[str, ...]
+    """Numbers of output tokens."""
+    thinking: str
+    """An object."""
+    output: str | None = None
+    """An object of options about the answer."""
+    temperature: str = "temperature"
 
 
 class Rewriter(Protocol):
@@ -96,6 +115,18 @@ class Dialect(Protocol):
     @property
     def counts_tokens(self) -> bool:
         """Whether the API can count the tokens of a request."""
+
+    @property
+    def request_fields(self) -> RequestFields:
+        """Where a view finds the parts of a request."""
+
+    def headers(
+        self, fields: http_message.Fields, provider: targets.Provider
+    ) -> http_message.Fields:
+        """The client's headers that a provider of this dialect may get.
+
+        If the provider is Anthropic, they still contain the client's credential.
+        """
 
     def endpoint(self, path: str) -> str:
         """The path after a provider's base URL for a request that arrived with this path, which includes

@@ -77,7 +77,7 @@ class Attempt:
         provider = self.provider
         body = self.call.body if self.rewritten else client.raw_content or b""
         authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
-        fields = scrub.headers(client.headers.fields, provider)
+        fields = self.dialect.headers(client.headers.fields, provider)
         changes = {
             **self._changes(client.headers, len(body)),
             **self._credentials(client_secrets),

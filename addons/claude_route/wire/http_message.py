@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 from typing import Protocol
 
-type Fields = Iterable[tuple[bytes, bytes]]
+type Field = tuple[bytes, bytes]
+"""A header: name and value."""
+
+type Fields = Iterable[Field]
 
 type Changes = Mapping[bytes, bytes | None]
 """Lower-case header name -> its new value; None removes it."""

@@ -104,7 +104,7 @@ def test_each_has_a_name_for_people() -> None:
 
 
 def test_what_litellm_calls_is_a_dialect_of_ours() -> None:
-    assert {api.dialect for api in litellm.PREFIXES.values()} <= registry.BY_NAME.keys()
+    assert {api.style.dialect for api in litellm.PREFIXES.values()} <= registry.BY_NAME.keys()
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,20 @@ def test_a_request(name: str) -> None:
     assert "Hi" in made.body.decode()
     (message,) = sent["messages"]
     assert registry.BY_NAME[name].blocks(message) == [{"type": "text", "text": "Hi"}]
+
+
+@NAMES
+def test_the_fields_of_a_request(name: str) -> None:
+    sent, names = json.loads(call(name).body), registry.BY_NAME[name].request_fields
+    assert len(sent[names.conversation]) == 1
+    assert [sent.get(limit) for limit in names.limits if limit in sent] == [9]
+
+
+@pytest.mark.parametrize(("name", "version"), [("anthropic", True), ("openai", False)])
+def test_the_headers_of_a_request(name: str, version: bool) -> None:
+    headers = [(b"Anthropic-Version", b"2023-06-01"), (b"user-agent", b"x"), (b"cookie", b"a=b")]
+    kept = registry.BY_NAME[name].headers(headers, examples.target("acme", api=name).provider)
+    assert [key for key, _ in kept] == [b"Anthropic-Version"] * version + [b"user-agent"]
 
 
 @NAMES

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import Any
 
 from claude_route import targets
+from claude_route.dialects import dialect
 from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import fold
@@ -24,6 +25,8 @@ from claude_route.dialects.chat import fold as chat_fold
 from claude_route.dialects.chat import streams
 from claude_route.dialects.chat import translation
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import scrub
+from claude_route.wire import http_message
 
 
 def _new_id() -> str:
@@ -58,6 +61,20 @@ class Chat:
     label = "Chat Completions"
     paths = ("/chat/completions",)
     counts_tokens = False
+    request_fields = dialect.RequestFields(
+        conversation="messages",
+        tools="tools",
+        system=None,
+        limits=("max_tokens", "max_completion_tokens"),
+        thinking="thinking",
+    )
+
+    def headers(
+        self, fields: http_message.Fields, provider: targets.Provider
+    ) -> http_message.Fields:
+        # The version is of an API that this provider doesn't offer.
+        kept = scrub.headers(fields, provider)
+        return tuple(field for field in kept if field[0].lower() != b"anthropic-version")
 
     def endpoint(self, path: str) -> str:
         return "/chat/completions"

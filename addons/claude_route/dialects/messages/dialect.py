@@ -10,6 +10,7 @@ from dataclasses import field
 from typing import Any
 
 from claude_route import targets
+from claude_route.dialects import dialect
 from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import fold
@@ -20,6 +21,7 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.dialects.messages import streams
 from claude_route.dialects.messages import usage as messages_usage
+from claude_route.wire import http_message
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,19 @@ class Messages:
     label = "Messages"
     paths = ("/v1/messages", "/v1/messages/count_tokens")
     counts_tokens = True
+    request_fields = dialect.RequestFields(
+        conversation="messages",
+        tools="tools",
+        system="system",
+        limits=("max_tokens",),
+        thinking="thinking",
+        output="output_config",
+    )
+
+    def headers(
+        self, fields: http_message.Fields, provider: targets.Provider
+    ) -> http_message.Fields:
+        return scrub.headers(fields, provider)
 
     def endpoint(self, path: str) -> str:
         return path

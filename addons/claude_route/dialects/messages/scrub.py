@@ -15,9 +15,8 @@ from claude_route.dialects.messages import schemas
 from claude_route.dialects.messages import streams
 from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import thinking_request
+from claude_route.wire import http_message
 from claude_route.wire import rawjson
-
-type Headers = tuple[tuple[bytes, bytes], ...]
 
 _OAUTH_BETA = "oauth-2025-04-20"
 
@@ -52,7 +51,9 @@ _NOT_COUNTED = {
 }
 
 
-def headers(fields: Headers, provider: targets.Provider) -> Headers:
+def headers(
+    fields: http_message.Fields, provider: targets.Provider
+) -> tuple[http_message.Field, ...]:
     """The client's headers that a provider may get.
 
     If the provider is Anthropic, they still contain the client's credential.

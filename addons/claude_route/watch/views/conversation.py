@@ -29,17 +29,6 @@ SYSTEM_LINES = 3
 PART_LINES = 100
 """The most lines of each of the last messages, and of the options and tools."""
 
-_SHOWN_ABOVE = (
-    "model",
-    "stream",
-    "max_tokens",
-    "max_completion_tokens",
-    "thinking",
-    "output_config",
-    "temperature",
-)
-_SHOWN_BELOW = ("messages", "tools", "system")
-
 
 class Part(NamedTuple):
     """A message, a tool, or a block of the system prompt."""
@@ -56,17 +45,18 @@ def render(body: bytes, dialect: dialect.Dialect, routing: str = "", *, full: bo
         ValueError: the body isn't a request.
     """
     fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
-    system = _parts(fields.get("system"), _block)
-    tools = _parts(fields.get("tools"), lambda value: _tool(value, dialect))
-    turns = _parts(fields.get("messages"), lambda value: _message(value, dialect))
-    if "messages" not in fields:
-        raise ValueError("messages: expected an array, got nothing")
+    names = dialect.request_fields
+    if names.conversation not in fields:
+        raise ValueError(f"{names.conversation}: expected an array, got nothing")
+    system = _parts(fields.get(names.system) if names.system else None, _block)
+    tools = _parts(fields.get(names.tools), lambda value: _tool(value, dialect))
+    turns = _parts(fields.get(names.conversation), lambda value: _message(value, dialect))
     page = [
         routing or _value(fields, "model", str) or "?",
-        *layout.wrap(_options(fields)),
+        *layout.wrap(_options(fields, names)),
         *layout.wrap(_sizes(system, tools, turns)),
         *layout.wrap(_cache_points(system, tools, turns)),
-        *_others(fields, full=full),
+        *_others(fields, names, full=full),
         *_tools(tools, full=full),
     ]
     writer = blocks.Writer(full=full)
@@ -169,16 +159,16 @@ def _message(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list
     return (value, dialect.blocks(value)) if isinstance(value, dict) else _block(value)
 
 
-def _options(fields: Mapping[str, msgspec.Raw]) -> str:
+def _options(fields: Mapping[str, msgspec.Raw], names: dialect.RequestFields) -> str:
     parts = ["stream" if _value(fields, "stream", bool) else "no stream"]
-    for key in ("max_tokens", "max_completion_tokens"):
+    for key in names.limits:
         if number := _value(fields, key, int):
             parts.append(f"{key} {quantities.count(number)}")
-    parts.append(f"thinking {_thinking(_value(fields, 'thinking', dict[str, Any]))}")
-    output = _value(fields, "output_config", dict[str, Any]) or {}
-    parts += [f"{key} {_plain(value)}" for key, value in output.items()]
-    if "temperature" in fields:
-        parts.append(f"temperature {_plain(_value(fields, 'temperature', float))}")
+    parts.append(f"thinking {_thinking(_value(fields, names.thinking, dict[str, Any]))}")
+    output = _value(fields, names.output, dict[str, Any]) if names.output else None
+    parts += [f"{key} {_plain(value)}" for key, value in (output or {}).items()]
+    if names.temperature in fields:
+        parts.append(f"temperature {_plain(_value(fields, names.temperature, float))}")
     return " · ".join(parts)
 
 
@@ -220,13 +210,16 @@ def _cache_points(system: list[Part], tools: list[Part], turns: list[Part]) -> s
     return f"cache points {len(points)}: {listed}" if points else "no cache points"
 
 
-def _others(fields: Mapping[str, msgspec.Raw], *, full: bool) -> list[str]:
+def _others(
+    fields: Mapping[str, msgspec.Raw], names: dialect.RequestFields, *, full: bool
+) -> list[str]:
     """The fields that aren't shown elsewhere."""
-    names = [name for name in fields if name not in (*_SHOWN_ABOVE, *_SHOWN_BELOW)]
+    shown = {"model", "stream", *names.limits, *names}
+    others = [name for name in fields if name not in shown]
     if not full:
-        return list(layout.wrap(f"also set: {', '.join(names)}")) if names else []
+        return list(layout.wrap(f"also set: {', '.join(others)}")) if others else []
     page: list[str] = []
-    for name in names:
+    for name in others:
         value = bytes(fields[name]).decode("utf-8", "replace")
         page += layout.wrap(f"{name}: {value}")
     return page

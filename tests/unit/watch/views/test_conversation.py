@@ -142,6 +142,43 @@ def test_a_page_of_chat_completions() -> None:
     assert conversation.render(body(CHAT), registry.BY_NAME["openai"]) == CHAT_PAGE
 
 
+class Other:
+    """A dialect whose requests have other fields."""
+
+    request_fields = dialect.RequestFields(
+        conversation="input",
+        tools="functions",
+        system="instructions",
+        limits=("max_output_tokens",),
+        thinking="reasoning",
+        output="text",
+    )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(registry.MESSAGES, name)
+
+
+def test_the_dialect_says_which_fields_a_request_has() -> None:
+    fields = {
+        "model": "m",
+        "max_output_tokens": 7,
+        "reasoning": {"effort": "low"},
+        "text": {"verbosity": "low"},
+        "instructions": "Be brief",
+        "functions": [{"name": "Bash"}],
+        "input": [{"role": "user", "content": "Hi"}],
+        "messages": [],
+        "thinking": None,
+    }
+    spoken: dialect.Dialect = Other()
+    page = conversation.render(body(fields), spoken).splitlines()
+    assert page[1] == "no stream · max_output_tokens 7 · thinking effort low · verbosity low"
+    assert page[4:6] == ["also set: messages, thinking", "tools: Bash"]
+    assert ("  Be brief" in page, "  Hi" in page) == (True, True)
+    with pytest.raises(ValueError, match="input: expected an array, got nothing"):
+        conversation.render(body({"messages": []}), spoken)
+
+
 def test_a_full_page_leaves_nothing_out() -> None:
     page = conversation.render(body(MESSAGES), registry.MESSAGES, full=True)
     assert page.count(" agent.") == 50
