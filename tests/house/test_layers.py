@@ -159,18 +159,22 @@ def test_what_is_allowed_is_needed() -> None:
 
 
 def compared(tree: ast.AST) -> Iterator[ast.expr]:
-    """What decides a branch by its value."""
+    """What decides by its value: in a comparison, a match, or as the key of a table."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             yield from (node.left, *node.comparators)
         elif isinstance(node, ast.Match):
             yield node.subject
+        elif (
+            isinstance(node, ast.Subscript) and ast.unparse(node.value).split(".")[-1] != "BY_NAME"
+        ):
+            yield node.slice
 
 
 def is_dialects_name(value: ast.expr) -> bool:
-    """`provider.api`, `api`, `dialect.name`."""
+    """`provider.api`, `api`, `deployment.dialect`, `dialect.name`."""
     match value:
-        case ast.Attribute(attr="api") | ast.Name(id="api"):
+        case ast.Attribute(attr="api" | "dialect") | ast.Name(id="api" | "dialect"):
             return True
         case ast.Attribute(
             attr="name", value=ast.Name(id="dialect") | ast.Attribute(attr="dialect")
@@ -191,6 +195,8 @@ def test_nobody_asks_which_dialect_it_is(name: str) -> None:
         "if provider.api == 'openai': pass",
         "x = 1 if 'a' != api else 2",
         "match p.api:\n case 'a': pass",
+        "is_keyed = deployment.dialect == 'anthropic' and key",
+        "ends = ENDS[api.dialect]",
     ],
 )
 def test_who_asks_which_dialect_it_is_would_be_seen(source: str) -> None:

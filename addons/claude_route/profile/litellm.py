@@ -22,45 +22,57 @@ from claude_route.profile import patterns
 from claude_route.profile import values
 
 
+class Style(NamedTuple):
+    """How LiteLLM calls the APIs of one dialect."""
+
+    dialect: str
+    ends: tuple[str, ...]
+    """Endings of an api_base that a profile's base_url doesn't have."""
+    auth: str | None = None
+    """The profile's `auth` for a key; None if it is the default."""
+
+
+# LiteLLM sends x-api-key to every provider of the Messages API.
+MESSAGES = Style("anthropic", ("/messages", "/v1"), "x-api-key")
+CHAT = Style("openai", ("/chat/completions",))
+
+
 class Api(NamedTuple):
     """The API that a prefix of `litellm_params.model` means."""
 
-    dialect: str
+    style: Style
     base_url: str | None
     variable: str | None = None
     """The environment variable with the key, for entries that set neither key nor base."""
 
 
 PREFIXES = {
-    "anthropic": Api("anthropic", "https://api.anthropic.com"),
-    "openai": Api("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    "openrouter": Api("openai", "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "cerebras": Api("openai", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
+    "anthropic": Api(MESSAGES, "https://api.anthropic.com"),
+    "openai": Api(CHAT, "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    "openrouter": Api(CHAT, "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
+    "cerebras": Api(CHAT, "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
     "dashscope": Api(
-        "openai", "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
+        CHAT, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
     ),
-    "deepseek": Api("openai", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "fireworks_ai": Api("openai", "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
+    "deepseek": Api(CHAT, "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    "fireworks_ai": Api(CHAT, "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
     "gemini": Api(
-        "openai", "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
+        CHAT, "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
     ),
-    "groq": Api("openai", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    "minimax": Api("openai", "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
-    "mistral": Api("openai", "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    "moonshot": Api("openai", "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
-    "nvidia_nim": Api("openai", "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
-    "together_ai": Api("openai", "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
-    "xai": Api("openai", "https://api.x.ai/v1", "XAI_API_KEY"),
-    "zai": Api("openai", "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
-    "hosted_vllm": Api("openai", None),
-    "lm_studio": Api("openai", None),
+    "groq": Api(CHAT, "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
+    "minimax": Api(CHAT, "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
+    "mistral": Api(CHAT, "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
+    "moonshot": Api(CHAT, "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
+    "nvidia_nim": Api(CHAT, "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
+    "together_ai": Api(CHAT, "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
+    "xai": Api(CHAT, "https://api.x.ai/v1", "XAI_API_KEY"),
+    "zai": Api(CHAT, "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
+    "hosted_vllm": Api(CHAT, None),
+    "lm_studio": Api(CHAT, None),
     # LiteLLM calls Ollama's own API; the Messages API is at the same base.
-    "ollama": Api("anthropic", "http://localhost:11434"),
-    "ollama_chat": Api("anthropic", "http://localhost:11434"),
+    "ollama": Api(MESSAGES, "http://localhost:11434"),
+    "ollama_chat": Api(MESSAGES, "http://localhost:11434"),
 }
-
-ENDS = {"anthropic": ("/messages", "/v1"), "openai": ("/chat/completions",)}
-"""Endings of an api_base that a profile's base_url doesn't have."""
 
 USED = {
     "": ("model_list", "router_settings", "litellm_settings"),
@@ -85,13 +97,13 @@ class Deployment(NamedTuple):
     model: str
     """The provider's name for it."""
     base_url: values.Value
-    """Without the endings in ENDS; unchanged if it refers to an unset variable."""
+    """Without the endings of its style; unchanged if it refers to an unset variable."""
     api_key: values.Value
     params: values.Value
 
     @property
-    def dialect(self) -> str:
-        return PREFIXES[self.prefix].dialect
+    def style(self) -> Style:
+        return PREFIXES[self.prefix].style
 
     @property
     def host(self) -> str:
@@ -120,7 +132,7 @@ class Deployment(NamedTuple):
     def account(self) -> tuple[str, ...]:
         """Identifies a provider: deployments with the same account share one."""
         parts = (self.base_url, self.api_key, self.headers)
-        return (self.dialect, *(repr(part.raw) for part in parts))
+        return (self.style.dialect, *(repr(part.raw) for part in parts))
 
 
 class Ignored(NamedTuple):
@@ -205,7 +217,7 @@ def _deployment(entry: values.Value) -> Deployment:
         api_key = api_key.otherwise(f"${{{api.variable}}}")
     base_url = base_url.otherwise(api.base_url)
     url = base_url.text(expected="an http(s) URL", unset_is_empty=True).rstrip("/")
-    for end in ENDS[api.dialect]:
+    for end in api.style.ends:
         url = url.removesuffix(end).rstrip("/")
     return Deployment(
         name=entry["model_name"].text(expected="a model name"),
@@ -256,15 +268,14 @@ def _anthropic(deployments: Sequence[Deployment]) -> tuple[dict[str, Any], list[
 def _provider(deployment: Deployment) -> values.Value:
     raw = {
         "base_url": deployment.base_url,
-        "api": deployment.dialect,
+        "api": deployment.style.dialect,
         "api_key": deployment.api_key,
         "headers": deployment.headers,
     }
-    # LiteLLM sends x-api-key to every provider of the Messages API. For Anthropic itself we
-    # distinguish the kinds of keys.
-    is_keyed = deployment.dialect == "anthropic" and deployment.api_key.raw is not None
-    if is_keyed and not deployment.is_anthropic:
-        raw["auth"] = "x-api-key"
+    auth = deployment.style.auth
+    # For Anthropic itself we distinguish the kinds of keys.
+    if auth and deployment.api_key.raw is not None and not deployment.is_anthropic:
+        raw["auth"] = auth
     return replace(deployment.params, raw=raw)
 
 

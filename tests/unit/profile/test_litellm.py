@@ -150,7 +150,7 @@ def test_base_url(prefix: str, base: str | None, base_url: str) -> None:
     for key in ("api_base", "base_url"):
         provider = only(model=f"{prefix}/m", **{key: base}, api_key="k")
         assert provider.base_url == base_url
-        assert provider.api == litellm.PREFIXES[prefix].dialect
+        assert provider.api == litellm.PREFIXES[prefix].style.dialect
 
 
 @pytest.mark.parametrize(
