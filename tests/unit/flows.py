@@ -99,7 +99,7 @@ class Progress:
 def routed(
     flow: http.HTTPFlow, model: str = "claude-opus-5-5", *, counts_tokens: bool = False
 ) -> contract.RoutedRequest:
-    return contract.RoutedRequest(flow, model, "s", counts_tokens)
+    return contract.RoutedRequest(flow, model, "s", counts_tokens, client=None)
 
 
 def attempt(target: str = "zai/glm-5", **changes: Any) -> contract.Try:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mitmproxy import http
 
+from claude_route.access import clients
 from claude_route.dialects import usage
 from claude_route.routing import failures
 from claude_route.routing import quota
@@ -133,6 +134,8 @@ class RoutedRequest:
     """Empty if the client gave none."""
     counts_tokens: bool
     """Whether it asks for a token count instead of an answer."""
+    client: clients.Client | None
+    """Who sends it, so that an observer can charge its usage to them; see `Admission.client`."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Exchange:
         """`clock` returns Unix seconds."""
         self.state = in_force
         self.flow = flow
+        self.client = admission.client
         self.secrets = admission.secrets
         self.rotates = admission.rotates
         # A request that was addressed to Anthropic goes there if the profile doesn't know its model.
@@ -83,7 +84,7 @@ class Exchange:
             max_attempts=self.state.profile.max_attempts,
         )
         self.routed = contract.RoutedRequest(
-            self.flow, self.request.model, session or "", self.counts_tokens
+            self.flow, self.request.model, session or "", self.counts_tokens, self.client
         )
         self.has_begun = True
         self.observer.began(self.routed)

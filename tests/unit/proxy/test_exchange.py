@@ -10,6 +10,7 @@ from mitmproxy.test import tflow
 
 from claude_route import responses
 from claude_route.access import admissions
+from claude_route.access import clients
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
@@ -33,6 +34,8 @@ TOKEN_1, TOKEN_2 = "token 1 …pol1", "token 2 …pol2"
 EVENTS = {"content-type": "text/event-stream"}
 OWN = b"sk-ant-api03-client-0000000000-cLnt"
 
+ALICE = clients.Client("alice", "header")
+
 
 class Observer(contract.Observer):
     """Records what is reported, as tuples that begin with the name of the event."""
@@ -43,6 +46,7 @@ class Observer(contract.Observer):
         self.request: contract.RoutedRequest
 
     def began(self, request: contract.RoutedRequest) -> None:
+        assert request.client is ALICE
         self.request = request
         self.events.append(("began", request.model))
 
@@ -138,7 +142,7 @@ class Setting:
             self.state,
             self.flow,
             admissions.Admission(
-                client=None,
+                client=ALICE,
                 is_routed=True,
                 is_reverse=is_reverse,
                 rotates=rotates,
