@@ -5,6 +5,7 @@ Why: for each event mitmproxy looks for the hook in each of some fifty addons, t
 that is a quarter of the cost of a small request. The behaviour is unchanged: the order, what an
 exception in an addon stops, and `AddonHalt`.
 Remove when: mitmproxy keeps such a table itself.
+Upstream: none that we know of.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Replaces mitmproxy's HTTP stream.
 
 Replaces: `HttpLayer.make_stream`.
-Why: no hook can send a request a second time, as failover must
-(https://github.com/mitmproxy/mitmproxy/issues/246, https://github.com/mitmproxy/mitmproxy/issues/3813).
+Why: no hook can send a request a second time, as failover must.
 Remove when: mitmproxy lets an addon choose the class of a stream, such as `HttpLayer.stream_class`.
+Upstream: https://github.com/mitmproxy/mitmproxy/issues/246 and
+https://github.com/mitmproxy/mitmproxy/issues/3813, about the need; none about the class.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ Filters: five messages of the logger `mitmproxy.proxy.server`.
 Why: mitmproxy quotes headers in its log if it can't parse them or they arrive incomplete. They may
 contain credentials, and no hook has hidden them.
 Remove when: mitmproxy logs the length of such headers instead of their text.
+Upstream: none that we know of.
 """
 
 from __future__ import annotations

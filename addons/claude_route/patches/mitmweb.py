@@ -3,6 +3,7 @@
 Replaces: `RequestHandler.prepare`, `optmanager.dump_dicts`.
 Why: mitmweb has one password and no roles; anyone who is logged in may set options, and thereby run code.
 Remove when: mitmproxy has a read-only mode.
+Upstream: none that we know of.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ for a hook, or for the lock before it passes an event to the layers, it ends wit
 connection stays open until Python collects it: the upstream keeps sending an answer that nobody
 reads, or the client waits.
 Remove when: mitmproxy closes its writers in a `finally`.
+Upstream: none that we know of.
 """
 
 from __future__ import annotations
