@@ -83,9 +83,6 @@ class Call(Protocol):
     def stream(self) -> Rewriter:
         """The rewriter for an answer that is an event stream."""
 
-    def is_error(self, body: bytes) -> bool:
-        """Whether a whole answer with status 200 is an error."""
-
     def answer(self, body: bytes) -> bytes:
         """A whole answer as the client gets it.
 
@@ -141,9 +138,6 @@ class Dialect(Protocol):
 
     def error(self, status: int, body: bytes) -> errors.Error:
         """Translate a provider's error. A status below 400 means an error in the middle of an answer."""
-
-    def usage(self, body: bytes) -> usage.Usage | None:
-        """The usage that a whole answer reports."""
 
     def blocks(self, message: dict[str, Any]) -> list[fold.Block]:
         """A message of a request as Messages blocks, for a view."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from mitmproxy import http
 
 from claude_route.dialects import dialect
+from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.proxy import contract
 from claude_route.routing import failures
@@ -179,7 +180,7 @@ class Whole:
 
     def end(self) -> bytes:
         body = bytes(self._decoded)
-        if self._call.is_error(body):
+        if error_body.is_error(body):
             self.response.content = body[:MAX_ERROR_BODY]
             self.failure = contract.Failure(
                 failures.Kind.EVENT, "an error with status 200", self.response

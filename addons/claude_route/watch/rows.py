@@ -13,8 +13,8 @@ from mitmproxy import http
 
 from claude_route import options
 from claude_route.dialects import error_body
-from claude_route.dialects import registry
 from claude_route.dialects import usage
+from claude_route.dialects.messages import usage as messages_usage
 from claude_route.pages import table
 from claude_route.proxy import contract
 from claude_route.text import layout
@@ -181,4 +181,4 @@ def _usage(flow: http.HTTPFlow) -> usage.Usage | None:
     response = flow.response
     if response is None or response.status_code >= 400:
         return None
-    return registry.MESSAGES.usage(response.raw_content or b"")
+    return messages_usage.of_body(response.raw_content or b"")

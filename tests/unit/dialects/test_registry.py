@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from claude_route.dialects import dialect
+from claude_route.dialects import error_body
 from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import usage as messages_usage
 from claude_route.profile import litellm
 from claude_route.wire import sse
 from tests.unit import examples
@@ -237,17 +239,17 @@ def test_an_event_without_its_end(name: str) -> None:
 def test_an_answer(name: str) -> None:
     body = json.dumps(WHOLE[name]).encode()
     made = call(name)
-    assert not made.is_error(body)
+    assert not error_body.is_error(body)
     answer = json.loads(made.answer(body))
     assert answer["content"] == [{"type": "text", "text": "Hello é"}]
-    assert made.usage(body) == registry.BY_NAME[name].usage(body) == USED
-    assert registry.MESSAGES.usage(made.answer(body)) == USED
+    assert made.usage(body) == USED
+    assert messages_usage.of_body(made.answer(body)) == USED
 
 
 @NAMES
 @pytest.mark.parametrize("body", [b"", b"<html>", b"\xff", b"[1]", b"[" * 5000])
 def test_the_usage_of_what_is_no_answer(name: str, body: bytes) -> None:
-    assert registry.BY_NAME[name].usage(body) is None
+    assert call(name).usage(body) is None
 
 
 @NAMES

@@ -13,7 +13,6 @@ from typing import Any
 
 from claude_route import targets
 from claude_route.dialects import dialect
-from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import fold
 from claude_route.dialects import usage
@@ -43,9 +42,6 @@ class Call:
 
     def stream(self) -> streams.Stream:
         return streams.Stream(self._context)
-
-    def is_error(self, body: bytes) -> bool:
-        return error_body.is_error(body)
 
     def answer(self, body: bytes) -> bytes:
         return answers.translate(body, self._context)
@@ -84,9 +80,6 @@ class Chat:
 
     def error(self, status: int, body: bytes) -> errors.Error:
         return chat_errors.translate(status, body)
-
-    def usage(self, body: bytes) -> usage.Usage | None:
-        return completions.counted_in(body)
 
     def blocks(self, message: dict[str, Any]) -> list[fold.Block]:
         return blocks.of_message(message)

@@ -11,7 +11,6 @@ from typing import Any
 
 from claude_route import targets
 from claude_route.dialects import dialect
-from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import fold
 from claude_route.dialects import usage
@@ -34,9 +33,6 @@ class Call:
 
     def stream(self) -> streams.Stream:
         return self._translator.stream()
-
-    def is_error(self, body: bytes) -> bool:
-        return error_body.is_error(body)
 
     def answer(self, body: bytes) -> bytes:
         """A body that isn't a message passes unchanged."""
@@ -75,9 +71,6 @@ class Messages:
 
     def error(self, status: int, body: bytes) -> errors.Error:
         return messages_errors.translate(status, body)
-
-    def usage(self, body: bytes) -> usage.Usage | None:
-        return messages_usage.of_body(body)
 
     def blocks(self, message: dict[str, Any]) -> list[fold.Block]:
         return fold.listed(message.get("content"))
