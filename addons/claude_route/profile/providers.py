@@ -84,7 +84,7 @@ def read(name: str, value: values.Value) -> targets.Provider:
     is_anthropic = name == "anthropic"
     dialects = ("anthropic",) if is_anthropic else tuple(registry.BY_NAME)
     api = value["api"].choice(*dialects, default="anthropic")
-    required: Literal["required"] = value["reasoning"].choice("required", default="required")
+    reasoning: Literal["required"] | None = value["reasoning"].choice("required", default=None)
     thinking = value["thinking"].only("requests", "responses")
     address = _address(value["base_url"], api)
     api_key = _api_key(value["api_key"])
@@ -108,7 +108,7 @@ def read(name: str, value: values.Value) -> targets.Provider:
                 "tag", "strip", "keep", default="keep" if is_anthropic else "tag"
             ),
         ),
-        reasoning=None if value["reasoning"].raw is None else required,
+        reasoning=reasoning,
         headers=_headers(value["headers"]),
         drop=_drop(value["drop"]),
         set=_set(value["set"]),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
 from typing import Any
+from typing import overload
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(:-[^}]*)?\}")
 NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
@@ -108,7 +109,11 @@ class Value:
             raise self.problem(f"${{{missing[0]}}} is not set")
         return self._expanded()
 
-    def choice[T: str](self, *options: T, default: T, any_case: bool = False) -> T:
+    @overload
+    def choice[T: str](self, *options: T, default: T, any_case: bool = False) -> T: ...
+    @overload
+    def choice[T: str](self, *options: T, default: None, any_case: bool = False) -> T | None: ...
+    def choice[T: str](self, *options: T, default: T | None, any_case: bool = False) -> T | None:
         if self.raw is None:
             return default
         expected = " or ".join(filter(None, (", ".join(options[:-1]), options[-1])))
