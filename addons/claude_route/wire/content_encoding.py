@@ -43,13 +43,11 @@ class Decompressor:
                 raise ValueError(f"content-encoding: invalid {name} data") from e
         return data
 
-    def finish(self) -> bytes:
-        """Check that the data is complete, and return the rest. An empty body is complete in every
-        encoding."""
+    def finish(self) -> None:
+        """Check that the data is complete. An empty body is complete in every encoding."""
         for name, decoder in self._stages:
             if not decoder.finished and not self._empty:
                 raise ValueError(f"content-encoding: truncated {name} data")
-        return b""
 
 
 def whole(data: bytes, content_encoding: str | None, limit: int) -> bytes:
@@ -65,7 +63,8 @@ def whole(data: bytes, content_encoding: str | None, limit: int) -> bytes:
         decoded += decompressor.feed(data[start : start + _PIECE])
         if len(decoded) > limit:
             raise OverflowError(f"body: expected at most {limit} bytes, got more")
-    return bytes(decoded + decompressor.finish())
+    decompressor.finish()
+    return bytes(decoded)
 
 
 class _Decoder(Protocol):

@@ -44,7 +44,8 @@ def test_every_chunk_size(encoding: str | None, encoded: bytes, size: int) -> No
     decoded = b""
     for start in range(0, len(encoded), size):
         decoded += decompressor.feed(b"") + decompressor.feed(encoded[start : start + size])
-    assert decoded + decompressor.finish() == TEXT
+    decompressor.finish()
+    assert decoded == TEXT
     assert content_encoding.whole(encoded, encoding, len(TEXT)) == TEXT
 
 
@@ -81,7 +82,8 @@ def test_cut_short(encoding: str, encoded: bytes) -> None:
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "identity"])
 def test_no_body_at_all(encoding: str) -> None:
     decompressor = content_encoding.Decompressor(encoding)
-    assert decompressor.feed(b"") + decompressor.finish() == b""
+    assert decompressor.feed(b"") == b""
+    decompressor.finish()
 
 
 @pytest.mark.parametrize("encoding", ["compress", "gzip, snappy", "deflateraw"])
