@@ -114,7 +114,7 @@ class _ModelCount:
 
 
 class _TargetCount:
-    def __init__(self, now: float) -> None:
+    def __init__(self) -> None:
         self.attempts = self.failures = 0
         self.last_error = ""
         self.last_error_at = self.answered_at = 0.0
@@ -249,7 +249,7 @@ class Stats:
         return _row(self._models, name, lambda: _ModelCount(self.clock()))
 
     def target(self, name: str) -> _TargetCount:
-        return _row(self._targets, name, lambda: _TargetCount(self.clock()))
+        return _row(self._targets, name, _TargetCount)
 
 
 def times(samples: Iterable[float]) -> Times | None:

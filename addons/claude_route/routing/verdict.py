@@ -27,8 +27,6 @@ type Cause = Literal["request", "credential", "target", "outage"]
 MAX_RETRY_AFTER = 60
 """Seconds. If it is longer, Claude Code gives up at once instead of waiting."""
 
-STATUSES = {kind: status for status, kind in envelope.KINDS.items()}
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -59,9 +57,9 @@ class Outcome:
     @property
     def error_status(self) -> int:
         """The status or, if the first event is an error, the status of that error's type."""
-        return (
-            STATUSES.get(self.fault.kind, 500) if self.kind is failures.Kind.EVENT else self.status
-        )
+        if self.kind is failures.Kind.EVENT:
+            return envelope.STATUSES.get(self.fault.kind, 500)
+        return self.status
 
     @property
     def why(self) -> str:

@@ -61,7 +61,6 @@ class Stream:
         self.begun = False
         self.complete = False
         self.error = ""
-        self.failed: tuple[str, str] | None = None
         """Type and message of the error that ended it."""
         self._context = context
         self._out: list[bytes] = []
@@ -286,7 +285,6 @@ class Stream:
     def _fail(self, kind: str, message: str) -> bytes:
         self.complete = True
         self.error = kind
-        self.failed = (kind, message)
         return sse.encode("error", envelope.body(kind, message))
 
     def _emit(self, name: str, **fields: Any) -> None:

@@ -436,7 +436,7 @@ def test_error(data: Any, failed: tuple[str, str], before: list[Any]) -> None:
     for part in before:
         stream.feed(chat_streams.event(part))
     assert stream.feed(chat_streams.event(data)) == sse.encode("error", envelope.body(*failed))
-    assert stream.failed == failed
+    assert stream.error == failed[0]
     assert stream.feed(chat_streams.event(chunk(content="more"))) == b""
     assert stream.end() == b""
 
@@ -444,10 +444,9 @@ def test_error(data: Any, failed: tuple[str, str], before: list[Any]) -> None:
 @pytest.mark.parametrize("chunks", [[], [chunk(role="assistant")], [DONE]])
 def test_no_content(chunks: list[Any]) -> None:
     stream = chat_streams.call({}).stream()
-    for part in chunks:
-        stream.feed(chat_streams.event(part))
-    stream.end()
-    assert stream.failed == ("api_error", "the provider ended the stream without an answer")
+    out = b"".join([stream.feed(chat_streams.event(part)) for part in chunks] + [stream.end()])
+    error = ("api_error", "the provider ended the stream without an answer")
+    assert out.endswith(sse.encode("error", envelope.body(*error)))
 
 
 BROKEN = ("api_error", "The stream was interrupted: the provider ended the stream early")
@@ -471,7 +470,7 @@ def test_end(chunks: list[Any], failed: tuple[str, str] | None) -> None:
     stream = chat_streams.call({}).stream()
     out = [stream.feed(chat_streams.event(data)) for data in chunks]
     out.append(stream.end())
-    assert stream.failed == failed
+    assert stream.error == (failed[0] if failed else "")
     if failed:
         assert out[-1] == sse.encode("error", envelope.body(*failed))
     else:
