@@ -38,20 +38,20 @@ def _lines(
     profile: profiles.Profile, pool: rotation.Pool, breakers: breaker.Breaker, model: str
 ) -> Iterator[str]:
     candidates = profile.candidates(model)
-    targets = [
+    usable = [
         candidate.target
         for candidate in candidates
         if candidate.target and not candidate.passed_over
     ]
     steps = plan.rehearse(
-        targets,
+        usable,
         pool=pool if _rotates(profile, pool) else None,
         is_down=lambda target: breakers.is_open(str(target)),
         max_attempts=profile.max_attempts,
     )
     tried = {step.target for step in steps}
     yield f"{model} goes to these targets, with at most {profile.max_attempts} attempts in all:"
-    for place, target in enumerate(targets, 1):
+    for place, target in enumerate(usable, 1):
         is_pooled = target.provider.auth == "pool" and _rotates(profile, pool)
         yield f"{place}. {_target(target, profile, pool)}"
         if breakers.is_open(str(target)):

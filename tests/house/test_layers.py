@@ -220,6 +220,52 @@ def test_modules_are_imported_whole_absolutely_and_at_the_top(name: str) -> None
     assert [node.lineno for node in inner if node not in tree.body] == []
 
 
+def bound(function: ast.AST) -> Iterator[tuple[int, str]]:
+    """The lines where a function, or one inside it, gives something a name; and that name."""
+    for node in ast.walk(function):
+        match node:
+            case ast.arg(arg=str(name)) | ast.Name(id=str(name), ctx=ast.Store()):
+                yield node.lineno, name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield node.lineno, name
+
+
+def shadows(tree: ast.AST) -> list[tuple[int, str]]:
+    """The lines where a function gives another meaning to the name of one of our modules."""
+    modules = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("claude_route")
+        for alias in node.names
+    }
+    return [
+        (line, name)
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for line, name in bound(function)
+        if name in modules
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(FILES))
+def test_in_a_file_a_modules_name_means_the_module(name: str) -> None:
+    assert shadows(TREES[name]) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(sse): pass",
+        "def f():\n  sse = 1",
+        "def f():\n  return [1 for sse in ()]",
+        "f = lambda sse: 1",
+        "async def f(x):\n  match x:\n    case [sse]: pass",
+    ],
+)
+def test_a_modules_name_with_another_meaning_would_be_seen(source: str) -> None:
+    assert shadows(ast.parse(f"from claude_route.wire import sse\n{source}"))
+
+
 def packages() -> set[str]:
     return {path.parent.name for path in PACKAGE.rglob("__init__.py")}
 

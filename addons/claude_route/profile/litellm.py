@@ -299,8 +299,8 @@ def _fallbacks(config: values.Value) -> dict[str, list[values.Value]]:
     return fallbacks
 
 
-def _filled(values: Iterable[values.Value], kept: tuple[str, ...]) -> list[values.Value]:
-    texts = ((value, value.text(expected="a model name")) for value in values)
+def _filled(models: Iterable[values.Value], kept: tuple[str, ...]) -> list[values.Value]:
+    texts = ((value, value.text(expected="a model name")) for value in models)
     return [
         replace(value, raw=patterns.fill(text, kept) if kept else text) for value, text in texts
     ]

@@ -197,8 +197,8 @@ def environment(
         logger.warning(f"Cannot read {path}: {e.strerror}")
         text = ""
     # Without interpolation, which would read os.environ, and break a key that contains a `$`.
-    values = dotenv.dotenv_values(stream=StringIO(text), interpolate=False)
-    return {**{name: value for name, value in values.items() if value is not None}, **environ}
+    variables = dotenv.dotenv_values(stream=StringIO(text), interpolate=False)
+    return {**{name: value for name, value in variables.items() if value is not None}, **environ}
 
 
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:

@@ -202,8 +202,8 @@ class Observer:
     def interrupted(self, request: RoutedRequest, attempt: Try, why: str) -> None:
         """The upstream died in the middle of its answer."""
 
-    def closed(self, request: RoutedRequest, usage: Usage | None, why: str | None) -> None:
-        """The stream is over. `why` says why it ended early, if it did. `usage` is for the part of the
+    def closed(self, request: RoutedRequest, tokens: Usage | None, why: str | None) -> None:
+        """The stream is over. `why` says why it ended early, if it did. `tokens` is for the part of the
         answer that the client got."""
 
 

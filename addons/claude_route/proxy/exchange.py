@@ -68,7 +68,7 @@ class Exchange:
     def begin(self) -> contract.Attempt | http.Response:
         try:
             self.request = requests.read(client_body(self.flow.request))
-            targets = self._targets(self.request.model)
+            candidates = self._targets(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
         except ValueError as e:
@@ -77,7 +77,7 @@ class Exchange:
             return responses.error(404, str(e.args[0]))
         session = self.flow.request.headers.get("x-claude-code-session-id") or self.request.session
         self.plan = plan.Plan(
-            targets,
+            candidates,
             pool=self.state.pool if self.rotates and len(self.state.pool) else None,
             is_down=lambda target: self.state.breaker.is_open(str(target)),
             session=session,

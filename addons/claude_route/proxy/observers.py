@@ -43,9 +43,9 @@ class Observers(contract.Observer):
         self._report("interrupted", request, attempt, why)
 
     def closed(
-        self, request: contract.RoutedRequest, usage: contract.Usage | None, why: str | None
+        self, request: contract.RoutedRequest, tokens: contract.Usage | None, why: str | None
     ) -> None:
-        self._report("closed", request, usage, why)
+        self._report("closed", request, tokens, why)
 
     def _report(self, event: str, *details: object) -> None:
         for observer in self.observers:

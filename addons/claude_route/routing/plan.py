@@ -33,14 +33,14 @@ class Plan:
 
     def __init__(
         self,
-        targets: Sequence[targets.Target],
+        candidates: Sequence[targets.Target],
         *,
         pool: rotation.Pool | None,
         is_down: Callable[[targets.Target], bool],
         session: str | None,
         max_attempts: int,
     ) -> None:
-        self.targets = targets
+        self.targets = candidates
         self.pool = pool
         """None if the client's own credential is used."""
         self.is_down = is_down
@@ -93,7 +93,7 @@ class Plan:
 
 
 def rehearse(
-    targets: Sequence[targets.Target],
+    candidates: Sequence[targets.Target],
     *,
     pool: rotation.Pool | None,
     is_down: Callable[[targets.Target], bool],
@@ -101,7 +101,7 @@ def rehearse(
 ) -> list[Step]:
     """The steps that a request without a session would take now, if every attempt were refused."""
     plan = Plan(
-        targets,
+        candidates,
         pool=pool.rehearsal() if pool else None,
         is_down=is_down,
         session=None,

@@ -57,11 +57,11 @@ class Tap:
     """Replaces `flow.response.stream`: passes the data on unchanged, and records it."""
 
     def __init__(
-        self, flow: http.HTTPFlow, rows: rows.Rows, *, keeps: bool, pace: Pace | None
+        self, flow: http.HTTPFlow, row_writer: rows.Rows, *, keeps: bool, pace: Pace | None
     ) -> None:
         """`pace` is None if there is no view to update."""
         self.flow = flow
-        self.rows = rows
+        self.rows = row_writer
         self._content: bytearray | None = bytearray() if keeps else None
         self._pace = pace
         self._timer: Timer | None = None
@@ -117,11 +117,11 @@ class Capture:
 
     def __init__(
         self,
-        rows: rows.Rows,
+        row_writer: rows.Rows,
         later: Later | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.rows = rows
+        self.rows = row_writer
         self.pace = Pace(later or _later, clock)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:

@@ -46,9 +46,9 @@ class Counting(contract.Observer):
         self._tallies[request].interrupted(why)
 
     def closed(
-        self, request: contract.RoutedRequest, usage: contract.Usage | None, why: str | None
+        self, request: contract.RoutedRequest, tokens: contract.Usage | None, why: str | None
     ) -> None:
         tally = self._tallies.pop(request)
-        if usage:
-            tally.used(usage.prompt, usage.output, cached=usage.cache_read)
+        if tokens:
+            tally.used(tokens.prompt, tokens.output, cached=tokens.cache_read)
         tally.closed()

@@ -35,33 +35,35 @@ class _Choice(msgspec.Struct):
     disable_parallel_tool_use: bool = False
 
 
-def read(fields: fields.Fields, history: list[requests.Message]) -> list[Tool]:
+def read(request_fields: fields.Fields, history: list[requests.Message]) -> list[Tool]:
     """The tools that can be functions, including deferred ones, with the conversation's changes applied."""
-    given = fields.take("tools", list[dict[str, msgspec.Raw]], [])
+    given = request_fields.take("tools", list[dict[str, msgspec.Raw]], [])
     tools = {rawjson.text(tool, "name"): tool for tool in given}
     foreign_tools.follow(history, tools)
     listed = rawjson.encode(list(tools.values()))
     flat = schemas.flatten_tools(listed) or listed
-    read = rawjson.decode(flat, list[Tool], "tools")
-    return [tool for tool in read if _is_function(tool, tools[tool.name], fields)]
+    decoded = rawjson.decode(flat, list[Tool], "tools")
+    return [tool for tool in decoded if _is_function(tool, tools[tool.name], request_fields)]
 
 
-def _is_function(tool: Tool, given: dict[str, msgspec.Raw], fields: fields.Fields) -> bool:
+def _is_function(tool: Tool, given: dict[str, msgspec.Raw], request_fields: fields.Fields) -> bool:
     """Whether a tool can be a function. Reports what is dropped."""
     if tool.type not in (None, "custom"):
-        fields.drop(f"tools[].{tool.type}")
+        request_fields.drop(f"tools[].{tool.type}")
     elif tool.name == foreign_tools.PLACEHOLDER:
-        fields.drop(f"tools[].{foreign_tools.PLACEHOLDER}")
+        request_fields.drop(f"tools[].{foreign_tools.PLACEHOLDER}")
     else:
         for field in sorted(given.keys() - _KEPT):
-            fields.drop(f"tools[].{field}")
+            request_fields.drop(f"tools[].{field}")
         return True
     return False
 
 
-def functions(fields: fields.Fields, tools: list[Tool], names: tool_names.Names) -> dict[str, Any]:
+def functions(
+    request_fields: fields.Fields, tools: list[Tool], names: tool_names.Names
+) -> dict[str, Any]:
     """`tools`, `tool_choice` and `parallel_tool_calls`; empty if there are no tools."""
-    choice = fields.take("tool_choice", _Choice, _Choice("auto"))
+    choice = request_fields.take("tool_choice", _Choice, _Choice("auto"))
     if choice.type not in _CHOICES:
         expected = ", ".join(_CHOICES)
         raise ValueError(f"tool_choice.type: expected one of {expected}, got something else")
@@ -73,7 +75,7 @@ def functions(fields: fields.Fields, tools: list[Tool], names: tool_names.Names)
             function = {"name": names.sent(choice.name)}
             sent["tool_choice"] = {"type": _CHOICES[choice.type], "function": function}
         else:
-            fields.drop("tool_choice.name")
+            request_fields.drop("tool_choice.name")
     elif choice.type != "auto":
         sent["tool_choice"] = _CHOICES[choice.type]
     if choice.disable_parallel_tool_use:

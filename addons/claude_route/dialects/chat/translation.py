@@ -79,14 +79,14 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
     conversation = request_fields.take("messages", list[turns.Message], [])
     request_tools = tools.read(request_fields, request.messages)
     names = tool_names.Names(tool.name for tool in request_tools)
-    chat_turns_ = turns.Turns(names, target_quirks, target.provider, request_fields.drop)
-    _converse(conversation, chat_turns_)
+    chat_turns = turns.Turns(names, target_quirks, target.provider, request_fields.drop)
+    _converse(conversation, chat_turns)
     if any(message.output_config is not None for message in conversation):
         request_fields.drop("messages[].output_config")
     sampling = _sampling(request_fields, target_quirks)
     chat = {
         "model": target.model,
-        "messages": _system(request_fields, target_quirks) + chat_turns_.sent,
+        "messages": _system(request_fields, target_quirks) + chat_turns.sent,
         **tools.functions(request_fields, request_tools, names),
         **sampling,
         **_thinking(request_fields, target_quirks),
@@ -106,11 +106,11 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
         request_fields.dropped(),
         names,
         tuple(sampling.get("stop", ())),
-        chat_turns_.ids,
+        chat_turns.ids,
     )
 
 
-def _converse(conversation: list[turns.Message], turns: turns.Turns) -> None:
+def _converse(conversation: list[turns.Message], chat_turns: turns.Turns) -> None:
     """Pass the messages to `turns`, merging adjacent messages of one role as Anthropic does."""
     for n, message in enumerate(conversation):
         if message.role not in _ROLES:
@@ -120,10 +120,10 @@ def _converse(conversation: list[turns.Message], turns: turns.Turns) -> None:
     for assistant, side in sides:
         blocks = itertools.chain.from_iterable(map(_blocks, side))
         try:
-            (turns.assistant if assistant else turns.user)(blocks)
+            (chat_turns.assistant if assistant else chat_turns.user)(blocks)
         except rawjson.REFUSALS as e:
             raise ValueError(rawjson.explain(e, "messages[].content[]")) from e
-    turns.end()
+    chat_turns.end()
 
 
 def _blocks(message: turns.Message) -> Iterable[parts.Block]:
@@ -142,66 +142,66 @@ def _reminder(block: parts.Block) -> parts.Block:
     return parts.Block("text", text=text, cache_control=block.cache_control)
 
 
-def _system(fields: fields.Fields, quirks: quirks.Quirks) -> list[dict[str, Any]]:
-    system = fields.take("system", str | list[dict[str, Any]], "")
+def _system(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> list[dict[str, Any]]:
+    system = request_fields.take("system", str | list[dict[str, Any]], "")
     if isinstance(system, str):
         system = [{"type": "text", "text": foreign.unbilled(system)}]
     texts = []
     for block in system:
         text = block.get("text")
         if not isinstance(text, str):
-            fields.drop(f"system[].{block.get('type')}")
+            request_fields.drop(f"system[].{block.get('type')}")
         elif text.startswith(foreign.BILLING):
-            fields.drop(f"system[].{foreign.BILLING}")
+            request_fields.drop(f"system[].{foreign.BILLING}")
         elif text:
             texts.append(text)
         for field in sorted(block.keys() - {"type", "text"}):
-            fields.drop(f"system[].{field}")
-    role = "developer" if quirks.reasons else "system"
+            request_fields.drop(f"system[].{field}")
+    role = "developer" if target_quirks.reasons else "system"
     return [{"role": role, "content": "\n\n".join(texts)}] if texts else []
 
 
-def _sampling(fields: fields.Fields, quirks: quirks.Quirks) -> dict[str, Any]:
-    stops = fields.take("stop_sequences", list[str], [])
+def _sampling(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> dict[str, Any]:
+    stops = request_fields.take("stop_sequences", list[str], [])
     sampling = {
-        "temperature": fields.take("temperature", float),
-        "top_p": fields.take("top_p", float),
+        "temperature": request_fields.take("temperature", float),
+        "top_p": request_fields.take("top_p", float),
         "stop": stops[:_STOPS] or None,
     }
     given = {field: value for field, value in sampling.items() if value is not None}
-    if quirks.reasons:
+    if target_quirks.reasons:
         for field in given:
-            fields.drop("stop_sequences" if field == "stop" else field)
+            request_fields.drop("stop_sequences" if field == "stop" else field)
         return {}
     if len(stops) > _STOPS:
-        fields.drop(f"stop_sequences[{_STOPS}:]")
+        request_fields.drop(f"stop_sequences[{_STOPS}:]")
     return given
 
 
-def _thinking(fields: fields.Fields, quirks: quirks.Quirks) -> dict[str, Any]:
-    thinking = fields.take("thinking", _Thinking)
-    config = fields.take("output_config", _OutputConfig, _OutputConfig())
-    shape = fields.take("output_format", _Format) or config.format
+def _thinking(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> dict[str, Any]:
+    thinking = request_fields.take("thinking", _Thinking)
+    config = request_fields.take("output_config", _OutputConfig, _OutputConfig())
+    shape = request_fields.take("output_format", _Format) or config.format
     sent: dict[str, Any] = {}
     if shape is not None and not (shape.type == "json_schema" and shape.schema):
-        fields.drop("output_config.format")
+        request_fields.drop("output_config.format")
     elif shape is not None:
         schema = {"name": "output", "schema": shape.schema}
         sent["response_format"] = {"type": "json_schema", "json_schema": schema}
-    effort = None if thinking is None else _effort(thinking, config.effort, quirks)
-    if effort is not None and quirks.effort:
+    effort = None if thinking is None else _effort(thinking, config.effort, target_quirks)
+    if effort is not None and target_quirks.effort:
         sent["reasoning_effort"] = effort
     elif thinking is not None and thinking.type != "disabled":
-        fields.drop("thinking")
+        request_fields.drop("thinking")
     elif config.effort:
-        fields.drop("output_config.effort")
+        request_fields.drop("output_config.effort")
     return sent
 
 
-def _effort(thinking: _Thinking, effort: str | None, quirks: quirks.Quirks) -> str | None:
+def _effort(thinking: _Thinking, effort: str | None, target_quirks: quirks.Quirks) -> str | None:
     if thinking.type == "disabled":
         # Other providers share no value that switches thinking off, so leave it to the model.
-        return quirks.least if quirks.least != "low" else None
+        return target_quirks.least if target_quirks.least != "low" else None
     if effort is not None:
         return _EFFORTS.get(effort, effort)
     if thinking.type != "enabled":
@@ -210,23 +210,23 @@ def _effort(thinking: _Thinking, effort: str | None, quirks: quirks.Quirks) -> s
         return "high"
     if thinking.budget_tokens >= 5000:
         return "medium"
-    if thinking.budget_tokens >= 2000 or quirks.least == "none":
+    if thinking.budget_tokens >= 2000 or target_quirks.least == "none":
         return "low"
-    return quirks.least
+    return target_quirks.least
 
 
 def _limit(
-    fields: fields.Fields, quirks: quirks.Quirks, provider: targets.Provider
+    request_fields: fields.Fields, target_quirks: quirks.Quirks, provider: targets.Provider
 ) -> dict[str, Any]:
     """The limit of output tokens, under the name that the target accepts. The profile's `set` caps it."""
     caps = [provider.set[field] for field in _LIMITS if field in provider.set]
-    max_tokens = fields.take("max_tokens", int)
+    max_tokens = request_fields.take("max_tokens", int)
     limits = [limit for limit in (max_tokens, *caps) if limit is not None]
-    completion = quirks.reasons or "max_completion_tokens" in provider.set
+    completion = target_quirks.reasons or "max_completion_tokens" in provider.set
     return {_LIMITS[completion]: min(limits)} if limits else {}
 
 
-def _user(fields: fields.Fields) -> dict[str, Any]:
+def _user(request_fields: fields.Fields) -> dict[str, Any]:
     # OpenAI accepts 64 characters. Claude Code's user_id is longer, and tells more than necessary.
-    user = fields.take("metadata", _Metadata, _Metadata()).user_id
+    user = request_fields.take("metadata", _Metadata, _Metadata()).user_id
     return {"user": hashlib.sha256(user.encode()).hexdigest()} if user else {}

@@ -45,7 +45,7 @@ class Turns:
     def __init__(
         self,
         names: tool_names.Names,
-        quirks: quirks.Quirks,
+        target_quirks: quirks.Quirks,
         provider: targets.Provider,
         drop: Callable[[str], None],
     ) -> None:
@@ -54,7 +54,7 @@ class Turns:
         """The client's ids of all calls."""
         self._names = names
         self._parts = parts.Parts(names, drop)
-        self._quirks = quirks
+        self._quirks = target_quirks
         self._provider = provider
         self._tag = thinking.tag(provider.name)
         self._drop = drop

@@ -38,19 +38,21 @@ class Part(NamedTuple):
     tokens: int
 
 
-def render(body: bytes, dialect: dialect.Dialect, routing: str = "", *, full: bool = False) -> str:
+def render(
+    body: bytes, request_dialect: dialect.Dialect, routing: str = "", *, full: bool = False
+) -> str:
     """The page. `routing` is its first line, and says which target answered.
 
     Raises:
         ValueError: the body isn't a request.
     """
     fields = rawjson.decode_mended(body, dict[str, msgspec.Raw])
-    names = dialect.request_fields
+    names = request_dialect.request_fields
     if names.conversation not in fields:
         raise ValueError(f"{names.conversation}: expected an array, got nothing")
     system = _parts(fields.get(names.system) if names.system else None, _block)
-    tools = _parts(fields.get(names.tools), lambda value: _tool(value, dialect))
-    turns = _parts(fields.get(names.conversation), lambda value: _message(value, dialect))
+    tools = _parts(fields.get(names.tools), lambda value: _tool(value, request_dialect))
+    turns = _parts(fields.get(names.conversation), lambda value: _message(value, request_dialect))
     page = [
         routing or _value(fields, "model", str) or "?",
         *layout.wrap(_options(fields, names)),
@@ -151,12 +153,14 @@ def _block(value: Any) -> tuple[dict[str, Any], list[fold.Block]]:
     return value if isinstance(value, dict) else {}, content
 
 
-def _tool(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list[fold.Block]]:
-    return dialect.tool(value) if isinstance(value, dict) else {}, []
+def _tool(value: Any, request_dialect: dialect.Dialect) -> tuple[dict[str, Any], list[fold.Block]]:
+    return request_dialect.tool(value) if isinstance(value, dict) else {}, []
 
 
-def _message(value: Any, dialect: dialect.Dialect) -> tuple[dict[str, Any], list[fold.Block]]:
-    return (value, dialect.blocks(value)) if isinstance(value, dict) else _block(value)
+def _message(
+    value: Any, request_dialect: dialect.Dialect
+) -> tuple[dict[str, Any], list[fold.Block]]:
+    return (value, request_dialect.blocks(value)) if isinstance(value, dict) else _block(value)
 
 
 def _options(fields: Mapping[str, msgspec.Raw], names: dialect.RequestFields) -> str:
