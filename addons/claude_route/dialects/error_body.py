@@ -12,7 +12,7 @@ import msgspec
 
 from claude_route.wire import rawjson
 
-MAX_BODY = 64 * 1024
+MAX_READ = 64 * 1024
 """How many bytes of an error body we read; the longest seen are web pages of a few KB."""
 
 MAX_TEXT = 500
@@ -82,7 +82,7 @@ def loads(body: bytes) -> Any:
 
 def _decoded(body: bytes) -> str:
     # A lone half of a surrogate pair can be neither shown nor sent.
-    return rawjson.mend(body[:MAX_BODY]).decode("utf-8", "replace")
+    return rawjson.mend(body[:MAX_READ]).decode("utf-8", "replace")
 
 
 def of(value: Any) -> Fault:
@@ -106,7 +106,7 @@ def of(value: Any) -> Fault:
 
 def is_error(body: bytes) -> bool:
     """Whether an answer, or the data of the first event, is an error in any dialect."""
-    if b'"error"' not in body[:MAX_BODY]:
+    if b'"error"' not in body[:MAX_READ]:
         return False
     try:
         typed = rawjson.decode_mended(body, _Typed)

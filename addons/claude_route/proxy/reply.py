@@ -21,12 +21,9 @@ MAX_ERROR_BODY = 64 * 1024
 MAX_PROLOGUE = 64 * 1024
 """The limit in bytes for the comments and pings before the first event, which we hold back."""
 
-MAX_BODY = 64 * 1024 * 1024
+MAX_ANSWER = 64 * 1024 * 1024
 """The limit in bytes for an answer that isn't streamed, and for what one read of a compressed
 stream may expand to. Twice the limit for requests."""
-
-PIECE = 1024
-"""Bytes to decompress at a time, so that we notice a decompression bomb early."""
 
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that describe the body before it was decoded.
 NOT_PASSED = (
@@ -78,7 +75,7 @@ class Body:
 
     Raises:
         ValueError: an unknown encoding; from feed() and end(), invalid data, or data that expands
-        beyond MAX_BODY.
+        beyond MAX_ANSWER.
     """
 
     def __init__(self, response: http.Response) -> None:
@@ -89,13 +86,13 @@ class Body:
         if self._decompressor is None:
             return data
         decoded = bytearray()
-        for start in range(0, len(data), PIECE):
+        for start in range(0, len(data), content_encoding.PIECE):
             try:
-                decoded += self._decompressor.feed(data[start : start + PIECE])
+                decoded += self._decompressor.feed(data[start : start + content_encoding.PIECE])
             except OverflowError as e:
                 raise ValueError(str(e)) from e
-            if len(decoded) > MAX_BODY:
-                raise ValueError(f"body: expected at most {MAX_BODY} bytes, got more")
+            if len(decoded) > MAX_ANSWER:
+                raise ValueError(f"body: expected at most {MAX_ANSWER} bytes, got more")
         return bytes(decoded)
 
     def end(self) -> None:
@@ -139,8 +136,8 @@ class Refusal:
         decoded = bytearray()
         try:
             body = Body(self.response)
-            for start in range(0, len(self._body), PIECE):
-                decoded += body.feed(bytes(self._body[start : start + PIECE]))
+            for start in range(0, len(self._body), content_encoding.PIECE):
+                decoded += body.feed(bytes(self._body[start : start + content_encoding.PIECE]))
                 if len(decoded) > MAX_ERROR_BODY:
                     break
         except ValueError:
@@ -174,8 +171,8 @@ class Whole:
             self._decoded += self._body.feed(data)
         except ValueError as e:
             self._fail(str(e))
-        if len(self._decoded) > MAX_BODY:
-            self._fail(f"body: expected at most {MAX_BODY} bytes, got more")
+        if len(self._decoded) > MAX_ANSWER:
+            self._fail(f"body: expected at most {MAX_ANSWER} bytes, got more")
         return b""
 
     def end(self) -> bytes:

@@ -9,9 +9,11 @@ from typing import Protocol
 import brotli  # type: ignore[import-untyped]
 import zstandard
 
-# Bounds how far whole() can exceed its limit: 1 KiB can expand to 1 MiB in gzip, to 32 MiB in zstd.
-# In brotli it can expand to 1 GiB, so that decoder has a limit of its own.
-_PIECE = 1024
+PIECE = 1024
+"""Bytes to decode at a time where the output has a limit. It may exceed the limit by what one piece
+expands to: at most 1 MiB in gzip, 32 MiB in zstd."""
+
+# In brotli 1 KiB can expand to 1 GiB, so that decoder has a limit of its own.
 _BROTLI_BURST = 64 * 1024 * 1024
 
 
@@ -59,8 +61,8 @@ def whole(data: bytes, content_encoding: str | None, limit: int) -> bytes:
     """
     decompressor = Decompressor(content_encoding)
     decoded = bytearray()
-    for start in range(0, len(data), _PIECE):
-        decoded += decompressor.feed(data[start : start + _PIECE])
+    for start in range(0, len(data), PIECE):
+        decoded += decompressor.feed(data[start : start + PIECE])
         if len(decoded) > limit:
             raise OverflowError(f"body: expected at most {limit} bytes, got more")
     decompressor.finish()

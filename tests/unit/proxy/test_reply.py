@@ -276,7 +276,7 @@ def test_data_that_is_not_in_its_encoding(begun: bytes) -> None:
 def test_data_that_bursts(
     monkeypatch: pytest.MonkeyPatch, encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setattr(reply, "MAX_BODY", 10_000)
+    monkeypatch.setattr(reply, "MAX_ANSWER", 10_000)
     relayed = Relayed(head(content_encoding=encoding), [compress(b": 0\n\n" * 100_000)], None)
     assert relayed.failure == ("reset", "body: expected at most 10000 bytes, got more")
 
@@ -491,7 +491,7 @@ def test_an_invalid_whole_answer() -> None:
 
 
 def test_a_whole_answer_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "MAX_BODY", 20)
+    monkeypatch.setattr(reply, "MAX_ANSWER", 20)
     relayed = whole(MESSAGE, end=None)
     assert relayed.failure == ("reset", "body: expected at most 20 bytes, got more")
 
