@@ -45,15 +45,15 @@ def _lines(
     ]
     steps = plan.rehearse(
         usable,
-        pool=pool if _rotates(profile, pool) else None,
+        pool=pool if profile.pool.rotates else None,
         is_down=lambda target: breakers.is_open(str(target)),
         max_attempts=profile.max_attempts,
     )
     tried = {step.target for step in steps}
     yield f"{model} goes to these targets, with at most {profile.max_attempts} attempts in all:"
     for place, target in enumerate(usable, 1):
-        is_pooled = target.provider.auth == "pool" and _rotates(profile, pool)
-        yield f"{place}. {_target(target, profile, pool)}"
+        is_pooled = target.provider.credential(rotates=profile.pool.rotates) == "pool"
+        yield f"{place}. {_target(target, profile)}"
         if breakers.is_open(str(target)):
             then = "tried anyway, because there is no other"
             then = then if target in tried else "skipped"
@@ -80,26 +80,22 @@ def _passed_over(candidate: profiles.Candidate) -> str:
     return f"{name} is {target}{', which is ' if why == profiles.LISTED_ABOVE else ': '}{why}"
 
 
-def _target(target: targets.Target, profile: profiles.Profile, pool: rotation.Pool) -> str:
+def _target(target: targets.Target, profile: profiles.Profile) -> str:
     provider = target.provider
-    match provider.auth:
-        case "pool" if not len(pool):
-            credential = "the client's own credential, because the pool is empty"
-        case "pool" if not _rotates(profile, pool):
-            credential = "the client's own credential, unless the request asks to rotate"
+    match provider.credential(rotates=profile.pool.rotates):
         case "pool":
             credential = "the tokens of the pool in turn"
-        case "client":
+        case "client" if provider.auth == "client":
             credential = "the client's own credential"
+        case "client" if profile.pool.tokens:
+            credential = "the client's own credential, unless the request asks to rotate"
+        case "client":
+            credential = "the client's own credential, because the pool is empty"
+        case "provider":
+            credential = "the provider's key"
         case "none":
             credential = "no credential"
-        case _:
-            credential = "the provider's key"
     return f"{target} at {provider.base_url}, with {credential}"
-
-
-def _rotates(profile: profiles.Profile, pool: rotation.Pool) -> bool:
-    return len(pool) > 0 and profile.pool.mode == "rotate"
 
 
 def _token(row: rotation.Row, model: str) -> str:

@@ -13,6 +13,19 @@ from typing import Literal
 from typing import NamedTuple
 
 type Auth = Literal["pool", "bearer", "x-api-key", "client", "none"]
+"""As in a profile."""
+
+type Credential = Literal["pool", "client", "provider", "none"]
+"""Whose credential goes to a provider: a token of the pool, the client's own, or the provider's key."""
+
+type TokenKind = Literal["oauth", "api"]
+"""The kinds of Claude tokens. Anthropic expects them in different headers."""
+
+type TokenMode = Literal["rotate", "passthrough"]
+"""Whether a request gets a token of the pool, or keeps the client's own credential."""
+
+type Strategy = Literal["session", "round-robin", "least-used"]
+"""How the pool chooses a token."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,16 @@ class Provider:
     def is_anthropic(self) -> bool:
         """Whether this is Anthropic itself, wherever base_url points."""
         return self.name == "anthropic"
+
+    def credential(self, *, rotates: bool) -> Credential:
+        """The credential that a request takes along. `rotates`: it may get a token of the pool."""
+        match self.auth:
+            case "pool":
+                return "pool" if rotates else "client"
+            case "client" | "none":
+                return self.auth
+            case "bearer" | "x-api-key":
+                return "provider"
 
     @property
     def unset(self) -> str:

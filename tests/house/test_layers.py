@@ -45,7 +45,6 @@ ALLOWED = {
 }
 
 TESTED_ELSEWHERE = {
-    "claude_route.targets": "two types without behaviour, made in every test of profiles",
     "claude_route.dialects.dialect": "it says what each dialect must have, and does nothing",
     "claude_route.__main__": "the command, in tests/wire/test_cli.py",
     "claude_route._script.route": "the command of a wheel, in tests/wire/test_wheel.py",

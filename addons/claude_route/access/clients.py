@@ -11,13 +11,13 @@ from dataclasses import field
 from typing import Literal
 from typing import NamedTuple
 
+from claude_route import targets
+
 KEY_HEADER = "x-litellm-api-key"
 MODE_HEADER = "x-claude-token-mode"
 
 KEY_AND_HEADER = re.compile(r"(.*?),\s*([\w-]+)\s*:(.*)", re.DOTALL)
 """What Claude Code sends for `x-litellm-api-key: TOKEN, name: value`. A token may contain a comma."""
-
-type TokenMode = Literal["rotate", "passthrough"]
 
 type KeyKind = Literal["header", "proxy password", "basic"]
 """Where a client presents its key: in `x-litellm-api-key`, as the password in `HTTPS_PROXY`, or in
@@ -45,7 +45,7 @@ class Presented(NamedTuple):
     """The contents of our own headers in a request."""
 
     key: str | None
-    mode: TokenMode | None
+    mode: targets.TokenMode | None
     """The token mode that the client asks for; None: the profile's mode."""
 
 
@@ -66,7 +66,7 @@ def presented(key: str | None, mode: str | None) -> Presented:
     return Presented(key or None, parse_mode(mode))
 
 
-def parse_mode(mode: str | None) -> TokenMode | None:
+def parse_mode(mode: str | None) -> targets.TokenMode | None:
     match (mode or "").strip().lower():
         case "":
             return None

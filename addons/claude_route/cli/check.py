@@ -50,15 +50,15 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
 def _credential(provider: targets.Provider, profile: profiles.Profile) -> str:
     if provider.missing:
         return f"not used: {provider.unset}"
-    match provider.auth:
-        case "pool" if profile.pool.tokens and profile.pool.mode == "rotate":
+    match provider.credential(rotates=profile.pool.rotates):
+        case "pool":
             return "the pool's tokens"
-        case "pool" | "client":
+        case "client":
             return "the client's own credential"
+        case "provider":
+            return "its key"
         case "none":
             return "no credential"
-        case _:
-            return "its key"
 
 
 def _target(target: targets.Target) -> str:

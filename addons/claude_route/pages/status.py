@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from claude_route import targets
 from claude_route.pages import content
 from claude_route.profile import patterns
 from claude_route.profile import profiles
@@ -46,8 +47,8 @@ class Status:
     profile: str
     in_flight: int
     """Requests that are being answered."""
-    mode: Literal["rotate", "passthrough"]
-    strategy: rotation.Strategy
+    mode: targets.TokenMode
+    strategy: targets.Strategy
     tokens: tuple[rotation.Row, ...]
     targets: tuple[Target, ...]
     models: tuple[stats.Model, ...]
@@ -128,11 +129,11 @@ def _targets(
     configured = {str(target): target for target in map(profile.target, profile.models) if target}
     names = set(tried) | {name for name in configured if not _is_covered(name, tried)}
     missing = {name: provider.missing for name, provider in profile.providers.items()}
-    targets = []
+    result = []
     for name in sorted(names):
         row = tried.get(name) or stats.Target(name)
         lacks = missing.get(name.partition("/")[0], ())
-        targets.append(
+        result.append(
             Target(
                 name=name,
                 state=_state(row, lacks, is_skipped=breakers.is_open(name)),
@@ -144,7 +145,7 @@ def _targets(
                 wait=breakers.left(name),
             )
         )
-    return targets
+    return result
 
 
 def _is_covered(configured: str, tried: dict[str, stats.Target]) -> bool:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from dataclasses import field
 from io import StringIO
 from pathlib import Path
-from typing import Literal
 from typing import NamedTuple
 
 import dotenv
@@ -44,10 +43,15 @@ class Pool:
     """The Claude tokens, and how to rotate them."""
 
     tokens: tuple[str, ...] = field(repr=False)
-    mode: Literal["rotate", "passthrough"]
-    strategy: Literal["session", "round-robin", "least-used"]
+    mode: targets.TokenMode
+    strategy: targets.Strategy
     cooldown: float
     """Seconds that a token rests if the provider gives no time."""
+
+    @property
+    def rotates(self) -> bool:
+        """Whether a request gets one of the tokens, unless it asks for its own credential."""
+        return bool(self.tokens) and self.mode == "rotate"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
 
 from mitmproxy import http
 from mitmproxy.net.http import url
@@ -121,7 +120,7 @@ class Attempt:
             changes[b"anthropic-beta"] = beta.encode() or None
         return changes
 
-    def _key_kind(self) -> Literal["oauth", "api"] | None:
+    def _key_kind(self) -> targets.TokenKind | None:
         """The kind of our credential; None if the credential is the client's, or not for
         Anthropic."""
         provider = self.provider

@@ -13,10 +13,9 @@ from dataclasses import field
 from typing import Literal
 from typing import NamedTuple
 
+from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.routing import quota
-
-type Strategy = Literal["session", "round-robin", "least-used"]
 
 MAX_SESSIONS = 10_000
 """How many sessions keep their token. A team opens some hundreds a day; a forgotten session loses
@@ -32,7 +31,7 @@ def ending(secret: str) -> str:
     return f"…{secret[-4:]}" if len(secret) >= 12 else ""
 
 
-def kind(secret: str) -> Literal["oauth", "api"]:
+def kind(secret: str) -> targets.TokenKind:
     """The kind of a secret. Anthropic expects the two kinds in different headers."""
     return "oauth" if secret.startswith("sk-ant-oat") else "api"
 
@@ -46,7 +45,7 @@ class Token:
     secret: str = field(repr=False)
 
     @property
-    def kind(self) -> Literal["oauth", "api"]:
+    def kind(self) -> targets.TokenKind:
         return kind(self.secret)
 
     @property
@@ -64,7 +63,7 @@ class Row(NamedTuple):
 
     place: int
     label: str
-    kind: Literal["oauth", "api"]
+    kind: targets.TokenKind
     state: Literal["available", "resting", "disabled"]
     left: float
     """Seconds that it will still rest; 0 if it isn't resting."""
@@ -133,7 +132,7 @@ class Pool:
         self,
         tokens: Iterable[str] = (),
         *,
-        strategy: Strategy = "session",
+        strategy: targets.Strategy = "session",
         cooldown: float = 60.0,
         clock: Callable[[], float],
     ) -> None:
@@ -143,7 +142,7 @@ class Pool:
         for place, secret in enumerate(tokens, 1):
             secrets.setdefault(secret, place)
         self.tokens = tuple(Token(place, secret) for secret, place in secrets.items())
-        self.strategy: Strategy = strategy
+        self.strategy: targets.Strategy = strategy
         self.cooldown = cooldown
         self._clock = clock
         self._memory = {token: _Memory() for token in self.tokens}
@@ -253,7 +252,9 @@ class Pool:
         self._memory[token].disabled = None
         return token
 
-    def reloaded(self, tokens: Iterable[str], *, strategy: Strategy, cooldown: float) -> Pool:
+    def reloaded(
+        self, tokens: Iterable[str], *, strategy: targets.Strategy, cooldown: float
+    ) -> Pool:
         """The pool for a changed profile. Tokens that are in both keep their state, except that
         disabled ones get another chance.
 

@@ -11,6 +11,7 @@ from hypothesis.stateful import initialize
 from hypothesis.stateful import invariant
 from hypothesis.stateful import rule
 
+from claude_route import targets
 from claude_route.dialects.error_body import Fault
 from claude_route.routing import quota
 from claude_route.routing import rotation
@@ -32,7 +33,7 @@ def pool(clock: Clock) -> rotation.Pool:
     return rotation.Pool(SECRETS, clock=clock)
 
 
-def make(clock: Clock, strategy: rotation.Strategy) -> rotation.Pool:
+def make(clock: Clock, strategy: targets.Strategy) -> rotation.Pool:
     return rotation.Pool(SECRETS, strategy=strategy, clock=clock)
 
 
@@ -72,9 +73,7 @@ class TestToken:
 
 class TestPick:
     @pytest.mark.parametrize("strategy", ["session", "round-robin", "least-used"])
-    def test_six_requests_without_a_session(
-        self, clock: Clock, strategy: rotation.Strategy
-    ) -> None:
+    def test_six_requests_without_a_session(self, clock: Clock, strategy: targets.Strategy) -> None:
         assert places(make(clock, strategy), 6) == [1, 2, 3, 1, 2, 3]
 
     def test_round_robin_and_least_used_do_not_know_sessions(self, clock: Clock) -> None:
@@ -408,7 +407,7 @@ class Rotating(RuleBasedStateMachine):
     """Invariants: no resting, tried or disabled token is picked, and no rest gets shorter."""
 
     @initialize(strategy=st.sampled_from(["session", "round-robin", "least-used"]))
-    def begin(self, strategy: rotation.Strategy) -> None:
+    def begin(self, strategy: targets.Strategy) -> None:
         self.clock = Clock(NOW)
         self.pool = make(self.clock, strategy)
         self.until = [0.0] * 3
@@ -470,7 +469,7 @@ TestRotating = Rotating.TestCase
 
 @settings(max_examples=50)
 @given(st.integers(1, 8), st.integers(0, 60), st.sampled_from(["session", "round-robin"]))
-def test_fair(tokens: int, requests: int, strategy: rotation.Strategy) -> None:
+def test_fair(tokens: int, requests: int, strategy: targets.Strategy) -> None:
     pool = rotation.Pool([str(n) for n in range(tokens)], strategy=strategy, clock=Clock(NOW))
     counts = Counter(dict.fromkeys(range(1, tokens + 1), 0))
     counts.update(places(pool, requests))

@@ -3,8 +3,6 @@ Anthropic understands."""
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
 from claude_route import targets
@@ -67,7 +65,7 @@ def headers(
     )
 
 
-def beta(value: str | None, kind: Literal["oauth", "api"]) -> str:
+def beta(value: str | None, kind: targets.TokenKind) -> str:
     """An anthropic-beta header for a pooled token: OAuth tokens need one that API keys refuse."""
     betas = dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip())
     if kind == "oauth":

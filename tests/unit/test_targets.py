@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from claude_route import targets
+from tests.unit import examples
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "rotating", "otherwise"),
+    [
+        ("anthropic", {"auth": "pool"}, "pool", "client"),
+        ("anthropic", {"auth": "client"}, "client", "client"),
+        ("zai", {"auth": "bearer", "api_key": "key"}, "provider", "provider"),
+        ("zai", {"auth": "x-api-key", "api_key": "key"}, "provider", "provider"),
+        ("zai", {"auth": "none"}, "none", "none"),
+    ],
+)
+def test_the_credential_that_goes_to_a_provider(
+    name: str,
+    settings: dict[str, Any],
+    rotating: targets.Credential,
+    otherwise: targets.Credential,
+) -> None:
+    provider = examples.target(name, **settings).provider
+    assert provider.credential(rotates=True) == rotating
+    assert provider.credential(rotates=False) == otherwise
+
+
+def test_what_is_not_set() -> None:
+    zai = examples.target("zai", auth="bearer", api_key="${A}", headers={"b": "${B}"})
+    assert zai.provider.unset == "A and B are not set"
+    assert str(zai) == "zai/m"
