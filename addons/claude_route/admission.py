@@ -238,9 +238,15 @@ def _routed_refusal(candidate: Candidate, entry: listeners.Listeners) -> http.Re
     if listeners.is_from_browser(candidate.request):
         return responses.error(403, "This proxy refuses requests from web pages")
     # We hold the whole body in memory. Requests that pass through are streamed instead.
-    if exchange.declared_size(candidate.request) > responses.MAX_BODY:
+    if declared_size(candidate.request) > responses.MAX_BODY:
         return responses.too_large()
     return None
+
+
+def declared_size(request: http.Request) -> int:
+    """The length in the content-length header; 0 if there is none."""
+    length = request.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 def _client_refusal(

@@ -299,3 +299,12 @@ def test_what_was_not_admitted_goes_nowhere() -> None:
     answer = route.exchange(flow)
     assert isinstance(answer, http.Response)
     assert answer.status_code == 500
+
+
+@pytest.mark.parametrize(
+    ("length", "size"), [("12", 12), ("", 0), ("-1", 0), ("twelve", 0), ("²", 0)]
+)
+def test_declared_size(length: str, size: int) -> None:
+    request = http.Request.make("POST", "http://a/", b"")
+    request.headers["content-length"] = length
+    assert admission.declared_size(request) == size

@@ -64,7 +64,7 @@ class Attempt:
         self.rewritten = self.call.body is not request.body
         """Whether the upstream body differs from the client's."""
         self.secrets: dict[bytes, bytes] = {}
-        self.shown = self._address(client_request, client_secrets)
+        self.shown = self._upstream_request(client_request, client_secrets)
 
     @property
     def credential(self) -> verdict.Credential:
@@ -72,7 +72,10 @@ class Attempt:
             return "pool"
         return "client" if self.provider.auth in ("pool", "client") else "provider"
 
-    def _address(self, client: http.Request, client_secrets: credentials.Secrets) -> http.Request:
+    def _upstream_request(
+        self, client: http.Request, client_secrets: credentials.Secrets
+    ) -> http.Request:
+        """The request with placeholders for the credentials. Adds the real ones to `secrets`."""
         provider = self.provider
         body = self.call.body if self.rewritten else client.raw_content or b""
         authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
@@ -88,10 +91,7 @@ class Attempt:
         self.secrets |= credentials.hide(headers, provider.name)
         path = provider.path + self.dialect.endpoint(client.path)
         target = path.encode("utf-8", "surrogateescape")
-        if NOT_IN_PATHS.search(target):
-            raise ValueError("the path must not contain spaces or control characters")
-        if NOT_IN_HEADERS.search(b"".join(value for _, value in headers.fields)):
-            raise ValueError("header values must not contain line breaks")
+        refuse_injection(target, headers)
         return http_message.like(
             client,
             host=provider.host,
@@ -167,6 +167,16 @@ class Attempt:
 def is_wanted(request: http.Request) -> bool:
     """Whether a request is for one of the two endpoints that we route."""
     return request.method == "POST" and http_message.path(request) in (MESSAGES, COUNT_TOKENS)
+
+
+def refuse_injection(path: bytes, headers: http.Headers) -> None:
+    """Raises:
+    ValueError: an upstream could take a part of the path or of a header for another request.
+    """
+    if NOT_IN_PATHS.search(path):
+        raise ValueError("the path must not contain spaces or control characters")
+    if NOT_IN_HEADERS.search(b"".join(value for _, value in headers.fields)):
+        raise ValueError("header values must not contain line breaks")
 
 
 def limits(provider: targets.Provider, *, stream: bool) -> contract.Limits:

@@ -68,7 +68,7 @@ class Exchange:
     def begin(self) -> contract.Attempt | http.Response:
         try:
             self.request = requests.read(client_body(self.flow.request))
-            candidates = self._targets(self.request.model)
+            candidates, rotates = self._targets(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
         except ValueError as e:
@@ -78,7 +78,7 @@ class Exchange:
         session = self.flow.request.headers.get("x-claude-code-session-id") or self.request.session
         self.plan = plan.Plan(
             candidates,
-            pool=self.state.pool if self.rotates and len(self.state.pool) else None,
+            pool=self.state.pool if rotates and len(self.state.pool) else None,
             is_down=lambda target: self.state.breaker.is_open(str(target)),
             session=session,
             max_attempts=self.state.profile.max_attempts,
@@ -90,10 +90,12 @@ class Exchange:
         self.observer.began(self.routed)
         return self._go_on(self._next())
 
-    def _targets(self, model: str) -> list[targets.Target]:
-        """Raises:
-        LookupError: the profile doesn't know the model.
-        ValueError: its provider lacks a key.
+    def _targets(self, model: str) -> tuple[list[targets.Target], bool]:
+        """The targets for a model, and whether pool tokens may be used.
+
+        Raises:
+            LookupError: the profile doesn't know the model.
+            ValueError: its provider lacks a key.
         """
         if not model.isprintable():
             # It appears in headers and in the log.
@@ -107,15 +109,15 @@ class Exchange:
                 raise LookupError(
                     f"model: {model!r} is not in this proxy's profile, which has: {names}"
                 )
-            self.rotates = False
-            return [targets.Target(anthropic, model)]
+            # The client didn't mean to use this proxy's tokens.
+            return [targets.Target(anthropic, model)], False
         if target.provider.missing:
             missing = " and ".join(target.provider.missing)
             raise ValueError(
                 f"model: {model!r} goes to {target.provider.name}, which can't be used until the "
                 f"environment variable {missing} is set"
             )
-        return [target, *profile.fallback_targets(model)]
+        return [target, *profile.fallback_targets(model)], self.rotates
 
     def _next(self, *, upstream_failed: bool = False) -> attempt.Attempt | http.Response | None:
         """The next attempt, or an answer that needs none; None if no attempt is left."""
@@ -286,12 +288,6 @@ def _client_error(error: errors.Error, status: int, body: bytes) -> tuple[int, b
     if error.refuses_key and status >= 400:
         return 401, body
     return (error.status if status >= 400 else status), envelope.body(error.kind, error.message)
-
-
-def declared_size(request: http.Request) -> int:
-    """The length in the content-length header; 0 if there is none."""
-    length = request.headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() else 0
 
 
 def client_body(request: http.Request) -> bytes:

@@ -496,12 +496,3 @@ def test_session(headers: dict[str, str], fields: dict[str, Any], session: str) 
     setting.exchange.begin()
     assert setting.observer.request.session == session
     assert setting.observer.request.flow is setting.flow
-
-
-@pytest.mark.parametrize(
-    ("length", "size"), [("12", 12), ("", 0), ("-1", 0), ("twelve", 0), ("²", 0)]
-)
-def test_declared_size(length: str, size: int) -> None:
-    request = http.Request.make("POST", "http://a/", b"")
-    request.headers["content-length"] = length
-    assert exchange.declared_size(request) == size
