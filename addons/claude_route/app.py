@@ -15,10 +15,10 @@ from claude_route import settings
 from claude_route.access import listeners
 from claude_route.pages import mitmweb
 from claude_route.patches import addon
+from claude_route.proxy import counting
 from claude_route.proxy import layer
 from claude_route.proxy import observers
 from claude_route.watch import capture
-from claude_route.watch import counting
 from claude_route.watch import failed_attempts
 from claude_route.watch import log
 from claude_route.watch import memory

@@ -16,7 +16,6 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import http
 
-from claude_route.watch import labels
 from claude_route.watch import rows
 
 logger = logging.getLogger(__name__)
@@ -129,7 +128,7 @@ class Capture:
             return
         keeps, pace = is_kept(), self.pace if has_view() else None
         is_watched = keeps or pace is not None
-        if is_watched and labels.read(flow.metadata).target:
+        if is_watched and self.rows.is_answering(flow):
             flow.response.stream = Tap(flow, self.rows, keeps=keeps, pace=pace)
 
     def response(self, flow: http.HTTPFlow) -> None:

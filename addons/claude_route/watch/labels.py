@@ -1,6 +1,7 @@
 """Labels in a flow's metadata: people see them in mitmweb, search for them, and save them with flows.
 
-They are only for people. No code counts or decides by them.
+They are for people: views and comments show them. Nothing is routed, counted or kept by them, as
+anyone may edit the metadata of a saved flow.
 """
 
 from __future__ import annotations

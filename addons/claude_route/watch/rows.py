@@ -90,9 +90,14 @@ class Rows(contract.Observer):
         if attempt:
             request.flow.metadata |= labels.of_attempt(request, attempt).to_metadata()
 
-    # Called by `capture` while an answer streams
+    # Called by `capture`
+
+    def is_answering(self, flow: http.HTTPFlow) -> bool:
+        """Whether an upstream's good answer is on its way to the client."""
+        return flow in self._answers
 
     def grown(self, flow: http.HTTPFlow) -> None:
+        """More of the answer has arrived."""
         if (progress := self._answers.get(flow)) and progress.usage is not None:
             write(
                 flow,

@@ -7,11 +7,11 @@ from mitmproxy.test import tflow
 
 from claude_route.dialects import usage
 from claude_route.profile import profiles
+from claude_route.proxy import counting
 from claude_route.proxy import state
 from claude_route.routing import breaker
 from claude_route.routing import rotation
 from claude_route.routing import stats
-from claude_route.watch import counting
 from tests.clocks import Clock
 from tests.unit.flows import Progress
 from tests.unit.flows import attempt
