@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 FAILURES = 3
+"""In a row, until a target is skipped. One or two may be chance."""
+
 SKIP = 30.0
 """Seconds."""
 

@@ -60,12 +60,13 @@ class Plan:
             target = self.targets[self.place]
             step = None
             if self._has_fallback() and (self.is_down(target) or (self.tried and self.left == 1)):
-                pass
+                pass  # a fallback gets this attempt
             elif self.pool and target.provider.auth == "pool":
                 step = self._pooled(self.pool, target)
             else:
                 step = Step(target)
             if step is None or step.token is None:
+                # Only a target with tokens left is worth more than one attempt.
                 self._move_on()
             if step:
                 self.left -= 1

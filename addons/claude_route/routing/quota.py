@@ -107,6 +107,8 @@ def effects(
     429 without a limit    nothing if it has x-should-retry: true, because that isn't a quota
     all others             nothing: the fault is the request's or the provider's
     """
+    # From the lasting to the passing: a revoked token may be refused with any of these statuses, and an
+    # account without credit with a 429, which names no time.
     if refusal := _refusal(status, fault):
         return [Disable(f"{status}, {refusal}")]
     if status == 401:
@@ -184,12 +186,14 @@ def _limited(
     rejected: dict[str | None, dict[str, float | None]] = {}
     for name, value in headers.items():
         if (window := WINDOW_STATUS.fullmatch(name)) and value == "rejected":
+            # Windows with a suffix, such as 7d_oi, are for some models only. We know which one was asked.
             scope = _family(model) if window[2] else None
             reset = _future(_moment(headers.get(f"{UNIFIED}{window[1]}-reset", "")), now)
             rejected.setdefault(scope, {})[window[1]] = reset
     if not rejected:
         if _entitlement(fault):
             return []
+        # An answer that names a limit rests the token, whatever it says about retrying.
         named = any(n.startswith("anthropic-ratelimit-") or n == "retry-after" for n in headers)
         if not named and headers.get("x-should-retry") == "true":
             return []

@@ -91,24 +91,31 @@ ANY: tuple[Credential, ...] = ("pool", "provider", "client")
 # The first match applies. A 401 or 403 for a credential of ours must not reach the client, which
 # would refresh or discard its own; a provider's 404 would make it switch models.
 RULES = (
+    # There was no answer.
     Rule({failures.Kind.CONNECT}, ANY, "next", "outage", client_status=502),
     Rule({failures.Kind.RESET}, ANY, "next", "outage", client_status=502),
     Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", client_status=504),
     Rule({failures.Kind.LOCAL}, ANY, "next", "target", client_status=500, retry=False),
     Rule(range(200, 300), ANY, "good", None),
+    # The credential is not accepted, or its account has nothing left: see `_seen` for "refused". The
+    # pool has other tokens; a provider has one key; the client's own credential is its own matter.
     Rule({401, 403, "refused"}, {"pool"}, "next", "credential", client_status=500, retry=False),
     Rule({401, 403, "refused"}, {"provider"}, "next", "target", client_status=500, retry=False),
     Rule({402, 429}, {"pool"}, "next", "credential"),
     Rule({402}, {"provider"}, "next", "target"),
     Rule({401, 402, 403}, {"client"}, "back", "credential"),
     Rule({429}, {"provider", "client"}, "next", "target"),
+    # The request is at fault, so the answer would be the same elsewhere. 408, 413 and "uncounted"
+    # stand before the other 4xx because they are exceptions to them.
     Rule({408}, ANY, "next", "target", client_status=504),
     Rule({"uncounted"}, ANY, "back", "request", client_status=404),
     Rule({413}, ANY, "back", "request"),
     Rule(range(400, 500), ANY, "back", "request", client_status=400),
     Rule(range(500, 600), ANY, "next", "outage"),
+    # We follow no redirect: it could lead the credential to another host.
     Rule(range(300, 400), {"provider"}, "next", "target", client_status=502, retry=False),
     Rule(range(300, 400), {"pool", "client"}, "back", "request", client_status=502, retry=False),
+    # Statuses that no answer should have. With this rule, one always matches.
     Rule(range(1000), ANY, "next", "target", client_status=502),
 )
 
@@ -128,6 +135,7 @@ def judge(outcome: Outcome) -> Verdict:
     rule = _rule(outcome)
     decision, cause = rule.decision, rule.cause
     if outcome.kind is failures.Kind.EVENT:
+        # The upstream had accepted the request, so an error of any type may be the target's.
         decision = "next"
     if cause == "outage" and outcome.count_tokens and outcome.kind.is_answer:
         # A provider that can't count tokens may still answer messages.
@@ -202,6 +210,7 @@ def _sooner(last: Outcome, now: float, wait: float | None) -> bool:
     resets."""
     if last.credential != "pool" or last.status != 429 or wait is None:
         return False
+    # A second more, because headers give whole seconds.
     limits = quota.effects(429, last.headers, last.fault, now=now, cooldown=0)
     return any(isinstance(e, quota.Rest) and wait + 1 < e.until - now for e in limits)
 

@@ -16,14 +16,27 @@ REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 NULL = msgspec.Raw(b"null")
 
+# These read bodies of megabytes that anyone may have made up. Possessive quantifiers (`++`, `*+`) give
+# nothing back, so a match takes linear time; with `+` and `*`, an unclosed string takes exponential time.
+
+# A string. DOTALL, because an invalid one may contain a backslash before a line break.
 _STRING = rb'"(?:[^"\\]++|\\.)*+"'
+# A field's key, up to its value.
 _KEY = re.compile(rb"\s*+(%b)\s*+:\s*+" % _STRING, re.DOTALL)
+# A number, true, false or null, or whatever stands in its place up to the next mark.
 _SCALAR = re.compile(rb"[^\s,:\[\]{}\"]++")
+# What a value's nesting is counted by. Strings match whole, so that brackets in them don't count, and
+# brackets in runs, because each match is a step of a loop in Python.
 _NESTING = re.compile(rb"%b|[\[{]++|[\]}]++" % _STRING, re.DOTALL)
+# What follows a field: another one, or the end of the object.
 _AFTER_VALUE = re.compile(rb"\s*+([,}])")
 
+# Half of a surrogate pair, as an escape without its backslash.
 _HALF = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
+# A run of them, with all backslashes before it: only after an odd number is the first one an escape.
+# Possessive, so that no match begins or ends within a run.
 _HALVES = re.compile(rb"(\\\\*+)(%b(?:\\%b)*+)" % (_HALF, _HALF))
+# Within a run, in this order: a pair, which stays, or a half that has no other.
 _PAIR_OR_HALF = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....")
 
 # msgspec's messages.
