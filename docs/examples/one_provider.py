@@ -1,8 +1,8 @@
-"""Sends every Messages request to one other provider, without what only Anthropic understands.
+r"""Sends every Messages request to one other provider, without what only Anthropic understands.
 
 Run as follows:
 
-    ZAI_API_KEY=… uv run mitmdump -s docs/examples/one_provider.py \\
+    ZAI_API_KEY=… uv run mitmdump -s docs/examples/one_provider.py \
         --mode reverse:https://api.z.ai@127.0.0.1:4000
 """
 

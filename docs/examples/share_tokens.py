@@ -1,8 +1,8 @@
-"""Shares Claude tokens among all clients, and does nothing else.
+r"""Shares Claude tokens among all clients, and does nothing else.
 
 Run as follows:
 
-    CLAUDE_OAUTH_TOKENS=TOKEN,TOKEN uv run mitmdump \\
+    CLAUDE_OAUTH_TOKENS=TOKEN,TOKEN uv run mitmdump \
         -s docs/examples/share_tokens.py --mode reverse:https://api.anthropic.com@127.0.0.1:4000
 
 A hook like these writes the token into the flow, where mitmweb shows it and saved files keep it. The

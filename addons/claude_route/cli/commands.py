@@ -38,6 +38,11 @@ def main(arguments: Sequence[str]) -> int:
         return 128 + signal.SIGINT
     except InterruptedError as e:
         return 128 + signal.Signals[str(e)].value
+    except BrokenPipeError:
+        # Whoever read the output, `head` for one, wants no more. Python would report the same again
+        # when it flushes standard output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ValueError, OSError) as e:
         # One line: a user's mistake needs no traceback.
         print(f"claude-route {options.command}: {e}", file=sys.stderr)
@@ -152,7 +157,11 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     command = add("check", _check, "Check a profile or a LiteLLM config, and describe it")
-    command.add_argument("profile", nargs="?", default="default", metavar="PROFILE", help=PROFILE)
+    named = command.add_mutually_exclusive_group()
+    named.add_argument("profile", nargs="?", default="default", metavar="PROFILE", help=PROFILE)
+    named.add_argument(
+        "--profile", dest="named", metavar="P", help="the same, as other commands have it"
+    )
 
     command = add(
         "explain",
@@ -205,7 +214,10 @@ def _run(options: argparse.Namespace, passed_on: Sequence[str]) -> int:
 def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
     environ = _environ()
     return _print(
-        check.lines(_profile(options.profile), has_key=bool(environ.get("PROXY_STATIC_TOKEN")))
+        check.lines(
+            _profile(options.named or options.profile),
+            has_key=bool(environ.get("PROXY_STATIC_TOKEN")),
+        )
     )
 
 

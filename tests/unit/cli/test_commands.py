@@ -154,5 +154,12 @@ def test_a_program_that_is_not_there(
 
 def test_what_is_unknown_shows_the_usage_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        commands.main(["check", "--profile", "demo"])
+        commands.main(["check", "--profil", "demo"])
     assert capsys.readouterr().err.startswith("usage: claude-route check ")
+
+
+def test_check_takes_a_profile_either_way(capsys: pytest.CaptureFixture[str]) -> None:
+    assert commands.main(["check", "--profile", "demo"]) == 0
+    named = capsys.readouterr().out
+    assert commands.main(["check", "demo"]) == 0
+    assert capsys.readouterr().out == named
