@@ -212,10 +212,11 @@ def _run(options: argparse.Namespace, passed_on: Sequence[str]) -> int:
 
 
 def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
+    name = options.profile if options.named is None else options.named
     environ = _environ()
     return _print(
         check.lines(
-            _profile(options.named or options.profile),
+            _profile(name),
             has_key=bool(environ.get("PROXY_STATIC_TOKEN")),
         )
     )

@@ -163,3 +163,13 @@ def test_check_takes_a_profile_either_way(capsys: pytest.CaptureFixture[str]) ->
     named = capsys.readouterr().out
     assert commands.main(["check", "demo"]) == 0
     assert capsys.readouterr().out == named
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", ""], ["check", "--profile", ""], ["explain", "glm", "--profile", ""]]
+)
+def test_an_unset_variable_is_no_profile(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(arguments) == 1
+    assert "profile: expected a path or one of" in capsys.readouterr().err
