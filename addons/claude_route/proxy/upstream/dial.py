@@ -1,0 +1,278 @@
+"""New connections: addresses raced against each other (RFC 8305), through a proxy or not, with TLS or
+not.
+
+asyncio's own race fails where tasks start eagerly, as mitmproxy's do, before Python 3.12.8 and 3.13.1
+(python/cpython#124309).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import aiohappyeyeballs
+
+from claude_route.proxy.upstream import http1
+from claude_route.proxy.upstream import proxies
+from claude_route.proxy.upstream import resolver
+from claude_route.proxy.upstream import tls
+
+RACE_DELAY = 0.25
+"""Seconds until the next address is tried as well (RFC 8305, section 5)."""
+
+KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds, and how often: a peer that went away in the middle of a silent stream is found within two
+minutes, and what is in between sees that a connection is still used."""
+
+MAX_CONNECT_RESPONSE = 64 * 1024
+"""Bytes of a proxy's header section."""
+
+
+class Unreachable(OSError):
+    """No connection could be made, and so nothing was sent."""
+
+
+class Destination(NamedTuple):
+    """Where requests go: connections of equal destinations can stand for each other."""
+
+    scheme: str
+    """`http` or `https`."""
+    host: str
+    port: int
+    proxy: proxies.Proxy | None = None
+    tls: tls.Settings = tls.Settings()
+    credential: str = ""
+    """Tells accounts apart, without being a secret itself: no connection carries those of two. ""
+    for a connection that has carried none yet."""
+
+    @property
+    def authority(self) -> str:
+        return f"{proxies.bracketed(self.host)}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a connection turned out to be. Times are seconds since the epoch."""
+
+    peer: tuple[object, ...]
+    """The other end's address: the proxy's, where there is one."""
+    local: tuple[object, ...]
+    started: float
+    tcp_connected: float
+    tls_connected: float | None = None
+    tls_version: str | None = None
+    cipher: str | None = None
+    alpn: str | None = None
+    server_name: str | None = None
+    certificates: tuple[bytes, ...] = ()
+    """DER, the upstream's own first; only that one before Python 3.13."""
+    is_resumed: bool = False
+
+
+class Dialer:
+    def __init__(
+        self,
+        names: resolver.Resolver,
+        *,
+        race_delay: float = RACE_DELAY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._names = names
+        self._race_delay = race_delay
+        self._clock = clock
+        self._contexts: dict[tls.Settings, tls.Context] = {}
+
+    def context(self, settings: tls.Settings) -> tls.Context:
+        """Raises ValueError for settings that can't be."""
+        if (context := self._contexts.get(settings)) is None:
+            context = self._contexts[settings] = tls.context(settings)
+        return context
+
+    async def dial(self, destination: Destination, connection: http1.Connection) -> Link:
+        """Opens `connection`. Raises Unreachable, with what a user can do about it."""
+        started = self._clock()
+        proxy = destination.proxy
+        try:
+            inner = self.context(destination.tls) if destination.scheme == "https" else None
+            outer = self.context(destination.tls) if proxy and proxy.scheme == "https" else None
+            tunnel = Tunnel(proxy, destination.authority) if proxy and inner else None
+        except ValueError as e:
+            raise Unreachable(str(e)) from e
+        host, port = (proxy.host, proxy.port) if proxy else (destination.host, destination.port)
+        sock = await self._connect(host, port)
+        connected = self._clock()
+        try:
+            if tunnel and inner:
+                await _open(sock, tunnel, outer, host)
+                await tunnel.opened
+                await _start_tls(tunnel.transport, connection, inner, destination.host)
+            else:
+                await _open(sock, connection, outer or inner, host)
+        except BaseException:
+            if tunnel:
+                tunnel.close()
+            if hasattr(connection, "transport"):
+                connection.close()
+            raise
+        connection.socket = sock
+        return self._link(connection.transport, started, connected)
+
+    async def _connect(self, host: str, port: int) -> socket.socket:
+        try:
+            addresses = await self._names.resolve(host, port)
+        except OSError as e:
+            raise Unreachable(f"cannot resolve {host}: {e.strerror or e}") from e
+        try:
+            sock = await aiohappyeyeballs.start_connection(
+                [(*address[:4], address[4]) for address in addresses],
+                happy_eyeballs_delay=self._race_delay,
+            )
+        except OSError as e:
+            self._names.forget(host, port)
+            raise Unreachable(
+                f"no connection to {proxies.bracketed(host)}:{port}: {e.strerror or e}"
+            ) from e
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for name, value in KEEPALIVE.items():
+            if option := getattr(socket, name, None):
+                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        return sock
+
+    def _link(self, transport: asyncio.Transport, started: float, connected: float) -> Link:
+        peer = transport.get_extra_info("peername") or ()
+        local = transport.get_extra_info("sockname") or ()
+        ssl_object: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if ssl_object is None:
+            return Link(peer, local, started, connected)
+        cipher = ssl_object.cipher()
+        return Link(
+            peer,
+            local,
+            started,
+            connected,
+            self._clock(),
+            ssl_object.version(),
+            cipher[0] if cipher else None,
+            ssl_object.selected_alpn_protocol(),
+            ssl_object.server_hostname,
+            certificates(ssl_object),
+            bool(ssl_object.session_reused),
+        )
+
+
+class Tunnel(asyncio.Protocol):
+    """Asks a proxy for a connection to somewhere else (RFC 9110, 9.3.6)."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, proxy: proxies.Proxy, authority: str) -> None:
+        fields = [(b"Host", ascii_host(authority))]
+        if proxy.authorization:
+            fields.append((b"Proxy-Authorization", proxy.authorization))
+        self.opened = asyncio.get_running_loop().create_future()
+        self._request = http1.Request(b"CONNECT", ascii_host(authority), fields).encode()
+        self._proxy = proxy
+        self._response = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        if self.opened.done():
+            self._refuse("it speaks before it is spoken to")
+            return
+        self._response += data
+        head, end, rest = self._response.partition(b"\r\n\r\n")
+        if not end:
+            if len(head) > MAX_CONNECT_RESPONSE:
+                self._refuse("it answered with endless headers")
+            return
+        line = head.partition(b"\r\n")[0].decode("latin-1")
+        if re.match(r"HTTP/1\.[01] 407\b", line):
+            self._refuse("it wants another user and password (407)")
+        elif not re.match(r"HTTP/1\.[01] 2\d\d\b", line):
+            self._refuse(f"it answered {line[:100]!r}")
+        elif rest:
+            self._refuse("it speaks before it is spoken to")
+        else:
+            self.opened.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._refuse("it closed the connection")
+
+    def close(self) -> None:
+        self.opened.cancel()
+        if hasattr(self, "transport"):
+            self.transport.abort()
+
+    def _refuse(self, why: str) -> None:
+        if not self.opened.done():
+            self.opened.set_exception(Unreachable(f"proxy {self._proxy} opens no tunnel: {why}"))
+
+
+async def _open(
+    sock: socket.socket, protocol: asyncio.BaseProtocol, context: tls.Context | None, host: str
+) -> None:
+    """The transport that this makes first of all owns the socket, and closes it on failure."""
+    with _explained(host):
+        await asyncio.get_running_loop().create_connection(
+            lambda: protocol, sock=sock, ssl=context, server_hostname=host if context else None
+        )
+
+
+async def _start_tls(
+    transport: asyncio.Transport, protocol: asyncio.BaseProtocol, context: tls.Context, host: str
+) -> None:
+    with _explained(host):
+        encrypted = await asyncio.get_running_loop().start_tls(
+            transport, protocol, context, server_hostname=host
+        )
+    if encrypted is None:
+        raise Unreachable(f"TLS handshake with {host} failed: the connection was lost")
+    protocol.connection_made(encrypted)  # start_tls() takes it for made
+
+
+@contextlib.contextmanager
+def _explained(host: str) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLError as e:
+        raise Unreachable(tls.explain(e, host)) from e
+    except OSError as e:
+        raise Unreachable(f"the connection to {host} was lost before it stood: {e}") from e
+
+
+def certificates(ssl_object: ssl.SSLObject) -> tuple[bytes, ...]:
+    if chain := getattr(ssl_object, "get_unverified_chain", None):  # from Python 3.13 on
+        return tuple(chain())
+    leaf = ssl_object.getpeercert(binary_form=True)
+    return (leaf,) if leaf else ()
+
+
+def ascii_host(text: str) -> bytes:
+    return text.encode("ascii" if text.isascii() else "idna")
+
+
+UNACKNOWLEDGED = slice(24, 28)
+"""Where Linux's struct tcp_info has the segments that its peer has not acknowledged."""
+
+
+def acknowledged(sock: socket.socket) -> bool | None:
+    """Whether the peer has confirmed all that was sent; None where the system does not say."""
+    if not (option := getattr(socket, "TCP_INFO", None)):
+        return None
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, option, 104)
+    except OSError:
+        return None
+    return not any(info[UNACKNOWLEDGED]) if len(info) >= UNACKNOWLEDGED.stop else None
