@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from collections.abc import AsyncIterable
 from collections.abc import AsyncIterator
@@ -75,7 +74,7 @@ class Answer:
     """What an upstream answers: an async context manager, which closes the connection of an answer
     that is left before its end.
 
-    For one task at a time. Raises dial.Unreachable where no connection could be made, ConnectionError
+    For one task at a time. Raises dial.UnreachableError where no connection could be made, ConnectionError
     where one was lost or made no sense, TimeoutError where one was silent for too long.
 
     A request is only ever sent twice where it went over a kept connection that died, or seems dead,
@@ -205,19 +204,26 @@ class Answer:
     # The request
 
     async def _send(self, *, new: bool = False) -> None:
-        self.opened = await self._connector.connect(self._destination, self._limits, new=new)
-        connection, _, idle = self.opened
-        body = self._body
+        limits, body = self._limits, self._body
         self._can_repeat = False
-        self._is_probing = idle is not None and idle >= self._limits.dormant
-        parts = [self._head]
+        try:
+            self.opened = await self._connector.connect(self._destination, limits, new=new)
+        except OSError as e:
+            self._error = e
+            raise
+        connection, _, idle = self.opened
+        self._is_probing = (
+            idle is not None and idle >= limits.dormant and limits.dead_after < limits.first_byte
+        )
+        parts: list[bytes | memoryview] = [self._head]
         is_whole = isinstance(body, bytes) and len(body) <= SLICE
         if is_whole:
             assert isinstance(body, bytes)
-            parts += framed(body) if self._is_chunked else filter(None, [body])
-        connection.send(
-            self, *parts, is_head=self._is_head, max_head=self._limits.head_size
-        )
+            if self._is_chunked:
+                parts += [*framed(body), b"0\r\n\r\n"]
+            elif body:
+                parts.append(body)
+        connection.send(self, *parts, is_head=self._is_head, max_head=limits.head_size)
         self._expect_head()
         if not is_whole:
             self._sender = asyncio.create_task(self._send_body(connection))
@@ -395,7 +401,9 @@ def is_chunked(request: http1.Request, body: Body) -> bool:
         raise ValueError("the request's transfer-encoding is not `chunked` alone")
     if isinstance(body, bytes):
         if not codings and len(body) != (length or 0):
-            raise ValueError(f"the request's body has {len(body)} bytes, content-length says {length}")
+            raise ValueError(
+                f"the request's body has {len(body)} bytes, content-length says {length}"
+            )
     elif not codings and length is None:
         raise ValueError("the request has a body, but neither content-length nor transfer-encoding")
     return bool(codings)

@@ -183,18 +183,16 @@ class Client:
             async with timers.within(self.clock, limits.connect):
                 link = await self._dial(destination, connection)
         except TimeoutError:
-            error = dial.Unreachable(f"no connection within {limits.connect:g} s")
+            error = dial.UnreachableError(f"no connection within {limits.connect:g} s")
             await self._failed(destination, error)
             raise error from None
         except OSError as e:
-            error = e if isinstance(e, dial.Unreachable) else dial.Unreachable(str(e))
+            error = e if isinstance(e, dial.UnreachableError) else dial.UnreachableError(str(e))
             await self._failed(destination, error)
             raise error from e.__cause__
         return answer.Opened(connection, link)
 
-    async def _dial(
-        self, destination: dial.Destination, connection: http1.Connection
-    ) -> dial.Link:
+    async def _dial(self, destination: dial.Destination, connection: http1.Connection) -> dial.Link:
         if self._watcher:
             await self._watcher.connecting(destination)
         link = await self._dialer.dial(destination, connection)
@@ -204,7 +202,7 @@ class Client:
             if self._watcher:
                 await self._watcher.connected(destination, connection, link)
             if not connection.is_open:
-                raise dial.Unreachable("the connection was closed as soon as it stood")
+                raise dial.UnreachableError("the connection was closed as soon as it stood")
         except BaseException:
             connection.close()
             raise

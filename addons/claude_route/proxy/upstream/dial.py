@@ -36,7 +36,7 @@ MAX_CONNECT_RESPONSE = 64 * 1024
 """Bytes of a proxy's header section."""
 
 
-class Unreachable(OSError):
+class UnreachableError(OSError):
     """No connection could be made, and so nothing was sent."""
 
 
@@ -97,7 +97,7 @@ class Dialer:
         return context
 
     async def dial(self, destination: Destination, connection: http1.Connection) -> Link:
-        """Opens `connection`. Raises Unreachable, with what a user can do about it."""
+        """Opens `connection`. Raises UnreachableError, with what a user can do about it."""
         started = self._clock()
         proxy = destination.proxy
         try:
@@ -105,7 +105,7 @@ class Dialer:
             outer = self.context(destination.tls) if proxy and proxy.scheme == "https" else None
             tunnel = Tunnel(proxy, destination.authority) if proxy and inner else None
         except ValueError as e:
-            raise Unreachable(str(e)) from e
+            raise UnreachableError(str(e)) from e
         host, port = (proxy.host, proxy.port) if proxy else (destination.host, destination.port)
         sock = await self._connect(host, port)
         connected = self._clock()
@@ -129,7 +129,7 @@ class Dialer:
         try:
             addresses = await self._names.resolve(host, port)
         except OSError as e:
-            raise Unreachable(f"cannot resolve {host}: {e.strerror or e}") from e
+            raise UnreachableError(f"cannot resolve {host}: {e.strerror or e}") from e
         try:
             sock = await aiohappyeyeballs.start_connection(
                 [(*address[:4], address[4]) for address in addresses],
@@ -137,7 +137,7 @@ class Dialer:
             )
         except OSError as e:
             self._names.forget(host, port)
-            raise Unreachable(
+            raise UnreachableError(
                 f"no connection to {proxies.bracketed(host)}:{port}: {e.strerror or e}"
             ) from e
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -217,7 +217,9 @@ class Tunnel(asyncio.Protocol):
 
     def _refuse(self, why: str) -> None:
         if not self.opened.done():
-            self.opened.set_exception(Unreachable(f"proxy {self._proxy} opens no tunnel: {why}"))
+            self.opened.set_exception(
+                UnreachableError(f"proxy {self._proxy} opens no tunnel: {why}")
+            )
 
 
 async def _open(
@@ -238,7 +240,7 @@ async def _start_tls(
             transport, protocol, context, server_hostname=host
         )
     if encrypted is None:
-        raise Unreachable(f"TLS handshake with {host} failed: the connection was lost")
+        raise UnreachableError(f"TLS handshake with {host} failed: the connection was lost")
     protocol.connection_made(encrypted)  # start_tls() takes it for made
 
 
@@ -247,9 +249,9 @@ def _explained(host: str) -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as e:
-        raise Unreachable(tls.explain(e, host)) from e
+        raise UnreachableError(tls.explain(e, host)) from e
     except OSError as e:
-        raise Unreachable(f"the connection to {host} was lost before it stood: {e}") from e
+        raise UnreachableError(f"the connection to {host} was lost before it stood: {e}") from e
 
 
 def certificates(ssl_object: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -111,7 +111,11 @@ class Connection(asyncio.BufferedProtocol):
     # What the sender of a request does
 
     def send(
-        self, receiver: Receiver, *parts: bytes, is_head: bool = False, max_head: int = 256 * 1024
+        self,
+        receiver: Receiver,
+        *parts: bytes | memoryview,
+        is_head: bool = False,
+        max_head: int = 256 * 1024,
     ) -> None:
         """Sends a request, or the first parts of one; the rest goes through `write`.
 

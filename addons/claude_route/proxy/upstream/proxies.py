@@ -52,9 +52,7 @@ class Exceptions:
             return True
         if address := _address(host):
             return any(
-                address.version == network.version
-                and address in network
-                and only in (None, port)
+                address.version == network.version and address in network and only in (None, port)
                 for network, only in self.networks
             )
         host = host.lower().rstrip(".")
@@ -159,7 +157,9 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def is_loopback(host: str) -> bool:
     if address := _address(host):
         return address.is_loopback
-    return host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(".localhost")
+    return host.lower().rstrip(".") == "localhost" or host.lower().rstrip(".").endswith(
+        ".localhost"
+    )
 
 
 def bracketed(host: str) -> str:

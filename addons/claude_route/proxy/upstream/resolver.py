@@ -9,11 +9,11 @@ import ipaddress
 import socket
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
 from claude_route.proxy.upstream import timers
 
-type Address = tuple[str, int] | tuple[str, int, int, int]
-type AddressInfo = tuple[int, int, int, str, Address]
+type AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
 """As socket.getaddrinfo() gives it."""
 
 LIFETIME = 60.0

@@ -29,7 +29,8 @@ async def within(clock: Timers, seconds: float) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(None) as scope:
         handle = clock.call_at(
-            clock.time() + seconds, lambda: None if scope.expired() else scope.reschedule(loop.time())
+            clock.time() + seconds,
+            lambda: None if scope.expired() else scope.reschedule(loop.time()),
         )
         try:
             yield

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
-from typing import Any
 
 import certifi
 
@@ -47,9 +46,17 @@ class Context(ssl.SSLContext):
 
     sessions: dict[str, ssl.SSLSession]
 
-    def wrap_bio(self, *args: Any, server_hostname: Any = None, **kwargs: Any) -> ssl.SSLObject:
-        kwargs.setdefault("session", self.sessions.get(server_hostname))
-        return super().wrap_bio(*args, server_hostname=server_hostname, **kwargs)
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        if isinstance(server_hostname, str):
+            session = session or self.sessions.get(server_hostname)
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
     def remember(self, connection: ssl.SSLObject) -> None:
         """Called when some of a response has come: TLS 1.3 sends its tickets after the handshake."""
@@ -114,4 +121,6 @@ def explain(error: ssl.SSLError, host: str) -> str:
 
 
 def _words(error: Exception) -> str:
-    return (getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)).lower()
+    return (
+        getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+    ).lower()
