@@ -364,7 +364,7 @@ def test_a_long_body_is_no_head() -> None:
 def test_many_chunks_in_one_read_are_one_piece() -> None:
     receiver, made = Receiver(), connection()
     pieces: list[bytes] = []
-    receiver.on_data = pieces.append  # type: ignore[method-assign]
+    receiver.on_data = lambda data: pieces.append(data)  # type: ignore[method-assign]
     made.send(receiver)
     feed(made, CHUNKED + b"1\r\na\r\n1\r\nb\r\n")
     feed(made, b"1\r\nc\r\n" + END)

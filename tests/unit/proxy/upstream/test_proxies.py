@@ -47,7 +47,7 @@ def test_urls_that_are_none_are_refused_without_being_quoted(url: str, why: str)
     with pytest.raises(ValueError, match=why) as error:
         proxies.parse(url)
     assert "secret" not in str(error.value)
-    with pytest.raises(ValueError, match="^HTTPS_PROXY: ") as error:
+    with pytest.raises(ValueError, match=r"^HTTPS_PROXY: ") as error:
         proxies.rules({"https_proxy": url})
     assert "secret" not in str(error.value)
 
