@@ -153,6 +153,15 @@ def test_pure_packages_know_no_mitmproxy_and_no_clock(name: str) -> None:
     assert {each for each in impurities(name) if (name, each) not in ALLOWED} == set()
 
 
+@pytest.mark.parametrize("name", [name for name in FILES if ".proxy.upstream." in name])
+def test_the_upstream_client_knows_no_mitmproxy_and_nothing_of_ours(name: str) -> None:
+    assert not {module.partition(".")[0] for module in imports(name)} & {
+        "mitmproxy",
+        "mitmproxy_rs",
+    }
+    assert [each for each in siblings(name) if ".proxy.upstream." not in each] == []
+
+
 def test_what_is_allowed_is_needed() -> None:
     assert {key for key in ALLOWED if key[1] not in impurities(key[0])} == set()
 

@@ -292,6 +292,8 @@ class Answer:
         assert self.opened
         self.trailers = trailers
         self.is_over = True
+        if self._is_paused or self._is_full:
+            self.opened.connection.resume()  # for the next request
         if self._sender:  # it has not even listened to the end
             self.opened.connection.close()
         else:

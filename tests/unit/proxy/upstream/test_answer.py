@@ -404,9 +404,7 @@ async def test_requests_that_can_not_be_sent(
         )
 
 
-async def test_an_upstream_that_does_not_read(
-    upstream: client.Client, time: clocks.Timers
-) -> None:
+async def test_an_upstream_that_does_not_read(upstream: client.Client, time: clocks.Timers) -> None:
     """Is not asked for more than it takes, and is silent in the end."""
     asked = 0
 
@@ -464,9 +462,7 @@ async def test_an_answer_before_the_request_is_whole(upstream: client.Client) ->
 
 
 @contextlib.asynccontextmanager
-async def kept(
-    upstream: client.Client, server: servers.Server
-) -> AsyncIterator[None]:
+async def kept(upstream: client.Client, server: servers.Server) -> AsyncIterator[None]:
     async with upstream.request(server.destination, post(4), b"kept") as got:
         await got.read()
     assert upstream.idle == 1
@@ -573,7 +569,7 @@ async def test_a_dead_kept_connection_whose_host_has_gone_too(upstream: client.C
         got = upstream.request(again.destination, post(5), b"hello")
         await got.__aenter__()
         upstream._dialer._names.close()
-        upstream._dialer._connect = refuse  # type: ignore[method-assign]
+        upstream._dialer._connect = refuse  # type: ignore[assignment,method-assign]
         for _ in range(2):
             with pytest.raises(dial.UnreachableError, match="gone"):
                 await got.head()
@@ -680,8 +676,8 @@ async def test_a_dead_connection_takes_its_likes_with_it(
             await waiting(head)
             time.advance(1)
             await head
-            assert (doubting.open, doubting.idle, doubting.made) == (1, 0, 3)
             await got.read()
+        assert (doubting.open, doubting.idle, doubting.made) == (1, 1, 3)
 
 
 # Leaving
@@ -785,3 +781,15 @@ async def test_a_reader_that_reads_nothing_holds_its_upstream_back(
             got.resume()
         assert len(await got.read()) == total
         assert upstream.idle == 1
+
+
+async def test_a_connection_that_was_held_back_is_not_when_it_is_used_again(
+    upstream: client.Client,
+) -> None:
+    wire = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n" + bytes(100_000)
+    async with servers.serving(servers.answering(wire)) as server:
+        for _ in range(2):
+            async with upstream.request(server.destination, GET) as got:
+                await servers.until(lambda got=got: got._is_full)  # type: ignore[misc]
+                assert len(await got.read()) == 100_000
+        assert upstream.made == 1
