@@ -22,7 +22,12 @@ SCRIPTS = PACKAGE / "_script"
 """The scripts for mitmproxy's -s. mitmproxy adds a script's folder to `sys.path`, so these have a
 folder of their own: from the package's folder, `import profile` would import ours everywhere."""
 
-LIBRARIES = {"msgspec": "msgspec", "dotenv": "python-dotenv"}
+LIBRARIES = {
+    "aiohappyeyeballs": "aiohappyeyeballs",
+    "dotenv": "python-dotenv",
+    "httptools": "httptools",
+    "msgspec": "msgspec",
+}
 """Module -> distribution that provides it, for what we need and mitmproxy doesn't depend on."""
 
 

@@ -129,7 +129,9 @@ class Connection(asyncio.BufferedProtocol):
         self._receiver = receiver
         self.requests += 1
         self.received = 0
-        self.transport.writelines(parts)
+        # Without empty ones: asyncio keeps one that comes last in its buffer, where it does not count,
+        # and tries to write it for as long as the connection lives, at full speed.
+        self.transport.writelines([part for part in parts if part])
 
     def write(self, data: bytes | memoryview) -> None:
         if self.is_open:

@@ -506,3 +506,11 @@ async def test_drain_waits_for_a_slow_reader() -> None:
         assert not waiting.done()
         made.close()
         await waiting
+
+
+async def test_an_empty_part_is_not_written_for_ever() -> None:
+    """asyncio keeps one that comes last in its buffer, without counting it, and spins."""
+    async with servers.serving(servers.answering(servers.OK)) as server, connected(server) as made:
+        made.send(Receiver(), servers.GET.encode(), b"")
+        await servers.until(lambda: server.requests)
+        assert not made.transport._buffer  # type: ignore[attr-defined]
