@@ -74,6 +74,7 @@ class Client:
         self._not_before: dict[dial.Destination, float] = {}
         self._warm_timer: timers.Handle | None = None
         self._warming: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def request(
         self,
@@ -157,7 +158,8 @@ class Client:
             self._not_before[bare] = self.clock.time() + COLD_PAUSE
 
     async def close(self) -> None:
-        """Closes every connection, those in use too."""
+        """Closes every connection, those in use too, and those that are only being made."""
+        self._is_closed = True
         if self._warm_timer:
             self._warm_timer.cancel()
             self._warm_timer = None
@@ -201,7 +203,7 @@ class Client:
         try:
             if self._watcher:
                 await self._watcher.connected(destination, connection, link)
-            if not connection.is_open:
+            if self._is_closed or not connection.is_open:
                 raise dial.UnreachableError("the connection was closed as soon as it stood")
         except BaseException:
             connection.close()

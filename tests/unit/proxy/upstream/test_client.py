@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
+import random
 from collections.abc import AsyncIterator
 
 import pytest
@@ -336,3 +338,103 @@ async def test_closing_ends_the_warming(time: clocks.Timers) -> None:
         assert time.active == []
         assert asyncio.all_tasks() - server.tasks == {asyncio.current_task()}
         await servers.until(lambda: server.closed)
+
+
+async def test_a_connection_that_comes_after_the_end_is_closed(
+    time: clocks.Timers, server: servers.Server
+) -> None:
+    upstream = client.Client(clock=time)
+    asking = asyncio.ensure_future(get(upstream, server.destination))
+    await asyncio.sleep(0)
+    await upstream.close()
+    with pytest.raises(OSError, match=r"closed"):
+        await asking
+    assert upstream.open == 0
+    await servers.until(lambda: server.closed == len(server.peers))
+
+
+# All at once
+
+
+def faulty(chance: random.Random) -> servers.Script:
+    """Answers with the request's own body, or goes wrong in one of many ways."""
+
+    async def script(peer: servers.Peer) -> None:
+        while True:
+            body = (await peer.request()).partition(b"\r\n\r\n")[2]
+            answer = (
+                b"HTTP/1.1 200 OK\r\nx-body: %b\r\ntransfer-encoding: chunked\r\n\r\n" % body
+                + b"".join(b"%x\r\n%b\r\n" % (len(body), body) for _ in range(3))
+                + b"0\r\n\r\n"
+            )
+            cut = chance.randrange(len(answer))
+            match chance.randrange(10):
+                case 0:
+                    peer.close()
+                    return
+                case 1:
+                    peer.reset()
+                    return
+                case 2:
+                    await peer.send(answer[:cut])
+                    peer.close()
+                    return
+                case 3:
+                    await peer.send(answer[:cut], b"\0\r\n\0")
+                    peer.close()
+                    return
+                case 4:
+                    await peer.send(answer + servers.OK)
+                case 5:
+                    await peer.send(answer)
+                    await asyncio.sleep(0)
+                    await peer.send(servers.OK)
+                case 6:
+                    await peer.send(answer)
+                    peer.close()
+                    return
+                case _:
+                    await peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n", answer[:cut])
+                    await asyncio.sleep(0)
+                    await peer.send(answer[cut:])
+
+    return script
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_whatever_goes_wrong_nobody_gets_another_s_answer(
+    upstream: client.Client, seed: int
+) -> None:
+    chance = random.Random(seed)
+    outcomes: collections.Counter[str] = collections.Counter()
+
+    async def ask(number: int, destination: dial.Destination) -> None:
+        body = b"request %d" % number
+        post = http1.Request(b"POST", b"/", [(b"content-length", b"%d" % len(body))])
+        try:
+            async with upstream.request(destination, post, body) as got:
+                head = await got.head()
+                assert dict(head.fields)[b"x-body"] == body
+                if chance.random() < 0.1:
+                    outcomes["left"] += 1
+                    return
+                assert await got.read() == body * 3
+                outcomes["whole"] += 1
+        except ConnectionError:
+            outcomes["failed"] += 1
+
+    async with servers.serving(faulty(chance)) as server:
+        for start in range(0, 300, 20):
+            accounts = [server.destination._replace(credential=name) for name in "abc"]
+            tasks = [
+                asyncio.create_task(ask(number, chance.choice(accounts)))
+                for number in range(start, start + 20)
+            ]
+            await asyncio.sleep(0)
+            for task in chance.sample(tasks, 2):
+                task.cancel()
+            for error in await asyncio.gather(*tasks, return_exceptions=True):
+                if error is not None and not isinstance(error, asyncio.CancelledError):
+                    raise error
+            assert upstream.open == upstream.idle
+    assert min(outcomes["whole"], outcomes["failed"], outcomes["left"]) >= 10
