@@ -74,7 +74,7 @@ def lines(
             continue
         host = spec.listen_host(default_host)
         address = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
-        if isinstance(spec, mode_specs.RegularMode):
+        if isinstance(spec, mode_specs.RegularMode | mode_specs.UpstreamMode):
             user = f"claude:{key}@" if needs_key else ""
             certificate = Path(confdir).expanduser() / "mitmproxy-ca-cert.pem"
             yield (

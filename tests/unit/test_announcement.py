@@ -33,6 +33,13 @@ def test_both_ways_to_start_claude() -> None:
     assert "Profile team (/etc/team.yaml) is loaded; the pool has no tokens" in logged
 
 
+def test_a_listener_with_a_proxy_of_its_own() -> None:
+    told = announcement.lines(
+        ["upstream:http://proxy.example:3128@8081"], "", "/c", PROFILE, pool(), needs_key=False
+    )
+    assert any("HTTPS_PROXY=http://127.0.0.1:8081 " in line for line in told)
+
+
 def test_versions() -> None:
     assert lines().startswith(f"claude-route {claude_route.__version__} on mitmproxy ")
 

@@ -317,14 +317,18 @@ class Odd:
             while True:
                 client, _ = self.listener.accept()
                 self.connections += 1
-                with client, contextlib.suppress(OSError):
-                    client.settimeout(proxies.PATIENCE)
-                    for answer in next(self._answers, []):
-                        if not self._read(client):
-                            break
-                        client.sendall(answer)
-                    client.shutdown(socket.SHUT_WR)
-                    client.recv(65536)
+                answers = next(self._answers, [])
+                threading.Thread(target=self._answer, args=(client, answers), daemon=True).start()
+
+    def _answer(self, client: socket.socket, answers: list[bytes]) -> None:
+        with client, contextlib.suppress(OSError):
+            client.settimeout(proxies.PATIENCE)
+            for answer in answers:
+                if not self._read(client):
+                    break
+                client.sendall(answer)
+            client.shutdown(socket.SHUT_WR)
+            client.recv(65536)
 
     def _read(self, client: socket.socket) -> bool:
         """One request; False if none arrived."""

@@ -242,7 +242,10 @@ def test_a_token_repeated_in_headers_is_redacted(start: Start, tmp_path: Path, w
     assert TOKEN not in answer
     assert TOKEN.decode() not in proxy.close()
     assert TOKEN not in saved.read_bytes()
-    assert b"[redacted]" in saved.read_bytes()
+    is_malformed = b"no header" in wire or not wire.startswith(b"HTTP/")
+    assert (b"[redacted]" in saved.read_bytes()) != is_malformed, (
+        "what can't be read is never quoted"
+    )
 
 
 def test_a_token_repeated_in_the_middle_of_an_answer_is_redacted(start: Start) -> None:

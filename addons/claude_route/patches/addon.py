@@ -10,6 +10,7 @@ from mitmproxy import ctx
 from mitmproxy import version
 from mitmproxy.tools.web import app
 
+from claude_route.patches import client_tasks
 from claude_route.patches import digests
 from claude_route.patches import hooktable
 from claude_route.patches import http_stream
@@ -35,6 +36,7 @@ class Patches:
         http_stream.install(make_stream)
         self._undo = [
             log_quotes.install(),
+            client_tasks.install(),
             unclosed.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),

@@ -50,20 +50,8 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http:HttpLayer.event_to_child",
         "1095f6e1581d",
-        "routes events to streams by id, before their connection goes on; routes replies and "
-        "wakeups by command_sources, which Alarm.release() changes",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http:HttpLayer.get_connection",
-        "1aa1c63e3175",
-        "replies at once if there is a connection; refuses because of the error of an earlier one "
-        "(Dialer._forget_refusals); waits for one that is being made (connection_may_be_stale, "
-        "give_up_connecting)",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http:HttpLayer.register_connection",
-        "deed6282affc",
-        "an HTTP/2 client's requests share no HTTP/1 connection: Dialer.connected() closes late ones",
+        "events of a connection reach the layer that yielded its OpenConnection: how Act reaches its "
+        "stream, and why run() takes the connection out of `connections`",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream._handle_event",
@@ -88,12 +76,12 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.state_wait_for_response_headers",
         "10e32e91b294",
-        "commit() and answer() enter here; a hook may kill the flow meanwhile",
+        "begin() and answer() enter there, and may come out killed",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.state_stream_response_body",
         "3fb6320300d3",
-        "streaming() passes it data directly, because it yields nothing that stock() changes",
+        "client_writer does for data what it does: asks `stream`, and sends what that returns",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.send_response",
@@ -116,51 +104,46 @@ CODE = (
         "client_left() does for requests with attempts what it does for others",
     ),
     Code(
-        "mitmproxy.proxy.layers.http:HttpStream.make_server_connection",
-        "ddc7bc72f4d2",
-        "Dialer.connect() requests a connection as this does, but isn't paused",
-    ),
-    Code(
         "mitmproxy.proxy.layer:Layer.handle_event",
         "fd88b0fb09ce",
-        "pauses a layer only if `blocking is True`, and otherwise passes commands up while it is suspended",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
-        "aece271029af",
-        "reports the end of a message before mark_done() makes the connection ready for the next, "
-        "so the next attempt begins with a wakeup",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http._http1:Http1Connection.mark_done",
-        "dc5ed395ce4f",
-        "a connection is kept only when request and response are done",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http._http1:Http1Client.send",
-        "35d961e20d48",
-        "a RequestProtocolError closes the connection; Dialer.abandon() cancels that way",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http._http1:Http1Client.read_headers",
-        "415454c5fa8b",
-        "treats an informational response as the whole answer, so waiting() fails then",
-    ),
-    Code(
-        "mitmproxy.proxy.layers.http._http2:Http2Client._handle_event",
-        "02de05a5b89f",
-        "accepts stream ids of any size",
+        "pauses a layer only where `blocking is True`, and keeps its events until it goes on: what "
+        "ClientWriter.is_free asks",
     ),
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.open_connection",
         "5e0b3cbaf7a4",
-        "sets timestamp_start once it may connect, not while it is queued behind five others; "
-        "replies if it is cancelled after that, but not before",
+        "client_tasks and unclosed wrap it: runs as a task that CloseConnection cancels",
     ),
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.server_event",
         "a2b42657ebe8",
-        "carries out commands at once, in order; a wakeup is a separate task",
+        "carries out what is yielded at once, in order; notes the task of an OpenConnection in "
+        "`transports`",
+    ),
+    Code(
+        "mitmproxy.proxy.server:ConnectionHandler.handle_client",
+        "01f1b7cc991c",
+        "when its client has gone, it cancels the tasks in `transports`, and waits for them",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Server.send",
+        "cc218a1337c0",
+        "client_writer frames a body as it does: chunked where the header says so, else as it is",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.tls:TLSLayer.send_data",
+        "35a29a1b0b0c",
+        "client_writer encrypts as it does",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http_h2:BufferedH2Connection.send_data",
+        "eeb7918d96b1",
+        "keeps in `stream_buffers` what an HTTP/2 client has no room for",
+    ),
+    Code(
+        "mitmproxy.addons.clientplayback:ReplayHandler.handle_hook",
+        "c36485d27984",
+        "cancels the tasks in `transports` when a response is there, and waits for them",
     ),
     # What the patches replace, and what they call.
     Code(

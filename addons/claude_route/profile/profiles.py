@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import urllib.parse
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,8 @@ class Profile:
     max_attempts: int
     open: bool
     """Whether other machines may connect without a key."""
+    upstream_proxy: str | None = field(repr=False)
+    """The URL of the proxy that leads to the providers, which may hold a password."""
     warnings: tuple[str, ...]
     """Warnings to log at start."""
 
@@ -206,7 +209,10 @@ def environment(
 
 
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
-    root.only("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open")
+    root.only(
+        *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
+        "upstream_proxy",
+    )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
         raise root["providers"].error("at least one provider")
@@ -230,6 +236,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         intercept=tuple(_host(item) for item in intercept.items("a list of host names")),
         max_attempts=root["max_attempts"].integer(4, expected="a whole number above 0", least=1),
         open=root["open"].boolean(False),
+        upstream_proxy=_proxy(root["upstream_proxy"]),
         warnings=(
             *warnings,
             *_warnings(by_name.values()),
@@ -292,6 +299,22 @@ def _host(at: values.Value) -> str:
     if not providers.is_host(host):
         raise at.error(expected)
     return host
+
+
+def _proxy(at: values.Value) -> str | None:
+    expected = "the URL of an http or https proxy: http://user:password@host:port"
+    url = at.text("", expected=expected, secret=True).strip()
+    if not url:
+        return None
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_proxy = parts.scheme in ("http", "https") and providers.is_host(parts.hostname or "")
+        is_proxy = is_proxy and parts.port != 0 and parts.path in ("", "/")
+    except ValueError:
+        is_proxy = False
+    if not is_proxy or parts.query or parts.fragment:
+        raise at.error(expected, secret=True)
+    return url
 
 
 def _warnings(all_providers: Iterable[targets.Provider]) -> list[str]:

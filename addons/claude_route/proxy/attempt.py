@@ -67,6 +67,10 @@ class Attempt:
         self.shown = self._upstream_request(client_request, client_secrets)
 
     @property
+    def account(self) -> tuple[bytes, ...]:
+        return tuple(self.secrets.values())
+
+    @property
     def credential(self) -> verdict.Credential:
         if self.step.token:
             return "pool"

@@ -77,6 +77,10 @@ class Attempt(Protocol):
     tls: bool
     limits: Limits
 
+    @property
+    def account(self) -> Sequence[bytes]:
+        """All secrets that the request carries: who we are to the upstream."""
+
     def request(self, address: tuple[str, int]) -> http.Request:
         """The request with the real credential, for that address only; raises ValueError."""
 

@@ -14,34 +14,41 @@ from typing import Any
 import pytest
 from mitmproxy import connection
 from mitmproxy import flow
+from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import commands
 from mitmproxy.proxy import context
 from mitmproxy.proxy import events
+from mitmproxy.proxy import server
+from mitmproxy.proxy import server_hooks
 from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers import tls
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
 NAMES = {
     "layer": """
-        make_stream streams connections command_sources waiting_for_establishment event_to_child
-        context.fork context.client.alpn
+        make_stream streams connections event_to_child context.fork context.client.alpn
     """,
     "stream": """
         _handle_event client_state server_state stream_id context.client context.server
-        request_body_buf.__len__ response_body_buf.clear make_server_connection send_response
-        state_wait_for_request_headers state_consume_request_body state_wait_for_response_headers
-        state_done state_errored
+        context.layers context.options request_body_buf.__len__ response_body_buf.clear
+        make_server_connection send_response state_wait_for_request_headers
+        state_consume_request_body state_wait_for_response_headers state_stream_response_body
+        state_done state_errored _paused _paused_event_queue
     """,
-    "wanted": "address tls via transport_protocol blocking connection_spec_matches",
-    "upstream": "address alpn error timestamp_start",
-    "errors": "CANCEL KILL",
+    "handler": "client transports server_event timeout_watchdog.register_activity",
+    "upstream": """
+        address alpn certificate_list cipher error peername sni sockname state timestamp_end
+        timestamp_start timestamp_tcp_setup timestamp_tls_setup tls tls_version via
+    """,
+    "tls": "conn tls",
+    "http2": "h2_conn.stream_buffers",
+    "errors": "KILL",
 }
 """Of instances, as they are made."""
 
 MADE = {
     layers.DropStream: "stream_id",
-    layers.GetHttpConnection: "address tls via transport_protocol",
-    layers.GetHttpConnectionCompleted: "command reply",
     layers.HttpErrorHook: "flow",
     layers.HttpResponseHeadersHook: "flow",
     layers.RequestData: "stream_id data",
@@ -54,23 +61,35 @@ MADE = {
     layers.ResponseProtocolError: "stream_id message code",
     layers.SendHttp: "event connection",
     commands.CloseConnection: "connection",
-    commands.RequestWakeup: "delay",
-    events.Wakeup: "command",
+    commands.OpenConnection: "connection",
+    events.ConnectionEvent: "connection",
+    server_hooks.ServerConnectionHookData: "server client",
+    server_hooks.ServerConnectHook: "data",
+    server_hooks.ServerConnectedHook: "data",
+    server_hooks.ServerConnectErrorHook: "data",
+    server_hooks.ServerDisconnectedHook: "data",
 }
 """What we make, or take apart: the parameters that come first."""
 
 
+class Handler(server.ConnectionHandler):
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        raise NotImplementedError
+
+
 @pytest.fixture(scope="module")
 def made() -> Iterator[dict[str, Any]]:
-    with taddons.context() as tctx:
+    with taddons.context(proxyserver.Proxyserver()) as tctx:
         above = layers.HttpLayer(
             context.Context(tflow.tclient_conn(), tctx.options), layers.HTTPMode.regular
         )
         yield {
             "layer": above,
             "stream": layers.HttpStream(above.context.fork(), 1),
-            "wanted": layers.GetHttpConnection(("127.0.0.1", 1), False, None, "tcp"),
+            "handler": Handler(above.context),
             "upstream": connection.Server(address=("127.0.0.1", 1)),
+            "tls": tls.ClientTLSLayer(above.context.fork()),
+            "http2": layers.Http2Server(above.context.fork()),
             "errors": layers.ErrorCode,
         }
 

@@ -202,6 +202,17 @@ def test_the_rest_of_a_profile() -> None:
     assert (profile.name, profile.path) == ("p", Path("profiles/p.yaml"))
 
 
+def test_a_proxy_on_the_way_and_its_password() -> None:
+    profile = parse(
+        f"{PROVIDERS}{MODELS}\nupstream_proxy: http://me:${{PASSWORD}}@proxy:3128",
+        PASSWORD="hunter2",
+    )
+    assert profile.upstream_proxy == "http://me:hunter2@proxy:3128"
+    assert "hunter2" not in repr(profile)
+    assert parse(f"{PROVIDERS}{MODELS}\nupstream_proxy: ${{P:-}}").upstream_proxy is None
+    assert parse(f"{PROVIDERS}{MODELS}").upstream_proxy is None
+
+
 def test_warnings() -> None:
     profile = parse(
         "providers:\n"
@@ -312,6 +323,27 @@ def test_warnings() -> None:
         (
             PROVIDERS + MODELS + "max_attempts: 0",
             "max_attempts: expected a whole number above 0, got 0",
+        ),
+        *(
+            (
+                PROVIDERS + MODELS + f"upstream_proxy: {url}",
+                "upstream_proxy: expected the URL of an",
+            )
+            for url in (
+                *(
+                    "3128",
+                    "socks5://u:hunter@proxy",
+                    "proxy:3128",
+                    "http://u:hunter@",
+                    "http://h:x",
+                ),
+                *(
+                    "http://u:hunter@proxy/path",
+                    "http://u:hunter@proxy?q",
+                    "http://[::1",
+                    "http://h:0",
+                ),
+            )
         ),
         (PROVIDERS + MODELS + "open: maybe", "open: expected true or false, got 'maybe'"),
         (

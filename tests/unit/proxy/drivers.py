@@ -2,155 +2,192 @@
 
 from __future__ import annotations
 
-import collections
-import operator
+import asyncio
+import contextlib
+import re
+from typing import Any
 
 from mitmproxy import connection
 from mitmproxy import options
 from mitmproxy.proxy import commands
 from mitmproxy.proxy import context
 from mitmproxy.proxy import events
+from mitmproxy.proxy import server
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.test import tflow
 
-from claude_route.proxy import alarm
+from claude_route.proxy import upstreams
+from claude_route.proxy.upstream import client
 from tests import clocks
+
+TURNS = 40
+"""Of the event loop, in which whatever can happen on loopback has happened."""
+
+
+async def settle() -> None:
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+
+
+def reach(clock: clocks.Timers) -> upstreams.Upstreams:
+    """With a client for which time stands still."""
+    return upstreams.Upstreams(
+        make_client=lambda watcher: client.Client(clock=clock, watcher=watcher)
+    )
+
+
+class Socket(asyncio.Transport):
+    """The client's: what is written is sent, unless it reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.unread = 0
+        """Bytes that wait for the client to read them."""
+        self.is_closed = False
+
+    def write(self, data: Any) -> None:
+        self.sent += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.unread
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+
+class ClientTask:
+    """Stands for the task that reads from the client, which ends when it is cancelled."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+
+    def cancel(self, why: str = "") -> None:
+        self.driver.socket.is_closed = True
+
+
+class Handler(server.ConnectionHandler):
+    """Mitmproxy's own, without sockets."""
+
+    def __init__(self, driver: Driver, alpn: bytes, options: options.Options) -> None:
+        source = tflow.tclient_conn()
+        source.state = connection.ConnectionState.OPEN
+        source.alpn = alpn
+        whole = context.Context(source, options)
+        super().__init__(whole)
+        self.driver = driver
+        self.layer = layers.HttpLayer(whole, layers.HTTPMode.regular)
+
+    async def handle_hook(self, hook: commands.StartHook) -> None:
+        self.driver.hooks.append(hook.name)
+        for act in self.driver.on_hook.get(hook.name, ()):
+            await act(*hook.args())
 
 
 class Driver:
-    """Does for an HTTP layer what mitmproxy's server does: carries out its commands in order, and
-    passes it the resulting events."""
+    """Runs the layer in a real connection handler, and plays the upstream, on loopback."""
 
     def __init__(
-        self, clock: clocks.Clock, options: options.Options, alpn: bytes = b"http/1.1"
+        self, clock: clocks.Timers, options: options.Options, alpn: bytes = b"http/1.1"
     ) -> None:
         """`alpn` is the client's protocol."""
         self.clock = clock
-        self.client = tflow.tclient_conn()
-        self.client.state = connection.ConnectionState.OPEN
-        self.client.alpn = alpn
-        self.connects = True
-        """Upstream connections are made at once, else when connect() or refuse() is called."""
-        self.queues = False
-        """They wait for one of the five that mitmproxy allows."""
-        self.opening: list[commands.OpenConnection] = []
-        self.upstreams: list[connection.Server] = []
-        """Those that were made."""
-        self.sent: dict[connection.Connection, bytes] = collections.defaultdict(bytes)
         self.hooks: list[str] = []
-        self.wakeups: list[tuple[float, commands.RequestWakeup]] = []
-        self._events: collections.deque[events.Event] = collections.deque()
-        self.layer = layers.HttpLayer(
-            context.Context(self.client, options), layers.HTTPMode.regular
+        self.on_hook: dict[str, list[Any]] = {}
+        self.socket = Socket()
+        self.handler = Handler(self, alpn, options)
+        self.client = self.handler.client
+        reader = asyncio.StreamReader()
+        self.protocol = asyncio.StreamReaderProtocol(reader)
+        writer = asyncio.StreamWriter(
+            self.socket, self.protocol, reader, asyncio.get_running_loop()
         )
-        self._handle(events.Start())
+        self.handler.transports[self.client] = server.ConnectionIO(
+            handler=ClientTask(self),  # type: ignore[arg-type]
+            reader=reader,
+            writer=writer,
+        )
+        self.upstreams: list[Upstream] = []
+        self.listener: asyncio.Server
+        self.port: int
+
+    async def start(self) -> None:
+        self.listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self.listener.sockets[0].getsockname()[1]
+        await self.handler.server_event(events.Start())
+
+    async def stop(self) -> None:
+        self.listener.close()
+        await self._end()
+        for upstream in self.upstreams:
+            upstream.writer.close()
+        await settle()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = Upstream(reader, writer)
+        self.upstreams.append(upstream)
+        await upstream.listen()
 
     @property
     def answer(self) -> bytes:
         """What the client has received."""
-        return self.sent[self.client]
-
-    @property
-    def asked(self) -> list[bytes]:
-        """What each upstream connection has received."""
-        return [self.sent[upstream] for upstream in self.upstreams]
-
-    def is_open(self, peer: connection.Connection) -> bool:
-        return peer.state is connection.ConnectionState.OPEN
+        return self.socket.sent
 
     # What others do
 
-    def ask(self, data: bytes) -> None:
-        self._handle(events.DataReceived(self.client, data))
+    async def ask(self, data: bytes) -> None:
+        await self.handler.server_event(events.DataReceived(self.client, data))
+        await settle()
 
-    def leave(self) -> None:
-        self._close(self.client)
+    async def leave(self) -> None:
+        self.client.state &= ~connection.ConnectionState.CAN_READ
+        await self.handler.server_event(events.ConnectionClosed(self.client))
+        await self._end()
+        await settle()
 
-    def say(self, data: bytes, upstream: int = -1) -> None:
-        self._handle(events.DataReceived(self.upstreams[upstream], data))
+    async def _end(self) -> None:
+        """As mitmproxy does it once the client has gone."""
+        tasks = [
+            io.handler for each, io in self.handler.transports.items() if each is not self.client
+        ]
+        for task in filter(None, tasks):
+            task.cancel()
+        if tasks:
+            await asyncio.wait([task for task in tasks if task])
 
-    def hang_up(self, upstream: int = -1) -> None:
-        self._close(self.upstreams[upstream])
+    async def say(self, data: bytes, upstream: int = -1) -> None:
+        self.upstreams[upstream].writer.write(data)
+        await settle()
 
-    def connect(self) -> None:
-        self._connected(self.opening.pop(0))
-        self._run()
+    async def hang_up(self, upstream: int = -1) -> None:
+        self.upstreams[upstream].writer.close()
+        await settle()
 
-    def refuse(self, why: str = "refused") -> None:
-        self._refused(self.opening.pop(0), why)
-        self._run()
-
-    def wait(self, seconds: float) -> None:
-        """Advance the clock; wakeups fire when they are due."""
-        until = self.clock.now + seconds
-        while self.wakeups:
-            due, wakeup = min(self.wakeups, key=operator.itemgetter(0))
-            if due > until:
-                break
-            self.wakeups.remove((due, wakeup))
-            self.clock.now = max(due, self.clock.now)
-            self._handle(events.Wakeup(wakeup))
-        self.clock.now = until
-
-    # What mitmproxy does
-
-    def _handle(self, event: events.Event) -> None:
-        self._events.append(event)
-        self._run()
-
-    def _run(self) -> None:
-        while self._events:
-            for command in self.layer.handle_event(self._events.popleft()):
-                self._carry_out(command)
-
-    def _carry_out(self, command: commands.Command) -> None:
-        if isinstance(command, commands.OpenConnection):
-            if not self.queues:
-                command.connection.timestamp_start = self.clock.now
-            if self.connects:
-                self._connected(command)
-            else:
-                self.opening.append(command)
-        elif isinstance(command, commands.RequestWakeup):
-            self.wakeups.append((self.clock.now + command.delay, command))
-        elif isinstance(command, commands.SendData):
-            self.sent[command.connection] += command.data
-        elif isinstance(command, commands.CloseConnection):
-            self._closed(command.connection)
-        elif isinstance(command, commands.StartHook):
-            self.hooks.append(command.name)
-            if command.blocking:
-                self._events.append(events.HookCompleted(command))
-        else:
-            assert isinstance(command, commands.Log)
-
-    def _connected(self, command: commands.OpenConnection) -> None:
-        command.connection.state = connection.ConnectionState.OPEN
-        assert isinstance(command.connection, connection.Server)
-        self.upstreams.append(command.connection)
-        self._events.append(events.OpenConnectionCompleted(command, None))
-
-    def _refused(self, command: commands.OpenConnection, why: str) -> None:
-        command.connection.error = why
-        self._events.append(events.OpenConnectionCompleted(command, why))
-
-    def _closed(self, peer: connection.Connection) -> None:
-        """By us."""
-        for command in self.opening:
-            if command.connection is peer:
-                self.opening.remove(command)
-                self._refused(command, "connection cancelled")
-                return
-        if peer.state is not connection.ConnectionState.CLOSED:
-            peer.state = connection.ConnectionState.CLOSED
-            self._events.append(events.ConnectionClosed(peer))
-
-    def _close(self, peer: connection.Connection) -> None:
-        """By the other side."""
-        peer.state &= ~connection.ConnectionState.CAN_READ
-        self._handle(events.ConnectionClosed(peer))
+    async def wait(self, seconds: float) -> None:
+        """Advance the clock."""
+        self.clock.advance(seconds)
+        await settle()
 
 
-def system(clock: clocks.Clock) -> alarm.Clock:
-    """For both kinds of time."""
-    return alarm.Clock(clock, clock)
+class Upstream:
+    """One connection, from the upstream's side."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.asked = b""
+        self.is_left = False
+        """The proxy has closed it."""
+
+    async def listen(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := await self.reader.read(65536):
+                self.asked += data
+        self.is_left = True
+
+    @property
+    def requests(self) -> int:
+        return len(re.findall(rb" HTTP/1\.1\r\n", self.asked))

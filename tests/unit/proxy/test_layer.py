@@ -16,15 +16,16 @@ from mitmproxy import ctx
 from mitmproxy import http
 from mitmproxy.addons import next_layer
 from mitmproxy.addons import proxyserver
-from mitmproxy.proxy import commands
+from mitmproxy.addons import tlsconfig
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.test import taddons
 
+from claude_route.patches import client_tasks
 from claude_route.patches import http_stream
-from claude_route.proxy import alarm
+from claude_route.proxy import attempts
 from claude_route.proxy import contract
-from claude_route.proxy import dialing
 from claude_route.proxy import layer
+from claude_route.proxy import upstreams
 from claude_route.routing import failures
 from claude_route.wire import sse
 from tests import clocks
@@ -62,7 +63,11 @@ class Upstream:
                 await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(2)
                 self.requests += 1
-                writer.write(self.says)
+                first, mark, rest = self.says.partition(chunk(FIRST))
+                writer.write(first + mark)
+                if rest:
+                    await asyncio.sleep(0.02)  # so that it comes in another read
+                    writer.write(rest)
                 if self.holds:
                     await reader.read()
                     self.left += 1
@@ -105,6 +110,7 @@ class Reply:
 
 class Attempt:
     tls = False
+    account = (b"secret",)
 
     def __init__(self, exchange: Exchange, port: int) -> None:
         self.exchange = exchange
@@ -134,7 +140,8 @@ class Exchange:
 
     def _next(self) -> contract.Attempt:
         self.attempts += 1
-        return Attempt(self, self.policy.port)
+        is_first = self.attempts == 1
+        return Attempt(self, (is_first and self.policy.first_port) or self.policy.port)
 
     def begin(self) -> contract.Attempt | http.Response:
         self.record("begin")
@@ -163,6 +170,8 @@ class Exchange:
 class Policy:
     def __init__(self, port: int) -> None:
         self.port = port
+        self.first_port = 0
+        """Another one for the first attempts."""
         self.limits = contract.Limits(1, 1, 1)
         self.raises: dict[str, Exception | type[Exception]] = {}
         self.calls: list[str] = []
@@ -244,9 +253,10 @@ async def running() -> AsyncIterator[Running]:
     upstream = Upstream()
     listener = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     policy = Policy(listener.sockets[0].getsockname()[1])
-    uninstall = http_stream.install(layer.made_for(policy))
+    reach = upstreams.Upstreams()
+    undo = [client_tasks.install(), http_stream.install(layer.made_for(policy, reach))]
     proxy = proxyserver.Proxyserver()
-    with taddons.context(proxy, next_layer.NextLayer()) as tctx:
+    with taddons.context(proxy, next_layer.NextLayer(), tlsconfig.TlsConfig(), reach) as tctx:
         mode = f"reverse:http://127.0.0.1:{policy.port}@127.0.0.1:0"
         tctx.options.update(mode=[mode], connection_strategy="lazy")
         assert await proxy.setup_servers()
@@ -254,7 +264,9 @@ async def running() -> AsyncIterator[Running]:
         try:
             yield Running(policy, upstream, proxy.listen_addrs()[0][1], proxy)
         finally:
-            uninstall()
+            for each in undo:
+                each()
+            await reach.client.close()
             tctx.options.update(server=False)
             await proxy.setup_servers()
             listener.close()
@@ -380,7 +392,7 @@ async def test_a_failure_at_the_end_leaves_nobody_waiting(running: Running) -> N
 
 async def test_uninstall_restores_the_original(running: Running) -> None:
     before = layers.HttpLayer.make_stream
-    http_stream.install(layer.made_for(running.policy))()
+    http_stream.install(layer.made_for(running.policy, upstreams.Upstreams()))()
     assert layers.HttpLayer.make_stream is before
 
 
@@ -403,19 +415,44 @@ async def test_a_connection_that_was_given_up_is_not_joined(running: Running) ->
 
 
 @pytest.fixture
+def clock() -> clocks.Timers:
+    return clocks.Timers()
+
+
+@pytest.fixture
 def patient() -> Policy:
     policy = Policy(1)
     policy.limits = contract.Limits(connect=10, first_byte=20, idle=30)
     return policy
 
 
+@contextlib.asynccontextmanager
+async def driving(
+    clock: clocks.Timers, policy: Policy, alpn: bytes = b"http/1.1"
+) -> AsyncIterator[drivers.Driver]:
+    """Nothing is left of it in the end: no timer, no connection, no task."""
+    reach = drivers.reach(clock)
+    undo = [client_tasks.install(), http_stream.install(layer.made_for(policy, reach))]
+    with taddons.context(proxyserver.Proxyserver(), tlsconfig.TlsConfig(), reach) as tctx:
+        driver = drivers.Driver(clock, tctx.options, alpn)
+        await driver.start()
+        policy.port = driver.port
+        yield driver
+        for each in undo:
+            each()
+        await driver.stop()
+        assert reach.client.open == reach.client.idle
+        await reach.client.close()
+        await drivers.settle()
+    assert reach.client.open == 0
+    assert clock.active == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 @pytest.fixture
-def driver(patient: Policy) -> Iterator[drivers.Driver]:
-    clock = clocks.Clock()
-    uninstall = http_stream.install(layer.made_for(patient, drivers.system(clock)))
-    with taddons.context(proxyserver.Proxyserver()) as tctx:
-        yield drivers.Driver(clock, tctx.options)
-    uninstall()
+async def driver(clock: clocks.Timers, patient: Policy) -> AsyncIterator[drivers.Driver]:
+    async with driving(clock, patient) as driver:
+        yield driver
 
 
 ABSOLUTE = b"POST http://x/ HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}"
@@ -426,220 +463,283 @@ def failures_of(policy: Policy) -> list[tuple[str, str]]:
     return [(failure.kind, failure.detail) for failure in policy.exchanges[-1].failures]
 
 
-def test_a_connection_has_its_time_to_be_made(driver: drivers.Driver, patient: Policy) -> None:
-    driver.connects = False
-    driver.ask(ABSOLUTE)
-    driver.wait(9.9)
-    assert failures_of(patient) == []
-    (command,) = driver.opening
-    driver.wait(0.2)
-    no_connection = ("connect", "no connection within 10 s")
-    assert failures_of(patient) == [no_connection]
-    assert command not in driver.opening, "it is closed"
-    assert len(driver.opening) == 1, "the second attempt's"
-    driver.wait(10)
-    assert failures_of(patient) == [no_connection] * 2
-    assert driver.answer.endswith(b"\r\n\r\nconnect")
-    assert not driver.opening
-
-
-def test_a_connection_that_is_queued_is_waited_for(driver: drivers.Driver, patient: Policy) -> None:
-    driver.connects, driver.queues = False, True
-    driver.ask(ABSOLUTE)
-    driver.wait(100)
-    assert failures_of(patient) == []
-    driver.connect()
-    driver.say(ANSWER)
-    assert driver.answer.endswith(END)
-
-
-def test_a_refusal_is_forgotten_at_the_next_attempt(
+async def test_a_connection_has_its_time_to_be_made(
     driver: drivers.Driver, patient: Policy
 ) -> None:
-    driver.connects = False
-    driver.ask(ABSOLUTE)
-    driver.refuse()
-    assert failures_of(patient) == [("connect", "refused")]
-    driver.wait(0)
-    driver.connect()
-    driver.say(ANSWER)
+    with pairs.unanswered() as patient.port:
+        await driver.ask(ABSOLUTE)
+        await driver.wait(9.9)
+        assert failures_of(patient) == []
+        await driver.wait(0.2)
+        no_connection = ("connect", "no connection within 10 s")
+        assert failures_of(patient) == [no_connection]
+        await driver.wait(10)
+        assert failures_of(patient) == [no_connection] * 2
+    assert driver.answer.endswith(b"\r\n\r\nconnect")
+
+
+async def test_a_refusal_is_a_failed_attempt(driver: drivers.Driver, patient: Policy) -> None:
+    patient.first_port = 1
+    await driver.ask(ABSOLUTE)
+    assert [kind for kind, _ in failures_of(patient)] == ["connect"]
+    assert patient.exchanges[0].failures[0].detail.startswith("no connection to 127.0.0.1:1: ")
+    await driver.say(ANSWER)
     assert driver.answer.endswith(END)
 
 
-def test_an_upstream_may_be_silent_for_so_long(driver: drivers.Driver, patient: Policy) -> None:
-    driver.ask(ABSOLUTE)
-    driver.wait(19.9)
+async def test_an_upstream_may_be_silent_for_so_long(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    first_server = patient.exchanges[0].flow.server_conn
+    await driver.wait(19.9)
     assert failures_of(patient) == []
-    driver.wait(0.2)
+    await driver.wait(0.2)
     assert failures_of(patient) == [("timeout", "silent for 20 s")]
     first, second = driver.upstreams
-    assert not driver.is_open(first)
-    assert driver.sent[second] == driver.sent[first]
-    assert patient.exchanges[0].flow.server_conn is second
-    driver.say(ANSWER)
+    assert first.is_left
+    assert second.asked == first.asked
+    server = patient.exchanges[0].flow.server_conn
+    assert server is not first_server
+    assert server.sockname == second.writer.get_extra_info("peername")
+    await driver.say(ANSWER)
     assert [event.data for event in events(driver.answer)] == [b"1", b"2"]
 
 
-def test_silence_ends_with_each_sign_of_life_until_the_first_event(
+async def test_silence_ends_with_each_sign_of_life_until_the_first_event(
     driver: drivers.Driver, patient: Policy
 ) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(HEAD)
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD)
     for _ in range(3):
-        driver.wait(15)
-        driver.say(chunk(COMMENT))
-    driver.wait(19.9)
+        await driver.wait(15)
+        await driver.say(chunk(COMMENT))
+    await driver.wait(19.9)
     assert failures_of(patient) == []
     assert driver.answer == b""
-    driver.wait(0.2)
+    await driver.wait(0.2)
     assert failures_of(patient) == [("timeout", "silent for 20 s")]
 
 
-def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient: Policy) -> None:
-    driver.ask(ABSOLUTE)
-    driver.wait(15)
-    driver.say(HEAD)
-    driver.wait(5.1)
+async def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient: Policy) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(15)
+    await driver.say(HEAD)
+    await driver.wait(5.1)
     assert failures_of(patient) == [("timeout", "silent for 20 s")]
 
 
-def test_an_answer_that_falls_silent_is_ended(driver: drivers.Driver, patient: Policy) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(HEAD + chunk(FIRST))
+async def test_an_answer_that_falls_silent_is_ended(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
     for _ in range(3):
-        driver.wait(29.9)
-        driver.say(chunk(SECOND))
-    driver.wait(29.9)
-    assert driver.is_open(driver.upstreams[0])
+        await driver.wait(29.9)
+        await driver.say(chunk(SECOND))
+    await driver.wait(29.9)
+    assert not driver.upstreams[0].is_left
     assert not driver.answer.endswith(END)
-    driver.wait(0.2)
+    await driver.wait(0.2)
     last = events(driver.answer)[-1]
     assert (last.name, last.data) == ("error", b"silent for 30 s")
-    assert not driver.is_open(driver.upstreams[0])
+    assert driver.upstreams[0].is_left
     assert "interrupted" in patient.calls
     assert failures_of(patient) == []
 
 
-def test_a_complete_answer_does_not_wait_long_for_its_end(
+async def test_a_complete_answer_does_not_wait_long_for_its_end(
     driver: drivers.Driver, patient: Policy
 ) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(HEAD + chunk(FIRST))
-    driver.say(chunk(LAST))
-    driver.wait(layer.LINGER - 0.1)
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    await driver.say(chunk(LAST))
+    await driver.wait(attempts.LINGER - 0.1)
     assert not driver.answer.endswith(END)
-    driver.wait(0.2)
+    await driver.wait(0.2)
     assert [event.data for event in events(driver.answer)] == [b"1", b"last"]
     assert "interrupted" not in patient.calls
-    assert not driver.is_open(driver.upstreams[0])
+    assert driver.upstreams[0].is_left
 
 
-def test_an_errors_body_is_waited_for_but_not_long(driver: drivers.Driver, patient: Policy) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(REFUSAL[:-1])
-    driver.wait(layer.ERROR_BODY_TIMEOUT - 0.1)
-    assert failures_of(patient) == []
-    driver.wait(0.2)
-    assert failures_of(patient) == [("status", "HTTP 500")]
-    assert not driver.is_open(driver.upstreams[0])
-
-
-@pytest.mark.parametrize(
-    ("idle", "failed"), [(dialing.IDLE, []), (dialing.IDLE - 0.1, ["reset"])], ids=["idle", "fresh"]
-)
-def test_a_connection_that_was_closed_for_being_idle(
-    driver: drivers.Driver, patient: Policy, idle: float, failed: list[str]
-) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(ANSWER)
-    driver.wait(idle)
-    driver.ask(ABSOLUTE)
-    assert len(driver.upstreams) == 1
-    driver.hang_up()
-    assert [kind for kind, _ in failures_of(patient)] == failed
-    driver.wait(0)
-    assert len(driver.upstreams) == 2
-    driver.say(ANSWER)
-    assert driver.answer.endswith(END)
-    assert [kind for kind, _ in failures_of(patient)] == failed
-
-
-def test_an_upstream_is_asked_a_second_time_for_nothing_only_once(
+async def test_an_errors_body_is_waited_for_but_not_long(
     driver: drivers.Driver, patient: Policy
 ) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(ANSWER)
-    driver.wait(dialing.IDLE)
-    driver.ask(ABSOLUTE)
-    for upstreams in (2, 3):
-        driver.hang_up()
-        driver.wait(0)
-        assert len(driver.upstreams) == upstreams
+    await driver.ask(ABSOLUTE)
+    await driver.say(REFUSAL[:-1])
+    await driver.wait(attempts.ERROR_BODY_TIMEOUT - 0.1)
+    assert failures_of(patient) == []
+    await driver.wait(0.2)
+    assert failures_of(patient) == [("status", "HTTP 500")]
+    assert driver.upstreams[0].is_left
+
+
+@pytest.mark.parametrize("idle", [0, 0.9, 30], ids=str)
+async def test_a_kept_connection_that_dies_is_replaced_for_nothing(
+    driver: drivers.Driver, patient: Policy, idle: float
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(ANSWER)
+    await driver.wait(idle)
+    await driver.ask(ABSOLUTE)
+    assert len(driver.upstreams) == 1
+    await driver.hang_up()
+    assert len(driver.upstreams) == 2
+    assert failures_of(patient) == []
+    await driver.say(ANSWER)
+    assert driver.answer.endswith(END)
+    assert failures_of(patient) == []
+    server = patient.exchanges[-1].flow.server_conn
+    assert server.sockname == driver.upstreams[1].writer.get_extra_info("peername")
+
+
+async def test_an_upstream_is_asked_a_second_time_for_nothing_only_once(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(ANSWER)
+    await driver.ask(ABSOLUTE)
+    await driver.hang_up()
+    assert len(driver.upstreams) == 2
+    await driver.hang_up()
+    assert len(driver.upstreams) == 3, "the second attempt's"
     assert [kind for kind, _ in failures_of(patient)] == ["reset"]
 
 
-def test_a_connection_made_for_another_stream_fails_once_for_nothing(patient: Policy) -> None:
-    """The stream that requested it has a failed attempt; those that joined may try once more."""
+async def test_each_stream_of_an_http2_client_fails_for_itself(
+    clock: clocks.Timers, patient: Policy
+) -> None:
     client = h2.connection.H2Connection()
     client.initiate_connection()
     for stream in (1, 3, 5):
         pseudo = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/")]
         client.send_headers(stream, pseudo, end_stream=True)
-    clock = clocks.Clock()
-    uninstall = http_stream.install(layer.made_for(patient, drivers.system(clock)))
-    with taddons.context(proxyserver.Proxyserver()) as tctx:
-        driver = drivers.Driver(clock, tctx.options, alpn=b"h2")
-    driver.connects = False
-    driver.ask(client.data_to_send())
-    counts = []
-    while driver.opening:
-        assert len(driver.opening) == 1
-        driver.refuse()
-        counts.append([len(exchange.failures) for exchange in patient.exchanges])
-        driver.wait(0)
-    uninstall()
-    assert counts == [[1, 0, 0], [2, 1, 1], [2, 2, 1], [2, 2, 2]]
+    async with driving(clock, patient, alpn=b"h2") as driver:
+        await driver.ask(client.data_to_send())
+        assert len(driver.upstreams) == 3
+        assert all(b"\r\nHost: x\r\n" in upstream.asked for upstream in driver.upstreams)
+        await driver.hang_up(0)
+        assert [len(exchange.failures) for exchange in patient.exchanges] == [1, 0, 0]
+        assert len(driver.upstreams) == 4
+        await driver.leave()
+        assert all(upstream.is_left for upstream in driver.upstreams[1:])
 
 
-def test_a_client_that_leaves_ends_the_attempt(driver: drivers.Driver, patient: Policy) -> None:
-    driver.ask(ABSOLUTE)
-    driver.leave()
-    assert not driver.is_open(driver.upstreams[0])
-    driver.wait(100)
+async def test_a_client_that_leaves_ends_the_attempt(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.leave()
+    assert driver.upstreams[0].is_left
+    await driver.wait(100)
     assert len(driver.upstreams) == 1
     (exchange,) = patient.exchanges
     assert len(exchange.ends) == 1
 
 
-def test_a_client_that_leaves_while_a_connection_is_made(
+async def test_a_client_that_leaves_while_a_connection_is_made(
     driver: drivers.Driver, patient: Policy
 ) -> None:
-    driver.connects = False
-    driver.ask(ABSOLUTE)
-    driver.leave()
-    driver.wait(100)
-    assert "request" not in patient.calls
+    with pairs.unanswered() as patient.port:
+        await driver.ask(ABSOLUTE)
+        await driver.leave()
+        await driver.wait(100)
     assert "failed" not in patient.calls
+    assert len(patient.exchanges[0].ends) == 1
 
 
-def test_a_flow_that_is_killed_ends_at_the_next_tick(
+async def test_a_flow_that_is_killed_ends_at_the_next_tick(
     driver: drivers.Driver, patient: Policy
 ) -> None:
-    driver.ask(ABSOLUTE)
+    await driver.ask(ABSOLUTE)
     patient.exchanges[0].flow.kill()
-    driver.wait(alarm.TICK)
-    assert not driver.is_open(driver.upstreams[0])
-    assert not driver.is_open(driver.client)
+    await driver.wait(layer.TICK)
+    assert driver.upstreams[0].is_left
+    assert driver.socket.is_closed
     assert patient.exchanges[0].ends == ["killed"]
 
 
-def test_no_wakeup_is_long(driver: drivers.Driver) -> None:
-    driver.ask(ABSOLUTE)
-    driver.say(HEAD + chunk(FIRST))
+async def test_a_flow_that_is_killed_gets_no_second_attempt(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    patient.exchanges[0].flow.kill()
+    await driver.hang_up()
+    assert len(driver.upstreams) == 1
+    assert patient.exchanges[0].ends == ["killed"]
+
+
+async def test_a_flow_that_is_killed_in_its_stream_ends_with_the_next_event(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    patient.exchanges[0].flow.kill()
+    await driver.say(chunk(SECOND))
+    assert driver.socket.is_closed
+    assert SECOND not in driver.answer
+    assert patient.exchanges[0].ends == ["killed"]
+
+
+async def test_a_client_that_waits_is_not_taken_for_one_that_has_gone(
+    driver: drivers.Driver,
+) -> None:
+    await driver.ask(ABSOLUTE)
+    driver.handler.timeout_watchdog.last_activity = 0
+    await driver.wait(layer.TICK)
+    assert driver.handler.timeout_watchdog.last_activity > 0
+
+
+async def test_events_wait_for_a_hook_that_takes_its_time(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    """Those of an addon that is asked about the headers come before the body."""
+    lets_go = asyncio.Event()
+
+    async def hold(flow: http.HTTPFlow) -> None:
+        await lets_go.wait()
+
+    driver.on_hook["responseheaders"] = [hold]
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    await driver.say(chunk(SECOND))
+    assert driver.answer == b""
+    lets_go.set()
+    await drivers.settle()
+    await driver.say(END)
+    assert [event.data for event in events(driver.answer)] == [b"1", b"2"]
+
+
+async def test_a_client_that_reads_nothing_holds_its_upstream_back(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    driver.socket.unread = 1 << 20
+    driver.protocol.pause_writing()
+    await driver.say(chunk(SECOND))
     for _ in range(10):
-        driver.wait(2.9)
-        assert {wakeup.delay <= alarm.TICK for _, wakeup in driver.wakeups} == {True}
-        assert len(driver.wakeups) == 1
+        await driver.say(chunk(SECOND))
+    assert driver.answer.count(SECOND) == 1
+    await driver.wait(1000)
+    assert not driver.upstreams[0].is_left, "who may not speak is not silent"
+    driver.socket.unread = 0
+    driver.protocol.resume_writing()
+    await drivers.settle()
+    assert driver.answer.count(SECOND) == 11
+    await driver.say(END)
+    assert len(events(driver.answer)) == 2 + 10
+
+
+async def test_a_malformed_response_is_a_failed_attempt(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    for wrong in (b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n", b"ICY 200 OK\r\n\r\n"):
+        await driver.ask(ABSOLUTE)
+        await driver.say(wrong)
+        assert [kind for kind, _ in failures_of(patient)] == ["reset"]
+        await driver.say(ANSWER)
+        assert driver.answer.endswith(END)
 
 
 # What is left behind
@@ -670,7 +770,6 @@ def quiet() -> Iterator[None]:
 async def test_a_kept_connection_keeps_no_request(
     running: Running, quiet: None, says: bytes, until: bytes
 ) -> None:
-    """Not even during the seconds until a pending wakeup fires."""
     running.upstream.says = says
     running.upstream.holds = bool(until)
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
@@ -685,6 +784,6 @@ async def test_a_kept_connection_keeps_no_request(
     assert remaining(Exchange) == 0
     writer.close()
     await running.settled()
-    assert remaining(commands.RequestWakeup) == 0
+    assert remaining(layer.Act) == 0
     others = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
-    assert not [name for name in others if "wakeup" in name or "connection handler" in name]
+    assert not [name for name in others if "connection handler" in name]

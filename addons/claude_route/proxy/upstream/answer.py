@@ -95,6 +95,8 @@ class Answer:
     ) -> None:
         """ValueError: the request can't be sent as it is."""
         self.response: http1.Response | None = None
+        self.sent = connector.clock.time()
+        """When the last part of the request went out, or the first bytes of it did."""
         self.trailers: http1.Fields = ()
         """Known at the end."""
         self.is_over = False
@@ -107,9 +109,8 @@ class Answer:
         self._idle_limit = limits.idle
         self._body = body
         self._is_head = request.method == b"HEAD"
-        self._is_chunked = is_chunked(request, body)
+        self._length, self._is_chunked = framing(request, body)
         self._head = request.encode()
-        self._length = content_length(request)
         self._clock = connector.clock
         self._now = connector.clock.time
         self._pieces: list[bytes] = []
@@ -351,6 +352,7 @@ class Answer:
     def _expect_head(self) -> None:
         if self.response is None:
             limits = self._limits
+            self.sent = self._now()
             self._expect(limits.dead_after if self._is_probing else limits.first_byte)
 
     def _expect(self, seconds: float) -> None:
@@ -388,17 +390,18 @@ class Answer:
             self._fail(TimeoutError(f"silent for {self._silence:g} s"))
 
 
-def content_length(request: http1.Request) -> int | None:
-    values = [value for name, value in request.fields if name.lower() == b"content-length"]
-    if len(values) > 1 or not all(value.isdigit() for value in values):
+def framing(request: http1.Request, body: Body) -> tuple[int | None, bool]:
+    """The content-length, and whether the body goes in chunks. ValueError: the header fields do not
+    say what comes."""
+    lengths, codings = [], []
+    for name, value in request.fields:
+        if len(name) == 14 and name.lower() == b"content-length":
+            lengths.append(value)
+        elif len(name) == 17 and name.lower() == b"transfer-encoding":
+            codings.append(value)
+    if len(lengths) > 1 or not all(value.isdigit() for value in lengths):
         raise ValueError("the request's content-length is not one number")
-    return int(values[0]) if values else None
-
-
-def is_chunked(request: http1.Request, body: Body) -> bool:
-    """Whether the body goes in chunks. ValueError: the header fields do not say what comes."""
-    length = content_length(request)
-    codings = [value for name, value in request.fields if name.lower() == b"transfer-encoding"]
+    length = int(lengths[0]) if lengths else None
     if codings and (codings != [b"chunked"] or length is not None):
         raise ValueError("the request's transfer-encoding is not `chunked` alone")
     if isinstance(body, bytes):
@@ -408,7 +411,7 @@ def is_chunked(request: http1.Request, body: Body) -> bool:
             )
     elif not codings and length is None:
         raise ValueError("the request has a body, but neither content-length nor transfer-encoding")
-    return bool(codings)
+    return length, bool(codings)
 
 
 def framed(piece: bytes | memoryview) -> list[bytes | memoryview]:

@@ -7,7 +7,6 @@ import pytest
 
 from claude_route.proxy.upstream import client
 from tests import clocks
-from tests.unit.proxy.upstream import certificates
 
 
 @pytest.fixture
@@ -24,8 +23,3 @@ async def upstream(time: clocks.Timers) -> AsyncIterator[client.Client]:
     assert (made.open, made.idle) == (0, 0)
     assert time.active == []
     assert asyncio.all_tasks() == {asyncio.current_task()}
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> certificates.Authority:
-    return certificates.Authority(tmp_path_factory.mktemp("ca"))

@@ -1,0 +1,290 @@
+"""The attempts at answering one request: a straight line of awaits, in a task of its own.
+
+What the client is to get of them goes to the stream, which is the client's side: in the stream's own
+turn (`Stream.tell`), or straight to the client's socket (`client_writer`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Generator
+from typing import Any
+from typing import Protocol
+
+from mitmproxy import connection
+from mitmproxy import http
+from mitmproxy.proxy import commands
+
+from claude_route.proxy import client_writer
+from claude_route.proxy import contract
+from claude_route.proxy import upstreams
+from claude_route.proxy.upstream import answer
+from claude_route.proxy.upstream import dial
+from claude_route.proxy.upstream import http1
+from claude_route.proxy.upstream import timers
+from claude_route.routing import failures
+
+logger = logging.getLogger(__name__)
+
+type Act = Callable[[], Generator[commands.Command, Any, None]]
+
+ERROR_BODY_TIMEOUT = 2.0
+"""Seconds to wait for the body of an error response."""
+
+LINGER = 2.0
+"""Seconds to wait for the end of a stream whose answer is complete."""
+
+
+class Stream(Protocol):
+    """The client's side of a request, as its attempts see it."""
+
+    flow: http.HTTPFlow
+    is_over: bool
+    """The client has been answered, or has gone."""
+    reply: contract.Reply | None
+    """The answer that the client gets a part of."""
+
+    @property
+    def is_killed(self) -> bool:
+        """By a user, in mitmweb or in the console."""
+
+    async def tell(self, act: Act) -> None:
+        """Has the stream carry out one of the following in its turn, unless it is over. Returns when
+        that is done, hooks included."""
+
+    def reaches(self, upstream: connection.Server) -> None:
+        """The current attempt has this connection."""
+
+    def writer(self) -> client_writer.ClientWriter: ...
+
+    def answer(self, response: http.Response) -> Generator[commands.Command, Any, None]: ...
+    def begin(
+        self, response: http.Response, held: bytes, *, is_whole: bool
+    ) -> Generator[commands.Command, Any, None]: ...
+    def pass_on(self, data: bytes) -> Generator[commands.Command, Any, None]: ...
+    def end(self, tail: bytes) -> Generator[commands.Command, Any, None]: ...
+    def interrupt(self, why: str, tail: bytes) -> Generator[commands.Command, Any, None]: ...
+    def killed(self) -> Generator[commands.Command, Any, None]: ...
+    def recover(self) -> Generator[commands.Command, Any, None]: ...
+
+
+class Attempts:
+    def __init__(
+        self, stream: Stream, exchange: contract.Exchange, reach: upstreams.Upstreams
+    ) -> None:
+        self.stream = stream
+        self.exchange = exchange
+        self.upstreams = reach
+        self.clock = reach.client.clock
+
+    async def run(self, first: contract.Attempt) -> None:
+        """One attempt after the other until an answer is good, or none is left."""
+        try:
+            await self._run(first)
+        except Exception:
+            logger.exception("Internal error while proxying a request")
+            await self.stream.tell(self.stream.recover)
+
+    async def _run(self, step: contract.Attempt | http.Response) -> None:
+        while not isinstance(step, http.Response):
+            failure = await self._make(step)
+            if failure is None or self.stream.is_over:
+                return
+            if self.stream.is_killed:
+                await self.stream.tell(self.stream.killed)
+                return
+            step = self.exchange.failed(failure)
+        response = step
+        await self.stream.tell(lambda: self.stream.answer(response))
+
+    async def _make(self, attempt: contract.Attempt) -> contract.Failure | None:
+        """None: the answer was good, or there is nobody to be answered any more."""
+        limits = attempt.limits
+        try:
+            request, body = wire_form(attempt.request(attempt.address))
+            got = self.upstreams.client.request(
+                self.upstreams.destination(attempt, self.stream.flow.server_conn.via),
+                request,
+                body,
+                answer.Limits(limits.connect, limits.first_byte, limits.first_byte),
+            )
+        except ValueError as e:
+            return contract.Failure(failures.Kind.LOCAL, str(e))
+        try:
+            async with got:
+                return await self._converse(attempt, got)
+        except dial.UnreachableError as e:
+            return contract.Failure(failures.Kind.CONNECT, str(e))
+        except TimeoutError:
+            return contract.Failure(failures.Kind.TIMEOUT, f"silent for {limits.first_byte:g} s")
+        except ConnectionError as e:
+            return contract.Failure(failures.Kind.RESET, str(e))
+
+    async def _converse(
+        self, attempt: contract.Attempt, got: answer.Answer
+    ) -> contract.Failure | None:
+        assert got.opened
+        self.stream.reaches(self.upstreams.server(got.opened))
+        response = received(await got.head())
+        self.stream.reaches(self.upstreams.server(got.opened))  # the first one may have been dead
+        try:
+            return await self._judge(attempt, self.exchange.reply(response), got)
+        except OSError:
+            raise
+        except Exception:
+            if self.stream.reply:  # the client has seen some of it
+                raise
+            logger.exception("Internal error while reading an answer")
+            why = "internal error in the proxy while reading the answer"
+            return contract.Failure(failures.Kind.LOCAL, why)
+
+    async def _judge(
+        self, attempt: contract.Attempt, reply: contract.Reply, got: answer.Answer
+    ) -> contract.Failure | None:
+        """Holds the answer back until it is known to be good."""
+        if not 200 <= reply.response.status_code < 300:
+            return await self._read_error(reply, got)
+        first_byte = attempt.limits.first_byte
+        # The headers are no sign of life.
+        got.limit(max(0.0, got.sent + first_byte - self.clock.time()))
+        held, is_whole = b"", False
+        while not (reply.failure or reply.good or is_whole):
+            piece = await got.next()
+            is_whole = piece is None
+            held += reply.end() if piece is None else reply.feed(piece)
+            got.limit(first_byte)
+        if reply.failure:
+            return reply.failure
+        if not reply.good:
+            return contract.Failure(failures.Kind.RESET, "ended before the first event")
+        if why := self.upstreams.malformed(reply.response):
+            return contract.Failure(failures.Kind.RESET, why)
+        if self.stream.is_killed:
+            await self.stream.tell(self.stream.killed)
+            return None
+        await self._commit(reply, held, is_whole=is_whole)
+        if not is_whole and not self.stream.is_over:
+            await self._stream(attempt, reply, got)
+        return None
+
+    async def _read_error(
+        self, reply: contract.Reply, got: answer.Answer
+    ) -> contract.Failure | None:
+        """Its body says why, as far as it comes."""
+        try:
+            async with timers.within(self.clock, ERROR_BODY_TIMEOUT):
+                while not reply.failure and (piece := await got.next()) is not None:
+                    reply.feed(piece)
+        except OSError:
+            pass
+        if not reply.failure:
+            reply.end()
+        return reply.failure or contract.Failure(
+            failures.Kind.STATUS, f"HTTP {reply.response.status_code}"
+        )
+
+    async def _commit(self, reply: contract.Reply, held: bytes, *, is_whole: bool) -> None:
+        response = reply.response
+        self.exchange.committed(response)
+        self.stream.reply = reply
+        if "content-length" not in response.headers:
+            response.stream = True
+            # The reply comes without the upstream's framing. Without any, mitmproxy would end the body
+            # by closing the client's connection.
+            if self.stream.flow.request.http_version == "HTTP/1.1":
+                response.headers["transfer-encoding"] = "chunked"
+        await self.stream.tell(lambda: self.stream.begin(response, held, is_whole=is_whole))
+
+    async def _stream(
+        self, attempt: contract.Attempt, reply: contract.Reply, got: answer.Answer
+    ) -> None:
+        """Passes on what comes, as it comes, to a client that may read slowly."""
+        client = self.stream.writer()
+        idle = attempt.limits.idle
+        got.limit(LINGER if reply.complete else idle)
+
+        def direct(data: bytes) -> bool:
+            """Within the read that brought it, where nothing is in between."""
+            if not client.is_free:
+                return False
+            client.send(reply.feed(data))
+            if reply.complete:
+                got.limit(LINGER)
+            if client.is_full:
+                got.pause()
+                got.wake()
+            return True
+
+        if client.is_direct:
+            got.direct = direct
+        why = ""
+        try:
+            while (piece := await got.next()) is not None:
+                await self._pass_on(reply.feed(piece) if piece else b"", client)
+                if reply.complete:
+                    got.limit(LINGER)
+                if client.is_full:
+                    got.pause()
+                    await client.drain()
+                got.resume()
+                if self.stream.is_over:
+                    return
+        except TimeoutError:
+            why = f"silent for {idle:g} s"
+        except ConnectionError as e:
+            why = str(e)
+        got.close()
+        if why and not reply.complete:
+            tail = reply.broken(why)
+            await self.stream.tell(lambda: self.stream.interrupt(why, tail))
+        else:
+            tail = reply.broken(why) if why else reply.end()
+            await self.stream.tell(lambda: self.stream.end(tail))
+
+    async def _pass_on(self, data: bytes, client: client_writer.ClientWriter) -> None:
+        if not data:
+            return
+        if client.is_free:
+            client.send(data)
+        else:
+            await self.stream.tell(lambda: self.stream.pass_on(data))
+
+
+def wire_form(request: http.Request) -> tuple[http1.Request, bytes]:
+    """A request as HTTP/1.1 has it, whatever its client speaks."""
+    fields = [
+        field for field in request.headers.fields if field[0].lower() != b"proxy-authorization"
+    ]
+    if request.is_http2 or request.is_http3:
+        fields = downgraded(fields, request.authority.encode("idna") or request.host.encode("idna"))
+    data = request.data
+    return http1.Request(data.method, data.path, fields), request.raw_content or b""
+
+
+def downgraded(fields: list[tuple[bytes, bytes]], authority: bytes) -> list[tuple[bytes, bytes]]:
+    """The header fields of an HTTP/2 request, which may have cookies in several (RFC 9113, 8.2.3)."""
+    cookies = [value for name, value in fields if name == b"cookie"]
+    if len(cookies) > 1:
+        first = next(place for place, (name, _) in enumerate(fields) if name == b"cookie")
+        fields[first] = b"cookie", b"; ".join(cookies)
+        fields = [
+            field for place, field in enumerate(fields) if place <= first or field[0] != b"cookie"
+        ]
+    if not any(name.lower() == b"host" for name, _ in fields):
+        fields.insert(0, (b"Host", authority))
+    return fields
+
+
+def received(response: http1.Response) -> http.Response:
+    return http.Response(
+        http_version=response.version,
+        status_code=response.status,
+        reason=response.reason,
+        headers=http.Headers(response.fields),
+        content=None,
+        trailers=None,
+        timestamp_start=time.time(),
+        timestamp_end=None,
+    )

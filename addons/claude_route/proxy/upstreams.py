@@ -1,0 +1,375 @@
+"""The upstream client of this process, as mitmproxy's options, the profile and the environment want it.
+
+One client for all listeners and all clients. To other addons its connections look like mitmproxy's
+own: `flow.server_conn` says what was connected to, and the hooks server_connect, server_connected,
+server_connect_error and server_disconnected are called for each. It relies on these names of
+mitmproxy's:
+
+    Server        address, via, sni, tls and what else is set in _describe()
+    server_hooks  ServerConnectHook and its like, ServerConnectionHookData
+    options       those in TLS_OPTIONS, upstream_auth, mode
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import os
+import ssl
+import time
+import weakref
+from collections.abc import Callable
+from collections.abc import Coroutine
+from collections.abc import Iterator
+from pathlib import Path
+
+from cryptography import x509
+from mitmproxy import addonmanager
+from mitmproxy import certs
+from mitmproxy import connection
+from mitmproxy import ctx
+from mitmproxy import hooks
+from mitmproxy import http
+from mitmproxy.net import server_spec
+from mitmproxy.net import tls as net_tls
+from mitmproxy.net.http import validate
+from mitmproxy.proxy import mode_specs
+from mitmproxy.proxy import server_hooks
+from mitmproxy.utils import human
+
+from claude_route.profile import profiles
+from claude_route.proxy import contract
+from claude_route.proxy.upstream import answer
+from claude_route.proxy.upstream import client
+from claude_route.proxy.upstream import dial
+from claude_route.proxy.upstream import http1
+from claude_route.proxy.upstream import proxies
+from claude_route.proxy.upstream import tls
+
+logger = logging.getLogger(__name__)
+
+TLS_OPTIONS = {
+    "ciphers_server",
+    "client_certs",
+    "ssl_insecure",
+    "ssl_verify_upstream_trusted_ca",
+    "ssl_verify_upstream_trusted_confdir",
+    "tls_ecdh_curve_server",
+    "tls_version_server_max",
+    "tls_version_server_min",
+}
+
+MINIMUM = {"UNBOUNDED": ssl.TLSVersion.MINIMUM_SUPPORTED}
+MAXIMUM = {"UNBOUNDED": ssl.TLSVersion.MAXIMUM_SUPPORTED}
+VERSIONS = {
+    "TLS1": ssl.TLSVersion.TLSv1,
+    "TLS1_1": ssl.TLSVersion.TLSv1_1,
+    "TLS1_2": ssl.TLSVersion.TLSv1_2,
+    "TLS1_3": ssl.TLSVersion.TLSv1_3,
+}
+"""mitmproxy's names."""
+
+CURVES = {"secp192r1": "prime192v1", "secp256r1": "prime256v1"}
+"""Those that OpenSSL knows by another name than mitmproxy."""
+
+type Hook = server_hooks.ServerConnectionHookData
+
+_asking: contextvars.ContextVar[connection.Client | None] = contextvars.ContextVar(
+    "asking", default=None
+)
+"""The client connection that the running task works for."""
+_making: contextvars.ContextVar[Hook] = contextvars.ContextVar("making")
+"""The connection that the running task makes."""
+
+
+class Upstreams:
+    """Implements `client.Watcher`."""
+
+    def __init__(
+        self,
+        profile: Callable[[], profiles.Profile | None] = lambda: None,
+        make_client: Callable[[client.Watcher], client.Client] = lambda watcher: client.Client(
+            watcher=watcher
+        ),
+    ) -> None:
+        self._profile = profile
+        self._make_client = make_client
+        self._client: client.Client | None = None
+        self._tls: dict[str, tls.Settings] = {}
+        self._rules: tuple[str | None, proxies.Rules] | None = None
+        self._connections = weakref.WeakKeyDictionary[http1.Connection, Hook]()
+        """Also closed ones, whose last answer is still on its way."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ignored: set[proxies.Proxy] = set()
+
+    @property
+    def client(self) -> client.Client:
+        """Made in the event loop that asks first for it."""
+        if self._client is None:
+            self._client = self._make_client(self)
+        return self._client
+
+    # Hooks
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        loader.add_option(
+            "warm_connections",
+            bool,
+            True,
+            "Keep a connection ready to each provider that was used in the last minutes.",
+        )
+
+    def configure(self, updated: set[str]) -> None:
+        if updated & TLS_OPTIONS:
+            self._tls.clear()
+        if self._client and "warm_connections" in updated:
+            self._keep_warm()
+
+    def running(self) -> None:
+        self._keep_warm()
+        for line in announcement(self.rules()):
+            logger.info(line)
+
+    def _keep_warm(self) -> None:
+        self.client.keep_warm(at_most=8 if ctx.options.warm_connections else 0)
+
+    def done(self) -> None:
+        """Closes each connection once nobody uses it any more: where this script has changed, streams
+        go on."""
+        if self._client:
+            self._client.keep_warm(at_most=0)
+            self._start(retire(self._client))
+
+    # What the layer asks
+
+    def asks(self, source: connection.Client) -> None:
+        """From now on the running task works for this client connection."""
+        _asking.set(source)
+
+    def destination(
+        self, attempt: contract.Attempt, via: server_spec.ServerSpec | None
+    ) -> dial.Destination:
+        """Where an attempt goes, and how. `via` is the proxy of the listener that a client came to,
+        where it has one."""
+        host, port = attempt.address
+        scheme = "https" if attempt.tls else "http"
+        proxy = self._proxy(via, scheme, host, port)
+        is_tls = attempt.tls or (proxy is not None and proxy.scheme == "https")
+        return dial.Destination(
+            scheme,
+            host,
+            port,
+            proxy,
+            self._settings(host) if is_tls else tls.Settings(),
+            self.client.fingerprint(*attempt.account),
+        )
+
+    def server(self, opened: answer.Opened) -> connection.Server:
+        """The connection as mitmproxy knows it."""
+        return self._connections[opened.connection].server
+
+    def malformed(self, response: http.Response) -> str:
+        """Why mitmproxy would refuse to pass a response's headers on; "" where it would not."""
+        if ctx.options.validate_inbound_headers:
+            try:
+                validate.validate_headers(response)
+            except ValueError as e:
+                return str(e)
+        return ""
+
+    def rules(self) -> proxies.Rules:
+        """The profile's proxy and the environment's, where no listener brings its own."""
+        profile = self._profile()
+        configured = profile.upstream_proxy if profile else None
+        if self._rules is None or self._rules[0] != configured:
+            self._rules = configured, environment_rules(configured)
+        return self._rules[1]
+
+    def _proxy(
+        self, via: server_spec.ServerSpec | None, scheme: str, host: str, port: int
+    ) -> proxies.Proxy | None:
+        if via := via or mode_proxy(ctx.options.mode):
+            user, _, password = (ctx.options.upstream_auth or "").partition(":")
+            return proxies.Proxy(via[0], *via[1], user or None, password)
+        proxy = self.rules().proxy(scheme, host, port)
+        if proxy and is_own_listener(proxy):
+            if proxy not in self._ignored:
+                self._ignored.add(proxy)
+                logger.warning(f"{proxy} is this proxy itself: upstreams are reached without it")
+            return None
+        return proxy
+
+    def _settings(self, host: str) -> tls.Settings:
+        if (settings := self._tls.get(host)) is None:
+            settings = self._tls[host] = tls_settings(host)
+        return settings
+
+    # What the client reports
+
+    async def connecting(self, destination: dial.Destination) -> None:
+        address = destination.host, destination.port
+        upstream = connection.Server(address=address, tls=destination.scheme == "https")
+        if destination.scheme == "https":
+            upstream.sni = destination.host
+        if proxy := destination.proxy:
+            upstream.via = (proxy.scheme, (proxy.host, proxy.port))  # type: ignore[assignment]
+        data = server_hooks.ServerConnectionHookData(
+            client=_asking.get() or nobody(), server=upstream
+        )
+        _making.set(data)
+        await self._trigger(server_hooks.ServerConnectHook(data))
+        upstream.timestamp_start = time.time()
+        if upstream.error:
+            raise dial.UnreachableError(f"Connection killed: {upstream.error}")
+        if upstream.address != address:
+            # It would bring a credential to somewhere it is not for.
+            raise dial.UnreachableError("an addon changed the address of a provider")
+
+    async def connected(
+        self, destination: dial.Destination, made: http1.Connection, link: dial.Link
+    ) -> None:
+        data = _making.get()
+        _describe(data.server, destination, link)
+        self._connections[made] = data
+        logger.info(f"server connect {_name(data.server)}", extra=_origin(data))
+        await self._trigger(server_hooks.ServerConnectedHook(data))
+        if data.server.error:
+            raise dial.UnreachableError(f"Connection killed: {data.server.error}")
+
+    async def failed(self, destination: dial.Destination, error: OSError) -> None:
+        data = _making.get()
+        data.server.error = data.server.error or str(error)
+        logger.info(f"error establishing server connection: {error}", extra=_origin(data))
+        await self._trigger(server_hooks.ServerConnectErrorHook(data))
+
+    def closed(self, made: http1.Connection) -> None:
+        if data := self._connections.get(made):
+            data.server.state = connection.ConnectionState.CLOSED
+            data.server.timestamp_end = time.time()
+            logger.info(f"server disconnect {_name(data.server)}", extra=_origin(data))
+            self._start(self._trigger(server_hooks.ServerDisconnectedHook(data)))
+
+    async def _trigger(self, hook: hooks.Hook) -> None:
+        await ctx.master.addons.trigger_event(hook)
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        if not task.done():
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+
+async def retire(upstream: client.Client) -> None:
+    while upstream.open > upstream.idle:  # noqa: ASYNC110 (what is left ends in its own time)
+        await asyncio.sleep(1)
+    await upstream.close()
+
+
+def announcement(rules: proxies.Rules) -> Iterator[str]:
+    """Which proxies are used; without their passwords."""
+    if rules.configured:
+        yield f"Upstream proxy:    {rules.configured} (upstream_proxy in the profile)"
+        return
+    if rules.https:
+        yield f"Upstream proxy:    {rules.https} for https (HTTPS_PROXY in the environment)"
+    if rules.http:
+        yield f"Upstream proxy:    {rules.http} for http (HTTP_PROXY in the environment)"
+
+
+def environment_rules(configured: str | None) -> proxies.Rules:
+    """A proxy in the environment that can't be used is reported, and not used."""
+    try:
+        return proxies.rules(os.environ, configured)
+    except ValueError as e:
+        logger.warning(f"{e}; the environment's proxies are not used")
+        return proxies.rules({}, configured)
+
+
+def mode_proxy(modes: list[str]) -> server_spec.ServerSpec | None:
+    """That of `--mode upstream:`, which counts at every listener."""
+    for spec in map(mode_specs.ProxyMode.parse, modes):
+        if isinstance(spec, mode_specs.UpstreamMode):
+            return spec.scheme, spec.address
+    return None
+
+
+def is_own_listener(proxy: proxies.Proxy) -> bool:
+    """Requests would go round in circles. As mitmproxy finds out for upstreams."""
+    server = ctx.master.addons.get("proxyserver")
+    return any(
+        proxy.port == port and proxy.host in ("localhost", "127.0.0.1", "::1", host)
+        for listener in (server.servers if server else ())
+        for host, port, *_ in listener.listen_addrs
+    )
+
+
+def tls_settings(host: str) -> tls.Settings:
+    options = ctx.options
+    curve = options.tls_ecdh_curve_server
+    oldest, newest = options.tls_version_server_min, options.tls_version_server_max
+    return tls.Settings(
+        insecure=options.ssl_insecure,
+        ca_file=_path(options.ssl_verify_upstream_trusted_ca),
+        ca_folder=_path(options.ssl_verify_upstream_trusted_confdir),
+        client_cert=client_certificate(options.client_certs, host),
+        minimum=(MINIMUM | VERSIONS)[oldest],
+        maximum=(MAXIMUM | VERSIONS)[newest],
+        ciphers=options.ciphers_server or None,
+        curve=CURVES.get(curve, curve) if curve else None,
+        keylog_file=(
+            str(net_tls.log_master_secret.filename) if net_tls.log_master_secret else None
+        ),
+    )
+
+
+def client_certificate(given: str | None, host: str) -> str | None:
+    """A file, or one in a folder of certificates that is named after the host."""
+    if not given:
+        return None
+    path = Path(given).expanduser()
+    if path.is_dir():
+        path = path / f"{host}.pem"
+    return str(path) if path.is_file() else None
+
+
+def _path(given: str | None) -> str | None:
+    return str(Path(given).expanduser()) if given else None
+
+
+def nobody() -> connection.Client:
+    """Whom a connection is for that is only kept ready."""
+    here = ("127.0.0.1", 0)
+    return connection.Client(peername=here, sockname=here, timestamp_start=time.time())
+
+
+def _describe(upstream: connection.Server, destination: dial.Destination, link: dial.Link) -> None:
+    upstream.timestamp_start = link.started
+    upstream.timestamp_tcp_setup = link.tcp_connected
+    upstream.timestamp_tls_setup = link.tls_connected
+    upstream.sockname = link.local[:2]  # type: ignore[assignment]
+    if not destination.proxy:
+        # Else only the proxy knows it.
+        upstream.peername = link.peer[:2]  # type: ignore[assignment]
+    if destination.scheme == "https":
+        upstream.tls_version = link.tls_version  # type: ignore[assignment]
+        upstream.cipher = link.cipher
+        upstream.alpn = link.alpn.encode() if link.alpn else b""
+        upstream.sni = link.server_name
+        upstream.certificate_list = [
+            certs.Cert(x509.load_der_x509_certificate(each)) for each in link.certificates
+        ]
+    upstream.state = connection.ConnectionState.OPEN
+
+
+def _name(upstream: connection.Server) -> str:
+    assert upstream.address
+    address = human.format_address(upstream.address)
+    if upstream.peername and upstream.peername[0] != upstream.address[0]:
+        return f"{address} ({human.format_address(upstream.peername)})"
+    return address
+
+
+def _origin(data: Hook) -> dict[str, object]:
+    """As mitmproxy's log shows it."""
+    return {"client": data.client.peername}
