@@ -34,10 +34,10 @@ def test_both_ways_to_start_claude() -> None:
 
 
 def test_a_listener_with_a_proxy_of_its_own() -> None:
-    told = announcement.lines(
+    logged = announcement.lines(
         ["upstream:http://proxy.example:3128@8081"], "", "/c", PROFILE, pool(), needs_key=False
     )
-    assert any("HTTPS_PROXY=http://127.0.0.1:8081 " in line for line in told)
+    assert any("HTTPS_PROXY=http://127.0.0.1:8081 " in line for line in logged)
 
 
 def test_versions() -> None:

@@ -257,7 +257,7 @@ async def test_what_is_used_is_kept_warm(
 ) -> None:
     upstream.keep_warm(seconds=300)
     await get(upstream, server.destination)
-    for _ in range(2):  # it expires after 50 s, and is made anew
+    for _ in range(2):  # it expires after 50 s, and is made again
         time.advance(60)
         await servers.until(lambda: upstream.idle == 1)
     made = upstream.made

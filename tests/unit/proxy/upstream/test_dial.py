@@ -313,10 +313,10 @@ async def test_a_proxy_that_opens_no_tunnel(response: bytes, why: str) -> None:
 
     async with servers.serving(script) as server:
         proxy = proxies.Proxy("http", "127.0.0.1", server.port, "me", "secret")
-        said = await refused(dial.Destination("https", "api.example", 443, proxy=proxy))
-        assert said.startswith(f"proxy http://127.0.0.1:{server.port} opens no tunnel: ")
-        assert re.search(why, said)
-        assert "secret" not in said
+        message = await refused(dial.Destination("https", "api.example", 443, proxy=proxy))
+        assert message.startswith(f"proxy http://127.0.0.1:{server.port} opens no tunnel: ")
+        assert re.search(why, message)
+        assert "secret" not in message
         await servers.until(lambda: server.closed)
 
 
