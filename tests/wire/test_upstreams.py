@@ -240,7 +240,9 @@ def test_a_proxy_that_wants_another_password(start: Start, sim: simulator.Simula
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("listener", [pairs.reverse, pairs.tunnel], ids=["reverse", "tunnel"])
+@pytest.mark.parametrize(
+    "listener", [pairs.reverse, pairs.tunnel, pairs.http2], ids=["reverse", "tunnel", "http2"]
+)
 def test_a_client_that_reads_nothing_costs_no_memory(
     start: Start, listener: Callable[[Any], httpx.Client]
 ) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from mitmproxy import connection
 from mitmproxy import http
+from mitmproxy.net import server_spec
 from mitmproxy.proxy import commands
 
 from claude_route.proxy import client_writer
@@ -72,11 +73,17 @@ class Stream(Protocol):
 
 class Attempts:
     def __init__(
-        self, stream: Stream, exchange: contract.Exchange, reach: upstreams.Upstreams
+        self,
+        stream: Stream,
+        exchange: contract.Exchange,
+        reach: upstreams.Upstreams,
+        via: server_spec.ServerSpec | None,
     ) -> None:
+        """`via` is the proxy of the listener that the client came to, where it has one."""
         self.stream = stream
         self.exchange = exchange
         self.upstreams = reach
+        self.via = via
         self.clock = reach.client.clock
 
     async def run(self, first: contract.Attempt) -> None:
@@ -105,7 +112,7 @@ class Attempts:
         try:
             request, body = wire_form(attempt.request(attempt.address))
             got = self.upstreams.client.request(
-                self.upstreams.destination(attempt, self.stream.flow.server_conn.via),
+                self.upstreams.destination(attempt, self.via),
                 request,
                 body,
                 answer.Limits(limits.connect, limits.first_byte, limits.first_byte),

@@ -84,7 +84,8 @@ class JoinedWrites:
             data = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
             self._parts.clear()
             self.size = 0
-            self._write(data)
+            if not self._writer.is_closing():
+                self._write(data)
 
     def write_now(self, data: bytes) -> None:
         if self._parts:

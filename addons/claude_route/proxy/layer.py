@@ -182,9 +182,11 @@ class FailoverStream(layers.HttpStream):
         self.handler = handler
         client_writer.join_writes(handler)
         self.upstreams.asks(handler.client)
+        # That of a replayed flow, or of an attempt before, says what was on the way to something else.
+        via = self.context.server.via
         watch = Watch(self, handler, self.upstreams.client.clock)
         try:
-            await attempts.Attempts(self, exchange, self.upstreams).run(first)
+            await attempts.Attempts(self, exchange, self.upstreams, via).run(first)
         finally:
             watch.stop()
             assert self.task

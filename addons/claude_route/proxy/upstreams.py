@@ -13,6 +13,7 @@ mitmproxy's:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import os
@@ -356,9 +357,10 @@ def _describe(upstream: connection.Server, destination: dial.Destination, link: 
         upstream.cipher = link.cipher
         upstream.alpn = link.alpn.encode() if link.alpn else b""
         upstream.sni = link.server_name
-        upstream.certificate_list = [
-            certs.Cert(x509.load_der_x509_certificate(each)) for each in link.certificates
-        ]
+        with contextlib.suppress(ValueError):  # one that only OpenSSL can read
+            upstream.certificate_list = [
+                certs.Cert(x509.load_der_x509_certificate(each)) for each in link.certificates
+            ]
     upstream.state = connection.ConnectionState.OPEN
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from mitmproxy import connection
@@ -16,6 +17,7 @@ from mitmproxy.proxy import server
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.test import tflow
 
+from claude_route.profile import profiles
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import client
 from tests import clocks
@@ -29,10 +31,12 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-def reach(clock: clocks.Timers) -> upstreams.Upstreams:
+def reach(
+    clock: clocks.Timers, profile: Callable[[], profiles.Profile | None] = lambda: None
+) -> upstreams.Upstreams:
     """With a client for which time stands still."""
     return upstreams.Upstreams(
-        make_client=lambda watcher: client.Client(clock=clock, watcher=watcher)
+        profile, make_client=lambda watcher: client.Client(clock=clock, watcher=watcher)
     )
 
 
@@ -41,13 +45,17 @@ class Socket(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
-        self.sent = b""
+        self.writes: list[bytes] = []
         self.unread = 0
         """Bytes that wait for the client to read them."""
         self.is_closed = False
 
     def write(self, data: Any) -> None:
-        self.sent += data
+        self.writes.append(bytes(data))
+
+    @property
+    def sent(self) -> bytes:
+        return b"".join(self.writes)
 
     def get_write_buffer_size(self) -> int:
         return self.unread

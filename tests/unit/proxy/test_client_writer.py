@@ -77,6 +77,49 @@ async def test_what_is_sent_is_framed(way: Way) -> None:
     assert way.sent == b"9\r\ndata: 1\n\n\r\n"
 
 
+async def test_the_writes_of_a_turn_are_joined(way: Way) -> None:
+    client_writer.join_writes(way.driver.handler)
+    client_writer.join_writes(way.driver.handler)
+    writer = way.driver.handler.transports[way.driver.client].writer
+    assert isinstance(writer, asyncio.StreamWriter)
+    for _ in range(2):
+        writer.write(b"head ")
+        writer.write(b"body ")
+        assert not way.driver.socket.writes
+        await asyncio.sleep(0)
+        assert way.driver.socket.writes.pop() == b"head body "
+
+
+@pytest.mark.parametrize("after", ["event", "close", "drain"])
+async def test_they_come_before_all_that_comes_after(way: Way, after: str) -> None:
+    client_writer.join_writes(way.driver.handler)
+    writer = way.driver.handler.transports[way.driver.client].writer
+    assert isinstance(writer, asyncio.StreamWriter)
+    writer.write(b"head ")
+    match after:
+        case "event":
+            way.writer().send(b"x")
+        case "close":
+            writer.close()
+        case "drain":
+            await writer.drain()
+    assert way.sent.startswith(b"head ")
+    writer.write(b"late")
+    way.driver.socket.is_closed = True
+    await asyncio.sleep(0)
+    assert b"late" not in way.sent
+
+
+async def test_what_is_yet_to_be_written_counts(way: Way) -> None:
+    writer = way.writer()
+    stream = way.driver.handler.transports[way.driver.client].writer
+    assert isinstance(stream, asyncio.StreamWriter)
+    stream.write(b"x" * (client_writer.HIGH + 1))
+    assert writer.is_full
+    await asyncio.sleep(0)
+    assert not writer.is_full
+
+
 async def test_without_chunks_it_goes_as_it_is(way: Way) -> None:
     del way.response.headers["transfer-encoding"]
     way.writer().send(b"data: 1\n\n")

@@ -22,6 +22,7 @@ from mitmproxy.test import taddons
 
 from claude_route.patches import client_tasks
 from claude_route.patches import http_stream
+from claude_route.profile import profiles
 from claude_route.proxy import attempts
 from claude_route.proxy import contract
 from claude_route.proxy import layer
@@ -173,6 +174,8 @@ class Policy:
         self.first_port = 0
         """Another one for the first attempts."""
         self.limits = contract.Limits(1, 1, 1)
+        self.profile: profiles.Profile | None = None
+        """Where it says which proxy is on the way."""
         self.raises: dict[str, Exception | type[Exception]] = {}
         self.calls: list[str] = []
         self.exchanges: list[Exchange] = []
@@ -431,7 +434,7 @@ async def driving(
     clock: clocks.Timers, policy: Policy, alpn: bytes = b"http/1.1"
 ) -> AsyncIterator[drivers.Driver]:
     """Nothing is left of it in the end: no timer, no connection, no task."""
-    reach = drivers.reach(clock)
+    reach = drivers.reach(clock, lambda: policy.profile)
     undo = [client_tasks.install(), http_stream.install(layer.made_for(policy, reach))]
     with taddons.context(proxyserver.Proxyserver(), tlsconfig.TlsConfig(), reach) as tctx:
         driver = drivers.Driver(clock, tctx.options, alpn)
@@ -729,6 +732,24 @@ async def test_a_client_that_reads_nothing_holds_its_upstream_back(
     assert driver.answer.count(SECOND) == 11
     await driver.say(END)
     assert len(events(driver.answer)) == 2 + 10
+
+
+async def test_a_proxy_on_the_way_is_asked_with_its_password_each_time(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    patient.profile = profiles.parse(
+        "providers: {x: {base_url: 'http://x', auth: none}}\nmodels: {x: x/x}\n"
+        f"upstream_proxy: http://me:secret@127.0.0.1:{driver.port}",
+        {},
+        "x.yaml",
+    )
+    await driver.ask(ABSOLUTE)
+    await driver.hang_up()
+    first, second = driver.upstreams
+    assert b"\r\nProxy-Authorization: Basic " in first.asked
+    assert second.asked == first.asked
+    await driver.say(ANSWER)
+    assert driver.answer.endswith(END)
 
 
 async def test_a_malformed_response_is_a_failed_attempt(
