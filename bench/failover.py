@@ -34,10 +34,12 @@ sys.path.insert(0, {addons!r})
 
 from claude_route import responses
 from claude_route.dialects import usage
+from claude_route.patches import client_tasks
 from claude_route.patches import http_stream
 from claude_route.proxy import layer
 from claude_route.proxy import contract
 from claude_route.proxy import reply
+from claude_route.proxy import upstreams
 from claude_route.wire import http_message
 
 
@@ -68,6 +70,7 @@ class Untouched:
 
 class Attempt:
     tls = False
+    account = ()
     limits = contract.Limits(10, 120, 300)
 
     def __init__(self, flow):
@@ -112,7 +115,10 @@ class Policy:
         return flow.request
 
 
-http_stream.install(layer.made_for(Policy()))
+reach = upstreams.Upstreams()
+client_tasks.install()
+http_stream.install(layer.made_for(Policy(), reach))
+addons = [reach]
 """
 
 FAULTS: dict[str, dict[str, Any]] = {

@@ -26,6 +26,7 @@ from claude_route.proxy.upstream import dial
 from claude_route.proxy.upstream import http1
 from claude_route.proxy.upstream import timers
 from claude_route.routing import failures
+from claude_route.wire import http_message
 
 logger = logging.getLogger(__name__)
 
@@ -284,8 +285,12 @@ def downgraded(fields: list[tuple[bytes, bytes]], authority: bytes) -> list[tupl
     return fields
 
 
+_RESPONSE = http.Response.make()
+
+
 def received(response: http1.Response) -> http.Response:
-    return http.Response(
+    return http_message.like(
+        _RESPONSE,
         http_version=response.version,
         status_code=response.status,
         reason=response.reason,

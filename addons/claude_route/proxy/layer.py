@@ -378,6 +378,8 @@ class Watch:
 
     def stop(self) -> None:
         self._timer.cancel()
+        if self._killing:
+            self._killing.cancel()  # it has done its work, or there is nothing left to kill
 
 
 def made_for(policy: contract.Policy, reach: upstreams.Upstreams) -> http_stream.MakeStream:
