@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from claude_route.proxy.upstream import pool
 from claude_route.wire import sse
 from simulator import answers
 from simulator.recorded import Recorded
@@ -181,13 +182,18 @@ def soaked(tmp_path: Path) -> Iterator[pairs.Pair]:
     probe = tmp_path / "probe.py"
     probe.write_text(PROBE)
     fallbacks = {"hasty-*": ["lonely-1"]}
-    with pairs.running(tmp_path, "-s", str(probe), fallbacks=fallbacks) as pair:
+    with pairs.running(
+        tmp_path, "-s", str(probe), "--set", "warm_connections=false", fallbacks=fallbacks
+    ) as pair:
         yield pair
 
 
 def in_hand(pair: pairs.Pair) -> dict[str, int]:
     """What the proxy holds while no request is in progress."""
-    proxies.wait_until(lambda: pair.sim.open_connections == 0)
+    # Kept connections have their time.
+    proxies.wait_until(
+        lambda: pair.sim.open_connections == 0, seconds=pool.Bounds().idle + proxies.PATIENCE
+    )
     counted: list[dict[str, int]] = []
     with pair.proxy.client(headers={"x-probe": "1"}) as client:
 
