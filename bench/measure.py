@@ -154,15 +154,17 @@ class Client:
         return elapsed
 
 
-def in_turn(calls: Sequence[Callable[[], float]], times: int) -> list[list[float]]:
+def in_turn(
+    calls: Sequence[Callable[[], float]], times: int, warm: int = WARM
+) -> list[list[float]]:
     """What each of them returns, time after time, after a few to get warm. Another begins each round:
     whoever comes after a pause, or after a busy one, is slower for that alone."""
     returned: list[list[float]] = [[] for _ in calls]
-    for number in range(WARM + times):
+    for number in range(warm + times):
         for place in range(len(calls)):
             which = (number + place) % len(calls)
             value = calls[which]()
-            if number >= WARM:
+            if number >= warm:
                 returned[which].append(value)
     return returned
 
