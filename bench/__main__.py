@@ -18,6 +18,7 @@ import concurrent.futures
 import contextlib
 import functools
 import http.client
+import math
 import os
 import platform
 import random
@@ -90,7 +91,6 @@ class Subject(NamedTuple):
     port: int
     pid: int
     model: str
-    """A prefix; what follows says how the answer comes."""
     tunnel: bool = False
 
 
@@ -101,6 +101,10 @@ class Cost(NamedTuple):
     clock: float
     late: float = 0
     """The 99th percentile of an event's delay, of which `clock` is the median."""
+
+
+FAILED = Cost(math.nan, math.nan, math.nan)
+OPTIONAL = {other.name for other in others.OTHERS}
 
 
 class Task(NamedTuple):
@@ -151,8 +155,8 @@ def ask(connection: http.client.HTTPConnection, body: bytes) -> float:
 
 
 @functools.cache
-def body(size: int, model: str) -> bytes:
-    return measure.conversation(size, model)
+def body(size: int, model: str, mode: str = "whole") -> bytes:
+    return measure.conversation(size, model).replace(b'"Begin."', f'"Begin: {mode}."'.encode())
 
 
 def measured(subject: Subject, units: int, call: Callable[[], object]) -> Cost:
@@ -164,25 +168,25 @@ def measured(subject: Subject, units: int, call: Callable[[], object]) -> Cost:
     )
 
 
-def asked(subject: Subject, count: int, units: int, size: int, model: str) -> Cost:
+def asked(subject: Subject, count: int, units: int, size: int, mode: str = "whole") -> Cost:
     """The cost of a unit of `units`, of which each of `count` requests on one connection has its share."""
-    request = body(size, model)
+    request = body(size, subject.model, mode)
     with client(subject) as connection:
         ask(connection, request)
         return measured(subject, units, lambda: [ask(connection, request) for _ in range(count)])
 
 
 def whole(subject: Subject) -> Cost:
-    return asked(subject, REQUESTS, REQUESTS, REQUEST, subject.model)
+    return asked(subject, REQUESTS, REQUESTS, REQUEST)
 
 
 def large(subject: Subject) -> Cost:
-    return asked(subject, LARGE_REQUESTS, LARGE_REQUESTS, LARGE, subject.model)
+    return asked(subject, LARGE_REQUESTS, LARGE_REQUESTS, LARGE)
 
 
 def fast(subject: Subject) -> Cost:
     events = FAST_STREAMS * provider.FAST_EVENTS
-    return asked(subject, FAST_STREAMS, events, 2_000, f"{subject.model}-fast")
+    return asked(subject, FAST_STREAMS, events, 2_000, "fast")
 
 
 def once(subject: Subject) -> float:
@@ -217,7 +221,7 @@ def paced_streams(subject: Subject) -> Cost:
 
 
 async def _paced_streams(subject: Subject) -> Cost:
-    request = body(REQUEST, f"{subject.model}-paced")
+    request = body(REQUEST, subject.model, "paced")
     lines = {"host": HOST, **headers(), "connection": "close", "content-length": str(len(request))}
     head = "POST /v1/messages HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
     loop = asyncio.get_running_loop()
@@ -302,7 +306,7 @@ def ours(each: Checkout, url: str, *arguments: str) -> Iterator[tuple[int, int]]
         "anthropic": {"base_url": url},
         "zai": {"base_url": url, "auth": "x-api-key", "api_key": "zai-key-012345"},
     }
-    models = {"glm*": "zai/glm-5*", "claude*": "anthropic/claude*"}
+    models = {"glm-5": "zai/glm-5", "claude-*": "anthropic/claude-*"}
     behind = int(url.rpartition(":")[2])
     more = ("--set", "ssl_insecure=true", *arguments)
     with measure.ours(
@@ -318,15 +322,15 @@ def ours(each: Checkout, url: str, *arguments: str) -> Iterator[tuple[int, int]]
 
 def both(name: str, port: int, pid: int, is_tunnel: bool = False) -> list[Subject]:
     return [
-        Subject(name + ANOTHER, port, pid, "glm", is_tunnel),
-        Subject(name + UNTOUCHED, port, pid, "claude", is_tunnel),
+        Subject(name + ANOTHER, port, pid, "glm-5", is_tunnel),
+        Subject(name + UNTOUCHED, port, pid, "claude-opus-5-5", is_tunnel),
     ]
 
 
 @contextlib.contextmanager
 def reverse(behind: provider.Provider, checkouts: Sequence[Checkout]) -> Iterator[list[Subject]]:
     with contextlib.ExitStack() as stack:
-        subjects = [Subject(BARE, *stack.enter_context(measure.bare(behind.plain)), "glm")]
+        subjects = [Subject(BARE, *stack.enter_context(measure.bare(behind.plain)), "glm-5")]
         for each in checkouts:
             started = stack.enter_context(ours(each, f"http://127.0.0.1:{behind.plain}"))
             subjects += both(each.name, *started)
@@ -343,7 +347,7 @@ def forward(behind: provider.Provider, checkouts: Sequence[Checkout]) -> Iterato
         port = ports.free()
         arguments = ("--set", "ssl_insecure=true", "--mode", f"regular@127.0.0.1:{port}")
         _, pid = stack.enter_context(measure.mitmdump(script, behind.plain, *arguments))
-        subjects = [Subject(BARE, port, pid, "glm", tunnel=True)]
+        subjects = [Subject(BARE, port, pid, "glm-5", tunnel=True)]
         for each in checkouts:
             port = ports.free()
             mode = ("--mode", f"regular@127.0.0.1:{port}")
@@ -364,10 +368,10 @@ def far(behind: provider.Provider, checkouts: Sequence[Checkout]) -> Iterator[li
         mode = f"reverse:https://127.0.0.1:{behind.far}@127.0.0.1:{port}"
         arguments = ("--set", "ssl_insecure=true", "--mode", mode)
         _, pid = stack.enter_context(measure.mitmdump(script, behind.plain, *arguments))
-        subjects = [Subject(BARE, port, pid, "claude")]
+        subjects = [Subject(BARE, port, pid, "claude-opus-5-5")]
         for each in checkouts:
             started = stack.enter_context(ours(each, f"https://127.0.0.1:{behind.far}"))
-            subjects.append(Subject(each.name + UNTOUCHED, *started, "claude"))
+            subjects.append(Subject(each.name + UNTOUCHED, *started, "claude-opus-5-5"))
         yield subjects
 
 
@@ -402,7 +406,13 @@ class Table:
         costs: dict[str, Cost] = {}
         for place in range(len(self.subjects)):
             subject = self.subjects[(first + place) % len(self.subjects)]
-            costs[subject.name] = task.run(subject)
+            try:
+                costs[subject.name] = task.run(subject)
+            except (OSError, RuntimeError, http.client.HTTPException) as e:
+                if subject.name not in OPTIONAL:
+                    raise
+                print(f"{subject.name}, {task.title}: {e!r}", file=sys.stderr, flush=True)
+                costs[subject.name] = FAILED
         for name, cost in costs.items():
             self.costs.setdefault(task.title, {}).setdefault(name, []).append(cost)
 
@@ -436,6 +446,8 @@ class Table:
     def cell(self, task: Task, name: str) -> str:
         processor = self.ratios(task.title, name, "processor")
         clock = self.ratios(task.title, name, "clock")
+        if math.isnan(sum(processor)):
+            return "failed"
         text = f"{statistics.median(processor):.2f}"
         if task.title != PACED:  # whose pace is the provider's
             text += f" ({statistics.median(clock):.2f})"

@@ -35,7 +35,9 @@ WARM = 10
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], port: int, **environ: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: Sequence[str], port: int, stderr: int | None = None, **environ: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """A process that ends with the block; entered when it listens on `port`."""
     inherited = {
         key: os.environ[key] for key in ("PATH", "LANG", "PYTHONPATH") if key in os.environ
@@ -47,6 +49,7 @@ def running(command: Sequence[str], port: int, **environ: str) -> Iterator[subpr
             env={**inherited, "HOME": home, **environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=stderr,
         )
         try:
             deadline = time.monotonic() + 30

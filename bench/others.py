@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -38,6 +39,7 @@ def litellm(folder: Path, port: int, behind: int) -> Settings:
     target = {"model": "anthropic/*", "api_base": f"http://127.0.0.1:{behind}", "api_key": KEY}
     config = {
         "model_list": [{"model_name": "*", "litellm_params": target}],
+        "general_settings": {"master_key": KEY},
         "litellm_settings": {"telemetry": False, "num_retries": 0},
     }
     (folder / "config.yaml").write_text(json.dumps(config))
@@ -49,12 +51,11 @@ def litellm(folder: Path, port: int, behind: int) -> Settings:
 
 
 def claude_code_router(folder: Path, port: int, behind: int) -> Settings:
-    models = ["glm", "glm-fast", "glm-paced"]
     provider = {
         "name": "bench",
         "api_base_url": f"http://127.0.0.1:{behind}/v1/messages",
         "api_key": KEY,
-        "models": models,
+        "models": ["glm"],
         "transformer": {"use": ["Anthropic"]},
     }
     config = {
@@ -88,13 +89,14 @@ class Other(NamedTuple):
     program: str
     settings: Callable[[Path, int, int], Settings]
     model: str
-    """A prefix of what it is asked for."""
+    """What it is asked for. LiteLLM logs a traceback for each answer of a model whose price it doesn't
+    know, which is not what is to be measured."""
 
 
 OTHERS = (
-    Other("LiteLLM", "litellm", litellm, "glm"),
+    Other("LiteLLM", "litellm", litellm, "claude-sonnet-4-5-20250929"),
     Other("claude-code-router", "ccr", claude_code_router, "bench,glm"),
-    Other("teamclaude", "teamclaude", teamclaude, "claude"),
+    Other("teamclaude", "teamclaude", teamclaude, "claude-opus-5-5"),
 )
 
 
@@ -108,7 +110,9 @@ def running(other: Other, behind: int) -> Iterator[tuple[int, int]]:
     with tempfile.TemporaryDirectory() as folder:
         settings = other.settings(Path(folder), port, behind)
         environ = {**NOWHERE, **settings.environ}
-        with measure.running([program, *settings.arguments], port, **environ) as process:
+        with measure.running(
+            [program, *settings.arguments], port, stderr=subprocess.DEVNULL, **environ
+        ) as process:
             yield port, process.pid
 
 

@@ -129,6 +129,7 @@ class Stream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.WriteTransport)
+        self.transport = transport
         transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
@@ -140,6 +141,10 @@ class Stream(asyncio.Protocol):
             end = stamp.end()
             self.begun.set()
         self._unread = unread[max(end, len(unread) - TAIL) :]
+        if b"message_stop" in self._unread:
+            # Some keep the connection open whatever they are asked.
+            self.transport.close()
+            self.ended.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.begun.set()

@@ -1,7 +1,7 @@
 """A provider for measurements: the same answers to everyone, made in advance, over HTTP and over TLS.
 
-Run by `running`, in a process of its own. The model in a request says how its answer comes: "whole",
-"fast", or "paced"; an event of a paced one says when it was sent. It also counts its connections, and
+Run by `running`, in a process of its own. A request's first words say how its answer comes, as `MODE`
+has it: "whole", "fast" or "paced". Each event says when it was sent. It also counts its connections, and
 relays what comes to a third port to the one with TLS, with a delay each way.
 """
 
@@ -31,6 +31,7 @@ PACE = 20
 """Events a second in a paced answer."""
 PACED_SECONDS = 3.5
 
+MODE = re.compile(rb'"Begin: (\w+)\."')
 STAMP = b"~%015d~"
 """Microseconds of the monotonic clock, which is one for all processes of a machine."""
 
@@ -110,20 +111,31 @@ class Server:
                         b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(count), count)
                     )
                     continue
-                length = re.search(rb"(?i)content-length: *(\d+)", headers)
-                body = await reader.readexactly(int(length[1])) if length else b""
+                body = await self.body(headers, reader)
                 await self.answer(body, writer)
 
+    async def body(self, headers: bytes, reader: asyncio.StreamReader) -> bytes:
+        if length := re.search(rb"(?i)content-length: *(\d+)", headers):
+            return await reader.readexactly(int(length[1]))
+        if not re.search(rb"(?i)transfer-encoding: *chunked", headers):
+            return b""
+        pieces = []
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            pieces.append(await reader.readexactly(size))
+            await reader.readexactly(2)
+        await reader.readuntil(b"\r\n")
+        return b"".join(pieces)
+
     async def answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
-        model = re.search(rb'"model": ?"([^"]*)"', body)
-        name = model[1] if model else b""
-        if b"paced" in name:
+        words = MODE.search(body)
+        mode = words[1] if words else b"whole"
+        if mode == b"paced":
             writer.write(HEADERS + chunk(START))
             for _ in range(round(PACED_SECONDS * PACE)):
                 writer.write(delta())
                 await asyncio.sleep(1 / PACE)
             writer.write(chunk(STOP) + END)
-        elif b"fast" in name:
+        elif mode == b"fast":
             writer.write(HEADERS + chunk(START))
             for _ in range(FAST_EVENTS // 20):
                 for _ in range(20):
