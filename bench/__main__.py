@@ -54,7 +54,7 @@ NEW_CLIENTS = 20
 CLIENTS = 16
 EACH = 6
 """Requests of each of those clients."""
-FAST_STREAMS = 2
+FAST_STREAMS = 6
 LARGE_REQUESTS = 8
 STREAMS = 50
 IN_TURN = 103
