@@ -127,6 +127,19 @@ class Pair(NamedTuple):
         client.event_hooks = {"request": [self._to_the_listener]}
         return client
 
+    def reverse_http2(self) -> httpx.Client:
+        """The same listener takes TLS too, and with it HTTP/2."""
+
+        def to_the_listener(request: httpx.Request) -> None:
+            port = self.proxy.reverse_port
+            request.url = request.url.copy_with(scheme="https", host="127.0.0.1", port=port)
+
+        context = self.trusting()
+        context.check_hostname = False  # its certificate names the upstream
+        return self.proxy.client(
+            http2=True, verify=context, event_hooks={"request": [to_the_listener]}
+        )
+
     def _to_the_listener(self, request: httpx.Request) -> None:
         request.url = request.url.copy_with(
             scheme="http", host="127.0.0.1", port=self.proxy.reverse_port
@@ -161,6 +174,10 @@ def reverse(pair: Pair) -> httpx.Client:
     return pair.reverse()
 
 
+def reverse_http2(pair: Pair) -> httpx.Client:
+    return pair.reverse_http2()
+
+
 def tunnel(pair: Pair) -> httpx.Client:
     return pair.tunnel()
 
@@ -175,11 +192,12 @@ def either(pair: Pair) -> httpx.Client:
 
 
 @contextlib.contextmanager
-def unanswered() -> Iterator[int]:
+def unanswered(port: int = 0) -> Iterator[int]:
     """A port whose connections are never made: nobody accepts, and the backlog is full."""
     with contextlib.ExitStack() as open_sockets:
         listener = open_sockets.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
         listener.listen(0)
         while True:
             filler = open_sockets.enter_context(socket.socket())
@@ -188,8 +206,8 @@ def unanswered() -> Iterator[int]:
                 filler.connect(listener.getsockname())
             except TimeoutError:
                 break
-        port: int = listener.getsockname()[1]
-        yield port
+        bound: int = listener.getsockname()[1]
+        yield bound
 
 
 @contextlib.contextmanager

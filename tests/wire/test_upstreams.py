@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import re
 import socket
@@ -20,6 +19,7 @@ import trustme
 
 import simulator
 from simulator import ports
+from tests.wire import corporate
 from tests.wire import pairs
 from tests.wire import proxies
 
@@ -83,63 +83,9 @@ def test_a_kept_connection_that_was_closed_costs_nothing(start: Start) -> None:
 # On the way: a company's proxy, and its CA
 
 
-class Corporate:
-    """An HTTP proxy that wants a password, and leads wherever it is asked to."""
-
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.tls = tls
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.requests: list[tuple[str, str]] = []
-        """What each connection asked for first, and as whom."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            if self.tls:
-                client = self.tls.wrap_socket(client, server_side=True)
-            with client:
-                self._lead(client)
-
-    def _lead(self, client: socket.socket) -> None:
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += client.recv(65536) or b"\r\n\r\n"
-        line = head.partition(b"\r\n")[0].decode()
-        login = re.search(rb"(?i)proxy-authorization: basic (\S+)", head)
-        self.requests.append((line, base64.b64decode(login[1]).decode() if login else ""))
-        authority = line.split()[1].removeprefix("http://").partition("/")[0]
-        with socket.create_connection(("127.0.0.1", int(authority.rpartition(":")[2]))) as there:
-            if line.startswith("CONNECT"):
-                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            else:
-                head = head.replace(b"http://" + authority.encode(), b"", 1)
-                there.sendall(re.sub(rb"(?i)proxy-authorization: .*\r\n", b"", head))
-            back = threading.Thread(target=pump, args=(there, client), daemon=True)
-            back.start()
-            pump(client, there)
-            back.join(proxies.PATIENCE)
-
-    def close(self) -> None:
-        self.listener.close()
-
-
-def pump(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture
-def corporate() -> Iterator[Corporate]:
-    made = Corporate()
+def company() -> Iterator[corporate.Corporate]:
+    made = corporate.Corporate()
     yield made
     made.close()
 
@@ -172,9 +118,9 @@ def test_without_it_the_error_says_what_to_set(start: Start, private: simulator.
 
 @pytest.mark.parametrize("source", ["environment", "profile", "mode"])
 def test_a_proxy_on_the_way(
-    start: Start, sim: simulator.Simulator, corporate: Corporate, source: str
+    start: Start, sim: simulator.Simulator, company: corporate.Corporate, source: str
 ) -> None:
-    url = f"http://me:hush-hush@127.0.0.1:{corporate.port}"
+    url = f"http://me:hush-hush@127.0.0.1:{company.port}"
     named = proxies.profile(f"http://provider.example:{sim.port}")
     environ, arguments, modes = {}, COLD, None
     if source == "environment":
@@ -185,7 +131,7 @@ def test_a_proxy_on_the_way(
     else:
         forward, reverse = ports.free(), ports.free()
         modes = [
-            f"upstream:http://127.0.0.1:{corporate.port}@127.0.0.1:{forward}",
+            f"upstream:http://127.0.0.1:{company.port}@127.0.0.1:{forward}",
             f"reverse:http://127.0.0.1:9@127.0.0.1:{reverse}",
         ]
         arguments = [*COLD, "--set", "upstream_auth=me:hush-hush"]
@@ -197,8 +143,7 @@ def test_a_proxy_on_the_way(
         assert pairs.post(client, model="glm").status_code == 200
     line = f"POST http://provider.example:{sim.port}/provider/zai/v1/messages"
     assert [
-        (asked.partition("?")[0].removesuffix(" HTTP/1.1"), who)
-        for asked, who in corporate.requests
+        (asked.partition("?")[0].removesuffix(" HTTP/1.1"), who) for asked, who in company.requests
     ] == [(line, "me:hush-hush")]
     assert "hush" not in proxy.close()
 
@@ -207,21 +152,21 @@ def test_a_proxy_on_the_way(
 def test_a_tunnel_through_it(
     start: Start, private: simulator.Simulator, tmp_path: Path, scheme: str
 ) -> None:
-    company = trustme.CA()
+    authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    company.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
     roots = tmp_path / "company.pem"
-    roots.write_bytes(private.ca.read_bytes() + company.cert_pem.bytes())
-    corporate = Corporate(context if scheme == "https" else None)
+    roots.write_bytes(private.ca.read_bytes() + authority.cert_pem.bytes())
+    company = corporate.Corporate(context if scheme == "https" else None)
     named = proxies.profile(private.url)
-    named["upstream_proxy"] = f"{scheme}://me:hush-hush@127.0.0.1:{corporate.port}"
+    named["upstream_proxy"] = f"{scheme}://me:hush-hush@127.0.0.1:{company.port}"
     proxy = start(named, arguments=COLD, environ={"SSL_CERT_FILE": str(roots)})
     with proxy.client() as client:
         for _ in range(2):
             assert pairs.post(client, model="glm").status_code == 200
-    authority = private.url.removeprefix("https://")
-    assert corporate.requests == [(f"CONNECT {authority} HTTP/1.1", "me:hush-hush")]
-    corporate.close()
+    host = private.url.removeprefix("https://")
+    assert company.requests == [(f"CONNECT {host} HTTP/1.1", "me:hush-hush")]
+    company.close()
 
 
 def test_a_proxy_that_wants_another_password(start: Start, sim: simulator.Simulator) -> None:

@@ -1,0 +1,75 @@
+"""A company's HTTP proxy, on the way to a provider."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import re
+import socket
+import ssl
+import threading
+
+from tests.wire import proxies
+
+UNREACHABLE = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"
+
+
+class Corporate:
+    """An HTTP proxy that wants a password, and leads wherever it is asked to."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.requests: list[tuple[str, str]] = []
+        """What each connection asked for first, and as whom."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            if self.tls:
+                client = self.tls.wrap_socket(client, server_side=True)
+            with client:
+                self._lead(client)
+
+    def _lead(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += client.recv(65536) or b"\r\n\r\n"
+        line = head.partition(b"\r\n")[0].decode()
+        login = re.search(rb"(?i)proxy-authorization: basic (\S+)", head)
+        self.requests.append((line, base64.b64decode(login[1]).decode() if login else ""))
+        authority = line.split()[1].removeprefix("http://").partition("/")[0]
+        try:
+            there = socket.create_connection(("127.0.0.1", int(authority.rpartition(":")[2])))
+        except OSError:
+            client.sendall(UNREACHABLE)
+            return
+        with there:
+            if line.startswith("CONNECT"):
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                head = head.replace(b"http://" + authority.encode(), b"", 1)
+                there.sendall(re.sub(rb"(?i)proxy-authorization: .*\r\n", b"", head))
+            back = threading.Thread(target=pump, args=(there, client), daemon=True)
+            back.start()
+            pump(client, there)
+            back.join(proxies.PATIENCE)
+
+    def close(self) -> None:
+        self.listener.close()
+
+
+def pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    # A reset too is the end for the other side.
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
