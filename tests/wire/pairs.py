@@ -62,6 +62,8 @@ class Answer(NamedTuple):
     """When its first bytes arrived, by time.monotonic()."""
     broken: str
     """Why it ended early."""
+    version: str
+    """HTTP/1.1 or HTTP/2."""
 
     @property
     def events(self) -> list[sse.Event]:
@@ -97,7 +99,8 @@ def ask(client: httpx.Client, model: str, **fields: Any) -> Answer:
                 body += chunk
         except httpx.TransportError as e:
             broken = repr(e)
-    return Answer(response.status_code, response.headers, body, first, broken)
+    version = response.http_version
+    return Answer(response.status_code, response.headers, body, first, broken, version)
 
 
 class OnlyHTTP2(ssl.SSLContext):

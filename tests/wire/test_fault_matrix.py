@@ -13,7 +13,6 @@ import struct
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from typing import Literal
@@ -28,9 +27,9 @@ from tests.wire import corporate
 from tests.wire import pairs
 from tests.wire import proxies
 
-type Way = Literal["new", "kept", "absolute", "tunnel"]
-"""How an upstream is reached: over a new connection, over one that an earlier request has left, through
-an HTTP proxy that is given whole URLs, and through one that opens a tunnel (with TLS in it)."""
+type Through = Literal["direct", "absolute", "tunnel"]
+"""How an upstream is reached: directly, through an HTTP proxy that is given whole URLs, and through one
+that opens a tunnel (with TLS in it)."""
 
 SHORT = 0.4
 """Seconds that the limits of some providers are long."""
@@ -147,6 +146,12 @@ FAULTS = {
     "first event": Fault(
         "up", (Sent(FIRST_EVENT_ERROR),), "fallback", "first event overloaded_error"
     ),
+    "first event, then silence": Fault(
+        "up",
+        (Sent(BEGUN + ERROR, "wait"),),  # nobody waits for the rest
+        "fallback",
+        "first event overloaded_error",
+    ),
     "closed before an event": Fault(
         "up", (Sent(HALF_AN_EVENT, "close"),), "fallback", "in the middle of the response"
     ),
@@ -165,7 +170,15 @@ CLIENTS = {
     "http2-connect": pairs.http2,
     "http2-reverse": pairs.reverse_http2,
 }
-WAYS: tuple[Way, ...] = ("new", "kept", "absolute", "tunnel")
+CONNECTIONS: dict[str, tuple[Through, bool]] = {
+    "new": ("direct", False),
+    "kept": ("direct", True),
+    "absolute": ("absolute", False),
+    "absolute-kept": ("absolute", True),
+    "tunnel": ("tunnel", False),
+    "tunnel-kept": ("tunnel", True),
+}
+"""The kinds of connections to an upstream; and whether an earlier request has left it."""
 
 # The upstream, and a proxy in front of it
 
@@ -298,6 +311,7 @@ class Site:
         company: corporate.Corporate | None = None,
     ) -> None:
         self.upstream = Upstream(tls=tls)
+        self._tls = tls
         self.refusing, self.far = ports.free(), ports.free()
         self.company = company
         scheme = "https" if tls else "http"
@@ -396,12 +410,14 @@ class Site:
         proxies.wait_until(lambda: self.probe() == self.before and not self.sockets())
 
     @contextlib.contextmanager
-    def failing(self, provider: str, way: Way, client: httpx.Client) -> Iterator[int | None]:
+    def failing(
+        self, provider: str, client: httpx.Client, *, is_kept: bool
+    ) -> Iterator[int | None]:
         """An upstream that is as its provider's name says, and the connection that is kept to it."""
         kept = None
         port = {"refusing": self.refusing, "far": self.far}.get(provider)
-        if way == "kept":
-            upstream = Upstream(port) if port else self.upstream
+        if is_kept:
+            upstream = Upstream(port, self._tls) if port else self.upstream
             model = self.pair.model(provider)
             answer = pairs.ask(client, model)
             assert (answer.text, answer.headers["x-route-attempts"]) == ("from the upstream", "1")
@@ -439,35 +455,27 @@ def tunnel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site.close()
 
 
-SITES: Mapping[Way, str] = {
-    "new": "direct",
-    "kept": "direct",
-    "absolute": "absolute",
-    "tunnel": "tunnel",
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("through", "is_kept"), CONNECTIONS.values(), ids=CONNECTIONS)
 @pytest.mark.parametrize("make_client", CLIENTS.values(), ids=CLIENTS)
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 def test_a_fault(
     request: pytest.FixtureRequest,
     fault: Fault,
     make_client: Callable[[pairs.Pair], httpx.Client],
-    way: Way,
+    through: Through,
+    is_kept: bool,
 ) -> None:
-    site: Site = request.getfixturevalue(SITES[way])
+    site: Site = request.getfixturevalue(through)
     model = site.pair.model(fault.provider)
     site.upstream.plans[model] = list(fault.sent)
+    if site.company:
+        site.company.requests.clear()
     with make_client(site.pair) as client:
         client.headers["x-claude-code-session-id"] = model  # its requests get the same token
-        with site.failing(fault.provider, way, client) as kept:
+        with site.failing(fault.provider, client, is_kept=is_kept) as kept:
             answer = pairs.ask(client, model)
     assert (answer.status, answer.broken) == (200, "")
-    version = "HTTP/2" if make_client in (pairs.http2, pairs.reverse_http2) else "HTTP/1.1"
-    assert ("transfer-encoding" in answer.headers or "content-length" in answer.headers) == (
-        version == "HTTP/1.1"
-    )
+    assert (answer.version == "HTTP/2") == (make_client in (pairs.http2, pairs.reverse_http2))
 
     upstream = f"{fault.provider}/{model}"
     target, attempts, last = {
@@ -483,17 +491,22 @@ def test_a_fault(
     assert answer.text == f"from the {'fallback' if target == 'zai/glm-5' else 'upstream'}"
 
     why = fault.why
-    if fault.through_a_proxy and way in ("absolute", "tunnel"):
-        why = fault.through_a_proxy[way == "tunnel"]
+    if fault.through_a_proxy and through != "direct":
+        why = fault.through_a_proxy[through == "tunnel"]
     lines = site.pair.log_of(model)
     assert len(lines) == (fault.result != "answer")
     assert all(why in line for line in lines), lines
 
     used = site.upstream.connections(model)
     if fault.provider not in ("refusing", "far"):
-        repeated = fault.is_repeated and way == "kept"
+        repeated = fault.is_repeated and is_kept
         assert len(used) == 1 + (fault.result == "next token") + repeated
-        assert (used[0] == kept) == (way == "kept")
+        on_the_first = [name for name, number in site.upstream.seen if number == used[0]]
+        assert len(on_the_first) == 1 + is_kept
+        assert used[0] == kept or not is_kept
+    if site.company:
+        asked = {line.partition("127.0.0.1")[0] for line, _ in site.company.requests}
+        assert asked == {"CONNECT " if through == "tunnel" else "POST http://"}
     site.assert_nothing_is_left()
 
 
@@ -504,7 +517,7 @@ def test_a_kept_connection_that_dies_once_costs_no_attempt(
 ) -> None:
     model = direct.pair.model("up")
     direct.upstream.plans[model] = [Sent(b"", then)]
-    with make_client(direct.pair) as client, direct.failing("up", "kept", client) as kept:
+    with make_client(direct.pair) as client, direct.failing("up", client, is_kept=True) as kept:
         answer = pairs.ask(client, model)
     assert (answer.status, answer.text) == (200, "from the upstream")
     assert answer.headers["x-route-attempts"] == "1"
@@ -516,6 +529,6 @@ def test_a_kept_connection_that_dies_once_costs_no_attempt(
 def test_nothing_is_left_of_them_all(direct: Site, absolute: Site, tunnel: Site) -> None:
     for site in (direct, absolute, tunnel):
         counted = site.probe("objects")
-        # The probe's own request is passed through, and never an attempt.
-        assert not counted["Attempts"] + counted["Answer"]
+        kinds = ("FailoverStream", "Attempts", "Exchange", "Answer")
+        assert [counted[kind] for kind in kinds] == [1, 0, 0, 0], "the first is the probe's own"
         assert "crashed" not in site.proxy.log and "Traceback" not in site.proxy.log
