@@ -218,6 +218,8 @@ class Upstream:
         with contextlib.suppress(OSError):
             for number in itertools.count():
                 client, _ = self.listener.accept()
+                # Else what waits for an acknowledgement of TLS's tickets is lost in a reset.
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._open[number] = client
                 threading.Thread(target=self._serve, args=(number, client), daemon=True).start()
 
