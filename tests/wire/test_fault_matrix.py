@@ -174,7 +174,6 @@ CONNECTIONS: dict[str, tuple[Through, bool]] = {
     "new": ("direct", False),
     "kept": ("direct", True),
     "absolute": ("absolute", False),
-    "absolute-kept": ("absolute", True),
     "tunnel": ("tunnel", False),
     "tunnel-kept": ("tunnel", True),
 }
