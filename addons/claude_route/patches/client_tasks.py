@@ -3,6 +3,7 @@
 Replaces: `ConnectionHandler.open_connection`.
 Why: a layer can't await anything. All that a connection handler does in a task of its own, which it
 cancels when the client has gone, is a connection to an upstream.
+Upstream: none that we know of.
 Remove when: mitmproxy has a command that runs a coroutine, and sends the layer what comes of it.
 """
 
