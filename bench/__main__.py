@@ -21,7 +21,6 @@ import http.client
 import math
 import os
 import platform
-import random
 import socket
 import ssl
 import statistics
@@ -56,14 +55,9 @@ EACH = 6
 """Requests of each of those clients."""
 FAST_STREAMS = 6
 LARGE_REQUESTS = 8
-STREAMS = 50
 IN_TURN = 103
 """Clients, one after the other, whose upstream connections are counted."""
 FAR_CLIENTS = 12
-WINDOW = 2.0
-"""Seconds for which all paced streams are measured."""
-SPREAD = 0.5
-"""Seconds over which they begin."""
 TIMEOUT = 20
 """Seconds for a request."""
 
@@ -225,35 +219,26 @@ async def _paced_streams(subject: Subject) -> Cost:
     lines = {"host": HOST, **headers(), "connection": "close", "content-length": str(len(request))}
     head = "POST /v1/messages HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items())
     loop = asyncio.get_running_loop()
-    delays: list[float] = []
-    streams: list[paced.Stream] = []
-    pauses = random.Random(STREAMS)  # the same for each subject
-    async with asyncio.timeout(TIMEOUT):
-        for _ in range(STREAMS):
-            connect = functools.partial(paced.Stream, f"{head}\r\n".encode() + request, delays)
-            if subject.tunnel:
-                through = await loop.run_in_executor(None, tunnel, subject.port)
-                _, stream = await loop.create_connection(
-                    connect, sock=through, ssl=TRUSTING, server_hostname=HOST
-                )
-            else:
-                _, stream = await loop.create_connection(connect, "127.0.0.1", subject.port)
-            streams.append(stream)
-            await asyncio.sleep(pauses.uniform(0, 2 * SPREAD / STREAMS))
-        for stream in streams:
-            await stream.begun.wait()
-        delays.clear()
-        before = others.processor_seconds(subject.pid)
-        await asyncio.sleep(WINDOW)
-        used = others.processor_seconds(subject.pid) - before
-        during = delays.copy()
-        if any(stream.ended.is_set() for stream in streams):
-            raise RuntimeError("a stream ended while it was measured")
-        for stream in streams:
-            await stream.ended.wait()
-            stream.check()
-    *_, late = statistics.quantiles(during, n=100)
-    return Cost(used / len(during), statistics.median(during), late)
+
+    async def connect(make: Callable[[], paced.Stream]) -> paced.Stream:
+        if subject.tunnel:
+            through = await loop.run_in_executor(None, tunnel, subject.port)
+            _, stream = await loop.create_connection(
+                make, sock=through, ssl=TRUSTING, server_hostname=HOST
+            )
+        else:
+            _, stream = await loop.create_connection(make, "127.0.0.1", subject.port)
+        return stream
+
+    cost = await paced.measured(
+        f"{head}\r\n".encode() + request,
+        connect,
+        functools.partial(others.processor_seconds, subject.pid),
+        seed=paced.STREAMS,  # the same pauses for each subject
+        patience=TIMEOUT,
+    )
+    *_, late = statistics.quantiles(cost.delays, n=100)
+    return Cost(cost.cpu, statistics.median(cost.delays), late)
 
 
 def tunnel(port: int) -> socket.socket:

@@ -21,6 +21,8 @@ import re
 import statistics
 import tempfile
 import time
+from collections.abc import Awaitable
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -172,21 +174,39 @@ async def paced(proxy: Proxy, rate: int) -> Paced:
         f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     loop = asyncio.get_running_loop()
+
+    async def connect(make: Callable[[], Stream]) -> Stream:
+        _, stream = await loop.create_connection(make, "127.0.0.1", proxy.port)
+        return stream
+
+    used = functools.partial(measure.processor_seconds, proxy.pid)
+    # The same pauses for each proxy.
+    return await measured(headers.encode() + body, connect, used, seed=rate, patience=PATIENCE)
+
+
+async def measured(
+    request: bytes,
+    connect: Callable[[Callable[[], Stream]], Awaitable[Stream]],
+    processor_seconds: Callable[[], float],
+    *,
+    seed: int,
+    patience: float,
+) -> Paced:
+    """Measures STREAMS streams that `connect` begins with a request, for WINDOW seconds in which all of
+    them stream."""
     delays: list[float] = []
     streams = []
-    pauses = random.Random(rate)  # the same for each proxy
-    async with asyncio.timeout(PATIENCE):
+    pauses = random.Random(seed)
+    async with asyncio.timeout(patience):
         for _ in range(STREAMS):
-            connect = functools.partial(Stream, headers.encode() + body, delays)
-            _, stream = await loop.create_connection(connect, "127.0.0.1", proxy.port)
-            streams.append(stream)
+            streams.append(await connect(functools.partial(Stream, request, delays)))
             await asyncio.sleep(pauses.uniform(0, 2 * SPREAD / STREAMS))
         for stream in streams:
             await stream.begun.wait()
         delays.clear()
-        before = measure.processor_seconds(proxy.pid)
+        before = processor_seconds()
         await asyncio.sleep(WINDOW)
-        used = measure.processor_seconds(proxy.pid) - before
+        used = processor_seconds() - before
         if any(stream.ended.is_set() for stream in streams):
             raise RuntimeError("a stream ended while it was measured")
         during = delays.copy()
