@@ -77,6 +77,13 @@ class Fold:
         self._open: dict[Hashable, Growing] = {}
         """The growing blocks, by the dialect's own keys."""
 
+    @classmethod
+    def of_stream(cls, wire: bytes) -> Answer:
+        """The answer in a stream, as far as it has arrived."""
+        folding = cls()
+        folding.feed(wire)
+        return folding.answer()
+
     def feed(self, wire: bytes) -> None:
         for event in self._decoder.feed(wire):
             self._take(event)

@@ -78,11 +78,7 @@ class Fold(fold.Fold):
         return True
 
 
-def stream(wire: bytes) -> fold.Answer:
-    """The answer in a stream, as far as it has arrived."""
-    folding = Fold()
-    folding.feed(wire)
-    return folding.answer()
+stream = Fold.of_stream
 
 
 def body(whole: bytes) -> fold.Answer:
