@@ -16,19 +16,28 @@ from claude_route import settings
 from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import credentials
+from claude_route.access import fronts
 from claude_route.access import listeners
+from claude_route.access import paths
 from claude_route.pages import browser
 from claude_route.pages import table
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import exchange
+from claude_route.wire import http_message
 
 logger = logging.getLogger(__name__)
 
-type Kind = Literal["routed", "passing"] | table.Page
+type Kind = Literal["routed", "passing", "unknown"] | table.Page
 """What a request asks for: `routed` is answered by a provider of the profile, `passing` is forwarded
-unchanged to the host that it is for, and a page is one of our own."""
+unchanged to the host that it is for, a page is one of our own, and nobody has what is `unknown`."""
+
+
+NOTHING_HERE = (
+    "This is claude-route, a proxy for Claude Code, and it has nothing at this path. It answers POST "
+    "/v1/messages, and has pages such as /status. Set ANTHROPIC_BASE_URL to its address without a path"
+)
 
 
 class Route:
@@ -59,6 +68,8 @@ class Route:
             return
         # mitmproxy's own `proxyauth`, if it is in use, stores the password here.
         flow.metadata.pop("proxyauth", None)
+        if listeners.is_reverse(flow.client_conn):
+            receive(flow.request)
         headers = flow.request.headers
         # Before `hide` replaces the key with a placeholder.
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
@@ -159,6 +170,8 @@ class Route:
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         admission = self.admissions.get(flow)
         request = flow.request.copy()
+        if admission and admission.is_reverse and "upgrade" not in request.headers:
+            request.headers.fields = tuple(fronts.end_to_end(request.headers.fields))
         for name in (clients.KEY_HEADER, clients.MODE_HEADER):
             request.headers.pop(name, None)
         is_meant = admission is not None and admission.origin == admissions.origin(request)
@@ -181,13 +194,29 @@ class Candidate:
     """Whether a user replays it."""
 
 
+def receive(request: http.Request) -> None:
+    """Reduce a request on the reverse listener to what its client means: without what a front added,
+    and for an endpoint without the path that the client's base URL puts before it."""
+    endpoint = paths.endpoint(http_message.path(request)) if request.method == "POST" else None
+    if endpoint:
+        _, mark, query = request.path.partition("?")
+        request.path = f"{endpoint}{mark}{query}"
+    fields = request.headers.fields
+    own = tuple(fronts.from_client(fields, is_routed=endpoint is not None))
+    if own != fields:
+        request.headers.fields = own
+
+
 def classify(request: http.Request, profile: profiles.Profile, *, is_reverse: bool) -> Kind:
     """What a request asks for. `is_reverse`: it arrived on the reverse listener, so it is addressed to
     us. A request to another host is routed only if the profile intercepts that host."""
     if is_reverse and (page := table.find(request)):
         return page
     is_ours = is_reverse or request.host.lower() in profile.intercept
-    return "routed" if is_ours and attempt.is_wanted(request) else "passing"
+    if is_ours and attempt.is_wanted(request):
+        return "routed"
+    is_known = not is_reverse or paths.is_anthropics(http_message.path(request))
+    return "passing" if is_known else "unknown"
 
 
 def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> http.Response | None:
@@ -205,6 +234,8 @@ def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> htt
             return _routed_refusal(candidate, entry)
         case "passing":
             return _client_refusal(candidate, entry, passes=True)
+        case "unknown":
+            return _client_refusal(candidate, entry) or responses.error(404, NOTHING_HERE)
 
 
 def _page_refusal(

@@ -30,6 +30,7 @@ INSIDE, OUTSIDE = "127.0.0.1", "203.0.113.5"
 MESSAGES = "POST https://api.anthropic.com/v1/messages"
 COUNT = "POST https://api.anthropic.com/v1/messages/count_tokens?beta=true"
 BATCHES = "POST https://api.anthropic.com/v1/messages/batches"
+OTHER = "POST https://api.anthropic.com/other"
 ELSEWHERE = "POST https://example.com/v1/messages"
 HEALTH = "GET https://api.anthropic.com/health"
 MODELS = "GET https://api.anthropic.com/v1/models"
@@ -58,7 +59,9 @@ def make(line: str, **headers: str) -> http.Request:
         (MODELS, "passing", "/v1/models"),
         (STATUS, "passing", "/status"),
         (STATUS_CSS, "passing", "/status"),
-        (STATUS.replace("GET", "POST"), "passing", "passing"),
+        (STATUS.replace("GET", "POST"), "passing", "unknown"),
+        (OTHER, "passing", "unknown"),
+        (OTHER.replace("/other", "/"), "passing", "unknown"),
     ],
 )
 def test_classify(line: str, at_forward: str, at_reverse: str) -> None:
@@ -104,6 +107,7 @@ def refused(
         (BATCHES, REVERSE, INSIDE, 401),
         (BATCHES, FORWARD, INSIDE, None),
         (BATCHES, FORWARD, OUTSIDE, 401),
+        (OTHER, FORWARD, INSIDE, None),
         (ELSEWHERE, FORWARD, INSIDE, None),
         (ELSEWHERE, FORWARD, OUTSIDE, 401),
         (HEALTH, REVERSE, OUTSIDE, None),
@@ -283,6 +287,63 @@ def test_token_mode(mode: str | None, rotates: bool) -> None:
     headers = {"x_claude_token_mode": mode} if mode else {}
     flow, route = admitted(MESSAGES, x_litellm_api_key=KEY, **headers)
     assert route.admissions[flow].rotates is rotates
+
+
+@pytest.mark.parametrize("needs", [None, KEY])
+def test_a_path_that_nobody_has(needs: str | None) -> None:
+    refusal = refused(OTHER, needs=needs, key=needs)
+    assert refusal
+    assert refusal.status_code == 404
+    assert refusal.json()["error"]["type"] == "not_found_error"
+    assert "claude-route" in refusal.json()["error"]["message"]
+    without_key = refused(OTHER, needs=KEY)
+    assert without_key
+    assert without_key.status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("mode", "path", "received"),
+    [
+        (REVERSE, "/anthropic/v1/messages?beta=true", "/v1/messages?beta=true"),
+        (REVERSE, "//v1/messages", "/v1/messages"),
+        (REVERSE, "/v1/v1/messages/count_tokens/?b=1", "/v1/messages/count_tokens?b=1"),
+        (REVERSE, "/v1/messages?a=/v1/messages/count_tokens", None),
+        (REVERSE, "/v1/files?a=/v1/messages", None),
+        (FORWARD, "/anthropic/v1/messages?beta=true", None),
+    ],
+)
+def test_a_base_url_with_a_path(mode: str, path: str, received: str | None) -> None:
+    line = f"POST https://api.anthropic.com{path}"
+    flow, route = admitted(line, mode, x_litellm_api_key=KEY)
+    assert flow.request.path == (received or path)
+    is_routed = mode == REVERSE and "v1/messages" in path.partition("?")[0]
+    assert route.admissions[flow].is_routed is is_routed
+
+
+def test_what_a_front_adds_is_in_no_flow() -> None:
+    front = {
+        "x_forwarded_for": "10.0.0.1",
+        "x_amzn_oidc_data": "jwt",
+        "cookie": "CF_Authorization=x",
+    }
+    for line, mode, count in (
+        (MESSAGES, REVERSE, 0),
+        (BATCHES, REVERSE, 0),
+        (MESSAGES, FORWARD, 3),
+    ):
+        flow, _ = admitted(line, mode, x_litellm_api_key=KEY, **front)
+        names = {name.replace("_", "-") for name in front}
+        assert len(names & {name.lower() for name in flow.request.headers}) == count
+
+
+@pytest.mark.parametrize(("mode", "keeps"), [(REVERSE, False), (FORWARD, True)])
+def test_hop_by_hop_headers_of_what_passes(mode: str, keeps: bool) -> None:
+    headers = {"x_litellm_api_key": KEY, "keep_alive": "timeout=5", "connection": "keep-alive"}
+    flow, route = admitted(BATCHES, mode, **headers)
+    assert ("connection" in route.passthrough(flow).headers) is keeps
+    assert ("keep-alive" in route.passthrough(flow).headers) is keeps
+    flow.request.headers["upgrade"] = "websocket"
+    assert "connection" in route.passthrough(flow).headers
 
 
 def test_a_page_is_answered_once_its_request_is_whole() -> None:

@@ -290,9 +290,10 @@ def test_cookies_reach_the_client_and_no_one_else(
             got = client.post("/v1/messages", json=proxies.message(stream=stream))
             assert got.headers.get_list("set-cookie") == [value for _, value in cookies]
         sim.when(
-            lambda request: request.path == "/other", simulator.Answer(body=b"x", headers=cookies)
+            lambda request: request.path == "/api/other",
+            simulator.Answer(body=b"x", headers=cookies),
         )
-        got = client.post("/other")
+        got = client.post("/api/other")
         assert got.headers.get_list("set-cookie") == [value for _, value in cookies]
     assert "MARKED" not in proxy.close()
     assert saved.read_bytes().count("{{server …Only}}".encode()) == 6

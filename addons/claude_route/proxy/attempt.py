@@ -10,6 +10,8 @@ from mitmproxy.net.http import url
 
 from claude_route import targets
 from claude_route.access import credentials
+from claude_route.access import fronts
+from claude_route.access import paths
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
@@ -20,9 +22,6 @@ from claude_route.routing import plan
 from claude_route.routing import rotation
 from claude_route.routing import verdict
 from claude_route.wire import http_message
-
-MESSAGES = "/v1/messages"
-COUNT_TOKENS = "/v1/messages/count_tokens"
 
 NOT_IN_PATHS = re.compile(rb"[\x00-\x20\x7f]")
 NOT_IN_HEADERS = re.compile(rb"[\r\n\x00]")
@@ -51,7 +50,9 @@ class Attempt:
         """
         # A user may have edited the request after it was admitted.
         if not is_wanted(client_request):
-            raise ValueError(f"this proxy routes only POST {MESSAGES} and POST {COUNT_TOKENS}")
+            raise ValueError(
+                f"this proxy routes only POST {paths.MESSAGES} and POST {paths.COUNT_TOKENS}"
+            )
         provider = step.target.provider
         self.step = step
         self.provider = provider
@@ -83,7 +84,7 @@ class Attempt:
         provider = self.provider
         body = self.call.body if self.rewritten else client.raw_content or b""
         authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
-        fields = self.dialect.headers(client.headers.fields, provider)
+        fields = self.dialect.headers(fronts.end_to_end(client.headers.fields), provider)
         changes = {
             **self._changes(client.headers, len(body)),
             **self._credentials(client_secrets),
@@ -170,7 +171,10 @@ class Attempt:
 
 def is_wanted(request: http.Request) -> bool:
     """Whether a request is for one of the two endpoints that we route."""
-    return request.method == "POST" and http_message.path(request) in (MESSAGES, COUNT_TOKENS)
+    return request.method == "POST" and http_message.path(request) in (
+        paths.MESSAGES,
+        paths.COUNT_TOKENS,
+    )
 
 
 def refuse_injection(path: bytes, headers: http.Headers) -> None:

@@ -11,6 +11,7 @@ from mitmproxy import http
 from claude_route import responses
 from claude_route import targets
 from claude_route.access import admissions
+from claude_route.access import paths
 from claude_route.access import redaction
 from claude_route.dialects import envelope
 from claude_route.dialects import errors
@@ -52,7 +53,7 @@ class Exchange:
         self.to_anthropic = not admission.is_reverse
         self.observer = observer
         self.clock = clock
-        self.counts_tokens = http_message.path(flow.request) == attempt.COUNT_TOKENS
+        self.counts_tokens = http_message.path(flow.request) == paths.COUNT_TOKENS
         self.outcomes: list[verdict.Outcome] = []
         self.request: requests.Request
         self.plan: plan.Plan

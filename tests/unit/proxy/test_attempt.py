@@ -146,3 +146,18 @@ def test_nothing_of_a_client_ends_a_line(path: str, header: bytes, refused: str)
             made(path, headers=headers)
     else:
         assert made(path, headers=headers).shown.headers.fields[0] == (b"user-agent", header)
+
+
+@pytest.mark.parametrize("model", ["claude-x", "glm"])
+def test_headers_for_one_connection_stay_there(model: str) -> None:
+    profile = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
+    target = profile.target(model)
+    assert target
+    headers = http.Headers(
+        connection="keep-alive, x-app", keep_alive="timeout=5", te="trailers", x_app="cli"
+    )
+    body = b'{"model":"x","messages":[]}'
+    client = http.Request.make("POST", "https://api.anthropic.com/v1/messages", body, headers)
+    sent = attempt_at(target, client).request(("127.0.0.1", 1))
+    assert not {"connection", "keep-alive", "te", "x-app"} & {name.lower() for name in sent.headers}
+    assert client.headers["connection"] == "keep-alive, x-app"

@@ -1,0 +1,106 @@
+"""Headers that end at this proxy: those for one connection only, and what a front adds.
+
+A front is what stands between the clients and the reverse listener: a load balancer, a CDN, a gateway
+with single sign-on. It adds the addresses of clients and assertions about who they are, which no
+provider may learn, and some of which are as good as a login.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+
+from claude_route.access import credentials
+from claude_route.wire import http_message
+
+HOP_BY_HOP = frozenset(
+    (
+        *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"),
+        *(b"proxy-authenticate", b"proxy-authorization", b"http2-settings"),
+    )
+)
+"""RFC 9110, 7.6.1, without `transfer-encoding`, which goes with the body."""
+
+_END_TO_END = frozenset((b"host", b"content-length", b"content-type", b"content-encoding"))
+"""Needed to read a request at all, so `Connection` can't make us drop them."""
+
+_FRONTS = re.compile(
+    rb"""
+    forwarded | via | remote-(addr|email|groups?|name|user) | true-client-ip | client-ip
+    | (x-)?(forwarded|real-ip|client-ip|cluster-client-ip|originating-ip|original|remote|azure|appgw)(-.+)?
+    | x-(amz|amzn|arr|client-(cert|dn|verify)|envoy|appengine|gcp|goog|ms-client|ms-token|iap)(-.+)?
+    | x-(auth-request|authentik|authenticated|authelia|pomerium|vouch|webauth|token|userinfo|user)(-.+)?
+    | x-(jwt|id-token|access-token|consumer|credential|anonymous-consumer|kong|ngrok|vercel|nf)(-.+)?
+    | x-(scheme|host|server|varnish|proxyuser-ip|ssl-.+|tls-.+|cloud-trace-context|cdn(-.+)?|edge(-.+)?)
+    | x-(sucuri|waws|fd|nginx)(-.+)? | disguised-host | was-default-hostname | max-forwards
+    | (cdn-loop|cf|cloudfront|fastly|fly|akamai|incap|tailscale|ssl-client|client-cert)(-.+)?
+    | (x-)?oidc(-.+)? | oidc_.+
+    """,
+    re.VERBOSE,
+)
+"""In lower case. Claude Code and Anthropic's SDKs send none of these; `traceparent`, which they can
+send, isn't among them."""
+
+_FRONTS_COOKIE = re.compile(
+    r"""
+    CF_.+ | __cf.* | _cfuvid | cf_clearance | AWS(ELB|ALB).* | GCP_(IAP|IAAP).* | GCLB | _oauth2_proxy.*
+    | authelia_session | authentik_.+ | _pomerium.* | _forward_auth.* | VouchCookie.* | mod_auth_openidc.*
+    | AppServiceAuthSession | ARRAffinity.* | KEYCLOAK_.+ | kc-access | kc-state | traefik.*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+_CREDENTIALS = re.compile(
+    rb"authorization|x-api-key|x-litellm-api-key|x-claude-.+|anthropic-.+|x-stainless-.+"
+)
+"""The credentials that belong to a request to the Messages API; in lower case."""
+
+
+def from_client(fields: http_message.Fields, *, is_routed: bool) -> http_message.Fields:
+    """The headers of a request on the reverse listener that are the client's own. A routed one keeps no
+    credential but Anthropic's and our own: no cookies, and no keys of gateways before us."""
+    named = _connection_options(fields)
+    kept = []
+    for name, value in fields:
+        key = name.lower()
+        if _is_fronts(key) or key in named:
+            continue
+        if is_routed and credentials.is_secret(name) and not _CREDENTIALS.fullmatch(key):
+            continue
+        if key == b"cookie":
+            value = _without_fronts_cookies(value)
+            if not value:
+                continue
+        kept.append((name, value))
+    return tuple(kept)
+
+
+def end_to_end(fields: http_message.Fields) -> http_message.Fields:
+    """The headers without those for one connection only, such as `Connection` and those that it
+    names."""
+    ending = HOP_BY_HOP | _connection_options(fields)
+    return tuple(field for field in fields if field[0].lower() not in ending)
+
+
+def _connection_options(fields: http_message.Fields) -> frozenset[bytes]:
+    """The headers that `Connection` names. Not those that mitmproxy needs to serve this connection."""
+    values: Iterable[bytes] = (value for name, value in fields if name.lower() == b"connection")
+    named = {option.strip().lower() for value in values for option in value.split(b",")}
+    return frozenset(named - HOP_BY_HOP - _END_TO_END - {b"transfer-encoding", b""})
+
+
+@functools.lru_cache(1024)
+def _is_fronts(name: bytes) -> bool:
+    return bool(_FRONTS.fullmatch(name))
+
+
+def _without_fronts_cookies(value: bytes) -> bytes:
+    cookies = value.decode("latin-1").split(";")
+    kept = [
+        cookie.strip()
+        for cookie in cookies
+        if not _FRONTS_COOKIE.fullmatch(cookie.partition("=")[0].strip())
+    ]
+    same = len(kept) == len(cookies)
+    return value if same else "; ".join(kept).encode("latin-1")
