@@ -8,6 +8,7 @@ from typing import Any
 
 from mitmproxy import ctx
 from mitmproxy import version
+from mitmproxy.proxy import server_hooks
 from mitmproxy.tools.web import app
 
 from claude_route.patches import client_tasks
@@ -16,6 +17,7 @@ from claude_route.patches import hooktable
 from claude_route.patches import http_stream
 from claude_route.patches import log_quotes
 from claude_route.patches import mitmweb
+from claude_route.patches import redirects
 from claude_route.patches import unclosed
 
 logger = logging.getLogger(__name__)
@@ -37,6 +39,7 @@ class Patches:
         self._undo = [
             log_quotes.install(),
             client_tasks.install(),
+            redirects.install(),
             unclosed.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),
@@ -51,6 +54,9 @@ class Patches:
                 f"mitmproxy {version.VERSION} differs from the versions that this proxy was tested "
                 f"with, in code that it relies on: {names}"
             )
+
+    def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
+        redirects.restore(data.server)
 
     def done(self) -> None:
         while self._undo:

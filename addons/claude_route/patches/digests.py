@@ -89,6 +89,21 @@ CODE = (
         "refuse() calls it for a request whose body has not been read",
     ),
     Code(
+        "mitmproxy.proxy.layers.http:HttpStream.handle_connect",
+        "58ac37c8d346",
+        "has set the server's address when it comes to handle_connect_finish()",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http:HttpStream.handle_connect_finish",
+        "eb3a0054cb5b",
+        "makes a tunnel unless `flow.response` is set; that is `passthrough` then",
+    ),
+    Code(
+        "mitmproxy.proxy.server:TimeoutWatchdog",
+        "95c9f187c70d",
+        "tunnels disarm it: it closes no connection then",
+    ),
+    Code(
         "mitmproxy.proxy.layers.http:HttpStream.flow_done",
         "ad9969744785",
         "its DropStream tells stock() that the stream is over",
@@ -112,7 +127,8 @@ CODE = (
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.open_connection",
         "5e0b3cbaf7a4",
-        "client_tasks and unclosed wrap it: runs as a task that CloseConnection cancels",
+        "client_tasks, redirects and unclosed wrap it: runs as a task, which CloseConnection cancels, its "
+        "hooks included",
     ),
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.server_event",

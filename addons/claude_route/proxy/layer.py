@@ -11,7 +11,7 @@ tests/unit/patches/test_mitmproxy_names.py checks them one by one; `patches.dige
 behind those whose inner order matters:
 
     HttpLayer    streams, connections
-    HttpStream   _handle_event, client_state, server_state, flow, stream_id,
+    HttpStream   _handle_event, mode, handle_connect_finish, client_state, server_state, flow, stream_id,
                  state_wait_for_request_headers, state_consume_request_body,
                  state_wait_for_response_headers, state_stream_response_body, state_done,
                  state_errored, make_server_connection, send_response, request_body_buf,
@@ -46,6 +46,7 @@ from claude_route.patches import http_stream
 from claude_route.proxy import attempts
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
+from claude_route.proxy import tunnels
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import timers
 from claude_route.wire import sse
@@ -152,6 +153,24 @@ class FailoverStream(layers.HttpStream):
             self.flow.error = flow.Error(event.message)
             yield layers.HttpErrorHook(self.flow)
         yield from self.drop()
+
+    # Tunnels
+
+    def handle_connect_finish(self) -> Commands[None]:
+        whole = self.context
+        assert whole.server.address
+        is_tunnel = tunnels.passes_unread(whole.server.address, whole.options)
+        if is_tunnel and self.mode is layers.HTTPMode.regular and not self.flow.response:
+            if not whole.server.connected:
+                yield from tunnels.connect(whole, self.flow)
+        yield from super().handle_connect_finish()  # type: ignore[no-untyped-call]
+        if is_tunnel and self._handle_event == self.passthrough:
+            yield from tunnels.keep_open(whole)
+
+    def send_response(self, already_streamed: bool = False) -> Commands[None]:
+        yield from super().send_response(already_streamed)
+        if self.flow.response and self.flow.response.status_code == 101:  # a WebSocket
+            yield from tunnels.keep_open(self.context)
 
     # Attempts
 

@@ -140,10 +140,7 @@ class Dialer:
             raise UnreachableError(
                 f"no connection to {proxies.bracketed(host)}:{port}: {e.strerror or e}"
             ) from e
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE.items():
-            if option := getattr(socket, name, None):
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        keep_alive(sock)
         return sock
 
     def _link(self, transport: asyncio.Transport, started: float, connected: float) -> Link:
@@ -278,3 +275,11 @@ def acknowledged(sock: socket.socket) -> bool | None:
     except OSError:
         return None
     return not any(info[UNACKNOWLEDGED]) if len(info) >= UNACKNOWLEDGED.stop else None
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the system find out whether the other end is still there, as KEEPALIVE says."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if option := getattr(socket, name, None):
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)

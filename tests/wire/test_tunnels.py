@@ -1,0 +1,101 @@
+"""Connections that pass unread: from CONNECT to their end."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+
+from simulator import ports
+from tests.wire import proxies
+
+type Start = Callable[..., proxies.Proxy]
+
+ANTHROPIC = "https://api.anthropic.com"
+SECOND = 1
+"""`tcp_timeout`, which is ten minutes by default."""
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
+    folder = tmp_path_factory.mktemp("tunnels")
+    options = ["--set", f"tcp_timeout={SECOND}"]
+    running = proxies.Proxy(
+        folder, proxies.profile(proxies.NOWHERE), behind=ANTHROPIC, arguments=options
+    )
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def echo() -> Iterator[int]:
+    """The port of a server that repeats what it gets, until it gets `end`."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            while (data := connection.recv(1000)) not in (b"", b"end"):
+                connection.sendall(data)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.close()
+
+
+def connect(proxy: proxies.Proxy, where: str, password: str = "") -> tuple[socket.socket, bytes]:
+    """A connection that asked for a tunnel, and the head of the answer."""
+    raw = socket.create_connection(("127.0.0.1", proxy.proxy_port), timeout=proxies.PATIENCE)
+    basic = base64.b64encode(f"me:{password}".encode()).decode()
+    raw.sendall(f"CONNECT {where} HTTP/1.1\r\nproxy-authorization: Basic {basic}\r\n\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += raw.recv(1)
+    return raw, head
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "name.invalid"])
+def test_a_tunnel_to_where_nobody_is(proxy: proxies.Proxy, host: str) -> None:
+    raw, head = connect(proxy, f"{host}:{ports.free()}")
+    assert head.startswith(b"HTTP/1.1 502 "), head
+    raw.close()
+
+
+def test_a_host_that_is_routed_is_not_connected_beforehand(proxy: proxies.Proxy) -> None:
+    before = len(proxy.log)
+    raw, head = connect(proxy, "api.anthropic.com:443")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    raw.close()
+    _, head = connect(proxy, f"127.0.0.1:{ports.free()}")  # so that the log has come this far
+    assert head.startswith(b"HTTP/1.1 502 "), head
+    connections = re.findall("server connect|establishing server", proxy.log[before:])
+    assert connections == ["establishing server"]
+
+
+def test_an_idle_tunnel_stays_open_as_long_as_both_ends_want(
+    proxy: proxies.Proxy, echo: int
+) -> None:
+    raw, head = connect(proxy, f"127.0.0.1:{echo}")
+    assert head.startswith(b"HTTP/1.1 200 "), head
+    for _ in range(2):
+        raw.settimeout(3 * SECOND)
+        with pytest.raises(TimeoutError):
+            raw.recv(1)
+        raw.settimeout(proxies.PATIENCE)
+        raw.sendall(b"hello")
+        assert raw.recv(5) == b"hello"
+    raw.sendall(b"end")
+    assert raw.recv(1) == b""
+    raw.close()
+
+
+def test_a_client_that_asks_for_nothing_is_still_let_go(proxy: proxies.Proxy) -> None:
+    with socket.create_connection(("127.0.0.1", proxy.proxy_port)) as raw:
+        raw.settimeout(proxies.PATIENCE)
+        assert raw.recv(1) == b""
