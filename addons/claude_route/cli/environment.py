@@ -13,6 +13,12 @@ from claude_route.access import clients
 CA_BUNDLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 """The variables with which OpenSSL, curl and Python's requests replace their own list of CAs."""
 
+CREDENTIALS = ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")
+"""The variables that Claude Code and Anthropic's SDKs take a credential from."""
+
+PLACEHOLDER = "none"
+"""No credential of anybody's: Claude Code only requires some text."""
+
 NO_PROXY = ("no_proxy", "NO_PROXY")
 """Programs differ in which of the two they read, and in which takes precedence."""
 
@@ -61,6 +67,14 @@ def through_reverse_listener(
         headers = filter(None, (others, f"{clients.KEY_HEADER}: {key}"))
         changed["ANTHROPIC_CUSTOM_HEADERS"] = "\n".join(headers)
     return changed
+
+
+def with_credential(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a program that needs no credential of its own, but doesn't start without one.
+    Keeps the user's, if the environment has one."""
+    if any(environ.get(name) for name in CREDENTIALS):
+        return dict(environ)
+    return {**environ, "ANTHROPIC_AUTH_TOKEN": PLACEHOLDER}
 
 
 def without_hosts(no_proxy: str, hosts: Iterable[str]) -> str:

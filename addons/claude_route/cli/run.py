@@ -71,6 +71,8 @@ def run(
                 # and only the intercepted hosts have a certificate of ours.
                 bundle=proxy.bundle() if executable else None,
             )
+        if not profile.asks_anthropic:
+            program_environ = environment.with_credential(program_environ)
         status = signals.run([path, *arguments], program_environ)
         keep_log = not proxy.is_running
         if keep_log:

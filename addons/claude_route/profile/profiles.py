@@ -76,6 +76,11 @@ class Profile:
     warnings: tuple[str, ...]
     """Warnings to log at start."""
 
+    @property
+    def asks_anthropic(self) -> bool:
+        """Whether any request may go to Anthropic. If none may, clients need no credential for it."""
+        return any(provider.is_anthropic for provider in self.providers.values())
+
     def target(self, model: str) -> targets.Target | None:
         """The target for a client's model name; None if there is none. It may be unusable (`missing`)."""
         entry = self.models.find(model)

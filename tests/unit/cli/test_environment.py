@@ -80,3 +80,18 @@ def test_a_key_goes_along_as_a_header(headers: str, sent: str) -> None:
     environ = {"ANTHROPIC_CUSTOM_HEADERS": headers} if headers else {}
     changed = environment.through_reverse_listener(environ, port=82, key="k")
     assert changed["ANTHROPIC_CUSTOM_HEADERS"] == sent
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({}, environment.PLACEHOLDER),
+        ({"ANTHROPIC_AUTH_TOKEN": ""}, environment.PLACEHOLDER),
+        ({"ANTHROPIC_AUTH_TOKEN": "mine"}, "mine"),
+        ({"ANTHROPIC_API_KEY": "mine"}, None),
+    ],
+)
+def test_a_program_without_a_credential_gets_a_placeholder(
+    environ: dict[str, str], token: str | None
+) -> None:
+    assert environment.with_credential(environ).get("ANTHROPIC_AUTH_TOKEN") == token
