@@ -151,10 +151,17 @@ class Foreign(Messages):
     surrogates = True
 
     def __init__(
-        self, signer: signatures.Signer, name: str, *, thinking_required: bool, counts: bool
+        self,
+        signer: signatures.Signer,
+        name: str,
+        *,
+        needs_key: bool,
+        thinking_required: bool,
+        counts: bool,
     ) -> None:
         super().__init__(signer, counts=counts)
         self._name = name
+        self._needs_key = needs_key
         self._thinking_required = thinking_required
 
     def headers(self, request_id: str) -> Headers:
@@ -163,7 +170,7 @@ class Foreign(Messages):
     def refusal(self, recorded: Recorded, body: Any, size: int) -> Refusal | None:
         required = self._thinking_required
         return (
-            foreign.credential(recorded)
+            foreign.credential(recorded, needs_key=self._needs_key)
             or self.unreadable(body)
             or first(foreign.problems(body, self._signer, self._name, thinking_required=required))
         )
@@ -183,7 +190,8 @@ class Chat:
 
     surrogates = True
 
-    def __init__(self, *, reasoning_required: bool) -> None:
+    def __init__(self, *, needs_key: bool, reasoning_required: bool) -> None:
+        self._needs_key = needs_key
         self._reasoning_required = reasoning_required
 
     def headers(self, request_id: str) -> Headers:
@@ -195,7 +203,7 @@ class Chat:
     def refusal(self, recorded: Recorded, body: Any, size: int) -> Refusal | None:
         required = self._reasoning_required
         return (
-            foreign.credential(recorded)
+            foreign.credential(recorded, needs_key=self._needs_key)
             or self.unreadable(body)
             or first(strict_chat.problems(body, reasoning_required=required))
         )

@@ -20,9 +20,11 @@ OURS_ALONE = ("anthropic-beta", "x-litellm-api-key", "x-claude-token-mode")
 FIELDS = ("context_management", "diagnostics", "thread", "container", "mcp_servers", "service_tier")
 
 
-def credential(recorded: Recorded) -> Refusal | None:
+def credential(recorded: Recorded, *, needs_key: bool) -> Refusal | None:
     tokens = [token for token in (recorded.bearer, recorded.header("x-api-key")) if token]
-    if not tokens or any(token.startswith("sk-ant-") or "{{" in token for token in tokens):
+    if (needs_key and not tokens) or any(
+        token.startswith("sk-ant-") or "{{" in token for token in tokens
+    ):
         return Refusal(401, "authentication_error", "token expired or incorrect")
     for name in OURS_ALONE:
         if recorded.header(name) is not None:

@@ -31,9 +31,16 @@ class Provider:
     """`strict`: whether it refuses more than what it can't read. See Simulator for the rest."""
 
     def __init__(
-        self, *, role: Role, strict: bool, reasoning_required: bool, signer: signatures.Signer
+        self,
+        *,
+        role: Role,
+        strict: bool,
+        needs_key: bool,
+        reasoning_required: bool,
+        signer: signatures.Signer,
     ) -> None:
         self._role = role
+        self._needs_key = needs_key
         self._strict = strict
         self._reasoning_required = reasoning_required
         self._signer = signer
@@ -57,11 +64,17 @@ class Provider:
     def _dialect(self, path: str) -> dialects.Dialect:
         required = self._reasoning_required
         if path.endswith(CHAT):
-            return dialects.Chat(reasoning_required=required)
+            return dialects.Chat(needs_key=self._needs_key, reasoning_required=required)
         counts = path.endswith(COUNT)
         if path.startswith("/provider/") or self._role == "provider":
             name = path.removesuffix(COUNT).removesuffix(MESSAGES)
-            return dialects.Foreign(self._signer, name, thinking_required=required, counts=counts)
+            return dialects.Foreign(
+                self._signer,
+                name,
+                needs_key=self._needs_key,
+                thinking_required=required,
+                counts=counts,
+            )
         return dialects.Messages(self._signer, counts=True) if counts else self._anthropic
 
     def _success(

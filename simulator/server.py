@@ -34,7 +34,8 @@ class Simulator:
 
     `role` is whom it plays; below /provider/ it is always a provider that is not Anthropic, another
     one for each path. Not `strict`, it refuses only what it cannot read. With `tls`, it speaks
-    HTTP/2 to those who offer it, unless `http2` is false. With `reasoning_required`, a provider
+    HTTP/2 to those who offer it, unless `http2` is false. Without `needs_key`, a provider other than
+    Anthropic answers without a credential, as a local server does. With `reasoning_required`, a provider
     refuses an assistant message with tool calls that lost its thinking. Simulators with the same
     `key` accept each other's signatures. Only the last `keep` requests are remembered.
     """
@@ -48,6 +49,7 @@ class Simulator:
         http2: bool = True,
         role: provider.Role = "anthropic",
         strict: bool = True,
+        needs_key: bool = True,
         reasoning_required: bool = False,
         key: bytes = b"simulator",
         keep: int = 100_000,
@@ -60,6 +62,7 @@ class Simulator:
         self._provider = provider.Provider(
             role=role,
             strict=strict,
+            needs_key=needs_key,
             reasoning_required=reasoning_required,
             signer=signatures.Signer(key),
         )

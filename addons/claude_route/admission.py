@@ -29,15 +29,16 @@ from claude_route.wire import http_message
 
 logger = logging.getLogger(__name__)
 
-type Kind = Literal["routed", "passing", "unknown"] | table.Page
+type Kind = Literal["routed", "passing", "absent", "unknown"] | table.Page
 """What a request asks for: `routed` is answered by a provider of the profile, `passing` is forwarded
-unchanged to the host that it is for, a page is one of our own, and nobody has what is `unknown`."""
-
+unchanged to the host that it is for, `absent` is for Anthropic though the profile doesn't have it, a page
+is one of our own, and nobody has what is `unknown`."""
 
 NOTHING_HERE = (
     "This is claude-route, a proxy for Claude Code, and it has nothing at this path. It answers POST "
     "/v1/messages, and has pages such as /status. Set ANTHROPIC_BASE_URL to its address without a path"
 )
+ABSENT = "This proxy asks nothing of Anthropic: its profile has no provider named anthropic"
 
 
 class Route:
@@ -213,10 +214,13 @@ def classify(request: http.Request, profile: profiles.Profile, *, is_reverse: bo
     if is_reverse and (page := table.find(request)):
         return page
     is_ours = is_reverse or request.host.lower() in profile.intercept
-    if is_ours and attempt.is_wanted(request):
+    if not is_ours:
+        return "passing"
+    if attempt.is_wanted(request):
         return "routed"
-    is_known = not is_reverse or paths.is_anthropics(http_message.path(request))
-    return "passing" if is_known else "unknown"
+    if is_reverse and not paths.is_anthropics(http_message.path(request)):
+        return "unknown"
+    return "passing" if profile.asks_anthropic else "absent"
 
 
 def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> http.Response | None:
@@ -234,6 +238,8 @@ def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> htt
             return _routed_refusal(candidate, entry)
         case "passing":
             return _client_refusal(candidate, entry, passes=True)
+        case "absent":
+            return _client_refusal(candidate, entry) or responses.error(404, ABSENT)
         case "unknown":
             return _client_refusal(candidate, entry) or responses.error(404, NOTHING_HERE)
 

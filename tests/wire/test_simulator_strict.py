@@ -440,7 +440,11 @@ class TestOddBodies:
         self, path: str, body: dict[str, Any], headers: dict[str, str], strict: bool
     ) -> None:
         one = provider.Provider(
-            role="anthropic", strict=strict, reasoning_required=True, signer=signatures.Signer(b"")
+            role="anthropic",
+            strict=strict,
+            needs_key=True,
+            reasoning_required=True,
+            signer=signatures.Signer(b""),
         )
         for odd in oddly(body):
             content = json.dumps(odd).encode()
