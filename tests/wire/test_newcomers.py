@@ -106,8 +106,10 @@ def test_auto_mode_asks_the_one_provider_too(
     def is_check(request: simulator.Recorded) -> bool:
         return bool(request.json.get("stop_sequences"))
 
-    provider.when(is_check, simulator.Answer(content=[simulator.Text("<block>no")]))
-    command = f"{client} --permission-mode auto -p 'run: curl -s http://127.0.0.1:9/; touch allowed'"
+    provider.when(is_check, simulator.Answer(content=(simulator.Text("<block>no"),)))
+    command = (
+        f"{client} --permission-mode auto -p 'run: curl -s http://127.0.0.1:9/; touch allowed'"
+    )
     with start(readme.ZAI, ZAI_URL=provider.url) as proxy:
         proxy.shell(command, environ={})
         assert (proxy.home / "work" / "allowed").exists()

@@ -16,6 +16,7 @@ from pathlib import Path
 from claude_route import explain
 from claude_route import installation
 from claude_route.cli import check
+from claude_route.cli import doctor
 from claude_route.cli import keys
 from claude_route.cli import litellm_import
 from claude_route.cli import run
@@ -193,7 +194,38 @@ def make_parser() -> argparse.ArgumentParser:
         "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
     )
     command.add_argument("--json", action="store_true", help="print all of it as JSON")
+
+    command = add(
+        "doctor",
+        _doctor,
+        "Check what a working setup needs, and say what to do about the rest",
+        epilog="Each line begins with ok, -- (good to know) or !! (wrong). The exit status is 1 if "
+        "something is wrong.",
+    )
+    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    command.add_argument(
+        "--online",
+        action="store_true",
+        help="also ask each provider for its list of models, which shows whether it can be reached "
+        "and accepts its key",
+    )
+    command.add_argument(
+        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
+    )
+    command.add_argument(
+        "--confdir",
+        type=Path,
+        default=Path("~/.mitmproxy"),
+        metavar="DIR",
+        help="mitmproxy's folder, with its CA (default: %(default)s)",
+    )
     return parser
+
+
+def _doctor(options: argparse.Namespace, _: Sequence[str]) -> int:
+    return doctor.run(
+        options.profile, url=options.url, confdir=options.confdir, online=options.online
+    )
 
 
 def _up(options: argparse.Namespace, passed_on: Sequence[str]) -> int:

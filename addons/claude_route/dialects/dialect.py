@@ -110,6 +110,14 @@ class Dialect(Protocol):
         """The endings of the paths of its requests."""
 
     @property
+    def models_endpoint(self) -> str:
+        """The path after a provider's base URL for the list of its models."""
+
+    @property
+    def version_headers(self) -> http_message.Fields:
+        """The headers that say which version of the API a request is for."""
+
+    @property
     def counts_tokens(self) -> bool:
         """Whether the API can count the tokens of a request."""
 

@@ -56,6 +56,8 @@ class Chat:
     name = "openai"
     label = "Chat Completions"
     paths = ("/chat/completions",)
+    models_endpoint = "/models"
+    version_headers = ()
     counts_tokens = False
     request_fields = dialect.RequestFields(
         conversation="messages",

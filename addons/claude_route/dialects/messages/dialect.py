@@ -48,6 +48,8 @@ class Messages:
     name = "anthropic"
     label = "Messages"
     paths = ("/v1/messages", "/v1/messages/count_tokens")
+    models_endpoint = "/v1/models"
+    version_headers = ((b"anthropic-version", b"2023-06-01"),)
     counts_tokens = True
     request_fields = dialect.RequestFields(
         conversation="messages",

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import datetime
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import trustme
+
+from claude_route.cli import doctor
+from claude_route.cli import probe
+from claude_route.profile import profiles
+
+NOW = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
+
+
+def profile(text: str, **environ: str) -> profiles.Profile:
+    return profiles.parse(text, environ, "/p/mine.yaml")
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other program of test_listeners says nothing."""
+    monkeypatch.setattr("claude_route.cli.status.TIMEOUT", 0.2)
+
+
+@pytest.fixture
+def ca(tmp_path: Path) -> Path:
+    path = tmp_path / "mitmproxy-ca-cert.pem"
+    trustme.CA().cert_pem.write_to_path(str(path))
+    return path
+
+
+def test_env_file(tmp_path: Path) -> None:
+    assert doctor.env_file(tmp_path, {}).mark == "note"
+    (tmp_path / ".env").write_text("A=1\nB=2\n")
+    assert str(doctor.env_file(tmp_path, {})) == f"ok  {tmp_path}/.env: 2 variables"
+    assert doctor.env_file(tmp_path, {"B": "3", "C": "4"}).what.endswith("overrides B")
+    (tmp_path / ".env").write_text("# nothing\n")
+    assert doctor.env_file(tmp_path, {}).mark == "wrong"
+
+
+def test_routes() -> None:
+    text = """
+providers: {zai: {base_url: "https://api.z.ai", api_key: "${ZAI_API_KEY}"}}
+models: {glm: zai/glm-5}
+"""
+    assert [one.mark for one in doctor.routes(profile(text, ZAI_API_KEY="x"))] == ["ok"]
+    unset = list(doctor.routes(profile(text)))
+    assert unset[-1] == doctor.Finding(
+        "wrong", "None of its providers can be used", "put ZAI_API_KEY into .env"
+    )
+
+
+def test_claude(tmp_path: Path) -> None:
+    environ = {"PATH": str(tmp_path)}
+    assert doctor.claude(environ).mark == "wrong"
+    program = tmp_path / "claude"
+    program.write_text("#!/bin/sh\necho '2.1.330 (Claude Code)'\n")
+    program.chmod(0o755)
+    assert doctor.claude(environ).what == f"Claude Code 2.1.330 (Claude Code): {program}"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    assert doctor.claude(environ).mark == "wrong"
+
+
+def test_listeners() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        marks = {one.what.partition(":")[0]: one.mark for one in doctor.listeners(url(port), None)}
+        assert marks["Reverse listener"] == "wrong"
+    assert [*doctor.listeners(url(port), None)][-1].mark == "note"
+
+
+def url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def test_authority(ca: Path, tmp_path: Path) -> None:
+    assert doctor.authority(tmp_path / "none.pem").mark == "note"
+    assert doctor.authority(ca).mark == "ok"
+    assert doctor.authority(ca, NOW + datetime.timedelta(days=365 * 1000)).mark == "wrong"
+    (tmp_path / "text.pem").write_text("no certificate")
+    assert doctor.authority(tmp_path / "text.pem").mark == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("text", "proxy"),
+    [
+        (json.dumps({"env": {"HTTPS_PROXY": "http://127.0.0.1:8090"}}), "http://127.0.0.1:8090"),
+        (json.dumps({"model": "glm"}), "http://127.0.0.1:8080"),
+        (json.dumps({"env": []}), "http://127.0.0.1:8080"),
+        ("[]", "http://127.0.0.1:8080"),
+        ("{", "http://127.0.0.1:8080"),
+        (None, "http://127.0.0.1:8080"),
+    ],
+)
+def test_settings_take_precedence(tmp_path: Path, text: str | None, proxy: str) -> None:
+    path = tmp_path / "settings.json"
+    if text is not None:
+        path.write_text(text)
+    environ = doctor.client_environment({"HTTPS_PROXY": "http://127.0.0.1:8080"}, path)
+    assert environ["HTTPS_PROXY"] == proxy
+
+
+def test_way_in(ca: Path, tmp_path: Path) -> None:
+    def marks(**environ: str) -> list[str]:
+        return [one.mark for one in doctor.way_in(environ, ca)]
+
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(other.read_bytes() + ca.read_bytes())
+    assert marks() == ["note"]
+    assert marks(ANTHROPIC_BASE_URL="http://127.0.0.1:4000") == ["ok"]
+    assert marks(HTTPS_PROXY="http://127.0.0.1:8080") == ["ok", "wrong"]
+    for path, mark in ((ca, "ok"), (bundle, "ok"), (other, "wrong"), (tmp_path, "wrong")):
+        proxied = marks(HTTPS_PROXY="http://127.0.0.1:8080", NODE_EXTRA_CA_CERTS=str(path))
+        assert proxied == ["ok", mark]
+
+
+def test_passwords_are_not_shown(ca: Path) -> None:
+    (first, *_) = doctor.way_in({"HTTPS_PROXY": "http://me:secret@127.0.0.1:8080"}, ca)
+    assert first.what == "Claude Code uses http://127.0.0.1:8080 (HTTPS_PROXY)"
+
+
+def test_what_providers_answer() -> None:
+    one = profile("""
+providers: {zai: {base_url: "https://api.z.ai/api/anthropic", api_key: secret}}
+models: {glm: zai/glm-5}
+""")
+    (question,) = probe.questions(one)
+    marks = {
+        verdict: doctor.finding(question, probe.Answer(verdict, "why")).mark
+        for verdict in ("accepted", "unclear", "refused", "failed", "unreachable")
+    }
+    assert marks == {
+        "accepted": "ok",
+        "unclear": "ok",
+        "refused": "wrong",
+        "failed": "wrong",
+        "unreachable": "wrong",
+    }
