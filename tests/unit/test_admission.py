@@ -369,3 +369,15 @@ def test_declared_size(length: str, size: int) -> None:
     request = http.Request.make("POST", "http://a/", b"")
     request.headers["content-length"] = length
     assert admission.declared_size(request) == size
+
+
+def test_without_anthropic_in_the_profile_nothing_is_asked_of_it() -> None:
+    profile = profiles.parse(
+        "{providers: {zai: {base_url: http://zai.example}}, models: {glm: zai/glm-5}}", {}, "p.yaml"
+    )
+    kinds = [
+        admission.classify(make(line), profile, is_reverse=is_reverse)
+        for line in (MESSAGES, BATCHES, "GET https://example.com/other")
+        for is_reverse in (False, True)
+    ]
+    assert kinds == ["routed", "routed", "absent", "absent", "passing", "unknown"]
