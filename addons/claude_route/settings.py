@@ -21,6 +21,7 @@ from claude_route.access import listeners
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 
@@ -123,7 +124,13 @@ def next_state(before: state.State | None, profile: profiles.Profile) -> state.S
         pool = before.pool.reloaded(profile.pool.tokens, **how)
         return dataclasses.replace(before, profile=profile, pool=pool)
     pool = rotation.Pool(profile.pool.tokens, clock=time.time, **how)
-    return state.State(profile, pool, breaker.Breaker(time.monotonic), stats.Stats(time.time))
+    return state.State(
+        profile,
+        pool,
+        breaker.Breaker(time.monotonic),
+        stats.Stats(time.time),
+        lessons.Lessons(time.monotonic),
+    )
 
 
 def guard_of(profile: profiles.Profile, environ: Mapping[str, str]) -> guard.Guard:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Collection
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -98,3 +100,10 @@ class Target(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.provider.name}/{self.model}"
+
+    def without(self, names: Collection[str]) -> Target:
+        """The target with more left out of its requests, named as in `drop`."""
+        if not names:
+            return self
+        provider = dataclasses.replace(self.provider, drop=(*self.provider.drop, *names))
+        return Target(provider, self.model)

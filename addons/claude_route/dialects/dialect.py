@@ -122,6 +122,10 @@ class Dialect(Protocol):
         """Whether the API can count the tokens of a request."""
 
     @property
+    def required(self) -> tuple[str, ...]:
+        """The fields at the top of a request that no provider can do without."""
+
+    @property
     def request_fields(self) -> RequestFields:
         """Where a view finds the parts of a request."""
 

@@ -43,10 +43,13 @@ class Attempt:
         request: requests.Request,
         client_secrets: credentials.Secrets,
         *,
+        left_out: tuple[str, ...] = (),
         redact: Callable[[bytes], bytes] = reply.unchanged,
     ) -> None:
-        """Raises:
-        ValueError: such a request must not carry a credential of ours.
+        """`left_out` names what the target refuses, as a profile's `drop` does.
+
+        Raises:
+            ValueError: such a request must not carry a credential of ours.
         """
         # A user may have edited the request after it was admitted.
         if not is_wanted(client_request):
@@ -61,7 +64,8 @@ class Attempt:
         self.tls = provider.scheme == "https"
         self.limits = limits(provider, stream=request.stream)
         self.dialect = registry.of(provider)
-        self.call = self.dialect.request(request, step.target)
+        self.left_out = left_out
+        self.call = self.dialect.request(request, step.target.without(left_out))
         self.rewritten = self.call.body is not request.body
         """Whether the upstream body differs from the client's."""
         self.secrets: dict[bytes, bytes] = {}

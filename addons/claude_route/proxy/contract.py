@@ -12,6 +12,7 @@ from mitmproxy import http
 from claude_route.access import clients
 from claude_route.dialects import usage
 from claude_route.routing import failures
+from claude_route.routing import lessons
 from claude_route.routing import quota
 from claude_route.routing import verdict
 
@@ -160,6 +161,8 @@ class Try:
     """The key paths that were removed from the body because the target's API doesn't have them."""
     started: float
     """Unix seconds."""
+    without: str = ""
+    """What this attempt leaves out because the target has just refused it: `reasoning_effort`."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,12 @@ class Observer:
 
     def committed(self, request: RoutedRequest, attempt: Try, progress: Progress) -> None:
         """The attempt's answer is good, and the client begins to get it."""
+
+    def learned(
+        self, request: RoutedRequest, attempt: Try, refused: Sequence[lessons.Lesson]
+    ) -> None:
+        """The attempt is good without what its target refused before, and later requests will leave that
+        out. Called once for each lesson."""
 
     def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
         """The client gets an error: the last attempt's, or our own if there was no attempt."""

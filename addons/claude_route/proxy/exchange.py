@@ -20,8 +20,10 @@ from claude_route.dialects.messages import requests
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
+from claude_route.routing import lessons
 from claude_route.routing import plan
 from claude_route.routing import quota
+from claude_route.routing import repeats
 from claude_route.routing import verdict
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
@@ -55,6 +57,9 @@ class Exchange:
         self.clock = clock
         self.counts_tokens = http_message.path(flow.request) == paths.COUNT_TOKENS
         self.outcomes: list[verdict.Outcome] = []
+        self.repeats = 0
+        self.refused: list[lessons.Lesson] = []
+        """What the current target has refused of this request."""
         self.request: requests.Request
         self.plan: plan.Plan
         self.routed: contract.RoutedRequest
@@ -136,11 +141,28 @@ class Exchange:
                 provider.count_tokens == "estimate" or not registry.of(provider).counts_tokens
             ):
                 return responses.json({"input_tokens": requests.estimate(self.request)})
-            self.attempt = attempt.Attempt(
-                step, self.flow.request, self.request, self.secrets, redact=self._redaction.text
-            )
+            self.refused = []
+            return self._attempt(step, self.state.lessons.left_out(step.target, self._settings))
         except ValueError as e:
             return responses.error(400, str(e))
+
+    def _settings(self) -> bytes:
+        return requests.settings(self.request)
+
+    def _attempt(
+        self, step: plan.Step, left_out: tuple[str, ...], without: str = ""
+    ) -> attempt.Attempt:
+        """Raises:
+        ValueError: no such request can be sent.
+        """
+        self.attempt = attempt.Attempt(
+            step,
+            self.flow.request,
+            self.request,
+            self.secrets,
+            left_out=left_out,
+            redact=self._redaction.text,
+        )
         self.current = contract.Try(
             number=len(self.outcomes) + 1,
             target=str(step.target),
@@ -149,6 +171,7 @@ class Exchange:
             rewritten=self.attempt.rewritten,
             dropped=self.attempt.call.dropped,
             started=self.clock(),
+            without=without,
         )
         return self.attempt
 
@@ -185,8 +208,11 @@ class Exchange:
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
         effects = self._apply(outcome, ruling)
-        current, at, then = self.current, self.clock(), None
-        if ruling.decision == "next":
+        current, at = self.current, self.clock()
+        then: attempt.Attempt | http.Response | None = None
+        if repeat := self._repeat(failure, outcome):
+            then = repeat
+        elif ruling.decision == "next":
             then = self._next(upstream_failed=failure.kind.is_silence)
         following = self.current if isinstance(then, attempt.Attempt) else then
         self.observer.failed(
@@ -194,6 +220,31 @@ class Exchange:
             contract.FailedAttempt(current, failure, outcome, ruling.cause, effects, at, following),
         )
         return self._go_on(then, failure.response)
+
+    def _repeat(
+        self, failure: contract.Failure, outcome: verdict.Outcome
+    ) -> attempt.Attempt | None:
+        """The same attempt without what the target refuses, if the request can go without it.
+
+        Anthropic's own refusals are Claude Code's to handle.
+        """
+        response, last = failure.response, self.attempt
+        if (
+            response is None
+            or outcome.error_status not in (400, 422)
+            or last.provider.is_anthropic
+            or self.counts_tokens
+            or self.repeats == repeats.MAX
+        ):
+            return None
+        step, body = last.step, response.content or b""
+        refused = repeats.omissions(body, self.request, step.target, last.left_out, last.call.body)
+        if not refused:
+            return None
+        self.repeats += 1
+        self.refused += refused
+        names = [lesson.name for lesson in refused]
+        return self._attempt(step, (*last.left_out, *names), " and ".join(names))
 
     def _redacted(self, failure: contract.Failure) -> contract.Failure:
         if failure.response:
@@ -268,6 +319,10 @@ class Exchange:
         self.state.breaker.succeeded(self.current.target)
         self.is_committed = True
         self.observer.committed(self.routed, self.current, self.progress)
+        if self.refused:
+            new = self.state.lessons.learn(self.attempt.step.target, self.refused)
+            if new:
+                self.observer.learned(self.routed, self.current, new)
 
     def _sign(self, response: http.Response) -> None:
         """Tell the client which target answered."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from claude_route.proxy import contract
+from claude_route.routing import lessons
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,14 @@ class Observers(contract.Observer):
         progress: contract.Progress,
     ) -> None:
         self._report("committed", request, attempt, progress)
+
+    def learned(
+        self,
+        request: contract.RoutedRequest,
+        attempt: contract.Try,
+        refused: Sequence[lessons.Lesson],
+    ) -> None:
+        self._report("learned", request, attempt, refused)
 
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self._report("refused", request, attempt)

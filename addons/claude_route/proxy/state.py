@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from claude_route.profile import profiles
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 
@@ -18,3 +19,4 @@ class State:
     pool: rotation.Pool
     breaker: breaker.Breaker
     stats: stats.Stats
+    lessons: lessons.Lessons

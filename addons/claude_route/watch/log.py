@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from claude_route.dialects import error_body
 from claude_route.proxy import contract
 from claude_route.routing import failures
+from claude_route.routing import lessons
+from claude_route.text import quantities
 from claude_route.watch.views import comments
 
 logger = logging.getLogger(__name__)
@@ -24,9 +27,25 @@ class Log(contract.Observer):
             # The client gets this answer unchanged, and mitmproxy itself logs it.
             return
         then = attempt.then
-        following = name(then) if isinstance(then, contract.Try) else comments.following(then)
+        is_other = isinstance(then, contract.Try) and not then.without
+        following = name(then) if is_other else comments.following(then)
         arrow = f" → {following}" if following else ""
         logger.warning(f"{request.model}: {name(attempt.attempt)} {comments.why(attempt)}{arrow}")
+
+    def learned(
+        self,
+        request: contract.RoutedRequest,
+        attempt: contract.Try,
+        refused: Sequence[lessons.Lesson],
+    ) -> None:
+        names = ", ".join(lesson.name for lesson in refused)
+        like = "" if any(lesson.settings is None for lesson in refused) else " like this one"
+        hours = quantities.duration(lessons.LIFETIME)
+        provider = attempt.target.partition("/")[0]
+        logger.warning(
+            f"{attempt.target} refuses {names}: requests{like} go without for {hours}. To leave it out "
+            f"for good, add `drop: [{names}]` to providers.{provider} in the profile"
+        )
 
     def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         logger.warning(

@@ -13,6 +13,7 @@ from claude_route.pages import status as pages_status
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 from simulator import ports
@@ -25,7 +26,9 @@ def report() -> dict[str, Any]:
     profile = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "team.yaml")
     clock = Clock()
     pool = rotation.Pool(proxies.POOL[:2], clock=clock)
-    in_force = state.State(profile, pool, breaker.Breaker(clock), stats.Stats(clock))
+    in_force = state.State(
+        profile, pool, breaker.Breaker(clock), stats.Stats(clock), lessons.Lessons(clock)
+    )
     pool.rest(2, 600)
     clock.now += 120
     made = pages_status.status(in_force)

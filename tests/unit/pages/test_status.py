@@ -9,6 +9,7 @@ from claude_route.pages import status
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 from tests.clocks import Clock
@@ -39,7 +40,8 @@ class Proxy:
         self.pool = rotation.Pool(self.profile.pool.tokens, clock=self.clock)
         self.breaker = breaker.Breaker(self.clock)
         self.stats = stats.Stats(self.clock)
-        self.state = state.State(self.profile, self.pool, self.breaker, self.stats)
+        self.lessons = lessons.Lessons(self.clock)
+        self.state = state.State(self.profile, self.pool, self.breaker, self.stats, self.lessons)
 
     def status(self) -> status.Status:
         return status.status(self.state)

@@ -10,6 +10,7 @@ from claude_route.profile import profiles
 from claude_route.proxy import counting
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 from tests.clocks import Clock
@@ -32,6 +33,7 @@ def shared() -> state.State:
         rotation.Pool(clock=CLOCK),
         breaker.Breaker(CLOCK),
         stats.Stats(CLOCK),
+        lessons.Lessons(CLOCK),
     )
 
 

@@ -20,6 +20,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import exchange
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 from claude_route.routing.failures import Kind
@@ -128,6 +129,7 @@ class Setting:
             rotation.Pool(pool, clock=self.clock),
             breaker.Breaker(self.clock),
             stats.Stats(self.clock),
+            lessons.Lessons(self.clock),
         )
         self.observer = Observer()
         self.flow = tflow.tflow()

@@ -59,6 +59,7 @@ class Chat:
     models_endpoint = "/models"
     version_headers = ()
     counts_tokens = False
+    required = ("model", "messages")
     request_fields = dialect.RequestFields(
         conversation="messages",
         tools="tools",

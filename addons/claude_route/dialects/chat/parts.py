@@ -143,8 +143,9 @@ class Parts:
             content = msgspec.json.encode(content).decode()
         return f"[{block.type}: {content}]"
 
-    def note(self, block: Block) -> None:
-        if block.cache_control is not None:
+    def note(self, block: Block, *, is_cached: bool = False) -> None:
+        """Report a block's fields that have no equivalent. `is_cached`: its cache point is kept."""
+        if block.cache_control is not None and not is_cached:
             self._drop("messages[].content[].cache_control")
         if block.citations is not None:
             self._drop("messages[].content[].citations")
@@ -152,12 +153,27 @@ class Parts:
             self._drop("messages[].content[].caller")
 
 
+def marked(part: Part, point: Any) -> Part:
+    """A part as the end of what is cached, if the block's `cache_control` is a cache point.
+
+    https://openrouter.ai/docs/features/prompt-caching
+    """
+    if not isinstance(point, dict):
+        return part
+    kept = {key: value for key, value in point.items() if key in ("type", "ttl")}
+    return (text_part(part) if isinstance(part, str) else part) | {"cache_control": kept}
+
+
+def text_part(text: str | msgspec.Raw) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
 def content(parts: list[Part]) -> str | list[dict[str, Any]]:
     """A message's content. A plain string if possible, because every server accepts one."""
     texts = [part for part in parts if isinstance(part, str)]
     if len(texts) == len(parts):
         return "\n\n".join(texts) or requests.EMPTY
-    return [{"type": "text", "text": part} if isinstance(part, str) else part for part in parts]
+    return [text_part(part) if isinstance(part, str) else part for part in parts]
 
 
 def _readable(value: Any) -> Any:

@@ -14,10 +14,13 @@ from typing import Literal
 from typing import NamedTuple
 
 from claude_route import targets
+from claude_route.dialects import parameters
 from claude_route.dialects.chat import tool_names
 
 _OPENAI = re.compile(r"(?:chatgpt-|gpt-\d|o\d)")
 _REASONING = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d))")
+_TOOLS_WITHOUT_EFFORT = re.compile(r"gpt-5\.(?:[2-9]|\d\d)")
+_XAI_EFFORT = re.compile(r"grok-(?:3-mini|4\.20-multi-agent|4\.[3-9](?!\d))")
 _MISTRAL = re.compile(r"(?:mistral|ministral|magistral|codestral|devstral|pixtral)")
 
 REFUSED_IN_SCHEMAS = ("$schema",)
@@ -40,6 +43,11 @@ class Quirks(NamedTuple):
     its values."""
     least: Literal["none", "minimal", "low"] = "low"
     """The lowest reasoning_effort that it accepts."""
+    tools_with_effort: bool = True
+    """Whether it accepts tools together with an effort other than `none`, in Chat Completions."""
+    cache: Literal["no", "texts", "all"] = "no"
+    """The parts that may be cache points: none, texts of the system prompt and of user messages, or
+    tool results as well."""
     ids: Literal["any", "openai", "mistral"] = "any"
     in_turn: bool = False
     """Whether it requires an assistant message between tool results and a user message."""
@@ -47,6 +55,12 @@ class Quirks(NamedTuple):
     """Fields that it refuses, whatever the model."""
     gemini: bool = False
     """Whether it requires the thought signature in its own tool calls, and the tool's name in results."""
+    few_keywords: bool = False
+    """Whether it refuses schemas with keywords that OpenAPI 3.0 doesn't have."""
+
+    def caches(self, type: str) -> bool:
+        """Whether a block of this type in a user's turn may be a cache point."""
+        return self.cache == "all" or (self.cache == "texts" and type != "tool_result")
 
     @property
     def foreign_call(self) -> dict[str, Any] | None:
@@ -68,22 +82,58 @@ class Quirks(NamedTuple):
 
 
 def of(target: targets.Target) -> Quirks:
+    return _of(target)._replace(cache=_cache(target))
+
+
+def _of(target: targets.Target) -> Quirks:
     # OpenRouter and gateways put the vendor before a slash.
     model = target.model.rpartition("/")[2].lower()
-    if target.provider.host.endswith("mistral.ai"):
+    host = target.provider.host
+    if host.endswith("mistral.ai"):
         refused = ("stream_options", "user")
         return Quirks(effort=False, ids="mistral", in_turn=True, refused=refused)
     if _MISTRAL.match(model):
         return Quirks(ids="mistral", in_turn=True)
     if _OPENAI.match(model):
         reasons = _REASONING.match(model) is not None
-        return Quirks(reasons=reasons, effort=reasons, least=_least(model), ids="openai")
-    google = target.provider.host.endswith(".googleapis.com")
-    return Quirks(gemini=google and model.startswith("gemini"))
+        # OpenRouter itself uses another API of OpenAI's.
+        apart = _TOOLS_WITHOUT_EFFORT.match(model) and not _is_openrouter(target.provider)
+        return Quirks(
+            reasons=reasons,
+            effort=reasons,
+            least=_least(model),
+            tools_with_effort=not apart,
+            ids="openai",
+        )
+    if host.endswith("groq.com"):
+        # Its Qwen models accept only `none` and `default`, its other models nothing.
+        return Quirks(effort=model.startswith("gpt-oss"))
+    if host == "x.ai" or host.endswith(".x.ai"):
+        return Quirks(effort=_XAI_EFFORT.match(model) is not None)
+    gemini = model.startswith("gemini")
+    return Quirks(gemini=gemini and host.endswith(".googleapis.com"), few_keywords=gemini)
+
+
+def _cache(target: targets.Target) -> Literal["no", "texts", "all"]:
+    """Which cache points reach a model that caches nothing without them.
+
+    https://openrouter.ai/docs/features/prompt-caching
+    """
+    vendor = target.model.lower().rpartition("/")[0]
+    if parameters.CACHE in target.provider.drop:
+        return "no"
+    if _is_openrouter(target.provider):
+        return "all" if vendor in ("anthropic", "google", "qwen") else "no"
+    # Other gateways may pass the parts of a tool's message on unchanged, which Claude refuses.
+    return "texts" if vendor.endswith("anthropic") else "no"
+
+
+def _is_openrouter(provider: targets.Provider) -> bool:
+    return provider.host.endswith("openrouter.ai") or provider.name == "openrouter"
 
 
 def _least(model: str) -> Literal["none", "minimal", "low"]:
-    version = re.fullmatch(r"gpt-5(\.\d+)?(?:-mini|-nano)?(?:-\d[\d-]*)?", model)
+    version = re.fullmatch(r"gpt-5(\.\d+)?(?:-(?!pro|codex|chat)[a-z]+)?(?:-\d[\d-]*)?", model)
     if version is None:
         return "low"
     return "none" if version[1] else "minimal"

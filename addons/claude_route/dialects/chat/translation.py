@@ -15,6 +15,7 @@ import msgspec
 
 from claude_route import targets
 from claude_route.dialects.chat import fields
+from claude_route.dialects.chat import omissions
 from claude_route.dialects.chat import parts
 from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import tool_names
@@ -95,11 +96,13 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
     }
     if request_fields.take("stream", bool):
         chat |= {"stream": True, "stream_options": {"include_usage": True}}
+    if "tools" in chat and not target_quirks.tools_with_effort:
+        if chat.get("reasoning_effort", "none") != "none":
+            request_fields.drop("thinking")
+        # The models that have an effort by default refuse tools unless it is switched off.
+        chat["reasoning_effort"] = "none"
     provider = target.provider
-    unwanted = {*provider.drop, *target_quirks.refused}
-    for field in sorted(chat.keys() & unwanted - provider.set.keys()):
-        request_fields.drop(field)
-        del chat[field]
+    omissions.apply(chat, provider, target_quirks, request_fields.drop)
     chat |= {field: value for field, value in provider.set.items() if field not in _LIMITS}
     return Translation(
         msgspec.json.encode(chat),
@@ -146,7 +149,8 @@ def _system(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> list
     system = request_fields.take("system", str | list[dict[str, Any]], "")
     if isinstance(system, str):
         system = [{"type": "text", "text": foreign.unbilled(system)}]
-    texts = []
+    texts: list[parts.Part] = []
+    kept = {"type", "text"} if target_quirks.cache == "no" else {"type", "text", "cache_control"}
     for block in system:
         text = block.get("text")
         if not isinstance(text, str):
@@ -154,11 +158,12 @@ def _system(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> list
         elif text.startswith(foreign.BILLING):
             request_fields.drop(f"system[].{foreign.BILLING}")
         elif text:
-            texts.append(text)
-        for field in sorted(block.keys() - {"type", "text"}):
+            point = block.get("cache_control") if "cache_control" in kept else None
+            texts.append(parts.marked(text, point))
+        for field in sorted(block.keys() - kept):
             request_fields.drop(f"system[].{field}")
     role = "developer" if target_quirks.reasons else "system"
-    return [{"role": role, "content": "\n\n".join(texts)}] if texts else []
+    return [{"role": role, "content": parts.content(texts)}] if texts else []
 
 
 def _sampling(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> dict[str, Any]:
@@ -223,7 +228,10 @@ def _limit(
     max_tokens = request_fields.take("max_tokens", int)
     limits = [limit for limit in (max_tokens, *caps) if limit is not None]
     completion = target_quirks.reasons or "max_completion_tokens" in provider.set
-    return {_LIMITS[completion]: min(limits)} if limits else {}
+    name = _LIMITS[completion]
+    if name in provider.drop and name not in provider.set:
+        name = _LIMITS[not completion]
+    return {name: min(limits)} if limits else {}
 
 
 def _user(request_fields: fields.Fields) -> dict[str, Any]:

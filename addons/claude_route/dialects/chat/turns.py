@@ -100,9 +100,13 @@ class Turns:
         room = [call.id for call in waiting]
         rest: list[parts.Part] = []
         for block in blocks:
-            self._parts.note(block)
+            is_cached = self._quirks.caches(block.type)
+            self._parts.note(block, is_cached=is_cached)
             if block.type != "tool_result":
-                rest += self._parts.of(block)
+                found = self._parts.of(block)
+                if is_cached and found and found[-1]:
+                    found[-1] = parts.marked(found[-1], block.cache_control)
+                rest += found
             elif block.tool_use_id in room:
                 room.remove(block.tool_use_id)
                 results[block.tool_use_id].append(block)
@@ -112,6 +116,7 @@ class Turns:
         shown: list[parts.Part] = []
         for call in waiting:
             content: str | msgspec.Raw = "[The call has no result]"
+            cached: list[parts.Part] = []
             if results[call.id]:
                 block = results[call.id].pop(0)
                 if raw := _raw_text(block):
@@ -120,7 +125,9 @@ class Turns:
                     content, media = self._parts.result(block)
                     if media:
                         shown += [f"[From the result of {call.name}, {call.sent}]", *media]
-            result = {"role": "tool", "tool_call_id": call.sent, "content": content}
+                if block.cache_control is not None and self._quirks.caches(block.type):
+                    cached = [parts.marked(parts.text_part(content), block.cache_control)]
+            result = {"role": "tool", "tool_call_id": call.sent, "content": cached or content}
             self.sent.append(result | {"name": call.name} if self._quirks.gemini else result)
         all_parts = [part for part in shown + rest if part]
         if all_parts and waiting and self._quirks.in_turn:

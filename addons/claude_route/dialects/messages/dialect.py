@@ -51,6 +51,7 @@ class Messages:
     models_endpoint = "/v1/models"
     version_headers = ((b"anthropic-version", b"2023-06-01"),)
     counts_tokens = True
+    required = ("model", "messages", "max_tokens")
     request_fields = dialect.RequestFields(
         conversation="messages",
         tools="tools",

@@ -134,6 +134,26 @@ def read(body: bytes) -> Request:
     )
 
 
+_SETTINGS = (
+    "max_tokens",
+    "output_config",
+    "output_format",
+    "stop_sequences",
+    "temperature",
+    "thinking",
+    "tool_choice",
+    "top_k",
+    "top_p",
+)
+
+
+def settings(request: Request) -> bytes:
+    """How a request wants its answer made: its options, and whether it has tools."""
+    fields = [request.fields.get(name, rawjson.NULL) for name in _SETTINGS]
+    has_tools = request.tools not in (rawjson.NULL, msgspec.Raw(b"[]"))
+    return b"\n".join((b"%d" % has_tools, *map(bytes, fields)))
+
+
 def estimate(request: Request) -> int:
     """About how many input tokens a request has; at least 1."""
     counted = (request.fields.get(key) for key in ("system", "tools", "messages"))

@@ -7,6 +7,7 @@ import msgspec
 
 from claude_route import targets
 from claude_route.dialects.messages import foreign
+from claude_route.dialects.messages import omissions
 from claude_route.dialects.messages import quirks
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import schemas
@@ -112,7 +113,7 @@ def _for_anthropic(request: requests.Request, provider: targets.Provider) -> req
 
 def _custom(fields: requests.Edits, provider: targets.Provider) -> requests.Edits:
     """The changes that the profile's `drop` and `set` make."""
-    edits: dict[str, msgspec.Raw | None] = {name: None for name in provider.drop if name in fields}
+    edits = omissions.edits(fields, provider.drop)
     counts_only = "max_tokens" not in fields
     for name, value in provider.set.items():
         wanted = rawjson.encode(value)

@@ -93,9 +93,10 @@ def attempt_failed(who: str, why: str, then: str) -> str:
 
 
 def following(then: contract.Try | http.Response | None) -> str:
-    """What follows a failed attempt: the next one's token or target; empty if nothing does."""
+    """What follows a failed attempt: the next one's token or target, or what the same target gets without
+    what it refused; empty if nothing does."""
     if isinstance(then, contract.Try):
-        return then.token or then.target
+        return f"without {then.without}" if then.without else then.token or then.target
     return "answered by the proxy" if then else ""
 
 

@@ -1,0 +1,36 @@
+"""Decides what a refused request can go without, so that it can be sent to the same target again."""
+
+from __future__ import annotations
+
+from claude_route import targets
+from claude_route.dialects import refusals
+from claude_route.dialects import registry
+from claude_route.dialects.messages import requests
+from claude_route.routing import lessons
+
+MAX = 3
+"""For each request. A provider that refuses more than that is better served by a profile."""
+
+
+def omissions(
+    error: bytes,
+    request: requests.Request,
+    target: targets.Target,
+    left_out: tuple[str, ...],
+    sent: bytes,
+) -> list[lessons.Lesson]:
+    """What the target refuses and the request contains, from the body of its error. `sent` is the body
+    that was refused, which went without `left_out`."""
+    dialect = registry.of(target.provider)
+    taken: list[lessons.Lesson] = []
+    for refusal in refusals.read(error):
+        for names in refusal.choices:
+            if not set(names).isdisjoint(dialect.required):
+                continue
+            shorter = dialect.request(request, target.without((*left_out, *names))).body
+            if shorter != sent:
+                settings = None if refusal.is_general else requests.settings(request)
+                taken += [lessons.Lesson(name, settings) for name in names]
+                left_out, sent = (*left_out, *names), shorter
+                break
+    return taken
