@@ -39,7 +39,7 @@ class Commands:
     def route_explain(self, model: str) -> str:
         """Say which targets the proxy would try for a model now."""
         now = self.in_force()
-        return explain.route(now.profile, now.pool, now.breaker, model)
+        return explain.route(now.profile, now.pool, now.breaker, now.lessons, model)
 
     def pool(self) -> rotation.Pool:
         return self.in_force().pool

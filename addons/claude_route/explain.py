@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from claude_route import targets
 from claude_route.profile import profiles
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import plan
 from claude_route.routing import quota
 from claude_route.routing import rotation
@@ -14,10 +15,14 @@ from claude_route.text import quantities
 
 
 def route(
-    profile: profiles.Profile, pool: rotation.Pool, breakers: breaker.Breaker, model: str
+    profile: profiles.Profile,
+    pool: rotation.Pool,
+    breakers: breaker.Breaker,
+    learned: lessons.Lessons,
+    model: str,
 ) -> str:
-    """Which targets would be tried, in which order and with which credentials, and which would be
-    skipped and why."""
+    """Which targets would be tried, in which order, with which credentials and without which parameters,
+    and which would be skipped and why."""
     first = profile.target(model)
     if first is None:
         names = ", ".join(profile.models)
@@ -31,11 +36,15 @@ def route(
             f"{model} stands for {first}, which can't be used: {first.provider.unset}.\n"
             "The proxy answers 400 and tries no fallback."
         )
-    return "\n".join(_lines(profile, pool, breakers, model))
+    return "\n".join(_lines(profile, pool, breakers, learned, model))
 
 
 def _lines(
-    profile: profiles.Profile, pool: rotation.Pool, breakers: breaker.Breaker, model: str
+    profile: profiles.Profile,
+    pool: rotation.Pool,
+    breakers: breaker.Breaker,
+    learned: lessons.Lessons,
+    model: str,
 ) -> Iterator[str]:
     candidates = profile.candidates(model)
     usable = [
@@ -62,6 +71,7 @@ def _lines(
             yield "   not tried now: no token is available"
         elif target not in tried:
             yield "   not tried: the attempts are used up before"
+        yield from (f"   {_left_out(row)}" for row in learned.rows(target))
         if is_pooled:
             yield from (f"   {_token(row, target.model)}" for row in pool.status())
     yield from (
@@ -96,6 +106,11 @@ def _target(target: targets.Target, profile: profiles.Profile) -> str:
         case "none":
             credential = "no credential"
     return f"{target} at {provider.base_url}, with {credential}"
+
+
+def _left_out(row: lessons.Row) -> str:
+    which = "" if row.is_general else " by requests like the one that it refused"
+    return f"{row.name} is left out{which} for another {quantities.duration(row.left)}"
 
 
 def _token(row: rotation.Row, model: str) -> str:

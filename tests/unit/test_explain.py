@@ -6,6 +6,7 @@ from claude_route import explain
 from claude_route.dialects import error_body
 from claude_route.profile import profiles
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import plan
 from claude_route.routing import quota
 from claude_route.routing import rotation
@@ -38,9 +39,10 @@ class Proxy:
         self.profile = profiles.parse(PROFILE, environ, "test.yaml")
         self.pool = rotation.Pool(self.profile.pool.tokens, clock=self.clock)
         self.breaker = breaker.Breaker(self.clock)
+        self.lessons = lessons.Lessons(self.clock)
 
     def explain(self, model: str) -> str:
-        return explain.route(self.profile, self.pool, self.breaker, model)
+        return explain.route(self.profile, self.pool, self.breaker, self.lessons, model)
 
 
 def test_pool_and_fallbacks() -> None:
@@ -191,3 +193,16 @@ def test_no_secret_is_shown() -> None:
     explained = Proxy(TOKENS=TOKENS).explain("claude-opus-5-5")
     assert "sk-ant" not in explained
     assert "zai-key" not in explained
+
+
+def test_what_a_target_refuses() -> None:
+    proxy = Proxy()
+    target = proxy.profile.target("glm")
+    assert target
+    particular = lessons.Lesson("thinking", b"settings")
+    proxy.lessons.learn(target, [lessons.Lesson("reasoning_effort"), particular])
+    proxy.clock.now += 3600
+    assert proxy.explain("glm").splitlines()[2:] == [
+        "   reasoning_effort is left out for another 5 h",
+        "   thinking is left out by requests like the one that it refused for another 5 h",
+    ]

@@ -33,3 +33,11 @@ def test_what_is_not_set() -> None:
     zai = examples.target("zai", auth="bearer", api_key="${A}", headers={"b": "${B}"})
     assert zai.provider.unset == "A and B are not set"
     assert str(zai) == "zai/m"
+
+
+def test_what_is_left_out_comes_on_top_of_drop() -> None:
+    zai = examples.target("zai", drop=["top_k"])
+    assert zai.without(()) is zai
+    assert zai.without(["thinking", "schemas.pattern"]) == examples.target(
+        "zai", drop=["top_k", "thinking", "schemas.pattern"]
+    )

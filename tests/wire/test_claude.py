@@ -186,3 +186,23 @@ DOT = (
     "gg=="
 )
 """A PNG of one pixel."""
+
+
+def test_chat_a_refused_effort_is_no_end(
+    strict: tuple[claude_code.Claude, simulator.Simulator],
+) -> None:
+    """Claude Code sends an effort with each request."""
+    client, provider = strict
+    says = "`reasoning_effort` is not supported with this model"
+    provider.when(
+        lambda recorded: "reasoning_effort" in (recorded.json or {}), answers.failure(400, says)
+    )
+    arguments = ("--model", "chat", "--effort", "high")
+    assert client.ask("one", *arguments) == "You said: one"
+    first = chats(provider)
+    assert any("reasoning_effort" in body for body in first)
+    for prompt in ("two", "three"):
+        assert client.ask(prompt, *arguments, "--continue") == f"You said: {prompt}"
+    later = chats(provider)[len(first) :]
+    assert later
+    assert not any("reasoning_effort" in body for body in later)

@@ -24,6 +24,7 @@ from claude_route.cli import status
 from claude_route.cli import up
 from claude_route.profile import profiles
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 
 PROFILE = "a name in profiles/, or a file's path (default: %(default)s)"
@@ -262,7 +263,8 @@ def _explain(options: argparse.Namespace, _: Sequence[str]) -> int:
         cooldown=profile.pool.cooldown,
         clock=time.time,
     )
-    return _print([explain.route(profile, pool, breaker.Breaker(time.monotonic), options.model)])
+    breakers, learned = breaker.Breaker(time.monotonic), lessons.Lessons(time.monotonic)
+    return _print([explain.route(profile, pool, breakers, learned, options.model)])
 
 
 def _import(options: argparse.Namespace, _: Sequence[str]) -> int:

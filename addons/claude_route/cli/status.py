@@ -107,6 +107,8 @@ def _target(row: Mapping[str, Any], now: float) -> tuple[str, ...]:
         reason = f"not set: {', '.join(row['missing'])}"
     elif row["last_error"]:
         reason = f"{row['last_error']}, {quantities.duration(now - row['last_error_at'])} ago"
+    if row.get("left_out"):  # a proxy of an older version has none
+        reason += f"{'; ' if reason else ''}without {', '.join(row['left_out'])}"
     return (
         row["name"],
         row["state"],

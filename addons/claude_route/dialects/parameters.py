@@ -31,8 +31,10 @@ KEYWORDS = frozenset(
         "writeOnly",
     }
 )
-"""The keywords without which a schema accepts more, and a tool can still be called. Not among them are
-`type`, `properties`, `required`, `items`, `description` and references."""
+"""The keywords without which a schema accepts more, and a tool can still be called."""
+
+ESSENTIAL = ("type", "properties", "required", "items", "description", "$ref", "$defs")
+"""Without these a model can't know how to call a tool."""
 
 _EFFORT: Choices = (("reasoning_effort",), ("output_config.effort",), ("thinking",))
 _THINKING: Choices = (("thinking",), ("reasoning_effort",), ("output_config.effort",))

@@ -14,6 +14,7 @@ from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 
@@ -37,6 +38,8 @@ class Target:
     """Unix seconds."""
     wait: float = 0.0
     """Seconds for which it will still be skipped."""
+    left_out: tuple[str, ...] = ()
+    """The parameters that it refused, and that requests go without for now, as in a profile's `drop`."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def status(in_force: state.State) -> Status:
         mode=profile.pool.mode,
         strategy=in_force.pool.strategy,
         tokens=tuple(in_force.pool.status()),
-        targets=tuple(_targets(profile, in_force.breaker, counts.targets())),
+        targets=tuple(_targets(profile, in_force.breaker, in_force.lessons, counts.targets())),
         models=tuple(counts.models()),
     )
 
@@ -122,13 +125,21 @@ def to_json(status: Status) -> bytes:
 
 
 def _targets(
-    profile: profiles.Profile, breakers: breaker.Breaker, rows: list[stats.Target]
+    profile: profiles.Profile,
+    breakers: breaker.Breaker,
+    learned: lessons.Lessons,
+    rows: list[stats.Target],
 ) -> list[Target]:
     """The profile's targets and those that were tried, each once, sorted by name."""
     tried = {row.name: row for row in rows}
     configured = {str(target): target for target in map(profile.target, profile.models) if target}
     names = set(tried) | {name for name in configured if not _is_covered(name, tried)}
     missing = {name: provider.missing for name, provider in profile.providers.items()}
+    left_out = {
+        str(target): tuple(row.name for row in learned.rows(target))
+        for target in learned.targets()
+        if target.provider == profile.providers.get(target.provider.name)
+    }
     result = []
     for name in sorted(names):
         row = tried.get(name) or stats.Target(name)
@@ -143,6 +154,7 @@ def _targets(
                 last_error=row.last_error,
                 last_error_at=row.last_error_at or None,
                 wait=breakers.left(name),
+                left_out=left_out.get(name, ()),
             )
         )
     return result

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from claude_route import targets
+from claude_route.dialects import parameters
 from claude_route.dialects import registry
 from claude_route.profile import values
 
@@ -207,8 +208,11 @@ def _drop(value: values.Value) -> tuple[str, ...]:
     names = []
     for item in value.items("a list of request fields"):
         name = item.text(expected="a field name")
-        if name in DECIDED_FIELDS:
+        group, _, key = name.partition(".")
+        if group in DECIDED_FIELDS:
             raise item.error(f"a field other than {', '.join(DECIDED_FIELDS)}")
+        if group == parameters.SCHEMAS and key in parameters.ESSENTIAL:
+            raise item.error(f"a keyword other than {', '.join(parameters.ESSENTIAL)}")
         names.append(name)
     return tuple(names)
 

@@ -27,8 +27,10 @@ class Log(contract.Observer):
             # The client gets this answer unchanged, and mitmproxy itself logs it.
             return
         then = attempt.then
-        is_other = isinstance(then, contract.Try) and not then.without
-        following = name(then) if is_other else comments.following(then)
+        if isinstance(then, contract.Try) and not then.without:
+            following = name(then)
+        else:
+            following = comments.following(then)
         arrow = f" → {following}" if following else ""
         logger.warning(f"{request.model}: {name(attempt.attempt)} {comments.why(attempt)}{arrow}")
 

@@ -58,6 +58,7 @@ def test_targets_and_models() -> None:
             "last_error": "529",
             "last_error_at": shown["now"] - 90,
             "wait": 0.0,
+            "left_out": ["thinking", "top_k"],
         },
         {
             "name": "kimi/k2",
@@ -81,7 +82,9 @@ def test_targets_and_models() -> None:
         }
     ]
     text = "\n".join(status.lines(shown))
-    assert "zai/glm-5  failing   3 attempts  2 failed  529, 2 min ago" in text
+    assert (
+        "zai/glm-5  failing   3 attempts  2 failed  529, 2 min ago; without thinking, top_k" in text
+    )
     assert "kimi/k2    unusable  0 attempts  0 failed  not set: KIMI_API_KEY" in text
     assert "glm  3 requests  1 errors  21.3k in  20.0k cached  99 out  first byte 850 ms" in text
 

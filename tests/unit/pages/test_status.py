@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -148,3 +149,14 @@ def test_no_secret_is_shown(proxy: Proxy) -> None:
     for secret in (*proxy.profile.pool.tokens, "zai-key-0123456789"):
         assert secret not in shown
         assert secret[:-4] not in shown
+
+
+def test_what_a_target_refuses(proxy: Proxy) -> None:
+    glm = proxy.profile.target("glm")
+    assert glm
+    proxy.lessons.learn(glm, [lessons.Lesson("thinking"), lessons.Lesson("reasoning_effort")])
+    old = glm._replace(provider=dataclasses.replace(glm.provider, base_url="http://old.example"))
+    proxy.lessons.learn(old, [lessons.Lesson("temperature")])
+    assert proxy.target("zai/glm-5").left_out == ("reasoning_effort", "thinking")
+    proxy.clock.now += lessons.LIFETIME
+    assert proxy.target("zai/glm-5").left_out == ()

@@ -217,6 +217,8 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
         ("zai", {"headers": {"A": "1", "a": "2"}}, "zai.headers.a: duplicate header"),
         ("zai", {"drop": "top_k"}, "zai.drop: expected a list of request fields, got 'top_k'"),
         ("zai", {"drop": ["a", "stream"]}, "zai.drop[1]: expected a field other than model, me"),
+        ("zai", {"drop": ["model.a"]}, "zai.drop[0]: expected a field other than model, messages"),
+        ("zai", {"drop": ["schemas.type"]}, "zai.drop[0]: expected a keyword other than type, pro"),
         ("zai", {"set": {"model": "x"}}, "zai.set.model: expected a field other than model, mes"),
         ("zai", {"set": {"a": float("inf")}}, "zai.set.a: expected a JSON value, got inf"),
         ("zai", {"count_tokens": True}, "zai.count_tokens: expected forward or estimate, got True"),

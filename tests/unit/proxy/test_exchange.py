@@ -76,6 +76,14 @@ class Observer(contract.Observer):
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self.events.append(("refused", attempt and attempt.number))
 
+    def learned(
+        self,
+        request: contract.RoutedRequest,
+        attempt: contract.Try,
+        refused: Sequence[lessons.Lesson],
+    ) -> None:
+        self.events.append(("learned", attempt.target, [lesson.name for lesson in refused]))
+
     def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         self.events.append(("interrupted", attempt.number, why))
 
@@ -98,6 +106,7 @@ class Setting:
         rotates: bool = True,
         is_reverse: bool = True,
         headers: dict[str, str] | None = None,
+        state_of: state.State | None = None,
         **fields: Any,
     ) -> None:
         text = {
@@ -121,10 +130,10 @@ class Setting:
                 "keyless": "keyless/m",
                 "claude-*": "anthropic/claude-*",
             },
-            **({"fallbacks": {"claude-*": ["glm"]}} if fallback else {}),
+            **({"fallbacks": {"claude-*": ["glm"], "chat": ["glm"]}} if fallback else {}),
         }
         self.clock = Clock()
-        self.state = state.State(
+        self.state = state_of or state.State(
             profiles.parse(json.dumps(text), {}, "p.yaml"),
             rotation.Pool(pool, clock=self.clock),
             breaker.Breaker(self.clock),
@@ -498,3 +507,139 @@ def test_session(headers: dict[str, str], fields: dict[str, Any], session: str) 
     setting.exchange.begin()
     assert setting.observer.request.session == session
     assert setting.observer.request.flow is setting.flow
+
+
+EFFORT: dict[str, Any] = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
+
+
+def refuses(name: str, status: int = 400, words: str = "is not supported") -> contract.Failure:
+    body = json.dumps({"error": {"message": f"`{name}` {words}"}}).encode()
+    return contract.Failure(Kind.STATUS, f"HTTP {status}", head(status, body))
+
+
+def body_of(step: contract.Attempt | http.Response) -> dict[str, Any]:
+    assert isinstance(step, attempt.Attempt)
+    body: dict[str, Any] = json.loads(step.shown.content or b"")
+    return body
+
+
+def commit(setting: Setting) -> None:
+    response = head(200, headers=EVENTS)
+    setting.exchange.reply(response)
+    setting.exchange.committed(response)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("model", "target", "place"),
+    [("chat", "chat/gpt", "reasoning_effort"), ("glm", GLM, "output_config")],
+)
+@pytest.mark.parametrize("status", [400, 404, 422])
+def test_a_refused_parameter_is_left_out_at_once_and_from_then_on(
+    model: str, target: str, place: str, stream: bool, status: int
+) -> None:
+    setting = Setting(model=model, stream=stream, **EFFORT)
+    assert place in body_of(setting.exchange.begin())
+    assert place not in body_of(setting.exchange.failed(refuses("reasoning_effort", status)))
+    name = {"output_config": "output_config.effort"}.get(place, place)
+    assert setting.observer.failures[0].then == setting.exchange.current
+    assert setting.exchange.current.without == name
+    commit(setting)
+    assert setting.events == [
+        ("began", model),
+        ("tries", 1, target, ""),
+        ("failed", 1, "400", "request", target),
+        ("tries", 2, target, ""),
+        ("committed", 2, target),
+        ("learned", target, [name]),
+    ]
+    later = Setting(model=model, state_of=setting.state, temperature=1, **EFFORT)
+    assert place not in body_of(later.exchange.begin())
+    assert not later.exchange.current.without
+
+
+def test_nothing_is_learned_unless_the_repeat_is_good() -> None:
+    setting = Setting(model="chat", **EFFORT)
+    setting.exchange.begin()
+    setting.exchange.failed(refuses("reasoning_effort"))
+    step = setting.exchange.failed(refusal(400))
+    assert isinstance(step, http.Response)
+    assert step.status_code == 400
+    assert step.headers["x-route-attempts"] == "2"
+    assert "reasoning_effort" in body_of(
+        Setting(model="chat", state_of=setting.state, **EFFORT).exchange.begin()
+    )
+
+
+def test_one_clients_odd_value_is_its_own() -> None:
+    odd = {**EFFORT, "output_config": {"effort": "odd"}}
+    setting = Setting(model="chat", **odd)
+    setting.exchange.begin()
+    setting.exchange.failed(refuses("reasoning_effort", words="must be one of `low` or `high`"))
+    commit(setting)
+    usual = Setting(model="chat", state_of=setting.state, **EFFORT)
+    assert "reasoning_effort" in body_of(usual.exchange.begin())
+    again = Setting(model="chat", state_of=setting.state, **odd)
+    assert "reasoning_effort" not in body_of(again.exchange.begin())
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        refuses("temperature"),
+        refuses("messages"),
+        refuses("reasoning_effort", 500),
+        refuses("reasoning_effort", 401),
+        refuses("reasoning_effort", 413),
+        contract.Failure(Kind.RESET, "`reasoning_effort` is not supported"),
+    ],
+)
+def test_what_is_not_repeated(failure: contract.Failure) -> None:
+    setting = Setting(model="chat", fallback=False, **EFFORT)
+    setting.exchange.begin()
+    assert isinstance(setting.exchange.failed(failure), http.Response)
+
+
+def test_anthropics_refusals_are_the_clients_to_handle() -> None:
+    setting = Setting(fallback=False, **EFFORT)
+    setting.exchange.begin()
+    step = setting.exchange.failed(refuses("effort"))
+    assert isinstance(step, http.Response)
+
+
+def test_repeats_are_few_and_use_up_no_attempts() -> None:
+    fields: dict[str, Any] = {
+        "temperature": 1,
+        "top_p": 1,
+        "top_k": 1,
+        "metadata": {"user_id": "u"},
+    }
+    setting = Setting(model="claude-x", pool=(), **fields)
+    setting.exchange.begin()
+    setting.exchange.failed(DEAD)
+    for name in ("temperature", "top_p", "top_k"):
+        assert isinstance(setting.exchange.failed(refuses(name)), attempt.Attempt)
+    assert setting.exchange.current.number == 5
+    assert isinstance(setting.exchange.failed(refuses("user")), http.Response)
+
+
+def test_a_fallback_begins_with_the_whole_request() -> None:
+    setting = Setting(model="chat", fallback=True, **EFFORT)
+    setting.exchange.begin()
+    setting.exchange.failed(refuses("reasoning_effort"))
+    step = setting.exchange.failed(refusal(503))
+    assert isinstance(step, attempt.Attempt)
+    assert setting.exchange.current.target == GLM
+    assert not setting.exchange.current.without
+    assert "output_config" in body_of(step)
+    commit(setting)
+    assert "learned" not in [event[0] for event in setting.events]
+
+
+def test_a_refusal_in_the_first_event() -> None:
+    error = {"message": "`reasoning_effort` is not supported", "code": 400}
+    event = head(200, json.dumps({"error": error}).encode())
+    setting = Setting(model="chat", **EFFORT)
+    setting.exchange.begin()
+    step = setting.exchange.failed(contract.Failure(Kind.EVENT, "an error", event))
+    assert "reasoning_effort" not in body_of(step)

@@ -8,6 +8,7 @@ from mitmproxy.test import tflow
 from claude_route.dialects import usage
 from claude_route.proxy import contract
 from claude_route.proxy import observers
+from claude_route.routing import lessons
 from tests.unit.flows import Progress
 from tests.unit.flows import attempt
 from tests.unit.flows import failed_attempt
@@ -18,6 +19,7 @@ EVENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("tries", (attempt(),)),
     ("failed", (failed_attempt(),)),
     ("committed", (attempt(), Progress())),
+    ("learned", (attempt(), [lessons.Lesson("temperature")])),
     ("refused", (None,)),
     ("interrupted", (attempt(), "gone")),
     ("closed", (usage.NONE, None)),

@@ -8,6 +8,7 @@ from mitmproxy import http
 from mitmproxy.test import tflow
 
 from claude_route.proxy import contract
+from claude_route.routing import lessons
 from claude_route.routing import quota
 from claude_route.routing.failures import Kind
 from claude_route.watch import log
@@ -41,6 +42,10 @@ RESTS = [quota.Rest(4600.0, None, "429, retry-after")]
         ),
         (failed_attempt(Kind.CONNECT, detail="refused", number=1), "opus: zai/glm-5 refused"),
         (failed_attempt(number=2), "opus: zai/glm-5 429"),
+        (
+            failed_attempt(number=1, then=attempt(without="reasoning_effort", number=2)),
+            "opus: zai/glm-5 429 → without reasoning_effort",
+        ),
         (failed_attempt(number=1), ""),
     ],
 )
@@ -62,4 +67,16 @@ def test_what_is_left_out_is_of_interest_to_few(caplog: pytest.LogCaptureFixture
         log.Log().tries(routed(tflow.tflow(), "opus"), attempt())
     assert caplog.record_tuples == [
         ("claude_route.watch.log", logging.DEBUG, "opus: not sent to zai/glm-5: top_k, thread")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "which"), [(None, "requests"), (b"odd", "requests like this one")]
+)
+def test_learned(settings: bytes | None, which: str, caplog: pytest.LogCaptureFixture) -> None:
+    refused = [lessons.Lesson(name, settings) for name in ("schemas.pattern", "schemas.format")]
+    log.Log().learned(routed(tflow.tflow(), "opus"), attempt(), refused)
+    assert caplog.messages == [
+        f"zai/glm-5 refuses schemas.pattern, schemas.format: {which} go without for 6 h. To leave it "
+        "out for good, add `drop: [schemas.pattern, schemas.format]` to providers.zai in the profile"
     ]

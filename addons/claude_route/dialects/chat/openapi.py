@@ -24,7 +24,8 @@ _REFUSED = frozenset(
 _FORMATS = {"date-time", "double", "enum", "float", "int32", "int64"}
 
 _SUSPECT = re.compile(
-    rb'"(?:%s|format|enum)"|"type"\s*+:\s*+\[' % b"|".join(re.escape(k.encode()) for k in _REFUSED)
+    rb'"(?:%s|format|enum)"\s*+:|"type"\s*+:\s*+\['
+    % b"|".join(re.escape(keyword.encode()) for keyword in _REFUSED)
 )
 """In a schema without a match nothing has to change."""
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from claude_route.dialects.chat import quirks
@@ -8,6 +10,7 @@ from tests.unit import chat_streams
 
 OPENAI = Quirks(effort=False, ids="openai")
 THINKS = Quirks(reasons=True, ids="openai")
+NO_EFFORT_WITH_TOOLS = THINKS._replace(least="none", tools_with_effort=False)
 MISTRAL = Quirks(ids="mistral", in_turn=True)
 MISTRALS_OWN = MISTRAL._replace(effort=False, refused=("stream_options", "user"))
 
@@ -23,7 +26,13 @@ MISTRALS_OWN = MISTRAL._replace(effort=False, refused=("stream_options", "user")
         ("gpt-5", THINKS._replace(least="minimal")),
         ("GPT-5-nano-2025-08-07", THINKS._replace(least="minimal")),
         ("gpt-5-codex", THINKS),
-        ("gpt-5.2", THINKS._replace(least="none")),
+        ("gpt-5.1", THINKS._replace(least="none")),
+        ("gpt-5.2", NO_EFFORT_WITH_TOOLS),
+        ("openai/gpt-5.4-mini", NO_EFFORT_WITH_TOOLS),
+        ("gpt-5.5-2026-04-23", NO_EFFORT_WITH_TOOLS),
+        ("gpt-5.6-terra", NO_EFFORT_WITH_TOOLS),
+        ("gpt-5.12", NO_EFFORT_WITH_TOOLS),
+        ("gpt-5.2-pro", NO_EFFORT_WITH_TOOLS._replace(least="low")),
         ("gpt-10", THINKS),
         ("gpt-oss-120b", Quirks()),
         ("opus", Quirks()),
@@ -45,14 +54,49 @@ GOOGLE = "generativelanguage.googleapis.com"
         ("api.mistral.ai", "mine", MISTRALS_OWN),
         ("api.mistral.ai", "devstral-latest", MISTRALS_OWN),
         ("integrate.api.nvidia.com", "mistralai/mistral-small-4", MISTRAL),
-        (GOOGLE, "models/gemini-3-pro", Quirks(gemini=True)),
+        (GOOGLE, "models/gemini-3-pro", Quirks(gemini=True, few_keywords=True)),
+        ("gateway.example", "gemini-3-pro", Quirks(few_keywords=True)),
         (GOOGLE, "gemma-4", Quirks()),
-        ("openrouter.ai", "google/gemini-3-pro", Quirks()),
+        ("openrouter.ai", "google/gemini-3-pro", Quirks(few_keywords=True, cache="all")),
+        ("openrouter.ai", "anthropic/claude-opus-5", Quirks(cache="all")),
+        ("openrouter.ai", "qwen/qwen3-max", Quirks(cache="all")),
+        ("openrouter.ai", "deepseek/deepseek-v4", Quirks()),
+        ("openrouter.ai", "openai/gpt-5.6", THINKS._replace(least="none")),
+        ("gateway.example", "anthropic/claude-opus-5", Quirks(cache="texts")),
+        ("gateway.example", "eu.anthropic/claude-opus-5", Quirks(cache="texts")),
+        ("api.groq.com", "llama-3.3-70b-versatile", Quirks(effort=False)),
+        ("api.groq.com", "qwen/qwen3-32b", Quirks(effort=False)),
+        ("api.groq.com", "openai/gpt-oss-120b", Quirks()),
+        ("api.x.ai", "grok-4-0709", Quirks(effort=False)),
+        ("api.x.ai", "grok-4.20-0309-reasoning", Quirks(effort=False)),
+        ("api.x.ai", "grok-code-fast-1", Quirks(effort=False)),
+        ("api.x.ai", "grok-4.3", Quirks()),
+        ("api.x.ai", "grok-3-mini-fast", Quirks()),
+        ("api.x.ai", "grok-4.20-multi-agent-0309", Quirks()),
+        ("notx.ai", "grok-4", Quirks()),
         ("localhost", "mine", Quirks()),
     ],
 )
 def test_by_host(host: str, model: str, expected: Quirks) -> None:
     assert quirks.of(chat_streams.target(model, host=host)) == expected
+
+
+def test_openrouter_by_the_providers_name() -> None:
+    target = chat_streams.target("anthropic/claude-opus-5", name="openrouter", host="localhost")
+    assert quirks.of(target) == Quirks(cache="all")
+
+
+@pytest.mark.parametrize(
+    ("cache", "type", "expected"),
+    [
+        ("no", "text", False),
+        ("texts", "text", True),
+        ("texts", "tool_result", False),
+        ("all", "tool_result", True),
+    ],
+)
+def test_caches(cache: Literal["no", "texts", "all"], type: str, expected: bool) -> None:
+    assert Quirks(cache=cache).caches(type) is expected
 
 
 @pytest.mark.parametrize(

@@ -230,3 +230,84 @@ def test_half_an_emoji() -> None:
 def test_refused(body: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         sent(body)
+
+
+TOOL = {"name": "Bash", "input_schema": {"type": "object"}}
+
+
+@pytest.mark.parametrize("thinking", [{"type": "adaptive"}, {"type": "disabled"}, None])
+@pytest.mark.parametrize(
+    ("model", "tools", "effort"),
+    [
+        ("gpt-5.6-terra", [TOOL], "none"),
+        ("gpt-5.4", [TOOL], "none"),
+        ("gpt-5.1", [TOOL], "high"),
+        ("gpt-5.6-terra", [], "high"),
+        ("qwen3", [TOOL], "high"),
+    ],
+)
+def test_tools_with_an_effort(
+    model: str, tools: list[Any], effort: str, thinking: dict[str, Any] | None
+) -> None:
+    """OpenAI: "Function tools with reasoning_effort are not supported for gpt-5.6-terra"."""
+    body = {"tools": tools, "thinking": thinking, "output_config": {"effort": "high"}}
+    chat = chat_streams.sent(body, target(model))
+    if effort == "none" or thinking == {"type": "adaptive"}:
+        assert chat["reasoning_effort"] == effort
+    else:
+        assert chat.get("reasoning_effort") in (None, "none")
+
+
+POINT = {"type": "ephemeral"}
+USE = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {}}
+
+
+def cached(text: str) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": text, "cache_control": POINT}]
+
+
+@pytest.mark.parametrize(
+    ("host", "model", "system", "result", "question"),
+    [
+        ("openrouter.ai", "anthropic/claude-5", cached("S"), cached("R"), cached("Q")),
+        ("gateway.example", "anthropic/claude-5", cached("S"), "R", cached("Q")),
+        ("openrouter.ai", "openai/gpt-4o", "S", "R", "Q"),
+        ("gateway.example", "qwen/qwen3", "S", "R", "Q"),
+    ],
+)
+def test_cache_points(host: str, model: str, system: Any, result: Any, question: Any) -> None:
+    scoped = {**POINT, "scope": "global"}
+    answered = {"type": "tool_result", "tool_use_id": "t1", "content": "R", "cache_control": scoped}
+    body = {
+        "system": [{"type": "text", "text": "S", "cache_control": scoped}],
+        "messages": [
+            {"role": "assistant", "content": [USE]},
+            {"role": "user", "content": [answered, *cached("Q")]},
+        ],
+    }
+    to = chat_streams.target(model, host=host)
+    messages = chat_streams.sent(body, to)["messages"]
+    assert [messages[place]["content"] for place in (0, 2, 3)] == [system, result, question]
+    dropped = chat_streams.call(body, to).dropped
+    assert ("system[].cache_control" in dropped) is (system == "S")
+    assert ("messages[].content[].cache_control" in dropped) is (result == "R")
+
+
+def test_keywords_that_gemini_refuses() -> None:
+    properties = {
+        "s": {"type": "integer", "exclusiveMinimum": 0},
+        "env": {"type": "object", "propertyNames": {"type": "string"}},
+        "mode": {"type": "string", "enum": ["a", ""]},
+        "kind": {"const": "x"},
+    }
+    tool = {"name": "Wait", "input_schema": {"type": "object", "properties": properties}}
+    body = {"tools": [tool]}
+    sent = chat_streams.sent(body, target("gemini-3-pro"))["tools"][0]["function"]["parameters"]
+    assert sent["properties"] == {
+        "s": {"type": "integer", "minimum": 0},
+        "env": {"type": "object"},
+        "mode": {"type": "string", "enum": ["a"]},
+        "kind": {"type": "string", "enum": ["x"]},
+    }
+    other = chat_streams.sent(body, target("qwen3"))["tools"][0]["function"]["parameters"]
+    assert other["properties"] == properties
