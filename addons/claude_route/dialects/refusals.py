@@ -76,8 +76,19 @@ _SENTENCES = (
             "(?:json: )?unknown field <name>",
         )
     ),
-    # Ollama
-    _sentence(r"<model> does not support thinking\b", "thinking", is_general=True),
+    # Ollama, Gemini, OpenRouter
+    _sentence(
+        r"<model> does not support (?:thinking|reasoning)(?: effort)?\b",
+        "thinking",
+        is_general=True,
+    ),
+    _sentence(
+        "(?:Unable to submit request because )?(?:[Tt]hinking|[Rr]easoning)(?: effort)? is not"
+        " (?:supported|enabled|available)",
+        "thinking",
+        is_general=True,
+    ),
+    _sentence("Reasoning is mandatory for this endpoint", "thinking"),
     # llama.cpp, LM Studio: they compile the schemas, and don't name the keyword
     _sentence(r"(?:[\w ]+: )?failed to parse grammar\.?$", *_GRAMMAR, is_general=True),
     _sentence(
@@ -90,7 +101,7 @@ _SENTENCES = (
         _sentence(text)
         for text in (
             # OpenAI
-            r"Invalid (?:value for )?(?:parameter:? )?<name>(?::| of type|\.)",
+            r"Invalid (?:value for )?(?:parameter:? )?<name>(?::| of type|\.| ['\"`]|$)",
             "Unsupported value: <name> does not support",
             r"Function tools with <name> are not supported\b",
             "Invalid schema for <name> ",
@@ -102,7 +113,7 @@ _SENTENCES = (
             "Invalid <name> parameter",
             # Groq, Moonshot, Ollama, DashScope, DeepSeek, OpenRouter
             "<name>:? (?:must be|should be) ",
-            "<name>: Input should be ",
+            "<name>: (?:Input|[Ii]nvalid|[Mm]ust|[Ss]hould|[Ee]xpected|[Uu]nsupported|[Vv]alue|range)\\b",
             r"\d+ validation errors? for [\w.\[\], ]+?\s+<name>\s+Input should be ",
             "invalid <name>: only ",
             "invalid <name> value: ",
@@ -143,6 +154,9 @@ _IN_SCHEMA = re.compile(
 _MAX_SENTENCE = 2000
 """How many characters of a message we match."""
 
+_CENSORED = re.compile("policy|moderation|filter|safety|sensitive|guardrail|blocked", re.IGNORECASE)
+"""In the type of an error about what the request says."""
+
 _UNKNOWN_CODES = {"unsupported_parameter", "unknown_parameter", "extra_forbidden"}
 
 
@@ -174,7 +188,8 @@ def _names(body: bytes, depth: int = 0) -> Iterator[_Name]:
         # xAI: {"code": …, "error": "Argument not supported …"}
         error = value if isinstance(value, dict) else {"message": error}
     message = _message(error)
-    if overflow.reworded(str(error.get("code")), message):
+    kind = f"{error.get('type')} {error.get('code')}"
+    if _CENSORED.search(kind) or overflow.reworded(kind, message):
         return
     yield from _in_details(error)
     yield from _in_fields(error, message)

@@ -137,7 +137,7 @@ def _targets(
     missing = {name: provider.missing for name, provider in profile.providers.items()}
     left_out = {
         str(target): tuple(row.name for row in learned.rows(target))
-        for target in learned.targets()
+        for target in learned.refusing()
         if target.provider == profile.providers.get(target.provider.name)
     }
     result = []

@@ -54,10 +54,14 @@ class Lessons:
 
     def learn(self, target: targets.Target, lessons: Iterable[Lesson]) -> list[Lesson]:
         """Add what a target has refused. Returns what wasn't known."""
+        for past in self._ends.keys() - set(self.refusing()):
+            del self._ends[past]
         ends = self._ends.pop(target, {})
         known = set(self._current(ends))
         new = [lesson for lesson in dict.fromkeys(lessons) if lesson not in known]
-        ends |= dict.fromkeys(new, self._clock() + LIFETIME)
+        for lesson in new:
+            ends.pop(lesson, None)  # so that it counts as the newest
+            ends[lesson] = self._clock() + LIFETIME
         while len(ends) > MAX_LESSONS:
             particular = (lesson for lesson in ends if lesson.settings is not None)
             del ends[next(particular, next(iter(ends)))]
@@ -71,9 +75,6 @@ class Lessons:
         if not self._ends or not (ends := self._ends.get(target)):
             return ()
         current = list(self._current(ends))
-        if not current:
-            del self._ends[target]
-            return ()
         own = settings() if any(lesson.settings is not None for lesson in current) else None
         return tuple({lesson.name: None for lesson in current if lesson.settings in (None, own)})
 
@@ -89,9 +90,12 @@ class Lessons:
             rows[name] = Row(name, left, is_general)
         return list(rows.values())
 
-    def targets(self) -> list[targets.Target]:
-        """The targets that have refused something."""
-        return [target for target, ends in self._ends.items() if any(self._current(ends))]
+    def refusing(self) -> list[targets.Target]:
+        """The targets that refuse something."""
+        return list(filter(self._is_current, self._ends))
+
+    def _is_current(self, target: targets.Target) -> bool:
+        return any(self._current(self._ends[target]))
 
     def _current(self, ends: dict[Lesson, float]) -> Iterator[Lesson]:
         now = self._clock()

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies
 
 from claude_route.dialects import refusals
 
@@ -100,6 +102,13 @@ GENERAL: list[tuple[str, Any, tuple[str, ...]]] = [
         "registry.ollama.ai/library/gemma3n:e4b does not support thinking",
         ("thinking",),
     ),
+    ("Gemini", "Thinking is not enabled for models/gemini-2.0-flash.", ("thinking",)),
+    (
+        "Vertex",
+        "Unable to submit request because thinking is not supported by this model.",
+        ("thinking",),
+    ),
+    ("a gateway", "Reasoning effort is not supported by this model", ("thinking",)),
     ("Go", 'json: unknown field "stream_options"', ("stream_options",)),
     ("serde", "unknown field `parallel_tool_calls`, expected one of", ("parallel_tool_calls",)),
     (
@@ -209,6 +218,14 @@ PARTICULAR: list[tuple[str, Any, tuple[str, ...]]] = [
         {"code": "1215", "message": "temperature与top_p不能同时设置，请检查文档。"},
         ("top_p",),
     ),
+    (
+        "OpenRouter, what must think",
+        "Reasoning is mandatory for this endpoint and cannot be disabled.",
+        ("thinking",),
+    ),
+    ("a range", "temperature: range: 0..1", ("temperature",)),
+    ("a value", "Invalid reasoning_effort 'xhigh'", (EFFORT,)),
+    ("a value, with a dot", "Invalid value for 'top_p'. Expected less", ("top_p",)),
     ("a pydantic literal", "output_config.effort: Input should be 'low' or 'high'", (EFFORT,)),
 ]
 
@@ -318,6 +335,11 @@ def test_google_lists_all_that_it_does_not_know() -> None:
     "error",
     [
         pytest.param("Your prompt 'temperature is not supported' was flagged", id="a prompt"),
+        pytest.param(
+            {"message": SAYS, "code": "content_policy_violation"},
+            id="a prompt that is quoted whole",
+        ),
+        pytest.param("temperature: 20 degrees", id="a prompt about the weather"),
         pytest.param("The model `temperature` does not exist", id="a model"),
         pytest.param("Tool 'thinking' not found in request.tools", id="a tool"),
         pytest.param("Tool 'thinking' is not supported", id="a tool that is not supported"),
@@ -369,3 +391,22 @@ def test_what_is_no_refusal_of_a_parameter(error: Any) -> None:
 )
 def test_odd_bodies(body: bytes) -> None:
     assert refusals.read(body) == ()
+
+
+JSON = strategies.recursive(
+    strategies.none() | strategies.booleans() | strategies.integers() | strategies.text(),
+    lambda inner: (
+        strategies.lists(inner)
+        | strategies.dictionaries(
+            strategies.sampled_from(
+                ["error", "message", "detail", "loc", "param", "code", "type", "metadata", "raw"]
+            ),
+            inner,
+        )
+    ),
+)
+
+
+@given(JSON)
+def test_any_body_is_read(body: Any) -> None:
+    refusals.read(json.dumps(body).encode())

@@ -643,3 +643,19 @@ def test_a_refusal_in_the_first_event() -> None:
     setting.exchange.begin()
     step = setting.exchange.failed(contract.Failure(Kind.EVENT, "an error", event))
     assert "reasoning_effort" not in body_of(step)
+
+
+def test_a_pattern_that_a_grammar_cannot_express() -> None:
+    day = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"}
+    schema = {"type": "object", "properties": {"day": day}}
+    tools = [{"name": "Note", "description": "", "input_schema": schema}]
+    message = "Failed to initialize samplers: failed to parse grammar"
+    error = {"code": 400, "message": message, "type": "invalid_request_error"}
+    failure = contract.Failure(
+        Kind.STATUS, "HTTP 400", head(400, json.dumps({"error": error}).encode())
+    )
+    for model in ("chat", "glm"):
+        setting = Setting(model=model, tools=tools)
+        assert "pattern" in json.dumps(body_of(setting.exchange.begin()))
+        assert "pattern" not in json.dumps(body_of(setting.exchange.failed(failure)))
+        assert setting.exchange.current.without == "schemas.pattern"

@@ -58,7 +58,7 @@ def test_a_lesson_is_new_once_and_does_not_last(learned: lessons.Lessons, clock:
     assert left_out(learned) == ("reasoning_effort",)
     clock.now += 1
     assert left_out(learned) == ()
-    assert learned.targets() == []
+    assert learned.refusing() == []
     assert learned.learn(GLM, [GENERAL]) == [GENERAL]
 
 
@@ -79,7 +79,7 @@ def test_rows(learned: lessons.Lessons, clock: Clock) -> None:
     learned.learn(GLM, [PARTICULAR, GENERAL])
     clock.now += 600
     learned.learn(GLM, [Lesson("temperature", b"odd too")])
-    assert learned.targets() == [GLM]
+    assert learned.refusing() == [GLM]
     assert learned.rows(GLM) == [
         lessons.Row("reasoning_effort", lessons.LIFETIME - 600, is_general=True),
         lessons.Row("temperature", lessons.LIFETIME, is_general=False),
@@ -101,5 +101,5 @@ def test_odd_requests_push_out_no_general_lesson(learned: lessons.Lessons) -> No
 def test_the_oldest_targets_are_forgotten(learned: lessons.Lessons) -> None:
     for n in range(lessons.MAX_TARGETS + 2):
         learned.learn(GLM._replace(model=f"m{n}"), [GENERAL])
-    assert len(learned.targets()) == lessons.MAX_TARGETS
+    assert len(learned.refusing()) == lessons.MAX_TARGETS
     assert left_out(learned, GLM._replace(model="m1")) == ()

@@ -36,17 +36,17 @@ def apply(
             report(f"{field}.{key}")
             chat[field] = {k: v for k, v in value.items() if k != key}
     if parts.cache:
-        _shorten_points(chat["messages"], parts.cache)
+        _shorten_points(chat, parts.cache)
     if parts.keywords or target_quirks.few_keywords:
         _reshape(chat, parts.keywords, target_quirks)
 
 
-def _shorten_points(messages: list[_Chat], unwanted: Collection[str]) -> None:
-    for message in messages:
-        content = message.get("content")
-        for part in content if isinstance(content, list) else ():
-            if point := part.get("cache_control"):
-                part["cache_control"] = {k: v for k, v in point.items() if k not in unwanted}
+def _shorten_points(chat: _Chat, unwanted: Collection[str]) -> None:
+    contents = [message.get("content") for message in chat["messages"]]
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    for holder in (chat, *parts):
+        if point := holder.get("cache_control"):
+            holder["cache_control"] = {k: v for k, v in point.items() if k not in unwanted}
 
 
 def _reshape(chat: _Chat, unwanted: Collection[str], target_quirks: quirks.Quirks) -> None:

@@ -153,15 +153,17 @@ class Parts:
             self._drop("messages[].content[].caller")
 
 
-def marked(part: Part, point: Any) -> Part:
-    """A part as the end of what is cached, if the block's `cache_control` is a cache point.
-
-    https://openrouter.ai/docs/features/prompt-caching
-    """
-    if not isinstance(point, dict):
+def marked(part: Part, cache_control: Any) -> Part:
+    """A part as the end of what is cached, if the block's `cache_control` is a cache point."""
+    if not isinstance(cache_control, dict):
         return part
-    kept = {key: value for key, value in point.items() if key in ("type", "ttl")}
-    return (text_part(part) if isinstance(part, str) else part) | {"cache_control": kept}
+    whole = text_part(part) if isinstance(part, str) else part
+    return whole | {"cache_control": point(cache_control)}
+
+
+def point(cache_control: dict[str, Any]) -> dict[str, Any]:
+    """A cache point: https://openrouter.ai/docs/features/prompt-caching"""
+    return {key: value for key, value in cache_control.items() if key in ("type", "ttl")}
 
 
 def text_part(text: str | msgspec.Raw) -> dict[str, Any]:

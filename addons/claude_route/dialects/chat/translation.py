@@ -101,6 +101,8 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
             request_fields.drop("thinking")
         # The models that have an effort by default refuse tools unless it is switched off.
         chat["reasoning_effort"] = "none"
+    if target_quirks.cache == "all" and (point := request_fields.take("cache_control", dict)):
+        chat["cache_control"] = parts.point(point)
     provider = target.provider
     omissions.apply(chat, provider, target_quirks, request_fields.drop)
     chat |= {field: value for field, value in provider.set.items() if field not in _LIMITS}

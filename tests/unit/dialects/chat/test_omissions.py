@@ -81,6 +81,10 @@ def test_a_limit_has_two_names(drop: tuple[str, ...], model: str, limit: dict[st
 def test_parts_of_cache_points() -> None:
     text = {"type": "text", "text": "Hi", "cache_control": POINT}
     body = {"system": [text], "messages": [{"role": "user", "content": [text]}]}
+    whole = sent(
+        {"cache_control": POINT}, "cache_control.ttl", model="qwen/q", host="openrouter.ai"
+    )
+    assert whole["cache_control"] == {"type": "ephemeral"}
     for drop, point in (((), POINT), (("cache_control.ttl",), {"type": "ephemeral"})):
         chat = sent(body, *drop, model="anthropic/claude-opus-5-5")
         assert [message["content"][0]["cache_control"] for message in chat["messages"]] == [

@@ -311,3 +311,11 @@ def test_keywords_that_gemini_refuses() -> None:
     }
     other = chat_streams.sent(body, target("qwen3"))["tools"][0]["function"]["parameters"]
     assert other["properties"] == properties
+
+
+def test_a_cache_point_of_the_whole_request() -> None:
+    body = {"cache_control": {"type": "ephemeral", "scope": "global"}}
+    to = chat_streams.target("anthropic/claude-5", host="openrouter.ai")
+    assert chat_streams.sent(body, to)["cache_control"] == POINT
+    other = chat_streams.call(body, target("qwen3"))
+    assert other.dropped == ("cache_control",)
