@@ -1,7 +1,7 @@
 """Finds the parameters that a provider refuses in its error, so that the request can go without them.
 
-A name counts only where providers put it: in a field of the error, or in a sentence with which the message
-begins. Whatever else a message contains may be the request's own words.
+A name counts only where providers put it: in a field of the error, or where `refusal_texts` finds it in the
+message.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from claude_route.dialects import error_body
 from claude_route.dialects import overflow
 from claude_route.dialects import parameters
+from claude_route.dialects import refusal_texts
 
 
 class Refusal(NamedTuple):
@@ -26,157 +27,24 @@ class Refusal(NamedTuple):
     what the request combines it with."""
 
 
-class _Sentence(NamedTuple):
-    pattern: re.Pattern[str]
-    is_general: bool
-    names: tuple[str, ...] = ()
-    """The parameters, if the sentence names none."""
-
-
-_NAME = r"[`'\"\[({]{0,2}(?P<name>[A-Za-z_$][\w$]*(?:(?:\.|\[|\.\[)[\w$]+\]?)*)[`'\"\])}]{0,2}"
-_SECOND = _NAME.replace("name", "first")
-_MODEL = r"(?:[Mm]odel )?\S+"
-
-_GRAMMAR = ("schemas.pattern", "schemas.format")
-"""The keywords that llama.cpp can't always compile."""
-
-_CONDITION = re.compile(
-    r"\b(?:when|while|with (?!this model|the model|model)|together|unless|if|in combination|alongside)\b"
-)
-"""Words after which a refusal is about a combination of parameters."""
-
-
-def _sentence(text: str, *names: str, is_general: bool = False) -> _Sentence:
-    text = text.replace("<model>", _MODEL).replace("<first>", _SECOND).replace("<name>", _NAME)
-    return _Sentence(re.compile(text, re.DOTALL), is_general, names)
-
-
-_SENTENCES = (
-    *(
-        _sentence(text, is_general=True)
-        for text in (
-            # OpenAI, Azure, Fireworks, and many after them
-            r"(?:Unsupported|Unknown|Unrecognized|Unexpected)(?: request| keyword| body)?"
-            r" (?:parameter|argument|field|key|property|option)(?:s|\(s\))?(?: supplied)?:? <name>",
-            r"Extra inputs are not permitted, field: <name>",
-            # Groq, Together, LM Studio
-            "<name> (?:is|are) not (?:supported|allowed|permitted|available)",
-            "(?:[Pp]roperty|[Pp]arameter|[Ff]ield|[Aa]rgument) <name> (?:is|are) (?:unsupported|not (?:supported|allowed|permitted))",
-            # xAI, DeepSeek, LiteLLM
-            "Argument not supported on this model: <name>",
-            r"<model> does not support (?:the )?(?:parameter|argument|field)s?:? <name>",
-            # Bedrock, and Claude's newer models by way of others
-            r"#: extraneous key <name> is not permitted",
-            "This model (?:doesn't|does not) support the <name> (?:field|parameter)",
-            "<name> is deprecated for this model",
-            # pydantic, serde, Go
-            "<name>: Extra inputs are not permitted",
-            r"\d+ validation errors? for [\w.\[\], ]+?\s+<name>\s+Extra inputs are not permitted",
-            r"\[\{'type': 'extra_forbidden', 'loc': \('body', <name>,?\)",
-            "(?:json: )?unknown field <name>",
-        )
-    ),
-    # Ollama, Gemini, OpenRouter
-    _sentence(
-        r"<model> does not support (?:thinking|reasoning)(?: effort)?\b",
-        "thinking",
-        is_general=True,
-    ),
-    _sentence(
-        "(?:Unable to submit request because )?(?:[Tt]hinking|[Rr]easoning)(?: effort)? is not"
-        " (?:supported|enabled|available)",
-        "thinking",
-        is_general=True,
-    ),
-    _sentence("Reasoning is mandatory for this endpoint", "thinking"),
-    # llama.cpp, LM Studio: they compile the schemas, and don't name the keyword
-    _sentence(r"(?:[\w ]+: )?failed to parse grammar\.?$", *_GRAMMAR, is_general=True),
-    _sentence(
-        r"(?:Unable to generate parser for this template\. )?(?:Automatic parser generation failed: )?"
-        "JSON schema conversion failed",
-        *_GRAMMAR,
-        is_general=True,
-    ),
-    *(
-        _sentence(text)
-        for text in (
-            # OpenAI
-            r"Invalid (?:value for )?(?:parameter:? )?<name>(?::| of type|\.| ['\"`]|$)",
-            "Unsupported value: <name> does not support",
-            r"Function tools with <name> are not supported\b",
-            "Invalid schema for <name> ",
-            # Claude by way of others, Z.ai
-            "<first> and <name> cannot (?:both be specified|be set simultaneously)",
-            "<name> may only be set to",
-            "<first> ?与 ?<name> ?不能同时设置",
-            "<name> ?参数非法",
-            "Invalid <name> parameter",
-            # Groq, Moonshot, Ollama, DashScope, DeepSeek, OpenRouter
-            "<name>:? (?:must be|should be) ",
-            "<name>: (?:Input|[Ii]nvalid|[Mm]ust|[Ss]hould|[Ee]xpected|[Uu]nsupported|[Vv]alue|range)\\b",
-            r"\d+ validation errors? for [\w.\[\], ]+?\s+<name>\s+Input should be ",
-            "invalid <name>: only ",
-            "invalid <name> value: ",
-            "The <name> parameter does not support being set to",
-            "<model> does not support this <name>$",
-            "This <name> type is unavailable",
-            "Failed to deserialize the JSON body into the target type: <name>: ",
-            "No endpoints found that support the provided <name> value",
-        )
-    ),
-)
-"""How messages begin that refuse a parameter. The first that matches counts, so those about a parameter
-that the provider doesn't have come first."""
-
-_PREFIX = re.compile(
-    r"(?:Error code: \d{3} - |litellm\.\w+: |\w+Exception - |\w*[Ee]rror: |<\d{3}> [\w.]+: |\(?HTTP/?[\d.]* \d{3}\)? "
-    r"|(?:Bad|Invalid|bad|invalid) [Rr]equest: |The model returned the following errors: |Provider returned error: )*"
-)
-"""What gateways and SDKs put before a provider's message."""
-
-# Gemini lists all that it doesn't know, and where: a line for each.
-_UNKNOWN = re.compile(
-    r"^Invalid JSON payload received\. Unknown name \"(?P<name>[\w$]+)\"(?: at '(?P<at>[\w.\[\]]*)')?:"
-    r" Cannot find field",
-    re.MULTILINE,
-)
-
-# Groq names the message first, and OpenAI the place within the schema.
-_AT_MESSAGE = re.compile(
-    r"'messages\.\d+[\w.]*' : (?:for '[\w:]+' the following must be satisfied\[\('messages\.\d+[\w.]*' : )?"
-    r"property '(?P<name>cache_control)' is unsupported"
-)
-_IN_SCHEMA = re.compile(
-    r"Invalid schema for (?:response_format|function) '[\w-]*': In context=\((?:'[\w$-]*'(?:, )?|\d+(?:, )?)*\),"
-    r" '(?P<name>[\w$]+)' is not permitted"
-)
-
-_MAX_SENTENCE = 2000
-"""How many characters of a message we match."""
-
 _CENSORED = re.compile("policy|moderation|filter|safety|sensitive|guardrail|blocked", re.IGNORECASE)
 """In the type of an error about what the request says."""
 
 _UNKNOWN_CODES = {"unsupported_parameter", "unknown_parameter", "extra_forbidden"}
 
 
-class _Name(NamedTuple):
-    path: str
-    is_general: bool
-
-
 def read(body: bytes) -> tuple[Refusal, ...]:
     """The parameters of ours that the provider refuses, from the body of its error or the data of its
     error event. Empty if the error is about anything else."""
-    found: dict[parameters.Choices, bool] = {}
+    refused: dict[parameters.Choices, bool] = {}
     for name in _names(body):
         choices = parameters.choices(name.path, is_general=name.is_general)
         if choices:
-            found.setdefault(choices, name.is_general)
-    return tuple(Refusal(choices, is_general) for choices, is_general in found.items())
+            refused.setdefault(choices, name.is_general)
+    return tuple(Refusal(choices, is_general) for choices, is_general in refused.items())
 
 
-def _names(body: bytes, depth: int = 0) -> Iterator[_Name]:
+def _names(body: bytes, depth: int = 0) -> Iterator[refusal_texts.Name]:
     try:
         value = error_body.loads(body)
     except ValueError:
@@ -193,12 +61,12 @@ def _names(body: bytes, depth: int = 0) -> Iterator[_Name]:
         return
     yield from _in_details(error)
     yield from _in_fields(error, message)
-    text = _PREFIX.sub("", message, count=1)
-    yield from _in_text(text)
+    yield from refusal_texts.names(message)
     if depth == 0:
         raw = _get(error.get("metadata"), "raw")
-        inner = raw if isinstance(raw, str) else text if text.startswith(("{", "[{")) else ""
-        if inner:
+        text = refusal_texts.without_prefix(message)
+        inner = raw if isinstance(raw, str) else text
+        if inner.startswith(("{", "[{")):
             yield from _names(inner.encode("utf-8", "replace"), depth + 1)
 
 
@@ -209,7 +77,7 @@ def _message(error: dict[str, Any]) -> str:
     return ""
 
 
-def _in_details(error: dict[str, Any]) -> Iterator[_Name]:
+def _in_details(error: dict[str, Any]) -> Iterator[refusal_texts.Name]:
     """From the list of errors that FastAPI makes: https://fastapi.tiangolo.com/tutorial/handling-errors/"""
     message = error.get("message")
     for detail in (error.get("detail"), _get(message, "detail"), message):
@@ -220,51 +88,17 @@ def _in_details(error: dict[str, Any]) -> Iterator[_Name]:
             if isinstance(place, list):
                 path = ".".join(str(part) for part in place)
                 is_general = item.get("type") in ("extra_forbidden", "value_error.extra")
-                yield _Name(path, is_general)
+                yield refusal_texts.Name(path, is_general)
 
 
-def _in_fields(error: dict[str, Any], message: str) -> Iterator[_Name]:
+def _in_fields(error: dict[str, Any], message: str) -> Iterator[refusal_texts.Name]:
     param = error.get("param")
     if not isinstance(param, str):
         return
     code = f"{error.get('code')}"
-    named = next(_in_text(message), None)
-    is_general = code in _UNKNOWN_CODES or bool(
-        named and named.is_general and named.path.strip("`'\"") == param
-    )
-    yield _Name(param, is_general)
-
-
-def _in_text(text: str) -> Iterator[_Name]:
-    unknown = list(_UNKNOWN.finditer(text))
-    if unknown and unknown[0].start() == 0:
-        for line in unknown:
-            yield _Name(_path_of_google(line["at"] or "", line["name"]), True)
-        return
-    text = text[:_MAX_SENTENCE]
-    if _AT_MESSAGE.match(text):
-        yield _Name("cache_control", True)
-        return
-    in_schema = _IN_SCHEMA.match(text)
-    if in_schema and in_schema["name"] in parameters.KEYWORDS:
-        yield _Name(f"schemas.{in_schema['name']}", True)
-        return
-    for sentence in _SENTENCES:
-        if match := sentence.pattern.match(text):
-            is_general = sentence.is_general and not _CONDITION.search(text, match.end())
-            for name in sentence.names or (match["name"],):
-                yield _Name(name, is_general)
-            return
-
-
-def _path_of_google(at: str, name: str) -> str:
-    """The path of a field that Google's API doesn't know, in our terms: it translates Chat Completions to
-    its own requests first."""
-    if ".parameters" in at or "schema" in at.lower():
-        return f"schemas.{name}"
-    if at.startswith(("contents", "system_instruction")):
-        return name if name == "cache_control" else f"{at}.{name}"
-    return name
+    named = next(refusal_texts.names(message), None)
+    is_general = code in _UNKNOWN_CODES or named == refusal_texts.Name(param, is_general=True)
+    yield refusal_texts.Name(param, is_general)
 
 
 def _is_detail(value: list[Any]) -> bool:

@@ -22,7 +22,7 @@ def omissions(
     """What the target refuses and the request contains, from the body of its error. `sent` is the body
     that was refused, which went without `left_out`."""
     dialect = registry.of(target.provider)
-    taken: list[lessons.Lesson] = []
+    omitted: list[lessons.Lesson] = []
     for refusal in refusals.read(error):
         for names in refusal.choices:
             if not set(names).isdisjoint(dialect.required):
@@ -30,7 +30,7 @@ def omissions(
             shorter = dialect.request(request, target.without((*left_out, *names))).body
             if shorter != sent:
                 settings = None if refusal.is_general else requests.settings(request)
-                taken += [lessons.Lesson(name, settings) for name in names]
+                omitted += [lessons.Lesson(name, settings) for name in names]
                 left_out, sent = (*left_out, *names), shorter
                 break
-    return taken
+    return omitted

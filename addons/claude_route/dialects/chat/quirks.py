@@ -96,13 +96,13 @@ def _of(target: targets.Target) -> Quirks:
         return Quirks(ids="mistral", in_turn=True)
     if _OPENAI.match(model):
         reasons = _REASONING.match(model) is not None
-        # OpenRouter itself uses another API of OpenAI's.
-        apart = _TOOLS_WITHOUT_EFFORT.match(model) and not _is_openrouter(target.provider)
+        # OpenRouter itself uses OpenAI's Responses API, which has no such limit.
+        is_limited = _TOOLS_WITHOUT_EFFORT.match(model) and not _is_openrouter(target.provider)
         return Quirks(
             reasons=reasons,
             effort=reasons,
             least=_least(model),
-            tools_with_effort=not apart,
+            tools_with_effort=not is_limited,
             ids="openai",
         )
     if host.endswith("groq.com"):

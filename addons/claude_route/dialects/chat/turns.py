@@ -103,10 +103,10 @@ class Turns:
             is_cached = self._quirks.caches(block.type)
             self._parts.note(block, is_cached=is_cached)
             if block.type != "tool_result":
-                found = self._parts.of(block)
-                if is_cached and found and found[-1]:
-                    found[-1] = parts.marked(found[-1], block.cache_control)
-                rest += found
+                block_parts = self._parts.of(block)
+                if is_cached and block_parts and block_parts[-1]:
+                    block_parts[-1] = parts.marked(block_parts[-1], block.cache_control)
+                rest += block_parts
             elif block.tool_use_id in room:
                 room.remove(block.tool_use_id)
                 results[block.tool_use_id].append(block)

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from claude_route.dialects import refusal_texts
+from claude_route.dialects.refusal_texts import Name
+
+
+@pytest.mark.parametrize(
+    ("message", "names"),
+    [
+        ("temperature is not supported with this model", [Name("temperature", True)]),
+        ("temperature is not supported with the model m", [Name("temperature", True)]),
+        ("temperature is not supported with tools", [Name("temperature", False)]),
+        ("temperature is not supported together with top_p", [Name("temperature", False)]),
+        ("Unsupported parameter(s): `a.b[0].c`", [Name("a.b[0].c", True)]),
+        ("Error: HTTP 400 Unknown field: x", [Name("x", True)]),
+        ("It seems that temperature is not supported", []),
+        ("", []),
+    ],
+)
+def test_names(message: str, names: list[Name]) -> None:
+    """The wordings of each provider are in `test_refusals`."""
+    assert list(refusal_texts.names(message)) == names
+
+
+def test_prefixes() -> None:
+    message = "litellm.BadRequestError: OpenAIException - Error code: 400 - No"
+    assert refusal_texts.without_prefix(message) == "No"
+    assert refusal_texts.without_prefix("No: litellm.Error: ") == "No: litellm.Error: "
+
+
+@pytest.mark.parametrize(
+    "text", ["1 validation error for " + " " * 60_000, "a." * 30_000, "x" * 60_000, "(" * 60_000]
+)
+def test_a_long_message_takes_no_time(text: str) -> None:
+    started = time.perf_counter()
+    assert list(refusal_texts.names(text)) == []
+    assert time.perf_counter() - started < 1
