@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects import call_ids
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.chat import tool_names
@@ -110,7 +111,7 @@ class Context:
 
     def call_block(self, call: completions.ToolCall, used: set[str]) -> dict[str, Any]:
         """The tool_use block of a call, with an empty input. Adds its id to `used`."""
-        id = tool_names.carried(call.id) if call.id else ""
+        id = call_ids.encode(call.id) if call.id else ""
         if not id or id in used or id in self.ids:
             id = f"toolu_{self.new_id()}"
         used.add(id)

@@ -14,8 +14,8 @@ from typing import Literal
 from typing import NamedTuple
 
 from claude_route import targets
+from claude_route.dialects import call_ids
 from claude_route.dialects import parameters
-from claude_route.dialects.chat import tool_names
 
 _OPENAI = re.compile(r"(?:chatgpt-|gpt-\d|o\d)")
 _REASONING = re.compile(r"(?:o\d|gpt-(?:[5-9]|\d\d))")
@@ -71,13 +71,13 @@ class Quirks(NamedTuple):
 
     def call_id(self, id: str) -> str:
         """A tool call's id in a form that this model accepts."""
-        own = tool_names.carried_off(id)
+        own = call_ids.decode(id)
         # "must be a-z, A-Z, 0-9, with a length of 9"
         if self.ids == "mistral" and not (len(own) == 9 and own.isalnum() and own.isascii()):
-            return tool_names.hashed(own, 9)
+            return call_ids.hashed(own, 9)
         # "string too long. Expected a string with maximum length 40"
         if self.ids == "openai" and len(own) > 40:
-            return tool_names.hashed(own, 40)
+            return call_ids.hashed(own, 40)
         return own
 
 

@@ -1,11 +1,9 @@
-"""Maps tool names and call ids in both directions: each API accepts some that the other refuses."""
+"""Maps tool names in both directions: each API accepts some that the other refuses."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import re
-import string
 from collections.abc import Container
 from collections.abc import Iterable
 
@@ -14,8 +12,6 @@ LONGEST = 64
 
 _FITS = re.compile(r"[a-zA-Z0-9_-]+")
 _ODD = re.compile(r"[^a-zA-Z0-9_-]")
-_CARRIED = "route_"
-_ALPHANUMERIC = string.digits + string.ascii_letters
 
 
 class Names:
@@ -57,35 +53,3 @@ def _shortened(name: str, taken: Container[str]) -> str:
         digest = hashlib.sha256(digest.encode()).hexdigest()
         if (shortened := f"{start}_{digest[:8]}") not in taken:
             return shortened
-
-
-def carried(id: str) -> str:
-    """A provider's call id encoded in characters that Messages accepts; carried_off() decodes it.
-
-    Kimi's `functions.Read:0` needs this, and Kimi requires the same id back.
-    """
-    if _FITS.fullmatch(id):
-        return id
-    return _CARRIED + base64.urlsafe_b64encode(id.encode()).decode().rstrip("=")
-
-
-def carried_off(id: str) -> str:
-    """The provider's own id if carried() encoded it; any other id unchanged."""
-    if not id.startswith(_CARRIED):
-        return id
-    code = id[len(_CARRIED) :]
-    try:
-        own = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4)).decode()
-    except ValueError:
-        return id
-    return own if own and carried(own) == id else id
-
-
-def hashed(id: str, length: int) -> str:
-    """Letters and digits in place of an id that is too long for a provider, or has invalid characters."""
-    number = int.from_bytes(hashlib.sha256(id.encode()).digest())
-    letters = ""
-    for _ in range(length):
-        number, place = divmod(number, len(_ALPHANUMERIC))
-        letters += _ALPHANUMERIC[place]
-    return letters

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects import call_ids
 from claude_route.dialects.chat import parts
 from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import reasoning
@@ -144,7 +145,7 @@ class Turns:
         id = block.id or ""
         sent = self._quirks.call_id(id)
         if self._waiting and any(call.sent == sent for call in self._waiting):
-            sent = tool_names.hashed(f"{sent} {len(self._waiting)}", 9)
+            sent = call_ids.hashed(f"{sent} {len(self._waiting)}", 9)
         name = self._names.sent(block.name or "")
         self._waiting.append(_Call(id, sent, name))
         self.ids.add(id)

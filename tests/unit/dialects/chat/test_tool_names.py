@@ -62,27 +62,3 @@ def test_there_and_back(tools: list[str]) -> None:
     assert all(FITS.fullmatch(name) for name in sent)
     assert [names.own(name) for name in sent] == tools
     assert [tool_names.Names(reversed(tools)).sent(name) for name in tools] == sent
-
-
-@pytest.mark.parametrize(
-    "id", ["call_1", "toolu_01A-b", "route_x", "route_aGVsbG8", "route_", "route_é"]
-)
-def test_ids_that_fit_stay(id: str) -> None:
-    assert tool_names.carried_off(id) == id
-
-
-@given(st.text(min_size=1, max_size=30).filter(str.isprintable))
-def test_ids_there_and_back(id: str) -> None:
-    carried = tool_names.carried(id)
-    assert re.fullmatch("[a-zA-Z0-9_-]+", carried)
-    assert tool_names.carried_off(carried) == id
-
-
-def test_kimis_id() -> None:
-    assert tool_names.carried("functions.Read:0") == "route_ZnVuY3Rpb25zLlJlYWQ6MA"
-
-
-def test_hashed() -> None:
-    assert tool_names.hashed("toolu_1", 9) == tool_names.hashed("toolu_1", 9)
-    assert re.fullmatch("[a-zA-Z0-9]{9}", tool_names.hashed("toolu_1", 9))
-    assert tool_names.hashed("toolu_1", 9) != tool_names.hashed("toolu_2", 9)
