@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from simulator import messages
+from simulator import server_tools
 from simulator import signatures
 
 Body = Mapping[str, Any]
@@ -19,6 +20,9 @@ MESSAGE_FIELDS = {"role", "content", "output_config", "clear_at"}
 SYSTEM_BETAS = ("mid-conversation-", "per-turn-control-")
 THINKING = ("thinking", "redacted_thinking")
 TOOL_ID = re.compile(r"[a-zA-Z0-9_-]+")
+TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+TOOL_USE_FIELDS = {"type", "id", "name", "input", "cache_control", "caller"}
+USERS_ALONE = ("tool_result", "image", "document", "search_result")
 
 
 def problems(body: Body, betas: Sequence[str], signer: signatures.Signer) -> Problems:
@@ -28,6 +32,7 @@ def problems(body: Body, betas: Sequence[str], signer: signatures.Signer) -> Pro
     if (body.get("thread") or {}).get("type") != "continue":
         # Continued, the tools that results belong to were called in messages we are not shown.
         yield from tool_pairs(body)
+    yield from server_tools.problems(body["messages"])
     yield from thinking_order(body, signer)
     yield from cache_points(body)
 
@@ -82,8 +87,11 @@ def blocks(body: Body, signer: signatures.Signer) -> Problems:
                 " final assistant message"
             )
         if isinstance(content, str):
+            yield from _text("messages", {"type": "text", "text": content or "-"})
             continue
         for m, block in enumerate(content):
+            if message.get("role") == "assistant" and block["type"] in USERS_ALONE:
+                yield f"messages.{n}: `{block['type']}` blocks can only be in `user` messages"
             yield from _block(f"messages.{n}.content.{m}", block, signer)
     if isinstance(body.get("system"), list):
         for block in body["system"]:
@@ -112,11 +120,24 @@ def _block(place: str, block: Body, signer: signatures.Signer) -> Problems:
         case "tool_use":
             if not TOOL_ID.fullmatch(block.get("id") or ""):
                 yield f"{place}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'"
+            if not TOOL_NAME.fullmatch(block.get("name") or ""):
+                yield f"{place}.tool_use.name: String should match pattern '^[a-zA-Z0-9_-]{{1,128}}$'"
             if block.get("input") is None:
                 yield f"{place}.tool_use.input: Field required"
+            for name in block.keys() - TOOL_USE_FIELDS:
+                yield f"{place}.tool_use.{name}: Extra inputs are not permitted"
         case "tool_result":
-            if not block.get("tool_use_id"):
+            id = block.get("tool_use_id")
+            if id is None:
                 yield f"{place}.tool_result.tool_use_id: Field required"
+            elif not TOOL_ID.fullmatch(id):
+                yield (
+                    f"{place}.tool_result.tool_use_id: String should match pattern"
+                    " '^[a-zA-Z0-9_-]+$'"
+                )
+            if isinstance(block.get("content"), list):
+                for inner in block["content"]:
+                    yield from _text("messages", inner)
 
 
 def _text(place: str, block: Body) -> Problems:

@@ -62,6 +62,14 @@ class Thread(msgspec.Struct):
     type: str | None = None
 
 
+class Choice(msgspec.Struct):
+    type: str | None = None
+
+
+class OutputConfig(msgspec.Struct):
+    effort: str | None = None
+
+
 class Messages(msgspec.Struct):
     """A request to the Messages API."""
 
@@ -74,6 +82,8 @@ class Messages(msgspec.Struct):
     thinking: Thinking | None = None
     context_management: ContextManagement | None = None
     thread: Thread | None = None
+    tool_choice: Choice | None = None
+    output_config: OutputConfig | None = None
 
 
 class ImageUrl(msgspec.Struct):

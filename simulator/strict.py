@@ -35,6 +35,7 @@ NEEDS_BETA = {
 }
 PYDANTIC = {"str": "string", "array": "list", "object": "dictionary", "int": "integer"}
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+NEVER_FORCED = re.compile(r"claude-(?:fable|mythos)-5-[1-9]")
 LIMIT = 32 << 20
 
 
@@ -90,6 +91,7 @@ def problems(
     """All that is wrong with a body of good shape, the gravest first. `counts`: count_tokens."""
     yield from fields(body, betas, counts=counts)
     yield from thinking_mode(body)
+    yield from forced_choice(body)
     yield from tools(body)
     yield from history.problems(body, betas, signer)
 
@@ -124,9 +126,21 @@ def thinking_mode(body: Body) -> Problems:
             yield "`max_tokens` must be greater than `thinking.budget_tokens`."
     if kind == "adaptive" and version and version <= (4, 5):
         yield "adaptive thinking is not supported on this model"
+    effort = (body.get("output_config") or {}).get("effort")
+    if kind == "disabled" and effort in ("xhigh", "max"):
+        yield f"effort '{effort}' is not supported when thinking is disabled"
     edits = (body.get("context_management") or {}).get("edits") or ()
     if any(e.get("type") == "clear_thinking_20251015" for e in edits) and not messages.thinks(body):
         yield "`clear_thinking_20251015` strategy requires `thinking` to be enabled or adaptive"
+
+
+def forced_choice(body: Body) -> Problems:
+    if (body.get("tool_choice") or {}).get("type") not in ("any", "tool"):
+        return
+    if (body.get("thinking") or {}).get("type") == "enabled":
+        yield "Thinking may not be enabled when tool_choice forces tool use."
+    if NEVER_FORCED.match(body["model"]):
+        yield "tool_choice: this model does not support forced tool use"
 
 
 def tools(body: Body) -> Problems:

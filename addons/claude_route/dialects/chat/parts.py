@@ -9,6 +9,7 @@ import msgspec
 
 from claude_route.dialects.chat import tool_names
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import server_blocks
 from claude_route.wire import rawjson
 
 Part = str | dict[str, Any]
@@ -138,10 +139,7 @@ class Parts:
         if not block.content or block.content == rawjson.NULL:
             self._drop(f"messages[].content[].{block.type}")
             return ""
-        content = _readable(msgspec.json.decode(block.content))
-        if not isinstance(content, str):
-            content = msgspec.json.encode(content).decode()
-        return f"[{block.type}: {content}]"
+        return server_blocks.result_text(block.type, block.content)
 
     def note(self, block: Block, *, is_cached: bool = False) -> None:
         """Report a block's fields that have no equivalent. `is_cached`: its cache point is kept."""
@@ -176,17 +174,3 @@ def content(parts: list[Part]) -> str | list[dict[str, Any]]:
     if len(texts) == len(parts):
         return "\n\n".join(texts) or requests.EMPTY
     return [text_part(part) if isinstance(part, str) else part for part in parts]
-
-
-def _readable(value: Any) -> Any:
-    """A server tool's result without parts that are encrypted or aren't text."""
-    if isinstance(value, list):
-        return [_readable(item) for item in value]
-    if isinstance(value, dict):
-        unread = {"data"} if value.get("type") == "base64" else set()
-        return {
-            key: _readable(item)
-            for key, item in value.items()
-            if not key.startswith("encrypted") and key not in unread
-        }
-    return value

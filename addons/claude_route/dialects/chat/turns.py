@@ -21,6 +21,7 @@ from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.chat import tool_names
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import server_blocks
 from claude_route.dialects.messages import thinking
 
 _BETWEEN = "I have the results."
@@ -78,7 +79,7 @@ class Turns:
                 case "redacted_thinking":
                     self._drop("messages[].content[].redacted_thinking")
                 case "server_tool_use" | "mcp_tool_use":
-                    texts.append(f"[Called {block.name}: {_text(block.input)}]")
+                    texts.append(server_blocks.call_text(block.name or "", _text(block.input)))
                 case _:
                     texts.append(self._parts.other(block))
         content = "\n\n".join(text for text in texts if text)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
+from claude_route.dialects import call_ids
 from claude_route.dialects.messages import foreign_blocks
 from claude_route.dialects.messages import foreign_tools
 from claude_route.dialects.messages import requests
@@ -34,8 +37,13 @@ class _Block(msgspec.Struct):
     text: str = ""
 
 
-def edits(request: requests.Request, history: list[requests.Message]) -> requests.Edits:
-    """The changes to a request. `history` has the messages that the provider may see.
+def edits(
+    request: requests.Request,
+    history: list[requests.Message],
+    call_id: Callable[[str], str] = call_ids.decode,
+) -> requests.Edits:
+    """The changes to a request. `history` has the messages that the provider may see. `call_id` returns
+    a call's id as the provider accepts it.
 
     Raises:
         ValueError: a part isn't in Anthropic's form.
@@ -47,7 +55,7 @@ def edits(request: requests.Request, history: list[requests.Message]) -> request
     if "system" in fields:
         changed["system"] = _system(fields["system"])
     changed |= foreign_tools.edits(fields, history)
-    turns = foreign_blocks.turns(history)
+    turns = foreign_blocks.turns(history, call_id)
     if turns != request.messages or any(message.is_marked for message in turns):
         plain = [{"role": turn.role, "content": turn.content} for turn in turns]
         changed["messages"] = rawjson.encode(plain)

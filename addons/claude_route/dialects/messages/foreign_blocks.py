@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
+from claude_route.dialects import call_ids
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -26,6 +29,14 @@ class _Block(msgspec.Struct, gc=False):
     cache_control: msgspec.Raw = rawjson.NULL
     content: msgspec.Raw = rawjson.NULL
     tool_name: str = ""
+    text: Any = ""
+    id: Any = None
+    tool_use_id: Any = None
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether it says nothing to other providers. Some refuse an empty text."""
+        return self.is_servers or (self.type == "text" and not str(self.text or "").strip())
 
     @property
     def is_servers(self) -> bool:
@@ -54,8 +65,16 @@ class _Item(msgspec.Struct):
 
 _BLOCKS = list[_Block]
 
+_NO_OUTPUT = rawjson.encode("[No output]")
+"""The content of a result that had only an empty text."""
 
-def turns(history: list[requests.Message]) -> list[requests.Message]:
+type CallId = Callable[[str], str]
+"""Returns a call's id as a provider accepts it."""
+
+
+def turns(
+    history: list[requests.Message], call_id: CallId = call_ids.decode
+) -> list[requests.Message]:
     """The conversation with `system` messages as reminders in user messages. Unchanged messages are
     the same objects.
 
@@ -72,7 +91,7 @@ def turns(history: list[requests.Message]) -> list[requests.Message]:
             if message.role == "system":
                 reminders += _reminders(message, place)
             else:
-                spoken.append(_cleaned(message, place))
+                spoken.append(_cleaned(message, place, call_id))
         merged += [_reminded(spoken, reminders)] if reminders else spoken
     return merged
 
@@ -113,47 +132,69 @@ def _reminders(message: requests.Message, place: str) -> Iterator[msgspec.Raw]:
         yield rawjson.encode(block)
 
 
-def _cleaned(message: requests.Message, place: str) -> requests.Message:
+def _cleaned(message: requests.Message, place: str, call_id: CallId) -> requests.Message:
     if not message.has_blocks:
         return message
-    content = clean(message.content, place)
+    content = clean(message.content, place, call_id)
     if content is message.content:
         return message
     return message.with_blocks(rawjson.decode(content, list[msgspec.Raw]))
 
 
-def clean(content: msgspec.Raw, place: str) -> msgspec.Raw:
+def clean(content: msgspec.Raw, place: str, call_id: CallId = call_ids.decode) -> msgspec.Raw:
     """An array of blocks without those of Anthropic's servers; the same object if it has none."""
     blocks = rawjson.decode(content, _BLOCKS, place)
-    if not any(map(_is_foreign, blocks)):
+    if not any(_is_foreign(block, call_id) for block in blocks):
         return content
     raws = rawjson.decode(content, list[msgspec.Raw], place)
     pairs = zip(raws, blocks, strict=True)
-    return rawjson.encode([_clean(raw, block) for raw, block in pairs if not block.is_servers])
-
-
-def _is_foreign(block: _Block) -> bool:
-    if block.is_servers or block.has_scope or block.type in ("tool_reference", "compaction"):
-        return True
-    return block.has_blocks and any(
-        map(_is_foreign, rawjson.decode(block.content, _BLOCKS, "tool_result.content"))
+    return rawjson.encode(
+        [_clean(raw, block, call_id) for raw, block in pairs if not block.is_left_out]
     )
 
 
-def _clean(raw: msgspec.Raw, block: _Block) -> msgspec.Raw:
+def _is_foreign(block: _Block, call_id: CallId) -> bool:
+    if block.is_left_out or block.has_scope or block.type in ("tool_reference", "compaction"):
+        return True
+    if _id(block, call_id) is not None:
+        return True
+    return block.has_blocks and any(
+        _is_foreign(inner, call_id)
+        for inner in rawjson.decode(block.content, _BLOCKS, "tool_result.content")
+    )
+
+
+def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
     if block.type == "tool_reference":
         text = f"[The tool {block.tool_name} can be called now]"
         return rawjson.encode({"type": "text", "text": text})
     if block.type == "compaction":
         return rawjson.encode({"type": "text", "text": block.content})
-    if not _is_foreign(block):
+    if not _is_foreign(block, call_id):
         return raw
     fields = rawjson.decode(raw, dict[str, msgspec.Raw])
     if block.has_scope:
         fields["cache_control"] = unscoped(block.cache_control)
+    if id := _id(block, call_id):
+        fields["id" if block.type == "tool_use" else "tool_use_id"] = rawjson.encode(id)
     if block.has_blocks:
-        fields["content"] = clean(block.content, "tool_result.content")
+        cleaned = clean(block.content, "tool_result.content")
+        fields["content"] = cleaned if cleaned != msgspec.Raw(b"[]") else _NO_OUTPUT
     return rawjson.encode(fields)
+
+
+def _id(block: _Block, call_id: CallId) -> str | None:
+    """The id of a call, as the provider accepts it, if it is another."""
+    match block.type:
+        case "tool_use":
+            id = block.id
+        case "tool_result":
+            id = block.tool_use_id
+        case _:
+            return None
+    if not isinstance(id, str) or (other := call_id(id)) == id:
+        return None
+    return other
 
 
 def unscoped(cache_control: msgspec.Raw) -> msgspec.Raw:

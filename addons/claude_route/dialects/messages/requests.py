@@ -72,6 +72,10 @@ class Request:
     """thread.type: `create`, or `continue` if the request has only the new messages."""
     tools: msgspec.Raw = field(repr=False)
     """An array; `null` if there are none."""
+    tool_choice: msgspec.Raw = field(repr=False)
+    """An object, like the next two; `null` if there is none."""
+    thinking: msgspec.Raw = field(repr=False)
+    output_config: msgspec.Raw = field(repr=False)
     opaque: bool
     """Whether it is nested so deeply that only its top level can be decoded."""
     _messages: list[Message] = field(repr=False)
@@ -129,6 +133,9 @@ def read(body: bytes) -> Request:
         session=_session(routing.metadata),
         thread=rawjson.kind(routing.thread) or None,
         tools=routing.tools,
+        tool_choice=routing.tool_choice,
+        thinking=routing.thinking,
+        output_config=routing.output_config,
         opaque=opaque,
         _messages=routing.messages,
     )
@@ -183,6 +190,9 @@ class _RoutingFields(msgspec.Struct):
     metadata: msgspec.Raw = rawjson.NULL
     thread: msgspec.Raw = rawjson.NULL
     tools: msgspec.Raw = rawjson.NULL
+    tool_choice: msgspec.Raw = rawjson.NULL
+    thinking: msgspec.Raw = rawjson.NULL
+    output_config: msgspec.Raw = rawjson.NULL
 
 
 class _Metadata(msgspec.Struct):
@@ -221,7 +231,8 @@ def _outlined_routing_fields(text: bytes) -> _RoutingFields:
     routing = _ROUTING_FIELDS.decode(
         msgspec.json.encode({key: outline[key] for key in shallow if key in outline})
     )
-    routing.tools = outline.get("tools", rawjson.NULL)
+    for key in ("tools", "tool_choice", "thinking", "output_config"):
+        setattr(routing, key, outline.get(key, rawjson.NULL))
     return routing
 
 

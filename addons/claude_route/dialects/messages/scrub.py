@@ -6,6 +6,8 @@ from __future__ import annotations
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects.messages import anthropic_history
+from claude_route.dialects.messages import assistant_blocks
 from claude_route.dialects.messages import foreign
 from claude_route.dialects.messages import omissions
 from claude_route.dialects.messages import quirks
@@ -13,6 +15,7 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import schemas
 from claude_route.dialects.messages import streams
 from claude_route.dialects.messages import thinking_answer
+from claude_route.dialects.messages import thinking_mode
 from claude_route.dialects.messages import thinking_request
 from claude_route.wire import http_message
 from claude_route.wire import rawjson
@@ -85,11 +88,9 @@ def request(request: requests.Request, target: targets.Target) -> bytes:
     provider = target.provider
     edits: dict[str, msgspec.Raw | None] = {}
     if provider.is_anthropic:
-        edits |= _for_anthropic(request, provider)
+        edits |= _for_anthropic(request, target)
     else:
-        history = thinking_request.keep(request.messages, provider)
-        edits |= thinking_request.switch_off(request, history)
-        edits |= foreign.edits(request, history)
+        edits |= _for_others(request, target)
     if quirks.of(target).flat_schemas and (flat := schemas.flatten_tools(request.tools)):
         edits["tools"] = flat
     if provider.drop or provider.set:
@@ -99,16 +100,33 @@ def request(request: requests.Request, target: targets.Target) -> bytes:
     return request.body if request.model == target.model else request.with_model(target.model)
 
 
-def _for_anthropic(request: requests.Request, provider: targets.Provider) -> requests.Edits:
-    edits: dict[str, msgspec.Raw | None] = {}
-    # In a thread, Anthropic has the older thinking. A request that is nested too deeply to be parsed
+def _for_anthropic(request: requests.Request, target: targets.Target) -> requests.Edits:
+    # In a thread, Anthropic has the older messages. A request that is nested too deeply to be parsed
     # can still pass if it contains no thinking.
     is_bare = request.opaque and b"thinking" not in bytes(request.fields.get("messages", b""))
-    if request.thread != "continue" and not is_bare:
-        history = thinking_request.keep(request.messages, provider)
-        edits |= thinking_request.switch_off(request, history)
-        edits |= thinking_request.merge(request, history)
-    return edits
+    if request.thread == "continue" or is_bare:
+        return thinking_mode.for_anthropic(request, [], target)
+    blocks = assistant_blocks.read(request.messages)
+    history = anthropic_history.accepted(request.messages, blocks)
+    if history is not request.messages:
+        blocks = assistant_blocks.read(history)
+    history = thinking_request.keep(history, target.provider, blocks)
+    edits = thinking_request.merge(request, history)
+    return {**edits, **thinking_mode.for_anthropic(request, history, target)}
+
+
+def _for_others(request: requests.Request, target: targets.Target) -> requests.Edits:
+    provider = target.provider
+    history = thinking_request.keep(request.messages, provider)
+    lost = thinking_mode.loses_thinking(request.messages, history)
+    target_quirks = quirks.of(target)
+    if target_quirks.returned and not thinking_mode.is_off(request.fields):
+        history = thinking_request.fill(history)
+    edits = foreign.edits(request, history, target_quirks.call_id)
+    mode = thinking_mode.for_others(
+        {**request.fields, **edits}, target, lost=lost, returned=target_quirks.returned
+    )
+    return {**edits, **mode}
 
 
 def _custom(fields: requests.Edits, provider: targets.Provider) -> requests.Edits:

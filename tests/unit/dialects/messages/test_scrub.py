@@ -100,7 +100,10 @@ def test_claude_code_to_another() -> None:
     }
 
 
-STRINGS = st.text(max_size=8) | st.sampled_from(["thinking", "route:zai:", "\u2028", '"\\/', "é🤖"])
+# Anthropic refuses a text that is blank, so one of those doesn't stay.
+STRINGS = st.text(max_size=8).filter(str.strip) | st.sampled_from(
+    ["thinking", "route:zai:", "x\u2028", '"\\/', "é🤖"]
+)
 
 
 @settings(max_examples=60)

@@ -4,7 +4,6 @@ import base64
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from claude_route.dialects.messages import requests
@@ -110,80 +109,27 @@ def test_merge_leaves_all_else_verbatim() -> None:
     assert thinking_request.merge(before, before.messages) == {}
 
 
-RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "ok"}
-CLEAR = {"type": "clear_thinking_20251015", "keep": "all"}
-USES = {"type": "clear_tool_uses_20250919"}
-ENABLED = {"type": "enabled", "budget_tokens": 2048, "display": "omitted"}
-LOOP = [("user", "hi"), ("assistant", [NOBODYS, CALL]), ("user", [RESULT])]
+FILLED = {"type": "thinking", "thinking": "", "signature": ""}
 
 
 @pytest.mark.parametrize(
-    "history, fields, changed",
+    "content, filled",
     [
-        pytest.param(
-            LOOP,
-            {"thinking": ENABLED, "context_management": {"edits": [CLEAR]}},
-            {"thinking": {"type": "disabled"}, "context_management": None},
-            id="enabled",
-        ),
-        pytest.param(
-            LOOP,
-            {"thinking": ENABLED, "context_management": {"edits": [CLEAR, USES], "x": 1}},
-            {"thinking": {"type": "disabled"}, "context_management": {"edits": [USES], "x": 1}},
-            id="other edits stay",
-        ),
-        pytest.param(LOOP, {"thinking": ENABLED}, {"thinking": {"type": "disabled"}}, id="alone"),
-        pytest.param(
-            LOOP,
-            {"thinking": ENABLED, "context_management": None},
-            {"thinking": {"type": "disabled"}},
-            id="no context management",
-        ),
-        pytest.param(
-            LOOP, {"thinking": {"type": "adaptive"}, "context_management": {"edits": [CLEAR]}}, {},
-            id="adaptive",
-        ),
-        pytest.param(LOOP, {"thinking": {"type": "disabled"}}, {}, id="disabled"),
-        pytest.param(LOOP, {"thinking": None}, {}, id="null"),
-        pytest.param(LOOP, {}, {}, id="absent"),
-        pytest.param(
-            [*LOOP, ("assistant", [NOBODYS, TEXT]), ("user", "next")], {"thinking": ENABLED}, {},
-            id="the loop is over",
-        ),
-        pytest.param(
-            [*LOOP, ("assistant", [ANTHROPICS, CALL]), ("user", [RESULT])], {"thinking": ENABLED},
-            {}, id="its last step has kept its own",
-        ),
-        pytest.param(
-            [("user", "hi"), ("assistant", [NOBODYS, REDACTED, CALL]), ("user", [RESULT])],
-            {"thinking": ENABLED}, {}, id="some of it is left",
-        ),
-        pytest.param(
-            [("user", "hi"), ("assistant", [CALL]), ("user", [RESULT])], {"thinking": ENABLED}, {},
-            id="it had none",
-        ),
-        pytest.param(
-            [("user", "hi"), ("assistant", [NOBODYS]), ("assistant", [CALL]), ("user", [RESULT])],
-            {"thinking": ENABLED}, {"thinking": {"type": "disabled"}}, id="a step of two messages",
-        ),
-        pytest.param(
-            [("user", "hi"), ("assistant", [NOBODYS]), ("assistant", "a"), ("user", "next")],
-            {"thinking": ENABLED}, {}, id="two messages without a call",
-        ),
-        pytest.param([("user", "hi")], {"thinking": ENABLED}, {}, id="no answer yet"),
+        ([TEXT, CALL], [FILLED, TEXT, CALL]),
+        ([CALL, CALL], [FILLED, CALL, CALL]),
+        ([ZAIS_BARE, CALL], [ZAIS_BARE, CALL]),
+        ([REDACTED, CALL], [REDACTED, CALL]),
+        ([TEXT], [TEXT]),
+        ("text", "text"),
+        ([], []),
     ],
-)  # fmt: skip
-def test_switch_off(
-    history: list[tuple[str, Any]], fields: dict[str, Any], changed: dict[str, Any]
-) -> None:
-    asked = request(*history, **fields)
-    after = thinking_request.keep(asked.messages, examples.target("anthropic").provider)
-    edits = thinking_request.switch_off(asked, after)
-    assert {name: raw and msgspec.json.decode(raw) for name, raw in edits.items()} == changed
-
-
-def test_invalid_context_management() -> None:
-    asked = request(*LOOP, thinking=ENABLED, context_management={"edits": 7})
-    after = thinking_request.keep(asked.messages, examples.target("anthropic").provider)
-    with pytest.raises(ValueError, match=r"context_management\.edits: expected an array"):
-        thinking_request.switch_off(asked, after)
+)
+def test_fill(content: Any, filled: Any) -> None:
+    history = request(("user", [CALL]), ("assistant", content), ("user", "hi")).messages
+    after = thinking_request.fill(history)
+    assert contents(after) == [[CALL], filled, "hi"]
+    assert [old is new for old, new in zip(history, after, strict=True)] == [
+        True,
+        content == filled,
+        True,
+    ]
