@@ -30,6 +30,21 @@ type Strategy = Literal["session", "round-robin", "least-used"]
 """How the pool chooses a token."""
 
 
+_MARK = "[1m]"
+
+
+def bare(model: str) -> str:
+    """A model's name without Claude Code's mark for a context of a million tokens: `glm` for `glm[1m]`.
+
+    No API has the mark in its names. Claude Code takes it off itself in most requests, and asks
+    Anthropic for the context with a beta header.
+    """
+    end = len(model)
+    while end > len(_MARK) and model[end - len(_MARK) : end].lower() == _MARK:
+        end -= len(_MARK)
+    return model[:end]
+
+
 @dataclass(frozen=True)
 class Thinking:
     """What to do with thinking blocks in requests to a provider and in its answers."""

@@ -41,3 +41,22 @@ def test_what_is_left_out_comes_on_top_of_drop() -> None:
     assert zai.without(["thinking", "schemas.pattern"]) == examples.target(
         "zai", drop=["top_k", "thinking", "schemas.pattern"]
     )
+
+
+@pytest.mark.parametrize(
+    "name, bare",
+    [
+        ("glm", "glm"),
+        ("glm[1m]", "glm"),
+        ("glm[1M]", "glm"),
+        ("glm[1m][1M]", "glm"),
+        ("[1m]glm", "[1m]glm"),
+        ("glm[1m]x", "glm[1m]x"),
+        ("glm[1m]\n", "glm[1m]\n"),
+        ("claude-*[1m]", "claude-*"),
+        ("[1m]", "[1m]"),
+        ("", ""),
+    ],
+)
+def test_bare(name: str, bare: str) -> None:
+    assert targets.bare(name) == bare

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from claude_route import targets
+
 
 def match(literals: Sequence[str], name: str) -> tuple[str, ...] | None:
     """What each `*` of a pattern matches in a name; None if the name doesn't match.
@@ -35,18 +37,42 @@ def fill(template: str, kept: Sequence[str]) -> str:
     return first + "".join(text + literal for text, literal in zip(kept, others, strict=False))
 
 
-class Table[T]:
-    """Values by name or pattern. The most specific match wins, whatever the order.
-
-    An exact name wins, then the pattern with the most literal characters, then the first one.
-    """
+class _Names[T]:
+    """Values by name or pattern, without any mark."""
 
     def __init__(self, entries: Mapping[str, T]) -> None:
-        self._entries = dict(entries)
+        self._entries = entries
         self._patterns = sorted(
             (pattern.split("*") for pattern in entries if "*" in pattern),
             key=lambda literals: -sum(map(len, literals)),
         )
+
+    def exact(self, name: str) -> tuple[T, tuple[str, ...]] | None:
+        return (self._entries[name], ()) if name in self._entries and "*" not in name else None
+
+    def find(self, name: str) -> tuple[T, tuple[str, ...]] | None:
+        if named := self.exact(name):
+            return named
+        for literals in self._patterns:
+            kept = match(literals, name)
+            if kept is not None:
+                return self._entries["*".join(literals)], kept
+        return None
+
+
+class Table[T]:
+    """Values by name or pattern. The most specific match wins, whatever the order.
+
+    An exact name wins, then the pattern with the most literal characters, then the first one. The mark
+    `[1m]` is no part of a name. An entry that has it is preferred for a name that has it, and a pattern
+    that has it matches no other.
+    """
+
+    def __init__(self, entries: Mapping[str, T]) -> None:
+        self._entries = dict(entries)
+        bare = {name: targets.bare(name) for name in entries}
+        self._unmarked = _Names({name: entries[name] for name in entries if bare[name] == name})
+        self._marked = _Names({bare[name]: entries[name] for name in entries if bare[name] != name})
 
     def __iter__(self) -> Iterator[str]:
         """The names and patterns in their original order."""
@@ -64,10 +90,6 @@ class Table[T]:
 
     def find(self, name: str) -> tuple[T, tuple[str, ...]] | None:
         """The value for a name, and what the stars of its pattern match; None if nothing matches."""
-        if name in self._entries and "*" not in name:
-            return self._entries[name], ()
-        for literals in self._patterns:
-            kept = match(literals, name)
-            if kept is not None:
-                return self._entries["*".join(literals)], kept
-        return None
+        bare = targets.bare(name)
+        marked = self._marked.find(bare) if bare != name else None
+        return marked or self._unmarked.find(bare) or self._marked.exact(bare)

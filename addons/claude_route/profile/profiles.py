@@ -89,7 +89,7 @@ class Profile:
         target, kept = entry
         if not kept:
             return target
-        name = patterns.fill(target.model, kept)
+        name = targets.bare(patterns.fill(target.model, kept))
         return targets.Target(target.provider, name) if name else None
 
     def candidates(self, model: str) -> list[Candidate]:
@@ -261,7 +261,7 @@ def _target(
         raise at.error(f"{name}/ followed by a model name")
     if model.count("*") > pattern.count("*"):
         raise at.error(f"no more `*` than in {pattern!r}")
-    return targets.Target(by_name[name], model)
+    return targets.Target(by_name[name], targets.bare(model))
 
 
 def _fallback(pattern: str, at: values.Value, models: patterns.Table[targets.Target]) -> str:

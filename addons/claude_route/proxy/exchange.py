@@ -116,7 +116,7 @@ class Exchange:
                     f"model: {model!r} is not in this proxy's profile, which has: {names}"
                 )
             # The client didn't mean to use this proxy's tokens.
-            return [targets.Target(anthropic, model)], False
+            return [targets.Target(anthropic, targets.bare(model))], False
         if target.provider.missing:
             missing = " and ".join(target.provider.missing)
             raise ValueError(
@@ -144,6 +144,9 @@ class Exchange:
             self.refused = []
             return self._attempt(step, self.state.lessons.left_out(step.target, self._settings))
         except ValueError as e:
+            if self.outcomes:
+                # Only this fallback can't be asked, so it must not hide how the others failed.
+                return self._next()
             return responses.error(400, str(e))
 
     def _settings(self) -> bytes:

@@ -157,14 +157,16 @@ def final(
     """
     if not outcomes:
         return _no_attempt(now, wait)
-    last, rule = outcomes[-1], _rule(outcomes[-1])
-    if last.anthropic and last.kind is failures.Kind.STATUS:
+    last = _decisive(outcomes)
+    is_last, rule = last is outcomes[-1], _rule(last)
+    if is_last and last.anthropic and last.kind is failures.Kind.STATUS:
         # Claude Code knows best what to do with Anthropic's own answer.
         is_only = len(outcomes) == 1 and rule.retry
         if rule.decision == "back" or (is_only and not _sooner(last, now, wait)):
             return None
     status = rule.client_status or last.error_status
-    text = error_body.clean(last.fault.message, secrets)
+    # The words of a refusal would make Claude Code change a request that isn't wrong.
+    text = error_body.clean(last.fault.message, secrets) if is_last else ""
     if (
         last.kind is failures.Kind.STATUS
         and last.status in (400, 413, 422)
@@ -185,6 +187,27 @@ def final(
     elif seconds and (status == 429 or status >= 500):
         headers["retry-after"] = str(min(math.ceil(seconds), MAX_RETRY_AFTER))
     return Answer(status, headers, envelope.body(envelope.kind(status), message))
+
+
+def _decisive(outcomes: Sequence[Outcome]) -> Outcome:
+    """The failure that the client is answered about: the last one.
+
+    But where a fallback refuses the request, it is the last failure before it that the client can retry.
+    The request may be wrong only for the fallback, and the model that was asked for may be back.
+    """
+    last = outcomes[-1]
+    if _rule(last).cause == "request" and _seen(last) != "uncounted":
+        for earlier in reversed(outcomes[:-1]):
+            if earlier.target != last.target and _is_retryable(earlier):
+                return earlier
+    return last
+
+
+def _is_retryable(outcome: Outcome) -> bool:
+    """Whether Claude Code sends the request again if it gets this failure."""
+    rule = _rule(outcome)
+    status = rule.client_status or outcome.error_status
+    return rule.retry and (status == 429 or status >= 500)
 
 
 def _rule(outcome: Outcome) -> Rule:

@@ -92,3 +92,29 @@ def test_find_by_specificity(names: list[str], name: str, found: str | None) -> 
     result = table.find(name)
     assert (result and result[0]) == found
     assert list(table) == names
+
+
+MARKED = patterns.Table(
+    {"glm": 1, "kimi[1m]": 2, "qwen": 3, "qwen[1m]": 4, "claude-*": 5, "claude-opus-*[1M]": 6}
+)
+
+
+@pytest.mark.parametrize(
+    "name, match",
+    [
+        ("glm", (1, ())),
+        ("glm[1m]", (1, ())),
+        ("glm[1M][1m]", (1, ())),
+        ("kimi", (2, ())),
+        ("kimi[1m]", (2, ())),
+        ("qwen", (3, ())),
+        ("qwen[1m]", (4, ())),
+        ("claude-opus-5-5", (5, ("opus-5-5",))),
+        ("claude-sonnet-5-5[1m]", (5, ("sonnet-5-5",))),
+        ("claude-opus-5-5[1m]", (6, ("5-5",))),
+        ("other[1m]", None),
+    ],
+)
+def test_the_mark_is_no_part_of_a_name(name: str, match: tuple[int, tuple[str, ...]]) -> None:
+    assert MARKED.find(name) == match
+    assert list(MARKED)[1] == "kimi[1m]"

@@ -114,7 +114,7 @@ def test_the_local_profile_needs_no_key() -> None:
         ("kimi", "kimi/kimi-for-coding"),
         ("free", "zai/qwen/qwen3.6-plus:free"),
         ("claude-opus-5-5", "anthropic/claude-opus-5-5"),
-        ("claude-opus-5-5[1m]", "anthropic/claude-opus-5-5[1m]"),
+        ("claude-opus-5-5[1m]", "anthropic/claude-opus-5-5"),
         ("claude-haiku-4-5", "zai/glm-5-air"),
         ("anthropic/claude-opus-5-5", "anthropic/claude-opus-5-5"),
         ("anthropic/", None),
@@ -521,3 +521,21 @@ def test_the_default_profile_is_the_one_that_is_promised() -> None:
         "anthropic/*": "anthropic/*",
         "claude-*": "anthropic/claude-*",
     }
+
+
+@pytest.mark.parametrize("mark", ["", "[1m]", "[1M]", "[1m][1m]"])
+def test_the_mark_of_a_long_context(mark: str) -> None:
+    text = """
+    providers: {anthropic: {base_url: "https://a"}, zai: {base_url: "https://z", auth: none}}
+    models: {glm: "zai/glm-5[1m]", "zai/*": "zai/*[1m]", claude-*: anthropic/claude-*}
+    fallbacks: {claude-opus-*: ["glm[1m]"], glm: ["zai/glm-4[1m]"]}
+    """
+    profile = profiles.parse(text, {}, "p.yaml")
+    assert [str(profile.target(f"{name}{mark}")) for name in ("glm", "zai/x", "claude-opus-5")] == [
+        "zai/glm-5",
+        "zai/x",
+        "anthropic/claude-opus-5",
+    ]
+    tried = [str(target) for target in profile.fallback_targets(f"claude-opus-5{mark}")]
+    assert tried == ["zai/glm-5"]
+    assert [str(target) for target in profile.fallback_targets(f"glm{mark}")] == ["zai/glm-4"]

@@ -297,6 +297,25 @@ def test_all_have_failed() -> None:
     assert setting.events == [("closed", None, None)]
 
 
+def test_a_fallback_that_refuses_the_request_hides_no_outage() -> None:
+    setting = Setting(pool=())
+    setting.exchange.begin()
+    setting.exchange.failed(refusal(529, headers={"retry-after": "9"}))
+    answer = setting.exchange.failed(refusal(400))
+    assert isinstance(answer, http.Response)
+    assert (answer.status_code, answer.headers["retry-after"]) == (529, "9")
+    assert answer.headers["x-route-attempts"] == "2"
+
+
+def test_nor_does_one_that_cannot_be_asked() -> None:
+    """Its dialect can't say the request, such as one with an unknown block in `system`."""
+    setting = Setting(pool=(), system=7)
+    setting.exchange.begin()
+    answer = setting.exchange.failed(refusal(529))
+    assert isinstance(answer, http.Response) and answer.status_code == 529
+    assert setting.events[2:] == [("failed", 1, "529", "outage", None), ("refused", 1)]
+
+
 def test_a_key_that_a_provider_refuses_is_ours() -> None:
     setting = Setting(model="glm")
     setting.exchange.begin()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -328,7 +329,7 @@ class TestAnthropic:
 
     def test_a_request_that_is_wrong_passes_after_others_too(self) -> None:
         assert verdict.final([claude(429), claude(400, token=2)], now=NOW) is None
-        assert verdict.final([outcome(503), claude(404)], now=NOW) is None
+        assert verdict.final([outcome(401), claude(404)], now=NOW) is None
 
     def test_after_other_attempts_the_error_is_ours(self) -> None:
         assert client_gets(claude(429), claude(529, token=2))[:3] == (
@@ -391,6 +392,80 @@ class TestSeveralAttempts:
             "api_error",
             "anthropic/claude-opus-5-5: 429; zai/glm-5: 503",
         )
+
+
+WRONG = error_body_of("invalid_request_error", "prompt is too long: 9 tokens > 8 maximum")
+
+
+class TestAFallbackThatRefusesTheRequest:
+    """It never hides that the model which was asked for may be back."""
+
+    @pytest.mark.parametrize("refusal", [400, 404, 413, 422])
+    @pytest.mark.parametrize(
+        "seen, status, kind",
+        [
+            ("connect", 502, "api_error"),
+            ("reset", 502, "api_error"),
+            ("timeout", 504, "timeout_error"),
+            (408, 504, "timeout_error"),
+            (429, 429, "rate_limit_error"),
+            (500, 500, "api_error"),
+            (503, 503, "api_error"),
+            (529, 529, "overloaded_error"),
+        ],
+    )
+    def test_after_what_can_be_retried(
+        self, seen: int | str, status: int, kind: str, refusal: int
+    ) -> None:
+        for first, fallback in (
+            (claude(seen, "client"), outcome(refusal, body=WRONG)),
+            (outcome(seen), claude(refusal, body=WRONG)),
+            (claude(seen), dataclasses.replace(claude(refusal, body=WRONG), target="anthropic/x")),
+        ):
+            got = client_gets(first, fallback)
+            assert got[:2] == (status, kind)
+            assert got[2] == f"{names(first)}: {first.why}; {names(fallback)}: {refusal}"
+            assert "x-should-retry" not in got[3]
+
+    def test_after_a_first_event(self) -> None:
+        first = claude("event", body=error_body_of("overloaded_error"), status=200)
+        assert client_gets(first, outcome(400, body=WRONG))[:2] == (529, "overloaded_error")
+
+    @pytest.mark.parametrize(
+        "first",
+        [
+            claude(401),
+            claude(402),
+            outcome(402, target="other/m"),
+            claude("local"),
+            outcome(302, target="other/m"),
+            claude(400, body=ORG_DISABLED),
+            outcome(503),
+        ],
+        ids=lambda one: f"{one.target} {one.why}",
+    )
+    def test_its_refusal_passes_after_what_cannot(self, first: Outcome) -> None:
+        got = client_gets(first, outcome(400, body=WRONG))
+        assert got[:3] == (400, "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum")
+
+    def test_the_time_is_that_of_the_failure(self) -> None:
+        first = claude(429, "client", headers={"retry-after": "7"})
+        fallback = outcome(400, headers={"retry-after": "9"}, body=WRONG)
+        assert client_gets(first, fallback)[3] == {"retry-after": "7"}
+
+    def test_the_last_of_several(self) -> None:
+        tokens = [claude(429), claude(529, token=2)]
+        status, _, message, headers = client_gets(*tokens, outcome(400, body=WRONG), wait=12.5)
+        assert (status, headers) == (529, {"retry-after": "13"})
+        assert "All Claude tokens are resting" in message
+
+    def test_counting_tokens_goes_on_without_an_answer(self) -> None:
+        counts = {"count_tokens": True}
+        assert client_gets(claude(529, **counts), outcome(404, **counts))[0] == 404
+
+
+def names(one: Outcome) -> str:
+    return f"{one.target} (token {one.token})" if one.token else one.target
 
 
 def test_nothing_could_be_tried() -> None:
