@@ -460,8 +460,8 @@ class TestAFallbackThatRefusesTheRequest:
         assert "All Claude tokens are resting" in message
 
     def test_counting_tokens_goes_on_without_an_answer(self) -> None:
-        counts = {"count_tokens": True}
-        assert client_gets(claude(529, **counts), outcome(404, **counts))[0] == 404
+        failed = claude(529, count_tokens=True)
+        assert client_gets(failed, outcome(404, count_tokens=True))[0] == 404
 
 
 def names(one: Outcome) -> str:

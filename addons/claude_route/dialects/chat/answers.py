@@ -103,8 +103,9 @@ class Context:
 
     @property
     def tags(self) -> bool:
-        """Whether signatures contain the provider's tag, and what the provider requires back."""
-        return self.provider.thinking.responses == "tag"
+        """Whether signatures contain the provider's tag, and what the provider requires back. If the
+        client gets no thinking, empty blocks carry it."""
+        return self.provider.thinking.responses != "keep"
 
     def signature(self, payload: str) -> str:
         return thinking.tag(self.provider.name) + payload if self.tags else ""
@@ -172,7 +173,8 @@ def _blocks(message: completions.Delta, context: Context) -> Iterator[dict[str, 
     reasoning.merge(details, completions.details(message))
     if (thought.strip() and not context.strips) or (context.tags and reasoning.sealed(details)):
         signature = context.signature(reasoning.payload(completions.form(message), details))
-        yield {"type": "thinking", "thinking": thought, "signature": signature}
+        shown = "" if context.strips else thought
+        yield {"type": "thinking", "thinking": shown, "signature": signature}
     if text.strip():
         yield {"type": "text", "text": text}
     used: set[str] = set()

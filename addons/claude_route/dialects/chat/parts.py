@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,8 @@ class Source(msgspec.Struct):
     url: str = ""
     content: str | list[Block] = ""
 
+
+_TEXTS = {"application/json", "application/xml", "application/yaml", "application/x-yaml"}
 
 _blocks = msgspec.json.Decoder(str | list[Block] | None)
 _source = msgspec.json.Decoder(Source)
@@ -119,6 +122,10 @@ class Parts:
         heading = f"[Document: {title}]"
         if block.context:
             heading += f"\n{block.context}"
+        if source.type == "base64" and _is_text(source.media_type):
+            return [f"{heading}\n{_decoded(source.data)}"]
+        if source.type == "base64" and source.media_type.startswith("image/"):
+            return [heading, self._image(source)]
         if source.type == "base64":
             data = f"data:{source.media_type};base64,{source.data}"
             return [heading, {"type": "file", "file": {"filename": title, "file_data": data}}]
@@ -174,3 +181,22 @@ def content(parts: list[Part]) -> str | list[dict[str, Any]]:
     if len(texts) == len(parts):
         return "\n\n".join(texts) or requests.EMPTY
     return [text_part(part) if isinstance(part, str) else part for part in parts]
+
+
+def _is_text(media_type: str) -> bool:
+    """Whether a document is text, which every server understands. OpenAI's `file` is for PDFs."""
+    kind = media_type.partition(";")[0].strip().lower()
+    return kind.startswith("text/") or kind in _TEXTS or kind.endswith(("+json", "+xml"))
+
+
+def _decoded(data: str) -> str:
+    """The text in base64.
+
+    Raises:
+        ValueError: it isn't base64.
+    """
+    try:
+        raw = base64.b64decode(data)
+    except ValueError as e:
+        raise ValueError("messages[].content[].source.data: expected base64, got other text") from e
+    return raw.decode("utf-8-sig", "replace")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects import thinking_rules
 from claude_route.dialects.chat import fields
 from claude_route.dialects.chat import omissions
 from claude_route.dialects.chat import parts
@@ -80,17 +81,26 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
     conversation = request_fields.take("messages", list[turns.Message], [])
     request_tools = tools.read(request_fields, request.messages)
     names = tool_names.Names(tool.name for tool in request_tools)
-    chat_turns = turns.Turns(names, target_quirks, target.provider, request_fields.drop)
+    rules = thinking_rules.of(target)
+    chat_turns = turns.Turns(
+        names, target_quirks, target.provider, request_fields.drop, returned=rules.returned
+    )
     _converse(conversation, chat_turns)
     if any(message.output_config is not None for message in conversation):
         request_fields.drop("messages[].output_config")
     sampling = _sampling(request_fields, target_quirks)
+    functions = tools.functions(request_fields, request_tools, names)
+    is_unthinking = rules.unforced and functions.get("tool_choice", "none") != "none"
+    if is_unthinking and rules.always:
+        request_fields.drop("tool_choice")
+        del functions["tool_choice"]
+        is_unthinking = False
     chat = {
         "model": target.model,
         "messages": _system(request_fields, target_quirks) + chat_turns.sent,
-        **tools.functions(request_fields, request_tools, names),
+        **functions,
         **sampling,
-        **_thinking(request_fields, target_quirks),
+        **_thinking(request_fields, target_quirks, rules, is_off=is_unthinking),
         **_limit(request_fields, target_quirks, target.provider),
         **_user(request_fields),
     }
@@ -185,8 +195,17 @@ def _sampling(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> di
     return given
 
 
-def _thinking(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> dict[str, Any]:
+def _thinking(
+    request_fields: fields.Fields,
+    target_quirks: quirks.Quirks,
+    rules: thinking_rules.Rules,
+    *,
+    is_off: bool,
+) -> dict[str, Any]:
+    """The fields about thinking and the form of the answer. `is_off`: it can't think for this request."""
     thinking = request_fields.take("thinking", _Thinking)
+    if is_off:
+        thinking = _Thinking("disabled")
     config = request_fields.take("output_config", _OutputConfig, _OutputConfig())
     shape = request_fields.take("output_format", _Format) or config.format
     sent: dict[str, Any] = {}
@@ -202,12 +221,14 @@ def _thinking(request_fields: fields.Fields, target_quirks: quirks.Quirks) -> di
         request_fields.drop("thinking")
     elif config.effort:
         request_fields.drop("output_config.effort")
+    if thinking is not None and thinking.type == "disabled":
+        sent |= rules.chat_switch
     return sent
 
 
 def _effort(thinking: _Thinking, effort: str | None, target_quirks: quirks.Quirks) -> str | None:
     if thinking.type == "disabled":
-        # Other providers share no value that switches thinking off, so leave it to the model.
+        # Other providers share no value that switches thinking off. Some have a field for it.
         return target_quirks.least if target_quirks.least != "low" else None
     if effort is not None:
         return _EFFORTS.get(effort, effort)

@@ -50,7 +50,10 @@ class Turns:
         target_quirks: quirks.Quirks,
         provider: targets.Provider,
         drop: Callable[[str], None],
+        *,
+        returned: bool = False,
     ) -> None:
+        """`returned`: the provider requires its reasoning back with each call, if only an empty one."""
         self.sent: list[dict[str, Any]] = []
         self.ids: set[str] = set()
         """The client's ids of all calls."""
@@ -60,6 +63,7 @@ class Turns:
         self._provider = provider
         self._tag = thinking.tag(provider.name)
         self._drop = drop
+        self._returned = returned or provider.reasoning == "required"
         self._waiting: list[_Call] = []
         """The calls of the last message, whose results must come next."""
 
@@ -91,7 +95,7 @@ class Turns:
         elif not content:
             message["content"] = requests.EMPTY
         thoughts.put(message)
-        if calls and self._provider.reasoning == "required":
+        if calls and self._returned:
             message.setdefault("reasoning_content", "")
         self.sent.append(message)
 

@@ -16,6 +16,12 @@ from tests.unit.chat_streams import tool_message
 from tests.unit.chat_streams import use
 from tests.unit.chat_streams import user
 
+
+def document(media_type: str, data: str, **fields: Any) -> dict[str, Any]:
+    source = {"type": "base64", "media_type": media_type, "data": data}
+    return {"type": "document", "source": source, **fields}
+
+
 PARTS = [
     pytest.param([("user", [text("a"), text("b")])], [user("a\n\nb")], id="several texts"),
     pytest.param([("user", [text("a"), IMAGE])], [user([text("a"), PICTURE])], id="image"),
@@ -88,6 +94,26 @@ PARTS = [
         id="PDF in a result",
     ),
     pytest.param(
+        [("user", [document("text/plain", "cmVtZW1iZXIgdGhlIG1pbGs=", title="notes.txt")])],
+        [user("[Document: notes.txt]\nremember the milk")],
+        id="text in base64",
+    ),
+    pytest.param(
+        [("user", [document("text/markdown; charset=utf-8", "77u/w6n/")]), ("user", [document("application/json", "e30=")])],
+        [user("[Document: document]\né\ufffd\n\n[Document: document]\n{}")],
+        id="kinds of text in base64",
+    ),
+    pytest.param(
+        [("assistant", [use("a")]), ("user", [result("a", [document("text/csv", "YSxi")])])],
+        [called("a"), tool_message("a", "[Document: document]\na,b")],
+        id="text in base64 in a result",
+    ),
+    pytest.param(
+        [("user", [document("image/png", "iVBO")])],
+        [user([text("[Document: document]"), {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBO"}}])],
+        id="picture as a document",
+    ),
+    pytest.param(
         [("assistant", [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {"query": "q"}},
                         {"type": "web_search_tool_result", "tool_use_id": "s", "content": [{"type": "web_search_result", "url": "https://x", "title": "T", "encrypted_content": "zzz"}]},
                         text("So")])],
@@ -130,3 +156,10 @@ def test_what_is_dropped_is_named(block: dict[str, Any], path: str) -> None:
     role = "assistant" if "thinking" in block["type"] else "user"
     call = chat_streams.call({"messages": [{"role": role, "content": [block]}] * 2})
     assert call.dropped.count(f"messages[].content[].{path}") == 1
+
+
+def test_a_document_that_is_not_in_base64() -> None:
+    with pytest.raises(ValueError, match=r"source\.data: expected base64, got other text"):
+        chat_streams.call(
+            {"messages": [{"role": "user", "content": [document("text/plain", "abcde")]}]}
+        )

@@ -98,9 +98,8 @@ def test_a_call_with_a_signature() -> None:
     assert [call.get("extra_content") for call in back] == [EXTRA, None]
 
 
-@pytest.mark.parametrize("responses", ["strip", "keep"])
-def test_signatures_need_a_tag(responses: str) -> None:
-    to = chat_streams.target(responses=responses)
+def test_signatures_need_a_tag() -> None:
+    to = chat_streams.target(responses="keep")
     calls = [tool(0, "a", "Read", "{}") | {"extra_content": EXTRA}]
     message: dict[str, Any] = {"reasoning_details": [ENCRYPTED], "tool_calls": calls}
     for content in (
@@ -108,6 +107,35 @@ def test_signatures_need_a_tag(responses: str) -> None:
         chat_streams.answered(message, to)["content"],
     ):
         assert [block["type"] for block in content] == ["tool_use"]
+
+
+@pytest.mark.parametrize(
+    "fields, carried",
+    [
+        ({"reasoning_content": "Hm"}, {}),
+        ({"reasoning": "Hm", "reasoning_details": [{"type": "reasoning.text", "text": "Hm"}]}, {}),
+        ({"reasoning": "Hm", "reasoning_details": [SIGNED]}, {"reasoning_details": [SIGNED]}),
+        ({"reasoning_details": [ENCRYPTED]}, {"reasoning_details": [ENCRYPTED]}),
+    ],
+)
+def test_stripped_thinking_still_carries_what_must_return(
+    fields: dict[str, Any], carried: dict[str, Any]
+) -> None:
+    """`Gemini models require OpenRouter reasoning details to be preserved in each request`."""
+    to = chat_streams.target(responses="strip")
+    calls = [tool(0, "a", "Read", "{}") | {"extra_content": EXTRA}, tool(1, "b", "Read", "{}")]
+    message: dict[str, Any] = {**fields, "tool_calls": calls}
+    for content in (
+        streamed(chunk(**message), chunk("stop"), to=to)["content"],
+        chat_streams.answered(message, to)["content"],
+    ):
+        assert [block["thinking"] for block in content if block["type"] == "thinking"] == [
+            "" for _ in [*carried, EXTRA]
+        ]
+        body = {"messages": [{"role": "assistant", "content": content}]}
+        back = chat_streams.sent(body, to)["messages"][0]
+        assert {key: back[key] for key in back if key.startswith("reasoning")} == carried
+        assert [call.get("extra_content") for call in back["tool_calls"]] == [EXTRA, None]
 
 
 def test_signed_and_plain_in_one_message() -> None:

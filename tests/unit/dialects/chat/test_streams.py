@@ -479,11 +479,16 @@ def test_end(chunks: list[Any], failed: tuple[str, str] | None) -> None:
 
 def test_strip() -> None:
     stripped = chat_streams.target(responses="strip")
-    sealed = [{"type": "reasoning.encrypted", "data": "xyz"}]
-    chunks = [chunk(reasoning_content="Hm", reasoning_details=sealed)]
-    assert streamed(*chunks, chunk(content="Hello"), DONE, to=stripped)["content"] == [TEXT]
-    nothing = streamed(*chunks, chunk("stop"), DONE, to=stripped)["content"]
+    thought = chunk(reasoning_content="Hm")
+    assert streamed(thought, chunk(content="Hello"), DONE, to=stripped)["content"] == [TEXT]
+    nothing = streamed(thought, chunk("stop"), DONE, to=stripped)["content"]
     assert nothing == [{"type": "text", "text": "[No message content]"}]
+    # What the provider requires back stays, without what can be read.
+    sealed = [{"type": "reasoning.encrypted", "data": "xyz"}]
+    thought = chunk(reasoning_content="Hm", reasoning_details=sealed)
+    block, text = streamed(thought, chunk(content="Hello"), DONE, to=stripped)["content"]
+    assert (block["type"], block["thinking"], text) == ("thinking", "", TEXT)
+    assert block["signature"].startswith("route:acme:")
 
 
 def test_keep() -> None:

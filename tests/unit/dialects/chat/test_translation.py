@@ -141,6 +141,81 @@ def test_effort_when_thinking_is_off(model: str, least: str | None) -> None:
     assert fields(body, model=model).get("reasoning_effort") == least
 
 
+OFF = {"type": "disabled"}
+TOOLS = [{"name": "Bash", "input_schema": {"type": "object"}}]
+ANY = {"type": "any"}
+BASH = {"type": "tool", "name": "Bash"}
+ADAPTIVE = {"type": "adaptive"}
+TEMPLATE = {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}}
+CALLED = {"type": "function", "function": {"name": "Bash"}}
+
+
+@pytest.mark.parametrize(
+    "host, model, body, expected",
+    [
+        # Each has a switch of its own.
+        ("api.deepseek.com", "deepseek-v4-pro", {"thinking": OFF}, {"thinking": OFF}),
+        ("api.moonshot.cn", "kimi-k2.6", {"thinking": OFF}, {"thinking": OFF}),
+        ("api.moonshot.cn", "kimi-k3", {"thinking": OFF}, {}),
+        ("api.z.ai", "glm-5", {"thinking": OFF}, {"thinking": OFF}),
+        ("api.z.ai", "glm-5.3", {"thinking": OFF}, {}),
+        ("dashscope.aliyuncs.com", "qwen3.7-max", {"thinking": OFF}, {"enable_thinking": False}),
+        ("openrouter.ai", "qwen/qwen3.6", {"thinking": OFF}, {"reasoning": {"enabled": False}}),
+        ("openrouter.ai", "google/gemini-3-pro", {"thinking": OFF}, {}),
+        ("127.0.0.1", "Qwen/Qwen3-32B", {"thinking": OFF}, TEMPLATE),
+        ("127.0.0.1", "llama3", {"thinking": OFF}, {}),
+        ("api.acme.example", "qwen3", {"thinking": OFF}, {}),
+        ("127.0.0.1", "qwen3", {"thinking": ADAPTIVE}, {}),
+        # No effort goes with thinking that is off.
+        ("api.deepseek.com", "deepseek-v4-pro",
+         {"thinking": OFF, "output_config": {"effort": "max"}}, {"thinking": OFF}),
+        ("api.deepseek.com", "deepseek-v4-pro",
+         {"thinking": ADAPTIVE, "output_config": {"effort": "low"}}, {"reasoning_effort": "low"}),
+        # A tool that must be called.
+        ("api.deepseek.com", "deepseek-v4-pro",
+         {"thinking": ADAPTIVE, "output_config": {"effort": "high"}, "tool_choice": ANY},
+         {"tool_choice": "required", "thinking": OFF}),
+        ("api.deepseek.com", "deepseek-v4-pro", {"tool_choice": BASH},
+         {"tool_choice": CALLED, "thinking": OFF}),
+        ("dashscope.aliyuncs.com", "qwen3.7-max", {"tool_choice": BASH},
+         {"tool_choice": CALLED, "enable_thinking": False}),
+        ("api.moonshot.ai", "kimi-k3", {"thinking": ADAPTIVE, "tool_choice": ANY}, {}),
+        ("api.moonshot.ai", "kimi-k2.6", {"tool_choice": {"type": "none"}},
+         {"tool_choice": "none"}),
+        ("api.acme.example", "m", {"thinking": ADAPTIVE, "tool_choice": ANY},
+         {"tool_choice": "required"}),
+    ],
+)  # fmt: skip
+def test_whether_it_thinks(
+    host: str, model: str, body: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    sent = chat_streams.sent({"tools": TOOLS, **body}, chat_streams.target(model, host=host))
+    ours = {"model", "messages", "tools"}
+    assert {key: value for key, value in sent.items() if key not in ours} == expected
+
+
+def test_a_choice_that_cannot_be_forced_is_reported() -> None:
+    to = chat_streams.target("kimi-k3", host="api.moonshot.ai")
+    assert chat_streams.call({"tools": TOOLS, "tool_choice": ANY}, to).dropped == ("tool_choice",)
+
+
+@pytest.mark.parametrize(
+    "host, content",
+    [
+        ("api.deepseek.com", ""),
+        ("api.moonshot.ai", ""),
+        ("api.acme.example", None),
+        ("openrouter.ai", None),
+    ],
+)
+def test_reasoning_that_must_return(host: str, content: str | None) -> None:
+    block = {"type": "tool_use", "id": "a", "name": "Bash", "input": {}}
+    messages = [{"role": "assistant", "content": [block]}, {"role": "assistant", "content": "x"}]
+    target = chat_streams.target("deepseek-v4-pro", host=host)
+    message = chat_streams.sent({"messages": messages}, target)["messages"][0]
+    assert message.get("reasoning_content") == content
+
+
 def test_effort_is_refused_by_old_models() -> None:
     body = {"thinking": ADAPTIVE, "output_config": {"effort": "high"}}
     assert fields(body, model="gpt-4.1") == {}
