@@ -43,8 +43,10 @@ from simulator import limits as limits
 from simulator import ports as ports
 from simulator.answers import Answer as Answer
 from simulator.answers import RedactedThinking as RedactedThinking
+from simulator.answers import ServerToolUse as ServerToolUse
 from simulator.answers import Text as Text
 from simulator.answers import Thinking as Thinking
 from simulator.answers import ToolUse as ToolUse
+from simulator.answers import WebSearchResult as WebSearchResult
 from simulator.recorded import Recorded as Recorded
 from simulator.server import Simulator as Simulator

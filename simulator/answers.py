@@ -43,7 +43,20 @@ class ToolUse(msgspec.Struct, frozen=True, tag_field="type", tag="tool_use"):
     id: str = ""
 
 
-Block = Text | Thinking | RedactedThinking | ToolUse
+class ServerToolUse(msgspec.Struct, frozen=True, tag_field="type", tag="server_tool_use"):
+    """A tool that the provider's own server has run."""
+
+    name: str
+    input: dict[str, Any]
+    id: str
+
+
+class WebSearchResult(msgspec.Struct, frozen=True, tag_field="type", tag="web_search_tool_result"):
+    tool_use_id: str
+    content: list[dict[str, Any]]
+
+
+Block = Text | Thinking | RedactedThinking | ToolUse | ServerToolUse | WebSearchResult
 
 
 @dataclass(frozen=True, kw_only=True)
