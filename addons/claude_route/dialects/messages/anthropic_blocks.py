@@ -6,10 +6,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import Annotated
 from typing import Any
 
 import msgspec
 
+from claude_route.dialects import call_ids
 from claude_route.dialects.messages import assistant_blocks
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import server_blocks
@@ -108,6 +110,39 @@ class ServerTools:
             for message in self._history
             if message.role != "assistant"
         )
+
+
+class _Text(msgspec.Struct, tag_field="type", tag="text"):
+    pass
+
+
+class _Thinking(msgspec.Struct, tag_field="type", tag="thinking"):
+    pass
+
+
+class _RedactedThinking(msgspec.Struct, tag_field="type", tag="redacted_thinking"):
+    pass
+
+
+class _Call(msgspec.Struct, tag_field="type", tag="tool_use", forbid_unknown_fields=True):
+    """The fields in _CALL_FIELDS."""
+
+    id: Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z0-9_-]+\Z", max_length=call_ids.LONGEST)]
+    input: dict[str, msgspec.Raw]
+    name: msgspec.Raw
+    cache_control: msgspec.Raw = rawjson.NULL
+
+
+_ACCEPTED = msgspec.json.Decoder(list[_Text | _Thinking | _RedactedThinking | _Call])
+
+
+def are_accepted(content: msgspec.Raw) -> bool:
+    """Whether Anthropic accepts the form of an assistant's calls, whoever made them."""
+    try:
+        _ACCEPTED.decode(content)
+    except rawjson.REFUSALS:
+        return False
+    return True
 
 
 def is_name(name: object) -> bool:

@@ -61,20 +61,24 @@ def _is_anthropics(
             if len(memoryview(message.content)) <= _LONGEST_LOOKED_AT and _may_be_blank(message):
                 return False
             continue
+        is_plain = True
         for block in in_message:
             if block.type == "text":
                 if is_blank(block.text) or block.citations is not rawjson.NULL:
                     return False
             elif block.type == "tool_use":
-                if not is_anthropics_call(block.id) or block.id in ids:
+                if not isinstance(block.id, str) or block.id in ids:
                     return False
                 ids.add(block.id)
+                is_plain = is_plain and is_anthropics_call(block.id)
                 if not isinstance(block.name, str) or block.name not in names:
                     if not anthropic_blocks.is_name(block.name):
                         return False
                     names.add(block.name)
             elif block.type not in thinking.KINDS:
                 return False
+        if not is_plain and not anthropic_blocks.are_accepted(message.content):
+            return False
     return True
 
 

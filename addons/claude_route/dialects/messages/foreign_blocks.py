@@ -35,8 +35,10 @@ class _Block(msgspec.Struct, gc=False):
 
     @property
     def is_left_out(self) -> bool:
-        """Whether it says nothing to other providers. Some refuse an empty text."""
-        return self.is_servers or (self.type == "text" and not str(self.text or "").strip())
+        """Whether it has nothing for other providers. Some refuse an empty text."""
+        if self.type == "text":
+            return isinstance(self.text, str) and (not self.text or self.text.isspace())
+        return self.is_servers
 
     @property
     def is_servers(self) -> bool:
@@ -154,14 +156,22 @@ def clean(content: msgspec.Raw, place: str, call_id: CallId = call_ids.decode) -
 
 
 def _is_foreign(block: _Block, call_id: CallId) -> bool:
-    if block.is_left_out or block.has_scope or block.type in ("tool_reference", "compaction"):
+    if block.has_scope:
         return True
-    if _id(block, call_id) is not None:
-        return True
-    return block.has_blocks and any(
-        _is_foreign(inner, call_id)
-        for inner in rawjson.decode(block.content, _BLOCKS, "tool_result.content")
-    )
+    match block.type:
+        case "tool_result":
+            return _id(block.tool_use_id, call_id) is not None or (
+                rawjson.is_array(block.content)
+                and any(
+                    _is_foreign(inner, call_id)
+                    for inner in rawjson.decode(block.content, _BLOCKS, "tool_result.content")
+                )
+            )
+        case "tool_use":
+            return _id(block.id, call_id) is not None
+        case "tool_reference" | "compaction":
+            return True
+    return block.is_left_out
 
 
 def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
@@ -175,23 +185,17 @@ def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
     fields = rawjson.decode(raw, dict[str, msgspec.Raw])
     if block.has_scope:
         fields["cache_control"] = unscoped(block.cache_control)
-    if id := _id(block, call_id):
-        fields["id" if block.type == "tool_use" else "tool_use_id"] = rawjson.encode(id)
+    key = "id" if block.type == "tool_use" else "tool_use_id"
+    if id := _id(getattr(block, key), call_id):
+        fields[key] = rawjson.encode(id)
     if block.has_blocks:
         cleaned = clean(block.content, "tool_result.content")
         fields["content"] = cleaned if cleaned != msgspec.Raw(b"[]") else _NO_OUTPUT
     return rawjson.encode(fields)
 
 
-def _id(block: _Block, call_id: CallId) -> str | None:
+def _id(id: object, call_id: CallId) -> str | None:
     """The id of a call, as the provider accepts it, if it is another."""
-    match block.type:
-        case "tool_use":
-            id = block.id
-        case "tool_result":
-            id = block.tool_use_id
-        case _:
-            return None
     if not isinstance(id, str) or (other := call_id(id)) == id:
         return None
     return other

@@ -106,10 +106,14 @@ def _lacks_thinking(history: list[requests.Message]) -> bool:
 
 def _last_step(history: list[requests.Message]) -> list[int]:
     """The places of the assistant's last messages."""
+    step: list[int] = []
+    for n in reversed(range(len(history))):
+        if history[n].role == "assistant":
+            step.append(n)
+        elif step:
+            break
     # Anthropic treats adjacent messages of one role as one message.
-    sides = itertools.groupby(range(len(history)), key=lambda n: history[n].role == "assistant")
-    steps = [list(places) for is_assistants, places in sides if is_assistants]
-    return steps[-1] if steps else []
+    return step[::-1]
 
 
 def _calls_without(history: list[requests.Message], step: list[int]) -> bool:
