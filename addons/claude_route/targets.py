@@ -76,7 +76,7 @@ class Provider:
     """The unset environment variables that it refers to. It can't be used until they are set."""
     thinking: Thinking
     reasoning: Literal["required"] | None
-    """Chat Completions: `required` sends an empty reasoning_content if there is none."""
+    """`required` sends an empty reasoning_content, or thinking block, with tool calls that have none."""
     headers: Mapping[str, str] = field(repr=False, hash=False)
     """Sent with each request; names in lower case."""
     drop: tuple[str, ...]

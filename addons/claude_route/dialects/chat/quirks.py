@@ -48,7 +48,7 @@ class Quirks(NamedTuple):
     cache: Literal["no", "texts", "all"] = "no"
     """The parts that may be cache points: none, texts of the system prompt and of user messages, or
     tool results as well."""
-    ids: Literal["any", "openai", "mistral"] = "any"
+    ids: Literal["any", "anthropic", "openai", "mistral"] = "any"
     in_turn: bool = False
     """Whether it requires an assistant message between tool results and a user message."""
     refused: tuple[str, ...] = ()
@@ -72,6 +72,9 @@ class Quirks(NamedTuple):
     def call_id(self, id: str) -> str:
         """A tool call's id in a form that this model accepts."""
         own = call_ids.decode(id)
+        # Whoever serves Claude: "String should match pattern '^[a-zA-Z0-9_-]+$'"
+        if self.ids == "anthropic":
+            return call_ids.short(own)
         # "must be a-z, A-Z, 0-9, with a length of 9"
         if self.ids == "mistral" and not (len(own) == 9 and own.isalnum() and own.isascii()):
             return call_ids.hashed(own, 9)
@@ -110,6 +113,8 @@ def _of(target: targets.Target) -> Quirks:
         return Quirks(effort=model.startswith("gpt-oss"))
     if host == "x.ai" or host.endswith(".x.ai"):
         return Quirks(effort=_XAI_EFFORT.match(model) is not None)
+    if "claude" in model:
+        return Quirks(ids="anthropic")
     gemini = model.startswith("gemini")
     return Quirks(gemini=gemini and host.endswith(".googleapis.com"), few_keywords=gemini)
 

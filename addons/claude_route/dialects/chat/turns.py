@@ -86,7 +86,7 @@ class Turns:
                     texts.append(server_blocks.call_text(block.name or "", _text(block.input)))
                 case _:
                     texts.append(self._parts.other(block))
-        content = "\n\n".join(text for text in texts if text)
+        content = "\n\n".join(text for text in texts if text and not text.isspace())
         # Some servers refuse null content, others empty content. OpenAI's own answers have null.
         message: dict[str, Any] = {"role": "assistant", "content": content or None}
         if calls:
@@ -135,7 +135,8 @@ class Turns:
                     cached = [parts.marked(parts.text_part(content), block.cache_control)]
             result = {"role": "tool", "tool_call_id": call.sent, "content": cached or content}
             self.sent.append(result | {"name": call.name} if self._quirks.gemini else result)
-        all_parts = [part for part in shown + rest if part]
+        # Claude refuses a blank text, whoever serves it.
+        all_parts = [part for part in shown + rest if not isinstance(part, str) or part.strip()]
         if all_parts and waiting and self._quirks.in_turn:
             self.sent.append({"role": "assistant", "content": _BETWEEN})
         if all_parts or not waiting:

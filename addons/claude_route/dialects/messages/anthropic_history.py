@@ -70,7 +70,8 @@ def _is_anthropics(
                 if not isinstance(block.id, str) or block.id in ids:
                     return False
                 ids.add(block.id)
-                is_plain = is_plain and is_anthropics_call(block.id)
+                if _ANTHROPICS_ID.fullmatch(block.id) is None:
+                    is_plain = False
                 if not isinstance(block.name, str) or block.name not in names:
                     if not anthropic_blocks.is_name(block.name):
                         return False

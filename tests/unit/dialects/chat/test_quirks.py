@@ -39,6 +39,8 @@ MISTRALS_OWN = MISTRAL._replace(effort=False, refused=("stream_options", "user")
         ("qwen/qwen3.6-plus:free", Quirks()),
         ("mistralai/devstral-2", MISTRAL),
         ("magistral-medium", MISTRAL),
+        ("anthropic/claude-opus-5.5", Quirks(ids="anthropic")),
+        ("us.anthropic.claude-haiku-4-5", Quirks(ids="anthropic")),
     ],
 )
 def test_by_model(model: str, expected: Quirks) -> None:
@@ -102,6 +104,9 @@ def test_caches(cache: Literal["no", "texts", "all"], type: str, expected: bool)
 @pytest.mark.parametrize(
     "quirks, id, expected",
     [
+        (Quirks(ids="anthropic"), "functions.Read:0", "route_ZnVuY3Rpb25zLlJlYWQ6MA"),
+        (Quirks(ids="anthropic"), "route_ZnVuY3Rpb25zLlJlYWQ6MA", "route_ZnVuY3Rpb25zLlJlYWQ6MA"),
+        (Quirks(ids="anthropic"), "toolu_1", "toolu_1"),
         (Quirks(), "call_1", "call_1"),
         (Quirks(), "x" * 100, "x" * 100),
         (Quirks(), "route_ZnVuY3Rpb25zLlJlYWQ6MA", "functions.Read:0"),

@@ -33,6 +33,11 @@ TURNS = [
         id="role system, reminding already, or empty",
     ),
     pytest.param(
+        [("assistant", [text(""), text(" \n")]), ("user", [text(""), text("\t"), text("a")])],
+        [assistant("[No message content]"), user("a")],
+        id="blank texts",
+    ),
+    pytest.param(
         [("assistant", [text("Let me"), use("a")]), ("user", [result("a")])],
         [called("a", content="Let me"), tool_message("a", "done")],
         id="call and result",

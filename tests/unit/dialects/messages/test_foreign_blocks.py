@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from claude_route.dialects import call_ids
 from claude_route.dialects.messages import foreign_blocks
 from claude_route.dialects.messages import requests
 
@@ -15,6 +16,8 @@ TEXT = {"type": "text", "text": "hi"}
 CALL = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"scope": 1, "type": "fallback"}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "done"}
 EMPTY = {"type": "text", "text": "[No message content]"}
+KIMIS = "functions.Bash:0"
+ENCODED = "route_ZnVuY3Rpb25zLkJhc2g6MA"
 
 
 def reminder(text: str) -> dict[str, Any]:
@@ -80,11 +83,32 @@ def plain(turns: list[requests.Message]) -> list[tuple[str, Any]]:
             id="compaction",
         ),
         pytest.param([{"type": "fallback"}], [EMPTY], id="nothing left"),
+        pytest.param(
+            [{**TEXT, "text": ""}, {**TEXT, "text": " \n"}, CALL], [CALL], id="blank texts"
+        ),
+        pytest.param(
+            [{**RESULT, "content": [{**TEXT, "text": ""}]}],
+            [{**RESULT, "content": "[No output]"}],
+            id="a result with a blank text",
+        ),
+        pytest.param(
+            [{**CALL, "id": ENCODED}, {**RESULT, "tool_use_id": ENCODED}],
+            [{**CALL, "id": KIMIS}, {**RESULT, "tool_use_id": KIMIS}],
+            id="an id of the provider's own",
+        ),
     ],
 )
 def test_blocks(content: list[dict[str, Any]], cleaned: list[dict[str, Any]]) -> None:
     turns = foreign_blocks.turns(history(("user", content), ("assistant", content)))
     assert plain(turns) == [("user", cleaned), ("assistant", cleaned)]
+
+
+def test_claude_gets_ids_in_anthropics_characters() -> None:
+    content = [{**CALL, "id": KIMIS}, {**RESULT, "tool_use_id": KIMIS}]
+    turns = foreign_blocks.turns(history(("assistant", content)), call_ids.short)
+    assert plain(turns) == [
+        ("assistant", [{**CALL, "id": ENCODED}, {**RESULT, "tool_use_id": ENCODED}])
+    ]
 
 
 @pytest.mark.parametrize(
