@@ -38,6 +38,8 @@ def problems(
     for name in FIELDS:
         if name in body:
             yield f"unexpected field: {name}"
+    if thinking_required:
+        yield from _thinking_mode(body)
     for n, tool in enumerate(body.get("tools") or ()):
         if tool.get("type", "custom") != "custom":
             yield f"tools.{n}: unsupported tool type {tool['type']}"
@@ -62,6 +64,15 @@ def problems(
         kinds = [block["type"] for block in content]
         if thinking_required and "tool_use" in kinds and "thinking" not in kinds:
             yield ("The content[].thinking in the thinking mode must be passed back to the API.")
+
+
+def _thinking_mode(body: Mapping[str, Any]) -> Iterator[str]:
+    """In DeepSeek's words."""
+    is_off = (body.get("thinking") or {}).get("type") == "disabled"
+    if is_off and (body.get("output_config") or {}).get("effort"):
+        yield "thinking options type cannot be disabled when reasoning_effort is set"
+    if not is_off and (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+        yield "Thinking mode does not support this tool_choice"
 
 
 def _block(

@@ -40,6 +40,8 @@ def glm() -> Iterator[Simulator]:
 
 
 THREADS = {"anthropic-beta": BETAS["anthropic-beta"] + ",message-threads-2026-08-12"}
+SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
+SEARCHED = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
 REFUSED = [
     ({"reasoning": {}}, "reasoning: Extra inputs are not permitted"),
     ({"resumption": {"type": "create"}}, "resumption: Extra inputs are not permitted"),
@@ -136,6 +138,60 @@ REFUSED = [
         {"messages": turns([POINT] * 5)},
         "A maximum of 4 blocks with cache_control may be provided. Found 5.",
     ),
+    (
+        {"messages": turns("hi", [USE], [{**RESULT, "tool_use_id": "a:b"}])},
+        "messages.2.content.0.tool_result.tool_use_id: String should match pattern",
+    ),
+    (
+        {"messages": turns("hi", [{**USE, "index": 0}], [RESULT])},
+        "messages.1.content.0.tool_use.index: Extra inputs are not permitted",
+    ),
+    (
+        {"messages": turns("hi", [{**USE, "name": "a.b"}], [RESULT])},
+        "messages.1.content.0.tool_use.name: String should match pattern",
+    ),
+    (
+        {"messages": turns("hi", [USE], [{**RESULT, "content": [{"type": "text", "text": ""}]}])},
+        "messages: text content blocks must be non-empty",
+    ),
+    ({"messages": turns(" ")}, "messages: text content blocks must contain non-whitespace text"),
+    (
+        {"messages": turns("hi", [{"type": "server_tool_use", "id": "call_1"}], "go on")},
+        "messages.1.content.0.server_tool_use.id: String should match pattern"
+        " '^srvtoolu_[a-zA-Z0-9_]+$'",
+    ),
+    (
+        {"messages": turns("hi", [{**SEARCHED, "tool_use_id": "srvtoolu_2"}], "go on")},
+        "messages.1.content.0: unexpected `tool_use_id` found in `web_search_tool_result` blocks",
+    ),
+    (
+        {
+            "messages": turns(
+                "hi", [SEARCH, {**SEARCHED, "content": [{"type": "web_search_result"}]}], "go on"
+            )
+        },
+        "messages.1.content.1.web_search_tool_result.content.web_search_result"
+        ".encrypted_content: Field required",
+    ),
+    ({"messages": turns("hi", [RESULT], "x")}, "messages.1: `tool_result` blocks can only be in"),
+    (
+        {"messages": turns("hi", [{**POINT, "citations": [{"type": "url_citation"}]}], "go on")},
+        "messages.1.content.0.text.citations: Input tag 'url_citation' does not match",
+    ),
+    (
+        {"thinking": {"type": "disabled"}, "output_config": {"effort": "max"}},
+        "effort 'max' is not supported when thinking is disabled",
+    ),
+    (
+        {
+            "model": OLD,
+            "max_tokens": 3000,
+            "thinking": {"type": "enabled", "budget_tokens": 2000},
+            "tools": [BASH],
+            "tool_choice": {"type": "any"},
+        },
+        "Thinking may not be enabled when tool_choice forces tool use.",
+    ),
     ({"messages": "hi"}, "messages: Input should be a valid list"),
     ({"messages": [3]}, "messages.0: Input should be a valid dictionary"),
     ({"messages": turns([{"text": "x"}])}, "messages.0.content.0.type: Field required"),
@@ -168,6 +224,9 @@ class TestStrict:
             {"thinking": {"type": "adaptive"}, "messages": turns("hi", [USE], [RESULT])},
             {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
             {"messages": turns([RESULT]), "thread": {"type": "continue"}},
+            {"messages": turns("hi", [SEARCH, SEARCHED], "go on")},
+            {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
+            {"tools": [BASH], "tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}},
         ],
     )
     def test_not_refused(self, sim: Simulator, change: dict[str, Any]) -> None:
@@ -340,6 +399,14 @@ class TestProvider:
                 "must be passed back to the API",
             ),
             ({"messages": turns("hi", [])}, "must not be empty"),
+            (
+                {"thinking": {"type": "disabled"}, "output_config": {"effort": "low"}},
+                "cannot be disabled when reasoning_effort is set",
+            ),
+            (
+                {"tools": [BASH], "tool_choice": {"type": "any"}},
+                "does not support this tool_choice",
+            ),
         ],
     )
     def test_refused(self, glm: Simulator, change: dict[str, Any], problem: str) -> None:
