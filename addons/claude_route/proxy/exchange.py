@@ -20,6 +20,7 @@ from claude_route.dialects.messages import requests
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
+from claude_route.routing import failures
 from claude_route.routing import lessons
 from claude_route.routing import plan
 from claude_route.routing import quota
@@ -294,7 +295,7 @@ class Exchange:
     def _final(self, response: http.Response | None = None) -> http.Response:
         """What the client gets if no attempt succeeded; `response` is that of the last one."""
         answer = verdict.final(
-            self.outcomes,
+            [*self._skipped(), *self.outcomes],
             now=self.clock(),
             wait=self.state.pool.wait(self.request.model) if self.plan.pool else None,
             secrets=self._redaction.secrets,
@@ -305,6 +306,27 @@ class Exchange:
         if self.outcomes:
             self._sign(response)
         return response
+
+    def _skipped(self) -> list[verdict.Outcome]:
+        """A failure of the model that was asked for, if it was skipped because its upstream keeps failing,
+        and a fallback has refused the request: the model may be back soon."""
+        target = self.plan.targets[0]
+        name = str(target)
+        if (
+            not self.outcomes
+            or verdict.judge(self.outcomes[-1]).cause != "request"
+            or any(outcome.target == name for outcome in self.outcomes)
+            or not self.state.breaker.is_open(name)
+        ):
+            return []
+        skipped = verdict.Outcome(
+            target=name,
+            credential="provider",
+            anthropic=target.provider.is_anthropic,
+            kind=failures.Kind.CONNECT,
+            detail="skipped, because it keeps failing",
+        )
+        return [skipped]
 
     @functools.cached_property
     def _redaction(self) -> redaction.Redaction:

@@ -307,6 +307,27 @@ def test_a_fallback_that_refuses_the_request_hides_no_outage() -> None:
     assert answer.headers["x-route-attempts"] == "2"
 
 
+def test_nor_one_that_is_skipped_for_now() -> None:
+    setting = Setting(pool=())
+    setting.nearly_skipped(CLAUDE)
+    setting.state.breaker.failed(CLAUDE)
+    setting.exchange.begin()
+    assert setting.events[-1] == ("tries", 1, GLM, "")
+    answer = setting.exchange.failed(refusal(400))
+    assert isinstance(answer, http.Response) and answer.status_code == 502
+    assert b"skipped, because it keeps failing; zai/glm-5: 400" in (answer.content or b"")
+    assert "x-should-retry" not in answer.headers
+
+
+def test_a_skipped_model_changes_no_other_error() -> None:
+    setting = Setting(pool=())
+    setting.nearly_skipped(CLAUDE)
+    setting.state.breaker.failed(CLAUDE)
+    setting.exchange.begin()
+    answer = setting.exchange.failed(refusal(503))
+    assert isinstance(answer, http.Response) and answer.status_code == 503
+
+
 def test_nor_does_one_that_cannot_be_asked() -> None:
     """Its dialect can't say the request, such as one with an unknown block in `system`."""
     setting = Setting(pool=(), system=7)
