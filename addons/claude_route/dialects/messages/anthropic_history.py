@@ -27,9 +27,12 @@ _ANTHROPICS_ID = re.compile(r"toolu_[a-zA-Z0-9_-]+")
 _LONGEST_BLANK = 64
 """Bytes. A longer string is not decoded to see whether it is blank."""
 
-_LONGEST_LOOKED_AT = 1024
+_LONGEST_LOOKED_AT = 256
 """Bytes of a user's message. Looking for empty text in the results of tools takes as long as reading the
 request, and they come from the client, whom Anthropic would refuse them without a proxy, too."""
+
+_BLANK_TEXT = re.compile(rb'"text"\s*+:\s*+"(?:\s|\\[nrtf])*+"')
+"""What a blank text looks like, wherever it is. A match is only a reason to look closer."""
 
 _NO_RESULT = "[The call has no result]"
 
@@ -58,7 +61,7 @@ def _is_anthropics(
     names: set[object] = set()
     for message, in_message in zip(history, blocks, strict=True):
         if not in_message:
-            if len(memoryview(message.content)) <= _LONGEST_LOOKED_AT and _may_be_blank(message):
+            if _is_short(message) and _may_be_blank(message):
                 return False
             continue
         is_plain = True
@@ -93,18 +96,23 @@ def is_blank(text: object) -> bool:
 
 
 def _may_be_blank(message: requests.Message) -> bool:
+    """Whether a message that isn't long seems to have a blank text, or nothing at all."""
     if message.role == "system":
         return False
+    content = bytes(message.content)
     if not message.has_blocks:
         return _is_blank_string(message.content)
-    content = bytes(message.content)
-    return content == b"[]" or (b'"text"' in content and len(content) <= _LONGEST_LOOKED_AT)
+    return content == b"[]" or _BLANK_TEXT.search(content) is not None
 
 
 def _is_blank_string(content: msgspec.Raw) -> bool:
     if len(memoryview(content)) > _LONGEST_BLANK:
         return False
     return is_blank(rawjson.decode(content, object))
+
+
+def _is_short(message: requests.Message) -> bool:
+    return len(memoryview(message.content)) <= _LONGEST_LOOKED_AT
 
 
 class _Call(NamedTuple):
@@ -186,7 +194,11 @@ class _Changes:
             message = self.messages[n]
             if not message.has_blocks:
                 self._fill(n)
-            elif renamed or self._server_tools.theirs or _may_be_blank(message):
+            elif (
+                renamed
+                or self._server_tools.theirs
+                or (_is_short(message) and _may_be_blank(message))
+            ):
                 self._results(n, waiting)
         unanswered = [call for call in waiting if call in renamed]
         if places and unanswered:

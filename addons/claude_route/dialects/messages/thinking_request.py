@@ -40,13 +40,11 @@ def _keep(
     message: requests.Message, blocks: list[assistant_blocks.Block], provider: targets.Provider
 ) -> requests.Message:
     for block in blocks:
-        if block.type in thinking.KINDS:
+        if block.type in thinking.KINDS and _fate(block, provider) != "keep":
             break
     else:
         return message
     fates = [_fate(block, provider) for block in blocks]
-    if "drop" not in fates and "untag" not in fates:
-        return message
     raws = rawjson.decode(message.content, list[msgspec.Raw])
     kept = [
         _untag(raw, block, provider) if fate == "untag" else raw
