@@ -24,9 +24,6 @@ from claude_route.wire import rawjson
 
 _ANTHROPICS_ID = re.compile(r"toolu_[a-zA-Z0-9_-]+")
 
-_LONGEST_BLANK = 64
-"""Bytes. A longer string is not decoded to see whether it is blank."""
-
 _LONGEST_LOOKED_AT = 256
 """Bytes of a user's message. Looking for empty text in the results of tools takes as long as reading the
 request, and they come from the client, whom Anthropic would refuse them without a proxy, too."""
@@ -101,14 +98,8 @@ def _may_be_blank(message: requests.Message) -> bool:
         return False
     content = bytes(message.content)
     if not message.has_blocks:
-        return _is_blank_string(message.content)
+        return requests.is_blank(message.content)
     return content == b"[]" or _BLANK_TEXT.search(content) is not None
-
-
-def _is_blank_string(content: msgspec.Raw) -> bool:
-    if len(memoryview(content)) > _LONGEST_BLANK:
-        return False
-    return is_blank(rawjson.decode(content, object))
 
 
 def _is_short(message: requests.Message) -> bool:
@@ -241,7 +232,7 @@ class _Changes:
 
     def _fill(self, n: int) -> None:
         """Give a message that is an empty string a text."""
-        if _is_blank_string(self.messages[n].content):
+        if requests.is_blank(self.messages[n].content):
             self._put(n, [])
 
     def _put(self, n: int, blocks: list[msgspec.Raw]) -> None:

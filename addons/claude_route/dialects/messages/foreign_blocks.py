@@ -29,7 +29,7 @@ class _Block(msgspec.Struct, gc=False):
     cache_control: msgspec.Raw = rawjson.NULL
     content: msgspec.Raw = rawjson.NULL
     tool_name: str = ""
-    text: Any = ""
+    text: msgspec.Raw = rawjson.NULL
     id: Any = None
     tool_use_id: Any = None
 
@@ -37,7 +37,7 @@ class _Block(msgspec.Struct, gc=False):
     def is_left_out(self) -> bool:
         """Whether it has nothing for other providers. Some refuse an empty text."""
         if self.type == "text":
-            return isinstance(self.text, str) and (not self.text or self.text.isspace())
+            return requests.is_blank(self.text)
         return self.is_servers
 
     @property
@@ -146,7 +146,7 @@ def _cleaned(message: requests.Message, place: str, call_id: CallId) -> requests
 def clean(content: msgspec.Raw, place: str, call_id: CallId = call_ids.decode) -> msgspec.Raw:
     """An array of blocks without those of Anthropic's servers; the same object if it has none."""
     blocks = rawjson.decode(content, _BLOCKS, place)
-    if not any(_is_foreign(block, call_id) for block in blocks):
+    if not _are_foreign(blocks, call_id):
         return content
     raws = rawjson.decode(content, list[msgspec.Raw], place)
     pairs = zip(raws, blocks, strict=True)
@@ -155,23 +155,30 @@ def clean(content: msgspec.Raw, place: str, call_id: CallId = call_ids.decode) -
     )
 
 
-def _is_foreign(block: _Block, call_id: CallId) -> bool:
-    if block.has_scope:
-        return True
-    match block.type:
-        case "tool_result":
-            return _id(block.tool_use_id, call_id) is not None or (
-                rawjson.is_array(block.content)
-                and any(
-                    _is_foreign(inner, call_id)
-                    for inner in rawjson.decode(block.content, _BLOCKS, "tool_result.content")
-                )
-            )
-        case "tool_use":
-            return _id(block.id, call_id) is not None
-        case "tool_reference" | "compaction":
+def _are_foreign(blocks: list[_Block], call_id: CallId) -> bool:
+    # A loop, because a generator for each message takes longer than the blocks.
+    for block in blocks:  # noqa: SIM110
+        if _is_foreign(block, call_id):
             return True
-    return block.is_left_out
+    return False
+
+
+def _is_foreign(block: _Block, call_id: CallId) -> bool:
+    if block.cache_control is not rawjson.NULL and block.has_scope:
+        return True
+    kind = block.type
+    if kind == "text":
+        return requests.is_blank(block.text)
+    if kind == "tool_use":
+        return isinstance(block.id, str) and call_id(block.id) != block.id
+    if kind == "tool_result":
+        id = block.tool_use_id
+        if isinstance(id, str) and call_id(id) != id:
+            return True
+        return rawjson.is_array(block.content) and _are_foreign(
+            rawjson.decode(block.content, _BLOCKS, "tool_result.content"), call_id
+        )
+    return kind in ("tool_reference", "compaction") or block.is_servers
 
 
 def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:

@@ -24,6 +24,9 @@ _TOKENS_OF_A_PICTURE = 1500
 _BASE64 = re.compile(rb'(?:"data"\s*+:\s*+"|;base64,)([A-Za-z0-9+/]{256}[^"]*+)')
 """Smaller data isn't matched, and counts like text."""
 
+_LONGEST_BLANK = 64
+"""Bytes. A longer text isn't decoded to find out whether it is blank."""
+
 EMPTY = "[No message content]"
 """The text that Claude Code itself uses for a message that has lost all its blocks."""
 
@@ -181,6 +184,14 @@ def weigh(raw: msgspec.Raw) -> int:
 def tokens(size: int) -> int:
     """About how many tokens this many bytes of text have."""
     return math.ceil(size / _BYTES_PER_TOKEN)
+
+
+def is_blank(text: msgspec.Raw) -> bool:
+    """Whether a text has nothing but whitespace, or is none. Providers refuse one that is blank."""
+    if len(memoryview(text)) > _LONGEST_BLANK:
+        return False
+    value = rawjson.decode(text, object)
+    return not isinstance(value, str) or not value or value.isspace()
 
 
 class _RoutingFields(msgspec.Struct):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings
@@ -236,3 +237,18 @@ def test_a_picture_is_not_estimated_by_its_bytes(block: dict[str, Any]) -> None:
     assert estimate(block, block) > 1.9 * estimate(block)
     text = {"type": "text", "media_type": "text/plain", "data": "All work and no play. " * 5000}
     assert estimate({"type": "document", "source": text}) > 30_000
+
+
+@pytest.mark.parametrize(
+    "text, is_blank",
+    [
+        (b'""', True),
+        (b'" \\n\\u2003"', True),
+        (b"null", True),
+        (b'"a"', False),
+        (b'" a "', False),
+        (b'"%b"' % (b" " * 90), False),
+    ],
+)
+def test_is_blank(text: bytes, is_blank: bool) -> None:
+    assert requests.is_blank(msgspec.Raw(text)) == is_blank
