@@ -39,7 +39,7 @@ MISTRALS_OWN = MISTRAL._replace(effort=False, refused=("stream_options", "user")
         ("qwen/qwen3.6-plus:free", Quirks()),
         ("mistralai/devstral-2", MISTRAL),
         ("magistral-medium", MISTRAL),
-        ("anthropic/claude-opus-5.5", Quirks(ids="anthropic")),
+        ("anthropic/claude-opus-5.5", Quirks(ids="anthropic", cache="texts")),
         ("us.anthropic.claude-haiku-4-5", Quirks(ids="anthropic")),
     ],
 )
@@ -60,12 +60,12 @@ GOOGLE = "generativelanguage.googleapis.com"
         ("gateway.example", "gemini-3-pro", Quirks(few_keywords=True)),
         (GOOGLE, "gemma-4", Quirks()),
         ("openrouter.ai", "google/gemini-3-pro", Quirks(few_keywords=True, cache="all")),
-        ("openrouter.ai", "anthropic/claude-opus-5", Quirks(cache="all")),
+        ("openrouter.ai", "anthropic/claude-opus-5", Quirks(ids="anthropic", cache="all")),
         ("openrouter.ai", "qwen/qwen3-max", Quirks(cache="all")),
         ("openrouter.ai", "deepseek/deepseek-v4", Quirks()),
         ("openrouter.ai", "openai/gpt-5.6", THINKS._replace(least="none")),
-        ("gateway.example", "anthropic/claude-opus-5", Quirks(cache="texts")),
-        ("gateway.example", "eu.anthropic/claude-opus-5", Quirks(cache="texts")),
+        ("gateway.example", "anthropic/claude-opus-5", Quirks(ids="anthropic", cache="texts")),
+        ("gateway.example", "eu.anthropic/claude-opus-5", Quirks(ids="anthropic", cache="texts")),
         ("api.groq.com", "llama-3.3-70b-versatile", Quirks(effort=False)),
         ("api.groq.com", "qwen/qwen3-32b", Quirks(effort=False)),
         ("api.groq.com", "openai/gpt-oss-120b", Quirks()),
@@ -85,7 +85,7 @@ def test_by_host(host: str, model: str, expected: Quirks) -> None:
 
 def test_openrouter_by_the_providers_name() -> None:
     target = chat_streams.target("anthropic/claude-opus-5", name="openrouter", host="localhost")
-    assert quirks.of(target) == Quirks(cache="all")
+    assert quirks.of(target) == Quirks(ids="anthropic", cache="all")
 
 
 @pytest.mark.parametrize(
