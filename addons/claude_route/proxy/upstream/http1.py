@@ -310,6 +310,8 @@ class Connection(asyncio.BufferedProtocol):
             names.setdefault(name.lower(), []).append(value.lower())
         codings = names.get(b"transfer-encoding")
         has_length = b"content-length" in names
+        if status < 100:
+            raise self._refuse(f"it has the status {status}")
         if status == 101:
             raise self._refuse("it changes to another protocol")
         if status < 200:

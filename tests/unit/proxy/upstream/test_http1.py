@@ -243,6 +243,8 @@ MALFORMED = {
     "http-1.2": (b"HTTP/1.2 200 OK\r\n\r\n", "version"),
     "two-digits": (b"HTTP/1.1 20 OK\r\n\r\n", "status"),
     "four-digits": (b"HTTP/1.1 2000 OK\r\n\r\n", "status"),
+    "status-000": (b"HTTP/1.1 000 OK\r\n\r\n", "status 0"),
+    "status-099": (b"HTTP/1.1 099 Almost\r\ncontent-length: 2\r\n\r\nok", "status 99"),
     "bare-lf": (b"HTTP/1.1 200 OK\nA: b\n\n", "CR"),
     "bare-cr": (b"HTTP/1.1 200 OK\rA: b\r\n\r\n", "LF"),
     "folded-line": (OK + b"A: b\r\n c\r\n\r\n", "whitespace"),
