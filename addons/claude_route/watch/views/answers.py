@@ -22,6 +22,8 @@ class About(NamedTuple):
     first_byte: float | None = None
     duration: float | None = None
     """Seconds since the request, like `first_byte`."""
+    is_new: bool | None = None
+    """Whether the connection to the upstream was made for this request; None if that is unknown."""
 
 
 def render(answer: fold.Answer, about: About, *, full: bool = False) -> str:
@@ -55,7 +57,8 @@ def _state(answer: fold.Answer, about: About) -> str:
         sequence = f" {answer.stop_sequence!r}" if answer.stop_sequence else ""
         parts.append(f"stop reason {answer.stop}{sequence}")
     if about.first_byte is not None:
-        parts.append(f"first byte after {quantities.seconds(about.first_byte)}")
+        over = {True: " over a new connection", False: " over a kept connection", None: ""}
+        parts.append(f"first byte after {quantities.seconds(about.first_byte)}{over[about.is_new]}")
     if about.duration is not None:
         parts.append(f"{quantities.seconds(about.duration)} in all")
     return " · ".join(parts)

@@ -154,6 +154,7 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
         cost=cost(flow, answer),
         first_byte=first - began if first else None,
         duration=ended - began if ended else None,
+        is_new=began <= connected if (connected := flow.server_conn.timestamp_start) else None,
     )
     return answers.render(answer, about, full=full)
 

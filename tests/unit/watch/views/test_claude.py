@@ -50,7 +50,8 @@ def test_an_answer_shows_itself() -> None:
     assert view == "claude"
     assert page.splitlines()[:4] == [
         "claude-opus-5-5 → zai/glm-5 · try 2",
-        "complete · stop reason tool_use · first byte after 800 ms · 4.1 s in all",
+        "complete · stop reason tool_use · first byte after 800 ms over a new connection"
+        " · 4.1 s in all",
         "in 107 (100 from cache, 7 not cached) · out 42",
         "msg_1 · 18 events · 1 of them a ping",
     ]
@@ -107,7 +108,24 @@ def test_an_answer_that_runs(live: bool, error: bool, state: str) -> None:
     flow.response.timestamp_end = None
     flow.live = live
     flow.error = tflow.terr() if error else None
-    assert shown(flow, flow.response)[1].splitlines()[1] == f"{state} · first byte after 800 ms"
+    line = shown(flow, flow.response)[1].splitlines()[1]
+    assert line == f"{state} · first byte after 800 ms over a new connection"
+
+
+@pytest.mark.parametrize(
+    ("since", "words"),
+    [
+        (-12.0, "800 ms over a kept connection ·"),
+        (0.0, "800 ms over a new connection ·"),
+        (0.3, "800 ms over a new connection ·"),
+        (None, "800 ms ·"),  # no upstream was asked
+    ],
+)
+def test_whether_its_connection_was_new(since: float | None, words: str) -> None:
+    flow = exchange()
+    began = flow.request.timestamp_start
+    flow.server_conn.timestamp_start = None if since is None else began + since
+    assert words in shown(flow, flow.response)[1].splitlines()[1]
 
 
 def test_answers_that_are_no_streams() -> None:
