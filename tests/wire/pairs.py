@@ -322,9 +322,14 @@ class Odd:
     def __init__(self, *answers: list[bytes]) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.connections = 0
+        self.hosts: list[str] = []
+        """Where each connection comes from."""
         self._answers = iter(answers)
         self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    @property
+    def connections(self) -> int:
+        return len(self.hosts)
 
     def __enter__(self) -> Odd:
         self._thread.start()
@@ -336,8 +341,8 @@ class Odd:
     def _serve(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client, _ = self.listener.accept()
-                self.connections += 1
+                client, (host, _) = self.listener.accept()
+                self.hosts.append(host)
                 answers = next(self._answers, [])
                 threading.Thread(target=self._answer, args=(client, answers), daemon=True).start()
 

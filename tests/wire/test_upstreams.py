@@ -80,6 +80,16 @@ def test_a_kept_connection_that_was_closed_costs_nothing(start: Start) -> None:
     assert odd.connections == 3
 
 
+def test_the_address_that_connections_come_from(start: Start) -> None:
+    with pairs.Odd([ANSWER], [ANSWER]) as odd:
+        arguments = [*COLD, "--set", "connect_addr=127.0.0.2"]
+        proxy = start(proxies.profile(odd.url), behind=odd.url, arguments=arguments)
+        with proxy.client() as client:
+            assert pairs.post(client, model="glm").status_code == 200
+            client.get("/v1/other")  # passes through, mitmproxy's own way
+    assert odd.hosts == ["127.0.0.2"] * 2
+
+
 # On the way: a company's proxy, and its CA
 
 

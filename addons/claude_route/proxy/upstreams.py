@@ -7,7 +7,7 @@ mitmproxy's:
 
     Server        address, via, sni, tls and what else is set in _describe()
     server_hooks  ServerConnectHook and its like, ServerConnectionHookData
-    options       those in TLS_OPTIONS, upstream_auth, mode
+    options       those in TLS_OPTIONS, upstream_auth, mode, connect_addr
 """
 
 from __future__ import annotations
@@ -164,6 +164,7 @@ class Upstreams:
             proxy,
             self._settings(host) if is_tls else tls.Settings(),
             self.client.fingerprint(*attempt.account),
+            ctx.options.connect_addr or None,
         )
 
     def server(self, opened: answer.Opened) -> connection.Server:
@@ -243,6 +244,16 @@ class Upstreams:
         data.server.error = data.server.error or str(error)
         logger.info(f"error establishing server connection: {error}", extra=_origin(data))
         await self._trigger(server_hooks.ServerConnectErrorHook(data))
+
+    def given_up(self, destination: dial.Destination) -> None:
+        data = _making.get()
+        if data.server.timestamp_tcp_setup:
+            return  # it stood: server_disconnected is called
+        data.server.error = data.server.error or "connection cancelled"  # mitmproxy's words
+        logger.info(
+            f"error establishing server connection: {data.server.error}", extra=_origin(data)
+        )
+        self._start(self._trigger(server_hooks.ServerConnectErrorHook(data)))
 
     def closed(self, made: http1.Connection) -> None:
         if data := self._connections.get(made):

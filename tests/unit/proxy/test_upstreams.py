@@ -23,6 +23,7 @@ from claude_route.proxy.upstream import client
 from claude_route.proxy.upstream import dial
 from claude_route.proxy.upstream import proxies
 from claude_route.proxy.upstream import tls
+from simulator import ports
 from tests import clocks
 from tests.unit.proxy import drivers
 from tests.unit.proxy.upstream import certificates
@@ -53,6 +54,7 @@ class Recorder:
         self.seen: list[tuple[str, connection.Server, connection.Client]] = []
         self.refuses = ""
         self.moves_to: tuple[str, int] | None = None
+        self.when_connected: Callable[[], object] = lambda: None
 
     def server_connect(self, data: Any) -> None:
         self._record("connect", data)
@@ -61,6 +63,7 @@ class Recorder:
 
     def server_connected(self, data: Any) -> None:
         self._record("connected", data)
+        self.when_connected()
 
     def server_connect_error(self, data: Any) -> None:
         self._record("error", data)
@@ -191,6 +194,16 @@ async def test_without_tls_its_settings_tell_nothing_apart(reach: Reach) -> None
     before = reach.addon.destination(Attempt(), None)
     reach.tctx.options.update(ssl_insecure=True)
     assert reach.addon.destination(Attempt(), None) == before
+
+
+async def test_where_connections_come_from(reach: Reach, server: servers.Server) -> None:
+    attempt = Attempt(port=server.port)
+    reach.tctx.options.update(connect_addr="127.0.0.2")
+    upstream = await reach.get(reach.addon.destination(attempt, None))
+    assert upstream.sockname and upstream.sockname[0] == "127.0.0.2"
+    reach.tctx.options.update(connect_addr=None)
+    upstream = await reach.get(reach.addon.destination(attempt, None))
+    assert upstream.sockname and upstream.sockname[0] == "127.0.0.1", "not the one that is kept"
 
 
 # Through which proxy
@@ -332,6 +345,30 @@ async def test_a_connection_that_cannot_be_made(reach: Reach) -> None:
     assert upstream.error and upstream.error.startswith("no connection to 127.0.0.1:1")
     assert upstream.timestamp_start
     assert source.peername == ("127.0.0.1", 0), "nobody's"
+
+
+async def test_a_client_that_leaves_while_its_connection_is_made(reach: Reach) -> None:
+    with ports.unanswered() as port:
+        got = asyncio.ensure_future(reach.get(dial.Destination("http", "127.0.0.1", port)))
+        await servers.until(lambda: reach.recorder.names == ["connect"])
+        await drivers.settle()
+        got.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await got
+    await drivers.settle()
+    assert reach.recorder.names == ["connect", "error"]
+    assert reach.recorder.seen[1][1].error == "connection cancelled"
+
+
+async def test_a_client_that_leaves_as_soon_as_its_connection_stands(
+    reach: Reach, server: servers.Server
+) -> None:
+    got = asyncio.ensure_future(reach.get(server.destination))
+    reach.recorder.when_connected = got.cancel
+    with pytest.raises(asyncio.CancelledError):
+        await got
+    await drivers.settle()
+    assert reach.recorder.names == ["connect", "connected", "disconnected"]
 
 
 async def test_one_that_leads_through_a_proxy_says_so(reach: Reach, server: servers.Server) -> None:

@@ -40,6 +40,10 @@ class Watcher(Protocol):
 
     async def failed(self, destination: dial.Destination, error: OSError) -> None: ...
 
+    def given_up(self, destination: dial.Destination) -> None:
+        """The task that wanted it was cancelled, and nobody waits for it any more."""
+        ...
+
     def closed(self, connection: http1.Connection) -> None: ...
 
 
@@ -192,6 +196,10 @@ class Client:
             error = e if isinstance(e, dial.UnreachableError) else dial.UnreachableError(str(e))
             await self._failed(destination, error)
             raise error from e.__cause__
+        except asyncio.CancelledError:
+            if self._watcher:
+                self._watcher.given_up(destination)
+            raise
         return answer.Opened(connection, link)
 
     async def _dial(self, destination: dial.Destination, connection: http1.Connection) -> dial.Link:

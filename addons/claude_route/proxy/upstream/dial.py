@@ -52,6 +52,8 @@ class Destination(NamedTuple):
     credential: str = ""
     """Tells accounts apart, without being a secret itself: no connection carries those of two. ""
     for a connection that has carried none yet."""
+    local: str | None = None
+    """The address of this machine that connections come from; None where the system chooses."""
 
     @property
     def authority(self) -> str:
@@ -107,7 +109,7 @@ class Dialer:
         except ValueError as e:
             raise UnreachableError(str(e)) from e
         host, port = (proxy.host, proxy.port) if proxy else (destination.host, destination.port)
-        sock = await self._connect(host, port)
+        sock = await self._connect(host, port, destination.local)
         connected = self._clock()
         try:
             if tunnel and inner:
@@ -125,7 +127,7 @@ class Dialer:
         connection.socket = sock
         return self._link(connection.transport, started, connected)
 
-    async def _connect(self, host: str, port: int) -> socket.socket:
+    async def _connect(self, host: str, port: int, local: str | None) -> socket.socket:
         try:
             addresses = await self._names.resolve(host, port)
         except OSError as e:
@@ -133,6 +135,7 @@ class Dialer:
         try:
             sock = await aiohappyeyeballs.start_connection(
                 [(*address[:4], address[4]) for address in addresses],
+                local_addr_infos=await self._names.resolve(local, 0) if local else None,
                 happy_eyeballs_delay=self._race_delay,
             )
         except OSError as e:

@@ -576,7 +576,7 @@ async def test_a_dead_kept_connection_whose_host_has_gone_too(upstream: client.C
         got.close()
 
 
-async def refuse(host: str, port: int) -> None:
+async def refuse(host: str, port: int, local: str | None) -> None:
     raise dial.UnreachableError("gone")
 
 

@@ -15,6 +15,7 @@ from claude_route.proxy.upstream import http1
 from claude_route.proxy.upstream import pool
 from claude_route.proxy.upstream import proxies
 from claude_route.proxy.upstream import tls
+from simulator import ports
 from tests import clocks
 from tests.unit.proxy.upstream import certificates
 from tests.unit.proxy.upstream import servers
@@ -207,6 +208,9 @@ class Watcher:
     async def failed(self, destination: dial.Destination, error: OSError) -> None:
         self.seen.append(f"failed: {error}")
 
+    def given_up(self, destination: dial.Destination) -> None:
+        self.seen.append(f"given up {destination.host}")
+
     def closed(self, connection: http1.Connection) -> None:
         self.seen.append("closed")
 
@@ -238,6 +242,33 @@ async def test_a_failure_is_watched(time: clocks.Timers) -> None:
         await get(upstream, dial.Destination("http", "127.0.0.1", 1))
     await upstream.close()
     assert watcher.seen == ["connecting 127.0.0.1", f"failed: {error.value}"]
+
+
+async def test_a_request_that_is_given_up_is_watched(time: clocks.Timers) -> None:
+    watcher = Watcher()
+    upstream = client.Client(clock=time, watcher=watcher)
+    with ports.unanswered() as port:
+        task = asyncio.ensure_future(get(upstream, dial.Destination("http", "127.0.0.1", port)))
+        await servers.until(lambda: watcher.seen)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    await upstream.close()
+    assert watcher.seen == ["connecting 127.0.0.1", "given up 127.0.0.1"]
+
+
+async def test_one_that_comes_too_late_has_failed(time: clocks.Timers) -> None:
+    """Its limit cancels too, but that is no client that leaves."""
+    watcher = Watcher()
+    upstream = client.Client(clock=time, watcher=watcher)
+    with ports.unanswered() as port:
+        task = asyncio.ensure_future(get(upstream, dial.Destination("http", "127.0.0.1", port)))
+        await servers.until(lambda: watcher.seen)
+        time.advance(11)
+        with pytest.raises(dial.UnreachableError):
+            await task
+    await upstream.close()
+    assert watcher.seen == ["connecting 127.0.0.1", "failed: no connection within 10 s"]
 
 
 # Warm connections

@@ -123,6 +123,27 @@ async def test_giving_up_a_race_leaves_nothing(recwarn: pytest.WarningsRecorder)
     assert len(asyncio.all_tasks()) == 1
 
 
+async def test_it_comes_from_a_given_address() -> None:
+    async with servers.serving(servers.silent) as server:
+        with dialing({"a": ["127.0.0.1"]}) as dialer:
+            destination = server.destination._replace(host="a", local="127.0.0.9")
+            async with dialed(dialer, destination) as (_, link):
+                assert link.local[0] == "127.0.0.9"
+                assert server.peers[0].writer.get_extra_info("peername")[0] == "127.0.0.9"
+
+
+@pytest.mark.parametrize(
+    ("local", "why"),
+    [
+        ("192.0.2.1", "address ('192.0.2.1', 0): cannot assign"),
+        ("::1", "no matching local address"),
+    ],
+)
+async def test_an_address_that_nothing_can_come_from(local: str, why: str) -> None:
+    async with servers.serving(servers.silent) as server:
+        assert why in await refused(server.destination._replace(local=local))
+
+
 async def test_nobody_there() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
