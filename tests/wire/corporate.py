@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
+import select
 import socket
 import ssl
 import threading
-
-from tests.wire import proxies
+from collections.abc import Iterable
 
 UNREACHABLE = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"
 
@@ -21,6 +21,7 @@ class Corporate:
         self.tls = tls
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.requests: list[tuple[str, str]] = []
         """What each connection asked for first, and as whom."""
         threading.Thread(target=self._accept, daemon=True).start()
@@ -57,19 +58,32 @@ class Corporate:
             else:
                 head = head.replace(b"http://" + authority.encode(), b"", 1)
                 there.sendall(re.sub(rb"(?i)proxy-authorization: .*\r\n", b"", head))
-            back = threading.Thread(target=pump, args=(there, client), daemon=True)
-            back.start()
-            pump(client, there)
-            back.join(proxies.PATIENCE)
+            relay(client, there)
 
     def close(self) -> None:
         self.listener.close()
 
 
-def pump(source: socket.socket, target: socket.socket) -> None:
+def relay(one: socket.socket, other: socket.socket) -> None:
+    """In one thread: a connection with TLS is not for two."""
+    ways = {one: other, other: one}
     with contextlib.suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-    # A reset too is the end for the other side.
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
+        while ways:
+            for source in readable(ways):
+                data = b""
+                with contextlib.suppress(OSError):  # a reset too is the end for the other side
+                    data = source.recv(65536)
+                target = ways[source]
+                if data:
+                    target.sendall(data)
+                else:
+                    del ways[source]
+                    target.shutdown(socket.SHUT_WR)
+
+
+def readable(sources: Iterable[socket.socket]) -> list[socket.socket]:
+    """Those that have something to be read, TLS's own buffers included."""
+    waiting: list[socket.socket] = [
+        each for each in sources if isinstance(each, ssl.SSLSocket) and each.pending()
+    ]
+    return waiting or select.select(list(sources), [], [])[0]

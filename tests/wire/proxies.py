@@ -83,6 +83,7 @@ class Proxy:
         behind: str = NOWHERE,
         arguments: Sequence[str] = (),
         modes: Sequence[str] | None = None,
+        upstream: str | None = None,
         tool: str = "mitmdump",
         script: Path = ADDONS,
         wait: bool = True,
@@ -97,7 +98,7 @@ class Proxy:
         self.confdir = folder / "mitmproxy"
         if modes is None:
             modes = (
-                f"regular@127.0.0.1:{self.proxy_port}",
+                f"{f'upstream:{upstream}' if upstream else 'regular'}@127.0.0.1:{self.proxy_port}",
                 f"reverse:{behind}@127.0.0.1:{self.reverse_port}",
             )
         command = [

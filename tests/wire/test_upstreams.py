@@ -18,7 +18,6 @@ import pytest
 import trustme
 
 import simulator
-from simulator import ports
 from tests.wire import corporate
 from tests.wire import pairs
 from tests.wire import proxies
@@ -132,23 +131,16 @@ def test_a_proxy_on_the_way(
 ) -> None:
     url = f"http://me:hush-hush@127.0.0.1:{company.port}"
     named = proxies.profile(f"http://provider.example:{sim.port}")
-    environ, arguments, modes = {}, COLD, None
+    environ, arguments, upstream = {}, COLD, None
     if source == "environment":
         environ = {"HTTP_PROXY": url}
     elif source == "profile":
         named["upstream_proxy"] = url
         environ = {"HTTP_PROXY": "http://nobody.example:1"}
     else:
-        forward, reverse = ports.free(), ports.free()
-        modes = [
-            f"upstream:http://127.0.0.1:{company.port}@127.0.0.1:{forward}",
-            f"reverse:http://127.0.0.1:9@127.0.0.1:{reverse}",
-        ]
+        upstream = company.url
         arguments = [*COLD, "--set", "upstream_auth=me:hush-hush"]
-    proxy = start(named, environ=environ, arguments=arguments, modes=modes, wait=modes is None)
-    if modes:
-        proxy.reverse_port, proxy.url = reverse, f"http://127.0.0.1:{reverse}"
-        proxy.wait_until_up()
+    proxy = start(named, environ=environ, arguments=arguments, upstream=upstream)
     with proxy.client() as client:
         assert pairs.post(client, model="glm").status_code == 200
     line = f"POST http://provider.example:{sim.port}/provider/zai/v1/messages"
