@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from claude_route import admission
 from claude_route import announcement
+from claude_route import collector
 from claude_route import commands
 from claude_route import options
 from claude_route import settings
@@ -59,4 +60,5 @@ def addons() -> list[object]:
         mitmweb.Pages(lambda: in_force.state),
         readonly.Readonly(),
         options.Values(),
+        collector.Collector(),
     ]

@@ -303,18 +303,14 @@ import asyncio
 import gc
 import json
 from pathlib import Path
+from mitmproxy import ctx
 from mitmproxy import http
-from claude_route.proxy.upstream import client
-
-found = []
 
 
 def request(flow):
     if "x-probe" not in flow.request.headers:
         return
-    if not found:
-        found.extend(each for each in gc.get_objects() if isinstance(each, client.Client))
-    (upstreams,) = found
+    upstreams = ctx.master.addons.get("upstreams").client
     counted = {
         "tasks": len(asyncio.all_tasks()),
         "files": len(list(Path("/proc/self/fd").iterdir())),
