@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from collections.abc import Iterable
+from typing import NamedTuple
 from typing import Protocol
 
 from claude_route.proxy.upstream import answer
@@ -47,6 +48,16 @@ class Watcher(Protocol):
     def closed(self, connection: http1.Connection) -> None: ...
 
 
+class Use(NamedTuple):
+    """The last one of a destination."""
+
+    at: float
+    destination: dial.Destination
+    """With its credential."""
+    is_shared: bool
+    """Whether others came with another credential."""
+
+
 class Client:
     """For the event loop that it is made in."""
 
@@ -74,9 +85,11 @@ class Client:
         self._buffer = memoryview(bytearray(http1.READ_SIZE))
         self._links: dict[http1.Connection, dial.Link] = {}
         self._salt = secrets.token_bytes(16)
-        self._used: dict[dial.Destination, tuple[float, dial.Destination]] = {}
+        self._used: dict[dial.Destination, Use] = {}
+        """By destination without a credential."""
         self._not_before: dict[dial.Destination, float] = {}
         self._warm_timer: timers.Handle | None = None
+        self._check_warm: Callable[[], None] = lambda: None
         self._warming: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
@@ -88,8 +101,7 @@ class Client:
         limits: answer.Limits | None = None,
     ) -> answer.Answer:
         """To be entered with `async with`, which sends it. ValueError: it can't be sent as it is."""
-        bare = destination._replace(credential="")
-        self._used[bare] = self.clock.time(), destination
+        self._use(destination)
         if destination.proxy and destination.scheme == "http":
             request = through_proxy(destination, request)
         return answer.Answer(self, destination, request, body, limits or answer.Limits())
@@ -128,26 +140,35 @@ class Client:
     ) -> None:
         """From now on keeps a connection ready to each destination that was used within `seconds`;
         those that are given count as used now. Of more than `at_most`, the last ones used."""
-        now = self.clock.time()
         for destination in destinations:
-            self._used[destination._replace(credential="")] = now, destination
-        if self._warm_timer:
-            self._warm_timer.cancel()
+            self._use(destination)
         used = limits or answer.Limits()
 
         def check() -> None:
+            if self._warm_timer:
+                self._warm_timer.cancel()
             self._keep_warm(seconds, at_most, used)
             self._warm_timer = self.clock.call_at(self.clock.time() + WARM_CHECK, check)
 
+        self._check_warm = check
         check()
+
+    def _use(self, destination: dial.Destination) -> None:
+        bare = destination._replace(credential="")
+        last = self._used.get(bare)
+        is_shared = last is not None and (last.is_shared or last.destination != destination)
+        self._used[bare] = Use(self.clock.time(), destination, is_shared)
 
     def _keep_warm(self, seconds: float, at_most: int, limits: answer.Limits) -> None:
         now = self.clock.time()
-        last = sorted(self._used.items(), key=lambda item: item[1][0], reverse=True)
-        self._used = {bare: use for bare, use in last[:at_most] if now - use[0] <= seconds}
+        last = sorted(self._used.items(), key=lambda item: item[1].at, reverse=True)
+        self._used = {bare: use for bare, use in last[:at_most] if now - use.at <= seconds}
         self._not_before = {b: at for b, at in self._not_before.items() if at > now}
-        for bare, (_, destination) in self._used.items():
-            is_ready = self._pool.count(bare) or self._pool.count(destination)
+        for bare, use in self._used.items():
+            # The next one may come with a credential that no connection has carried yet.
+            is_ready = self._pool.count(bare) or (
+                not use.is_shared and self._pool.count(use.destination)
+            )
             if not is_ready and bare not in self._not_before:
                 self._not_before[bare] = now + WARM_PAUSE
                 task = asyncio.create_task(self._warm_quietly(bare, limits))
@@ -164,6 +185,7 @@ class Client:
     async def close(self) -> None:
         """Closes every connection, those in use too, and those that are only being made."""
         self._is_closed = True
+        self._check_warm = lambda: None
         if self._warm_timer:
             self._warm_timer.cancel()
             self._warm_timer = None
@@ -223,7 +245,8 @@ class Client:
             await self._watcher.failed(destination, error)
 
     def _closed(self, connection: http1.Connection) -> None:
-        self._pool.forget(connection)
+        if self._pool.forget(connection):
+            self._check_warm()
         if self._links.pop(connection, None) and self._watcher:
             self._watcher.closed(connection)
 

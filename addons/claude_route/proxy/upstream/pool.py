@@ -80,21 +80,22 @@ class Pool:
         for idle in list(self._stacks.get(destination, ())):
             self._expire(idle.connection)
 
-    def forget(self, connection: http1.Connection) -> None:
-        """One that was taken, or that has closed. Any other is not known here."""
+    def forget(self, connection: http1.Connection) -> bool:
+        """One that was taken, or that has closed. False for one that is not kept here."""
         destination, idle = self._idle.pop(connection, (None, None))
         if destination is None or idle is None:
-            return
+            return False
         idle.expiry.cancel()
         stack = self._stacks[destination]
         stack.remove(idle)
         if not stack:
             del self._stacks[destination]
+        return True
 
     def close(self) -> None:
         for connection in list(self._idle):
             self._expire(connection)
 
     def _expire(self, connection: http1.Connection) -> None:
-        self.forget(connection)
         connection.close()
+        self.forget(connection)

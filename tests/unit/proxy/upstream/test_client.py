@@ -307,6 +307,34 @@ async def test_what_is_used_is_kept_warm(
     assert upstream.made == made
 
 
+async def test_where_several_accounts_go_one_is_ready_for_another(
+    upstream: client.Client, server: servers.Server, time: clocks.Timers
+) -> None:
+    """A new session may get a token that no connection has carried yet."""
+    upstream.keep_warm()
+    for account in ("alice", "alice"):
+        await get(upstream, server.destination._replace(credential=account))
+    time.advance(client.WARM_CHECK)
+    await asyncio.sleep(0)
+    assert upstream.made == 1, "hers is ready for her"
+    await get(upstream, server.destination._replace(credential="bob"))
+    time.advance(client.WARM_CHECK)
+    await servers.until(lambda: upstream.idle == 3)
+    await get(upstream, server.destination._replace(credential="carol"))
+    assert upstream.made == 3
+
+
+async def test_what_expires_is_replaced_at_once(
+    upstream: client.Client, server: servers.Server, time: clocks.Timers
+) -> None:
+    upstream.keep_warm()
+    time.advance(client.WARM_CHECK - 1)
+    await get(upstream, server.destination)
+    time.advance(50)
+    await servers.until(lambda: upstream.made == 2)
+    await servers.until(lambda: upstream.idle == 1)
+
+
 async def test_a_server_that_closes_what_is_idle_is_not_pestered(
     upstream: client.Client, time: clocks.Timers
 ) -> None:
