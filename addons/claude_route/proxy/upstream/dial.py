@@ -33,7 +33,10 @@ KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 minutes, and what is in between sees that a connection is still used."""
 
 MAX_CONNECT_RESPONSE = 64 * 1024
-"""Bytes of a proxy's header section."""
+"""Bytes of a proxy's header section, with interim responses before it."""
+
+INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)\d\d\b")
+"""The line of a response that another follows (RFC 9110, 15.2)."""
 
 
 class UnreachableError(OSError):
@@ -181,6 +184,7 @@ class Tunnel(asyncio.Protocol):
         self._request = http1.Request(b"CONNECT", ascii_host(authority), fields).encode()
         self._proxy = proxy
         self._response = b""
+        self._size = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -192,9 +196,13 @@ class Tunnel(asyncio.Protocol):
             self._refuse("it speaks before it is spoken to")
             return
         self._response += data
+        self._size += len(data)
         head, end, rest = self._response.partition(b"\r\n\r\n")
+        while end and INTERIM.match(head):
+            self._response = rest
+            head, end, rest = self._response.partition(b"\r\n\r\n")
         if not end:
-            if len(head) > MAX_CONNECT_RESPONSE:
+            if self._size > MAX_CONNECT_RESPONSE:
                 self._refuse("it answered with endless headers")
             return
         line = head.partition(b"\r\n")[0].decode("latin-1")

@@ -248,6 +248,7 @@ async def proxying(
             await peer.send(b"HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n")
             return
         reader, writer = await asyncio.open_connection("127.0.0.1", target)
+        await peer.send(b"HTTP/1.1 103 Early\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
         await peer.send(b"HTTP/1.1 200 Connection", b" established\r\nVia: x\r\n\r\n")
 
         async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
@@ -321,6 +322,8 @@ async def test_an_ipv6_host_behind_a_proxy(both: tls.Settings) -> None:
         (b"nonsense\r\n\r\n", "answered 'nonsense'"),
         (b"HTTP/1.1 200 OK\r\n\r\nsurplus", "speaks before"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000, "endless headers"),
+        (b"HTTP/1.1 103 Early\r\n\r\n" * 10_000, "endless headers"),
+        (b"HTTP/1.1 101 Else\r\n\r\n", "answered 'HTTP/1.1 101 Else'"),
         (b"HTTP/1.1 200 OK\r\n", "closed the connection"),
         (b"", "closed the connection"),
     ],
