@@ -400,7 +400,7 @@ class Site:
             self.company.close()
 
     def probe(self, kind: str = "1") -> dict[str, int]:
-        return dict(self._probe.get("/probe", headers={"x-probe": kind}).json())
+        return dict(self._probe.get("/api/probe", headers={"x-probe": kind}).json())
 
     def settled(self) -> dict[str, int]:
         counted: list[dict[str, int]] = []

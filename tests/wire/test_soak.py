@@ -198,7 +198,7 @@ def in_hand(pair: pairs.Pair) -> dict[str, int]:
     with pair.proxy.client(headers={"x-probe": "1"}) as client:
 
         def is_settled() -> bool:
-            counted.append(client.get("/probe").json())
+            counted.append(client.get("/api/probe").json())
             return counted[-5:] == counted[-1:] * 5
 
         proxies.wait_until(is_settled)
