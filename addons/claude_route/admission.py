@@ -123,6 +123,7 @@ class Route:
             mode_error=mode_error,
             host=self.hosts.get(request),
             is_replay=bool(flow.is_replay),
+            key=presented_key,
         )
         if response := refusal(kind, candidate, self.entry):
             return response
@@ -193,6 +194,8 @@ class Candidate:
     """The Host header that the client sent."""
     is_replay: bool
     """Whether a user replays it."""
+    key: clients.Key | None = None
+    """The key that the client presents, right or wrong."""
 
 
 def receive(request: http.Request) -> None:
@@ -237,7 +240,9 @@ def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> htt
         case "routed":
             return _routed_refusal(candidate, entry)
         case "passing":
-            return _client_refusal(candidate, entry, passes=True)
+            return _client_refusal(candidate, entry, passes=True) or listeners.misdirected(
+                candidate.request, candidate.source
+            )
         case "absent":
             return _client_refusal(candidate, entry) or responses.error(404, ABSENT)
         case "unknown":
@@ -292,4 +297,4 @@ def _client_refusal(
     # A user who replays a flow is logged in to mitmweb or the console, and the flow holds no key.
     if candidate.is_replay or entry.admits(candidate.source, candidate.client, passes=passes):
         return None
-    return listeners.refusal()
+    return listeners.refusal(candidate.key)

@@ -19,12 +19,20 @@ def json(value: Any) -> http.Response:
     return http.Response.make(200, msgspec.json.encode(value), JSON)
 
 
+FINAL = {"x-should-retry": "false"}
+"""Without it, Claude Code repeats some requests for three minutes before it shows the error, among them
+those that are answered 401."""
+
+
 def error(status: int, message: str, *, code: str | None = None) -> http.Response:
-    """In Anthropic's form. `code` is for errors that Claude Code recognises by code rather than by
-    message."""
+    """In Anthropic's form, and final: the same request would get the same answer.
+
+    `code` is for errors that Claude Code recognises by code rather than by message. It answers them
+    with another request, so these aren't final.
+    """
     details = {"error_code": code} if code else None
     body = envelope.body(envelope.kind(status), message, details=details)
-    return http.Response.make(status, body, JSON)
+    return http.Response.make(status, body, JSON if code else JSON | FINAL)
 
 
 def too_large() -> http.Response:

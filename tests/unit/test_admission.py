@@ -126,6 +126,15 @@ def test_where_a_key_is_set(
     assert (response.status_code if response else None) == expected
 
 
+def test_a_base_url_at_the_forward_listener() -> None:
+    line = "POST http://127.0.0.1:4000/v1/messages"
+    for needs in (None, KEY):
+        response = refused(line, FORWARD, needs=needs)
+        assert response
+        assert response.status_code == 421
+    assert refused(line, REVERSE, needs=None) is None
+
+
 @pytest.mark.parametrize("line", [MESSAGES, BATCHES, MODELS, STATUS])
 def test_where_no_key_is_set(line: str) -> None:
     assert refused(line, REVERSE, INSIDE, None) is None

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from claude_route import responses
 
 
@@ -20,6 +22,12 @@ def test_an_error() -> None:
         "type": "error",
         "error": {"type": "not_found_error", "message": "no such model"},
     }
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 500])
+def test_nobody_waits_for_another_answer(status: int) -> None:
+    assert responses.error(status, "no").headers["x-should-retry"] == "false"
+    assert "x-should-retry" not in responses.error(status, "no", code="thread_not_found").headers
 
 
 def test_an_error_with_its_code() -> None:

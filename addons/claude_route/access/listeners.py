@@ -129,9 +129,43 @@ def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
     return [rf"^\[?{re.escape(host)}\]?:\d+$" for host in dict.fromkeys([*hosts, *upstreams])]
 
 
-def refusal() -> http.Response:
+def refusal(key: clients.Key | None) -> http.Response:
+    """The refusal of a request that presents this key, which is wrong, or none."""
+    problem = (
+        "but this request presents none"
+        if key is None
+        else f"but the {_PLACES[key.kind]} is another"
+    )
     return responses.error(
-        401, "This proxy requires its key, in x-litellm-api-key or as the proxy password"
+        401,
+        f"This proxy requires its key, {problem}. Set ANTHROPIC_CUSTOM_HEADERS to "
+        '"x-litellm-api-key: KEY", or use KEY as the password in HTTPS_PROXY',
+    )
+
+
+_PLACES: dict[clients.KeyKind, str] = {
+    "header": "one in x-litellm-api-key",
+    "proxy password": "proxy password",
+    "basic": "password",
+}
+
+
+def misdirected(request: http.Request, source: connection.Client) -> http.Response | None:
+    """The refusal of a request whose destination is the forward listener itself: its client has that
+    address as a base URL. mitmproxy would answer 502, which clients repeat."""
+    if is_reverse(source) or source.sockname is None:
+        return None
+    host, port = source.sockname[:2]
+    is_here = request.host == host or (
+        addresses.is_loopback(request.host) and addresses.is_loopback(host)
+    )
+    if request.port != port or not is_here:
+        return None
+    # Not 404, for which Claude Code shows words of its own about the model.
+    return responses.error(
+        421,
+        f"Port {port} is this proxy's forward listener, for HTTPS_PROXY. ANTHROPIC_BASE_URL needs the "
+        "reverse listener, whose port is 4000 by default",
     )
 
 

@@ -201,3 +201,47 @@ def test_allow_hosts() -> None:
 def test_is_from_browser(headers: dict[str | bytes, str | bytes], expected: bool) -> None:
     request = http.Request.make("POST", "http://x/", headers=headers)
     assert listeners.is_from_browser(request) is expected
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        (None, "this request presents none"),
+        (clients.Key("wrong", "header"), "the one in x-litellm-api-key is another"),
+        (clients.Key("wrong", "proxy password"), "the proxy password is another"),
+        (clients.Key("wrong", "basic"), "the password is another"),
+    ],
+)
+def test_what_a_client_without_the_key_is_advised(key: clients.Key | None, words: str) -> None:
+    response = listeners.refusal(key)
+    assert response.status_code == 401
+    assert response.headers["x-should-retry"] == "false"
+    message = str(response.text)
+    assert words in message
+    assert "wrong" not in message
+    assert "ANTHROPIC_CUSTOM_HEADERS" in message
+
+
+@pytest.mark.parametrize(
+    ("came_in_on", "mode", "host", "port", "is_misdirected"),
+    [
+        (INSIDE, "regular", "127.0.0.1", 8080, True),
+        (INSIDE, "regular", "localhost", 8080, True),
+        ("::1", "regular", "::1", 8080, True),
+        (OUTSIDE, "regular", OUTSIDE, 8080, True),
+        (INSIDE, "regular", "127.0.0.1", 4000, False),
+        (INSIDE, "regular", "api.anthropic.com", 8080, False),
+        (OUTSIDE, "regular", "127.0.0.1", 8080, False),
+        (INSIDE, "reverse:http://x", "127.0.0.1", 8080, False),
+    ],
+)
+def test_a_base_url_at_the_forward_listener(
+    came_in_on: str, mode: str, host: str, port: int, is_misdirected: bool
+) -> None:
+    request = http.Request.make("POST", "http://example.com/v1/messages")
+    request.host, request.port = host, port
+    response = listeners.misdirected(request, client(came_in_on, mode))
+    assert bool(response) is is_misdirected
+    if response:
+        assert response.headers["x-should-retry"] == "false"
+        assert "HTTPS_PROXY" in str(response.text)

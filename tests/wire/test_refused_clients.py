@@ -1,0 +1,103 @@
+"""The real Claude Code client, refused by the proxy: it shows why, and doesn't wait."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import simulator
+from tests.wire import claude_code
+from tests.wire import proxies
+
+pytestmark = [pytest.mark.client, claude_code.needs_claude]
+
+Start = Callable[..., proxies.Proxy]
+
+KEY = "static-0123456789-tokn"
+
+SOON = 10.0
+"""Seconds until Claude Code has shown the error. Without `x-should-retry: false`, it repeats the
+request for three minutes."""
+
+
+def refused(home: Path, **environ: str) -> str:
+    """What `claude -p` prints as it fails, soon."""
+    client = claude_code.Claude(home, environ)
+    assert claude_code.CLAUDE
+    began = time.monotonic()
+    run = subprocess.run(
+        [claude_code.CLAUDE, "-p", "hello"],
+        cwd=client.folder,
+        env=client.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    took = time.monotonic() - began
+    assert run.returncode != 0
+    assert took < SOON, run.stdout
+    return run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({}, "this request presents none"),
+        (
+            {"ANTHROPIC_CUSTOM_HEADERS": "x-litellm-api-key: wrong"},
+            "the one in x-litellm-api-key is another",
+        ),
+        ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "wrong"}, "presents none"),
+    ],
+)
+@pytest.mark.parametrize(
+    "through", [claude_code.through_the_reverse_listener, claude_code.through_the_tunnel]
+)
+def test_a_wrong_key(
+    start: Start,
+    sim: simulator.Simulator,
+    tmp_path: Path,
+    through: Callable[[proxies.Proxy], dict[str, str]],
+    headers: dict[str, str],
+    words: str,
+) -> None:
+    with simulator.Simulator(tls=True) as anthropic:
+        proxy = start(
+            proxies.profile(sim.url),
+            environ={"PROXY_STATIC_TOKEN": KEY},
+            arguments=proxies.anthropic_here(anthropic.port, tmp_path),
+        )
+        printed = refused(tmp_path / "home", **through(proxy), **headers)
+    assert words in printed
+    assert "ANTHROPIC_CUSTOM_HEADERS" in printed
+    assert not sim.requests
+
+
+def test_a_base_url_at_the_forward_listener(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    proxy = start(proxies.profile(sim.url))
+    printed = refused(tmp_path / "home", ANTHROPIC_BASE_URL=proxy.proxy_url)
+    assert "is this proxy's forward listener, for HTTPS_PROXY" in printed
+
+
+def test_a_model_that_the_profile_lacks(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    proxy = start(proxies.profile(sim.url))
+    environ = {"ANTHROPIC_BASE_URL": proxy.url, "ANTHROPIC_MODEL": "gpt-5"}
+    # Claude Code shows words of its own for every 404.
+    assert "issue with the selected model (gpt-5)" in refused(tmp_path / "home", **environ)
+
+
+def test_a_key_that_is_not_set(start: Start, sim: simulator.Simulator, tmp_path: Path) -> None:
+    profile = proxies.profile(sim.url)
+    profile["providers"]["zai"]["api_key"] = "${NO_SUCH_KEY}"
+    environ = {"ANTHROPIC_BASE_URL": start(profile).url, "ANTHROPIC_MODEL": "glm"}
+    assert "NO_SUCH_KEY" in refused(tmp_path / "home", **environ)
