@@ -43,8 +43,6 @@ class Announcement:
         if closed and self._is_start:
             options.leave("\n".join(closed))
             return
-        for name in ctx.options.deferred:
-            logger.warning(f"--set {name}: unknown option")
         assert self.in_force.state
         for line in lines(
             options.opened_modes(),

@@ -11,6 +11,7 @@ from claude_route import admission
 from claude_route import announcement
 from claude_route import collector
 from claude_route import commands
+from claude_route import opening
 from claude_route import options
 from claude_route import settings
 from claude_route.access import listeners
@@ -48,6 +49,7 @@ def addons() -> list[object]:
     return [
         addon.Patches(layer.made_for(route, reach), readonly.refusal, readonly.is_shown),
         in_force,
+        opening.Opening(),
         reach,
         announcement.Announcement(in_force),
         entry,

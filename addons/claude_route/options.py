@@ -55,11 +55,12 @@ def check() -> None:
 
 
 def modes() -> list[str]:
-    """The user's `mode`, or our two listeners by default."""
+    """The user's `mode`, or our two listeners by default; on loopback if no host is given."""
     chosen: list[str] = ctx.options.mode
+    host, port = ctx.options.listen_host, ctx.options.listen_port
     if chosen == ["regular"]:
-        return listeners.default_modes(ctx.options.listen_host, ctx.options.listen_port)
-    return chosen
+        return listeners.default_modes(host, port, ctx.options.reverse_port)
+    return [listeners.with_host(mode, host, port) for mode in chosen]
 
 
 def opened_modes() -> list[str]:
@@ -82,6 +83,11 @@ def refuse(why: str) -> NoReturn:
     """
     if not is_start():
         raise exceptions.OptionsError(why)
+    end(why)
+
+
+def end(why: str) -> NoReturn:
+    """End the start with one line and status 1."""
     logger.error(why)
     sys.exit(_exit_status(why))
 

@@ -46,6 +46,9 @@ class Settings:
         loader.add_option(
             "profile", str, "default", "Profile to use: a name in profiles/, or a path."
         )
+        loader.add_option(
+            "reverse_port", int, listeners.REVERSE_PORT, "Port of the default reverse listener."
+        )
         for name, value in options.DEFAULTS.items():
             options.set_default(name, value)
 
@@ -89,10 +92,6 @@ class Settings:
 
     def running(self) -> None:
         self._is_running = True
-        if self.state is None:
-            return
-        if ctx.options.mode != options.modes():
-            ctx.options.update(mode=options.modes())
         self._watch_files()
 
     def _watch_files(self) -> None:

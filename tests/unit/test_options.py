@@ -19,6 +19,7 @@ def context() -> Iterator[taddons.context]:
     logger = logging.getLogger()
     handlers = [*logger.handlers]
     with taddons.context(proxyserver.Proxyserver(), errorcheck.ErrorCheck()) as made:
+        made.options.add_option("reverse_port", int, listeners.REVERSE_PORT, "")
         yield made
     for handler in {*logger.handlers} - {*handlers}:
         logger.removeHandler(handler)
@@ -72,13 +73,17 @@ def test_dangerous_options(context: taddons.context, name: str, value: object, w
 @pytest.mark.parametrize(
     ("chosen", "port", "expected"),
     [
-        (["regular"], None, list(listeners.DEFAULT_MODES)),
+        (
+            ["regular"],
+            None,
+            ["regular@127.0.0.1:8080", "reverse:https://api.anthropic.com@127.0.0.1:4000"],
+        ),
         (
             ["regular"],
             9999,
             ["regular@127.0.0.1:9999", "reverse:https://api.anthropic.com@127.0.0.1:4000"],
         ),
-        (["regular@8888"], 9999, ["regular@8888"]),
+        (["regular@8888"], 9999, ["regular@127.0.0.1:8888"]),
     ],
 )
 def test_modes(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import re
 import socket
 import time
 from collections import Counter
@@ -637,8 +638,12 @@ def test_a_port_in_use_ends_the_start(start: Start) -> None:
             stack.enter_context(socket.create_server(("127.0.0.1", 4000)))
         proxy = start(proxies.profile("http://127.0.0.1:1"), wait=False, modes=())
         assert proxy.process.wait(proxies.PATIENCE) == 1
-    assert "failed to listen on 127.0.0.1:4000" in proxy.log
+    assert (
+        "Another program listens on 127.0.0.1:4000. To use another port: --set reverse_port="
+        in (proxy.log)
+    )
     assert "Traceback" not in proxy.log
+    assert "--mode regular@" not in proxy.log
     assert "ANTHROPIC_BASE_URL" not in proxy.log
 
 
@@ -649,9 +654,72 @@ def test_listeners_are_open_if_the_profile_says_so(start: Start) -> None:
     assert proxy.process.poll() is None
 
 
-def test_an_unknown_option_is_reported(start: Start) -> None:
-    proxy = start(proxies.profile("http://127.0.0.1:1"), arguments=["--set", "web_read_only=true"])
-    proxy.wait_for_log("--set web_read_only: unknown option")
+def test_the_port_of_mitmweb_in_use_ends_the_start(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        arguments = ["--no-web-open-browser", "--set", f"web_port={port}"]
+        proxy = start(
+            proxies.profile("http://127.0.0.1:1"), wait=False, tool="mitmweb", arguments=arguments
+        )
+        assert proxy.process.wait(proxies.PATIENCE) == 1
+    assert f"listens on 127.0.0.1:{port}. To use another port: --set web_port=" in proxy.log
+    assert "Traceback" not in proxy.log
+
+
+@pytest.mark.parametrize("forward", ["regular@{port}", "regular@127.0.0.1:{port}"])
+def test_a_listener_of_the_users_whose_port_is_in_use(start: Start, forward: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        modes = [forward.format(port=port)]
+        proxy = start(proxies.profile("http://127.0.0.1:1"), wait=False, modes=modes)
+        assert proxy.process.wait(proxies.PATIENCE) == 1
+    assert re.search(rf":{port}. To use another port: --mode regular@127.0.0.1:\d+\n", proxy.log)
+    assert "Traceback" not in proxy.log
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        (
+            "web_read_only=true",
+            "--set web_read_only: there is no such option: did you mean web_readonly?",
+        ),
+        ("profle=x", "--set profle: there is no such option: did you mean profile?"),
+        ("unheard=of", "--set unheard: there is no such option"),
+    ],
+)
+def test_an_unknown_option_ends_the_start(start: Start, name: str, problem: str) -> None:
+    profile = proxies.profile("http://127.0.0.1:1")
+    proxy = start(profile, wait=False, arguments=["--set", name], modes=["regular@0"])
+    assert proxy.process.wait(proxies.PATIENCE) == 1
+    assert f"{problem}\n" in proxy.log
+    assert "Traceback" not in proxy.log
+    assert "listening" not in proxy.log
+
+
+def test_an_option_of_a_later_script_is_known(start: Start, tmp_path: Path) -> None:
+    script = tmp_path / "later.py"
+    script.write_text("def load(loader):\n    loader.add_option('mine', str, '', 'Mine.')\n")
+    start(
+        proxies.profile("http://127.0.0.1:1"),
+        arguments=["--set", "mine=yes", "-s", str(script)],
+    )
+
+
+def test_nothing_listens_on_every_interface(start: Start, tmp_path: Path) -> None:
+    """Not even before the script is loaded: mitmproxy would open its default listener there."""
+    port, reverse = ports.free(), ports.free()
+    proxy = start(
+        proxies.profile("http://127.0.0.1:1"),
+        wait=False,
+        modes=(),
+        arguments=["--listen-port", str(port), "--set", f"reverse_port={reverse}"],
+    )
+    proxy.wait_for_log("Reverse listener")
+    assert f"listening at 127.0.0.1:{port}." in proxy.log
+    assert f"listening at 127.0.0.1:{reverse}." in proxy.log
+    assert "*:" not in proxy.log
+    assert "stopped" not in proxy.log
 
 
 def test_the_log_says_how_to_start_claude(start: Start, sim: simulator.Simulator) -> None:

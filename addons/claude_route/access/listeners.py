@@ -22,7 +22,11 @@ from claude_route.access import guard
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_MODES = ("regular@127.0.0.1:8080", "reverse:https://api.anthropic.com@127.0.0.1:4000")
+FORWARD_PORT = 8080
+REVERSE_PORT = 4000
+"""The ports of the default listeners."""
+
+LOOPBACK = "127.0.0.1"
 
 
 class Listeners:
@@ -112,13 +116,34 @@ def listen_hosts(modes: Iterable[str], listen_host: str) -> list[str]:
     return [spec.listen_host(listen_host) for spec in specs]
 
 
-def default_modes(listen_host: str, listen_port: int | None) -> list[str]:
+def default_modes(
+    listen_host: str, listen_port: int | None, reverse_port: int = REVERSE_PORT
+) -> list[str]:
     """The forward and the reverse listener. `--listen-host` applies to both, `--listen-port` only to
     the forward one."""
-    proxy, reverse = DEFAULT_MODES
-    if listen_port:
-        proxy = proxy.replace(":8080", f":{listen_port}")
-    return [mode.replace("127.0.0.1", listen_host or "127.0.0.1") for mode in (proxy, reverse)]
+    reverse = f"reverse:https://api.anthropic.com@{reverse_port}"
+    # With --listen-host mitmproxy has opened this one before it loads a script, so it stays as it is.
+    forward = "regular" if listen_host else with_host("regular", "", listen_port or FORWARD_PORT)
+    return [forward, with_host(reverse, listen_host, None)]
+
+
+def with_host(mode: str, listen_host: str, listen_port: int | None) -> str:
+    """A mode as mitmproxy's `mode` option has it, with the host that it lacks: that of `--listen-host`,
+    or loopback, where mitmproxy would listen on every interface. An IPv6 address loses its brackets,
+    which mitmproxy can't resolve."""
+    spec = mode_specs.ProxyMode.parse(mode)
+    port = spec.listen_port(listen_port)
+    if port is None or spec.transport_protocol == mode_specs.UDP:
+        return mode
+    host = spec.custom_listen_host
+    if host is None:
+        if listen_host and spec.custom_listen_port is None:
+            return mode
+        host = listen_host or LOOPBACK
+    elif host.strip("[]") == host:
+        return mode
+    name, at, _ = mode.rpartition("@")
+    return f"{name if at else mode}@{host.strip('[]')}:{port}"
 
 
 def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:

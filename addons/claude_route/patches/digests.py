@@ -218,6 +218,26 @@ CODE = (
         "is_set_by_user() reads the `value` that it returns unless that is `unset`",
     ),
     Code(
+        "mitmproxy.optmanager:OptManager.set",
+        "c9f2d847f0ea",
+        "unknown_options() tells the command line's by their `_UnconvertedStrings`",
+    ),
+    Code(
+        "mitmproxy.master:Master.run",
+        "45c44c14f8f7",
+        "opening.keep_closed cancels its task `setup_servers`, and it goes on to `running`",
+    ),
+    Code(
+        "mitmproxy.addons.proxyserver:Servers.update",
+        "e653c1bdfa8c",
+        "opening.keep_closed empties the `_instances` that it fills before it opens them",
+    ),
+    Code(
+        "mitmproxy.proxy.mode_servers:AsyncioServerInstance._start",
+        "f96507081fa6",
+        "opening.FAILED reads its message about a listener that can't be opened",
+    ),
+    Code(
         "mitmproxy.flow:Flow.backup",
         "83ea231efb27",
         "watch.memory clears the `_backup` that it fills",

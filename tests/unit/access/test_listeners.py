@@ -166,24 +166,40 @@ async def test_reach(came_in_on: str, mode: str, address: tuple[str, int], allow
     assert (server.error is None) is allowed
 
 
+ANTHROPIC = "reverse:https://api.anthropic.com"
+
+
 @pytest.mark.parametrize(
-    ("host", "port", "expected"),
+    ("host", "port", "reverse_port", "expected"),
     [
-        ("", None, list(listeners.DEFAULT_MODES)),
-        (
-            "",
-            9999,
-            ["regular@127.0.0.1:9999", "reverse:https://api.anthropic.com@127.0.0.1:4000"],
-        ),
-        (
-            "0.0.0.0",
-            None,
-            ["regular@0.0.0.0:8080", "reverse:https://api.anthropic.com@0.0.0.0:4000"],
-        ),
+        ("", None, 4000, ["regular@127.0.0.1:8080", f"{ANTHROPIC}@127.0.0.1:4000"]),
+        ("", 9999, 4001, ["regular@127.0.0.1:9999", f"{ANTHROPIC}@127.0.0.1:4001"]),
+        ("0.0.0.0", None, 4000, ["regular", f"{ANTHROPIC}@0.0.0.0:4000"]),
+        ("::1", 9999, 4000, ["regular", f"{ANTHROPIC}@::1:4000"]),
     ],
 )
-def test_default_modes(host: str, port: int | None, expected: list[str]) -> None:
-    assert listeners.default_modes(host, port) == expected
+def test_default_modes(host: str, port: int | None, reverse_port: int, expected: list[str]) -> None:
+    assert listeners.default_modes(host, port, reverse_port) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "host", "port", "expected"),
+    [
+        ("regular", "", None, "regular@127.0.0.1:8080"),
+        ("regular", "", 9999, "regular@127.0.0.1:9999"),
+        ("regular", "0.0.0.0", 9999, "regular"),
+        ("regular@8082", "", None, "regular@127.0.0.1:8082"),
+        ("regular@8082", "0.0.0.0", None, "regular@0.0.0.0:8082"),
+        ("regular@0.0.0.0:8082", "", None, "regular@0.0.0.0:8082"),
+        (f"{ANTHROPIC}@4001", "", None, f"{ANTHROPIC}@127.0.0.1:4001"),
+        (f"{ANTHROPIC}@[::1]:4001", "", None, f"{ANTHROPIC}@::1:4001"),
+        (f"{ANTHROPIC}@::1:4001", "", None, f"{ANTHROPIC}@::1:4001"),
+        ("local:curl", "", None, "local:curl"),
+        ("wireguard", "", None, "wireguard"),
+    ],
+)
+def test_a_mode_without_a_host(mode: str, host: str, port: int | None, expected: str) -> None:
+    assert listeners.with_host(mode, host, port) == expected
 
 
 def test_allow_hosts() -> None:

@@ -46,6 +46,7 @@ NAMES = {
     "tls": "conn tls",
     "http2": "h2_conn.stream_buffers",
     "errors": "KILL",
+    "servers": "_instances",
 }
 """Of instances, as they are made."""
 
@@ -93,6 +94,7 @@ def made() -> Iterator[dict[str, Any]]:
             "tls": tls.ClientTLSLayer(above.context.fork()),
             "http2": layers.Http2Server(above.context.fork()),
             "errors": layers.ErrorCode,
+            "servers": tctx.master.addons.get("proxyserver").servers,
         }
 
 
