@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import sys
 from pathlib import Path
@@ -57,3 +58,27 @@ def require_libraries() -> None:
             f"(pipx inject mitmproxy {' '.join(missing)}), or start it in a clone as "
             "`uv run mitmdump -s addons/route.py`, which brings them"
         )
+
+
+def confdir_problem(confdir: str) -> str:
+    """Why mitmproxy can't keep its CA in this folder; empty if it can. It would end with a traceback."""
+    folder = Path(os.path.expanduser(confdir))  # noqa: PTH111 - Path's own raises without a home
+    certificate = folder / "mitmproxy-ca.pem"
+    try:
+        if certificate.exists():
+            certificate.open("rb").close()
+            return ""
+        # mitmproxy makes the missing folders.
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as e:
+        return _unusable(folder, e.strerror or str(e))
+    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
+        return ""
+    return _unusable(folder, "it can't be written")
+
+
+def _unusable(folder: Path, why: str) -> str:
+    return (
+        f"confdir: {folder} can't hold mitmproxy's certificates: {why}. "
+        "Choose another folder: --set confdir=FOLDER"
+    )

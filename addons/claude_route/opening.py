@@ -20,6 +20,7 @@ from mitmproxy.addons import errorcheck
 from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import mode_specs
 
+from claude_route import installation
 from claude_route import options
 from claude_route.access import listeners
 
@@ -50,6 +51,8 @@ class Opening:
             flush_by_line(stream)
         logging.getLogger(SERVER_LOGGER).addFilter(shorten)
         if self._is_start:
+            if problem := installation.confdir_problem(ctx.options.confdir):
+                options.end(problem)
             keep_closed()
             for why in failed_before():
                 logger.error(why)

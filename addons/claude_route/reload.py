@@ -1,8 +1,9 @@
-"""Notices that files have changed."""
+"""Notices that the content of files has changed."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -13,25 +14,27 @@ logger = logging.getLogger(__name__)
 INTERVAL = 1.0
 """Seconds between checks. A change must apply within two."""
 
-type Stamp = tuple[int, int] | None
 
+def fingerprint(path: Path) -> bytes | None:
+    """A value that changes with the file's content; None if there is no file that can be read.
 
-def stamp(path: Path) -> Stamp:
-    """A value that changes when the file is rewritten; None if there is no file."""
+    Time and size don't tell: behind a symbolic link that now leads elsewhere they may be the same, as in
+    a Nix store or a ConfigMap. The files have a few kilobytes.
+    """
     try:
-        status = path.stat()
+        # Reading anything else could block, as a pipe does.
+        return hashlib.sha256(path.read_bytes()).digest() if path.is_file() else None
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size
 
 
 class Watch:
-    """Calls `changed` when one of the files is written, created or removed."""
+    """Calls `changed` when one of the files has other content, is created or removed."""
 
     def __init__(self, paths: Sequence[Path], changed: Callable[[], None]) -> None:
         self._paths = paths
         self._changed = changed
-        self._stamps = [stamp(path) for path in paths]
+        self._fingerprints = [fingerprint(path) for path in paths]
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -47,7 +50,7 @@ class Watch:
             self.look()
 
     def look(self) -> None:
-        stamps = [stamp(path) for path in self._paths]
-        if stamps != self._stamps:
-            self._stamps = stamps
+        fingerprints = [fingerprint(path) for path in self._paths]
+        if fingerprints != self._fingerprints:
+            self._fingerprints = fingerprints
             self._changed()

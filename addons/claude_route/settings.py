@@ -78,7 +78,15 @@ class Settings:
             profiles.locate(ctx.options.profile, installation.PROFILES), environ
         )
         self.state = next_state(self.state, profile)
-        self.entry.guard = guard_of(profile, environ)
+        guarded = guard_of(profile, environ)
+        if self.entry.guard.key and not guarded.key:
+            # More likely a mistake than an intention, and it would open the proxy.
+            logger.warning(
+                f"PROXY_STATIC_TOKEN is gone, from {Path('.env').absolute()} too: the previous key "
+                "stays in force until the proxy starts again"
+            )
+            guarded = dataclasses.replace(guarded, key=self.entry.guard.key)
+        self.entry.guard = guarded
         for warning in profile.warnings:
             logger.warning(warning)
 

@@ -42,6 +42,7 @@ IMPURE_NAMES = {
 ALLOWED = {
     ("claude_route.dialects.chat.dialect", "secrets"): "makes ids for messages",
     ("claude_route.profile.profiles", "read_text"): "reads the profile; parse() takes the text",
+    ("claude_route.profile.profiles", "read_bytes"): "reads .env; env_file.parse() takes the bytes",
 }
 
 TESTED_ELSEWHERE = {

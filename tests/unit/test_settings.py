@@ -99,3 +99,47 @@ def test_a_changed_one_is_in_force(
     assert addon.state
     assert len(addon.state.pool) == 1
     assert entry.guard.key == "static-0123456789-tokn"
+
+
+@pytest.mark.parametrize("text", [None, "", "PROXY_STATIC_TOKEN=", "OTHER=1"])
+def test_a_key_that_is_gone_stays_in_force(
+    addon: settings.Settings,
+    entry: listeners.Listeners,
+    tmp_path: Path,
+    text: str | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text("PROXY_STATIC_TOKEN=static-0123456789-tokn")
+    addon._reload()
+    if text is None:
+        path.unlink()
+    else:
+        path.write_text(text)
+    addon._reload()
+    assert entry.guard.key == "static-0123456789-tokn"
+    assert "PROXY_STATIC_TOKEN is gone" in caplog.text
+    assert "static-0123456789" not in caplog.text
+    path.write_text("PROXY_STATIC_TOKEN=another-0123456789-tokn")
+    addon._reload()
+    assert entry.guard.key == "another-0123456789-tokn"
+
+
+@pytest.mark.parametrize("data", ["X=1".encode("utf-16"), b"PROXY_STATIC_TOKEN: another"])
+def test_an_environment_file_is_never_read_by_half(
+    addon: settings.Settings,
+    entry: listeners.Listeners,
+    tmp_path: Path,
+    data: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text("PROXY_STATIC_TOKEN=static-0123456789-tokn")
+    addon._reload()
+    before = addon.state
+    path.write_bytes(data)
+    addon._reload()
+    assert addon.state is before
+    assert entry.guard.key == "static-0123456789-tokn"
+    assert f"{path}: " in caplog.text
+    assert "keeping the previous profile" in caplog.text

@@ -12,7 +12,15 @@ type Tool = Literal["mitmdump", "mitmweb", "mitmproxy"]
 
 
 def up(tool: Tool, profile: str | None, arguments: Sequence[str]) -> int:
-    """Run one of mitmproxy's tools until it ends. Returns its exit status."""
+    """Run one of mitmproxy's tools until it ends. Returns its exit status.
+
+    Raises:
+        ValueError: mitmproxy can't write its folder. It would end with a traceback, before it loads us.
+    """
+    for argument in arguments:
+        name, _, folder = argument.partition("=")
+        if name == "confdir" and (problem := installation.confdir_problem(folder)):
+            raise ValueError(problem)
     named = ["--set", f"profile={profile}"] if profile is not None else []
     script = ["-s", str(installation.SCRIPTS / "route.py")]
     # Imported here because it takes a second, which no other command should spend.

@@ -9,13 +9,11 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
-import dotenv
-
 from claude_route import targets
+from claude_route.profile import env_file
 from claude_route.profile import litellm
 from claude_route.profile import patterns
 from claude_route.profile import providers
@@ -199,18 +197,22 @@ def locate(name: str, folder: Path) -> Path:
 def environment(
     directory: Path, environ: Mapping[str, str], *, name: str = ".env"
 ) -> dict[str, str]:
-    """The variables in the directory's `.env`, if there is one, overridden by `environ`."""
+    """The variables in the directory's `.env`, if there is one, overridden by `environ`.
+
+    Raises:
+        ValueError: the file has a line that can't be read.
+    """
     path = directory / name
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
+        variables = env_file.parse(path.read_bytes())
     except FileNotFoundError:
-        text = ""
+        variables = {}
     except OSError as e:
         logger.warning(f"Cannot read {path}: {e.strerror}")
-        text = ""
-    # Without interpolation, which would read os.environ, and break a key that contains a `$`.
-    variables = dotenv.dotenv_values(stream=StringIO(text), interpolate=False)
-    return {**{name: value for name, value in variables.items() if value is not None}, **environ}
+        variables = {}
+    except ValueError as e:
+        raise ValueError(f"{path}: {e}") from e
+    return {**variables, **environ}
 
 
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
