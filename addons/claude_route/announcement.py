@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
+import socket
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +14,7 @@ from pathlib import Path
 from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy.proxy import mode_specs
+from mitmproxy.utils import human
 
 from claude_route import installation
 from claude_route import options
@@ -47,10 +51,13 @@ class Announcement:
         for line in lines(
             options.opened_modes(),
             ctx.options.listen_host,
+            ctx.options.listen_port,
             ctx.options.confdir,
             self.in_force.state.profile,
             self.in_force.state.pool,
             needs_key=bool(self.in_force.entry.guard.key),
+            env=env_line(Path.cwd()),
+            machine=machine_address,
         ):
             logger.info(line)
 
@@ -58,35 +65,77 @@ class Announcement:
 def lines(
     modes: Sequence[str],
     default_host: str,
+    default_port: int | None,
     confdir: str,
     profile: profiles.Profile,
     pool: rotation.Pool,
     *,
     needs_key: bool,
+    env: str,
+    machine: Callable[[str], str],
 ) -> Iterator[str]:
+    """`env` describes the .env file. `machine` finds the address of this machine for other machines,
+    given the address of every interface."""
     yield installation.versions()
-    yield f"Profile {profile.name} ({profile.path}) is loaded; the pool has {tokens(pool)}"
+    needs_tokens = any(target.provider.is_anthropic for _, target in profile.models.items())
+    yield f"Profile {profile.name} ({profile.path}) is loaded; the pool has " + tokens(
+        pool, needs_tokens=needs_tokens
+    )
+    yield env
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
-        if spec.listen_port() == 0:  # The system chooses the port, and tells `claude-route run`.
+        port = spec.listen_port(default_port)
+        if not port:  # The system chooses the port, and tells `claude-route run`.
             continue
         host = spec.listen_host(default_host)
-        address = f"{'127.0.0.1' if host in EVERY_INTERFACE else host}:{spec.listen_port()}"
+        reached_at = machine(host) if host in EVERY_INTERFACE else host
+        address = human.format_address((reached_at, port))
         if isinstance(spec, mode_specs.RegularMode | mode_specs.UpstreamMode):
             user = f"claude:{key}@" if needs_key else ""
-            certificate = Path(confdir).expanduser() / "mitmproxy-ca-cert.pem"
+            certificate = str(Path(confdir).expanduser() / "mitmproxy-ca-cert.pem")
             yield (
-                "Forward listener:  "
-                f"HTTPS_PROXY=http://{user}{address} NODE_EXTRA_CA_CERTS={certificate} claude"
+                f"Forward listener (proxy):     HTTPS_PROXY=http://{user}{address} "
+                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} claude"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
             header = f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}" ' if needs_key else ""
-            yield f"Reverse listener:  ANTHROPIC_BASE_URL=http://{address} {header}claude"
+            yield f"Reverse listener (base URL):  ANTHROPIC_BASE_URL=http://{address} {header}claude"
+    if needs_key:
+        yield "PROXY_STATIC_TOKEN is the proxy's own key: set it in that shell, too"
 
 
-def tokens(pool: rotation.Pool) -> str:
-    """How many tokens the pool has, in words."""
+def env_line(folder: Path) -> str:
+    """Which .env file is used."""
+    path = (folder / ".env").absolute()
+    if not path.is_file():
+        return f"No variables from {path}: there is no such file"
+    match len(profiles.environment(folder, {})):
+        case 1:
+            return f"1 variable from {path}"
+        case count:
+            return f"{count} variables from {path}"
+
+
+def machine_address(interface: str) -> str:
+    """This machine's address in its network, as a program on another machine would use it; a loopback
+    address if there is no network. Sends nothing."""
+    is_ipv6 = interface == "::"
+    family, elsewhere = (
+        (socket.AF_INET6, "2001:db8::1") if is_ipv6 else (socket.AF_INET, "192.0.2.1")
+    )
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((elsewhere, 9))
+            return str(probe.getsockname()[0])
+    except OSError:
+        return "::1" if is_ipv6 else "127.0.0.1"
+
+
+def tokens(pool: rotation.Pool, *, needs_tokens: bool = True) -> str:
+    """How many tokens the pool has, in words. `needs_tokens`: whether any model goes to Anthropic."""
     match len(pool):
+        case 0 if not needs_tokens:
+            return "no tokens, and no model needs any"
         case 0:
             return "no tokens: requests for Claude models use the client's own credential"
         case 1:

@@ -22,6 +22,7 @@ from mitmproxy.proxy import mode_specs
 
 from claude_route import installation
 from claude_route import options
+from claude_route.access import addresses
 from claude_route.access import listeners
 
 logger = logging.getLogger(__name__)
@@ -82,15 +83,16 @@ def flush_by_line(stream: TextIO) -> None:
 
 
 def keep_closed() -> None:
-    """Keep mitmproxy from opening listeners that have no host, its default one among them: it opens them
-    on every interface.
+    """Keep mitmproxy from opening listeners otherwise than `options.modes` has them: its default one, for
+    example, on every interface.
 
     It begins to before it loads the first script, and then waits for the resolver. We cancel the task
-    meanwhile; `running` opens them on loopback. Listeners with a host are open by now, and stay so.
+    meanwhile; `running` opens them. Listeners at an IP address are open by now, and stay so.
     """
     server: proxyserver.Proxyserver = ctx.master.addons.get("proxyserver")
     specs = [mode_specs.ProxyMode.parse(mode) for mode in ctx.options.mode]
-    if any(spec.listen_host(ctx.options.listen_host) for spec in specs):
+    hosts = [spec.listen_host(ctx.options.listen_host) for spec in specs]
+    if ctx.options.mode == options.modes() or any(map(addresses.parse_address, hosts)):
         return
     for task in asyncio.all_tasks():
         if task.get_name() == "setup_servers":

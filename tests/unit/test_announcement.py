@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import ipaddress
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,26 +22,94 @@ def pool(*tokens: str) -> rotation.Pool:
     return rotation.Pool(tokens, clock=lambda: 1000.0)
 
 
+def announced(
+    modes: Sequence[str] = MODES,
+    host: str = "",
+    port: int | None = None,
+    confdir: str = "/home/me/.mitmproxy",
+    profile: profiles.Profile = PROFILE,
+    tokens: tuple[str, ...] = (),
+    *,
+    needs_key: bool = False,
+) -> list[str]:
+    return [
+        *announcement.lines(
+            modes,
+            host,
+            port,
+            confdir,
+            profile,
+            pool(*tokens),
+            needs_key=needs_key,
+            env="2 variables from /home/me/.env",
+            machine={"": "192.0.2.7", "0.0.0.0": "192.0.2.7", "::": "2001:db8::7"}.__getitem__,
+        )
+    ]
+
+
 def lines(tokens: tuple[str, ...] = (), *, needs_key: bool = False) -> str:
-    logged = announcement.lines(
-        MODES, "", "/home/me/.mitmproxy", PROFILE, pool(*tokens), needs_key=needs_key
-    )
-    return "\n".join(logged)
+    return "\n".join(announced(tokens=tokens, needs_key=needs_key))
 
 
 def test_both_ways_to_start_claude() -> None:
     logged = lines()
     ca = "/home/me/.mitmproxy/mitmproxy-ca-cert.pem"
     assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in logged
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude" in logged
+    assert "ANTHROPIC_BASE_URL=http://192.0.2.7:4000 claude" in logged
     assert "Profile team (/etc/team.yaml) is loaded; the pool has no tokens" in logged
+    assert "\n2 variables from /home/me/.env\n" in logged
 
 
-def test_a_listener_with_a_proxy_of_its_own() -> None:
-    logged = announcement.lines(
-        ["upstream:http://proxy.example:3128@8081"], "", "/c", PROFILE, pool(), needs_key=False
-    )
-    assert any("HTTPS_PROXY=http://127.0.0.1:8081 " in line for line in logged)
+@pytest.mark.parametrize(
+    ("mode", "host", "port", "address"),
+    [
+        ("upstream:http://proxy.example:3128@8081", "", None, "192.0.2.7:8081"),
+        ("regular", "0.0.0.0", 9090, "192.0.2.7:9090"),
+        ("regular", "10.0.0.9", None, "10.0.0.9:8080"),
+        ("regular@::1:8080", "", None, "[::1]:8080"),
+        ("regular@:::8080", "", None, "[2001:db8::7]:8080"),
+        ("regular@localhost:8080", "", None, "localhost:8080"),
+    ],
+)
+def test_addresses(mode: str, host: str, port: int | None, address: str) -> None:
+    assert f"HTTPS_PROXY=http://{address} " in "\n".join(announced([mode], host, port))
+
+
+def test_a_port_that_the_system_chooses() -> None:
+    assert not any("HTTPS_PROXY" in line for line in announced(["regular@127.0.0.1:0"]))
+
+
+@pytest.mark.parametrize("confdir", ["/tmp/Müller & Söhne/conf dir", "/tmp/it's", "/tmp/plain"])
+def test_lines_can_be_pasted(confdir: str) -> None:
+    (line,) = [line for line in announced(confdir=confdir) if "HTTPS_PROXY" in line]
+    words = shlex.split(line.partition(":  ")[2])
+    assert words[1] == f"NODE_EXTRA_CA_CERTS={confdir}/mitmproxy-ca-cert.pem"
+    assert words[-1] == "claude"
+
+
+def test_a_profile_without_anthropic() -> None:
+    text = "{providers: {a: {base_url: http://x}}, models: {m: a/m}}"
+    profile = profiles.parse(text, {}, "local.yaml")
+    assert "the pool has no tokens, and no model needs any" in "\n".join(announced(profile=profile))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (None, "No variables from {path}: there is no such file"),
+        ("A=1", "1 variable from {path}"),
+        ("A=1\nB=\n", "2 variables from {path}"),
+    ],
+)
+def test_which_environment_file_is_used(tmp_path: Path, text: str | None, line: str) -> None:
+    if text is not None:
+        (tmp_path / ".env").write_text(text)
+    assert announcement.env_line(tmp_path) == line.format(path=tmp_path / ".env")
+
+
+def test_the_address_of_this_machine() -> None:
+    assert ipaddress.ip_address(announcement.machine_address("")).version == 4
+    assert ipaddress.ip_address(announcement.machine_address("::")).version == 6
 
 
 def test_versions() -> None:

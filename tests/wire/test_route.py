@@ -722,6 +722,20 @@ def test_nothing_listens_on_every_interface(start: Start, tmp_path: Path) -> Non
     assert "stopped" not in proxy.log
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("::1", "http://[::1]"), ("[::1]", "http://[::1]"), ("localhost", "http://localhost")],
+)
+def test_a_listener_at_another_address(
+    start: Start, sim: simulator.Simulator, host: str, url: str
+) -> None:
+    port = ports.free()
+    modes = [f"reverse:{proxies.NOWHERE}@{host}:{port}"]
+    proxy = start(proxies.profile(sim.url), wait=False, modes=modes)
+    proxy.wait_for_log(re.escape(f"ANTHROPIC_BASE_URL={url}:{port} claude"))
+    assert httpx.get(f"{url}:{port}/health", trust_env=False).status_code == 200
+
+
 def test_the_log_says_how_to_start_claude(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(proxies.profile(sim.url, pool=POOL))
     proxy.wait_for_log("Reverse listener")
