@@ -34,11 +34,12 @@ from claude_route.watch.views import claude
 def addons() -> list[object]:
     entry = listeners.Listeners()
     in_force = settings.Settings(entry)
-    flow_rows = rows.Rows()
+    lines = log.Log()
+    flow_rows = rows.Rows(lines.ended)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
-            log.Log(),
+            lines,
             flow_rows,
             upstream_requests.UpstreamRequests(),
             failed_attempts.FailedAttempts(),
@@ -54,6 +55,7 @@ def addons() -> list[object]:
         announcement.Announcement(in_force),
         entry,
         route,
+        lines,
         flow_rows,
         capture.Capture(flow_rows),
         claude.Views(),

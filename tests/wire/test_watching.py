@@ -99,10 +99,10 @@ def test_a_session_is_a_clean_list(sim: simulator.Simulator, web: mitmweb.Web) -
     session(sim, web)
     comments = [flow["comment"] for flow in web.flows()]
     patterns = [
-        r"opus-5-5 → anthropic · \d+ in / \d+ out · \d+ ms",
+        r"opus-5-5 → anthropic · \d+ in / \d+ out · <?\$[\d.]+ · \d+ ms",
         r"opus-5-5 → zai/glm-5 · try 3 · \d+ in / \d+ out · \d+ ms",
-        r"✗ token \d …pol\d 429.*",
-        r"✗ token \d …pol\d 529 → zai/glm-5",
+        r"✗ opus-5-5 · token \d …pol\d 429.*",
+        r"✗ opus-5-5 · token \d …pol\d 529 → zai/glm-5",
         r"✗ kimi → kimi/kimi-for-coding · 500 api_error",
     ]
     assert len(comments) == len(patterns)

@@ -163,6 +163,8 @@ class Try:
     """Unix seconds."""
     without: str = ""
     """What this attempt leaves out because the target has just refused it: `reasoning_effort`."""
+    passed_over: tuple[str, ...] = ()
+    """Why targets and tokens that come before it were not tried: `token 1 rests 29 s`."""
 
 
 @dataclass(frozen=True)

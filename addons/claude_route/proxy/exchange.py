@@ -176,6 +176,7 @@ class Exchange:
             dropped=self.attempt.call.dropped,
             started=self.clock(),
             without=without,
+            passed_over=tuple(self.plan.passed_over),
         )
         return self.attempt
 

@@ -234,7 +234,7 @@ class Upstreams:
         data = _making.get()
         _describe(data.server, destination, link)
         self._connections[made] = data
-        logger.info(f"server connect {_name(data.server)}", extra=_origin(data))
+        logger.debug(f"server connect {_name(data.server)}", extra=_origin(data))
         await self._trigger(server_hooks.ServerConnectedHook(data))
         if data.server.error:
             raise dial.UnreachableError(f"Connection killed: {data.server.error}")
@@ -259,7 +259,7 @@ class Upstreams:
         if data := self._connections.get(made):
             data.server.state = connection.ConnectionState.CLOSED
             data.server.timestamp_end = time.time()
-            logger.info(f"server disconnect {_name(data.server)}", extra=_origin(data))
+            logger.debug(f"server disconnect {_name(data.server)}", extra=_origin(data))
             self._start(self._trigger(server_hooks.ServerDisconnectedHook(data)))
 
     async def _trigger(self, hook: hooks.Hook) -> None:

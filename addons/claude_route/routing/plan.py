@@ -50,6 +50,8 @@ class Plan:
         self.tried: list[rotation.Token] = []
         """The pool's tokens that were tried for the target at `place`."""
         self.tried_resting = False
+        self.passed_over: list[str] = []
+        """Why targets before the current one were not tried, or not with all tokens."""
 
     def next(self, *, upstream_failed: bool = False) -> Step | None:
         """The next attempt. `upstream_failed`: the last one got no connection or no answer in
@@ -60,7 +62,9 @@ class Plan:
             target = self.targets[self.place]
             step = None
             if self._has_fallback() and (self.is_down(target) or (self.tried and self.left == 1)):
-                pass  # a fallback gets this attempt
+                # A fallback gets this attempt.
+                if self.is_down(target):
+                    self.passed_over.append(f"{target} keeps failing")
             elif self.pool and target.provider.auth == "pool":
                 step = self._pooled(self.pool, target)
             else:
@@ -79,6 +83,7 @@ class Plan:
             token = pool.soonest(self.tried, target.model)
             self.tried_resting = True
         if token is None:
+            self.passed_over += pool.unavailable(self.tried, target.model)
             return None
         self.tried.append(token)
         return Step(target, token)

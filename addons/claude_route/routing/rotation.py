@@ -16,6 +16,7 @@ from typing import NamedTuple
 from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.routing import quota
+from claude_route.text import quantities
 
 MAX_SESSIONS = 10_000
 """How many sessions keep their token. A team opens some hundreds a day; a forgotten session loses
@@ -199,6 +200,19 @@ class Pool:
         """Seconds until a token is available, 0 if one is; None if all are disabled."""
         enabled = [m.due(model) for m in self._memory.values() if m.disabled is None]
         return max(0.0, min(enabled) - self._clock()) if enabled else None
+
+    def unavailable(self, tried: Collection[Token] = (), model: str | None = None) -> list[str]:
+        """Why tokens that were not tried can't be used for a model now: `token 1 rests 29 s`."""
+        now = self._clock()
+        reasons = []
+        for token, memory in self._memory.items():
+            if token in tried:
+                continue
+            if memory.disabled is not None:
+                reasons.append(f"token {token.place} is disabled")
+            elif (left := memory.due(model) - now) > 0:
+                reasons.append(f"token {token.place} rests {quantities.duration(left)}")
+        return reasons
 
     def learn(
         self,

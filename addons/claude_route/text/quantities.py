@@ -28,6 +28,13 @@ def percent(fraction: float) -> str:
     return f"{fraction:.0%}".replace("%", " %")
 
 
+def dollars(value: float) -> str:
+    """`$1.20`, `$0.02`, `$0.004`"""
+    if value < 0.0095:
+        return f"${value:.3f}" if value >= 0.0005 else "<$0.001"
+    return f"${value:.2f}"
+
+
 def rate(value: float) -> str:
     """`0`, `0.2`, `12.4`, `140`"""
     return f"{value:.1f}" if 0 < value < 99.95 else f"{value:.0f}"

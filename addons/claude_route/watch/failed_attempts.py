@@ -32,6 +32,7 @@ class FailedAttempts(contract.Observer):
             attempt.failure,
             started=tried.started,
             comment=comments.attempt_failed(
+                request.model,
                 tried.token or tried.target,
                 comments.why(attempt),
                 comments.following(attempt.then),

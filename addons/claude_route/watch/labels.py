@@ -39,12 +39,16 @@ class Labels:
     """Including those from the prompt cache."""
     tokens_cached: int | None = None
     tokens_out: int | None = None
+    cost: float | None = None
+    """Dollars, at list prices."""
+    passed_over: str | None = None
+    """Why targets and tokens before this one were not tried."""
     rewritten: bool | None = None
     """Whether the upstream body differed from the client's."""
     comment: str | None = None
     """The comment that we wrote and may replace. Any other comment is a user's."""
 
-    def to_metadata(self) -> dict[str, str | int]:
+    def to_metadata(self) -> dict[str, str | int | float]:
         """The metadata for the known labels."""
         return {PREFIX + name: value for name, value in vars(self).items() if value is not None}
 
@@ -67,6 +71,8 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         tokens_in=value("tokens_in", int),
         tokens_cached=value("tokens_cached", int),
         tokens_out=value("tokens_out", int),
+        cost=value("cost", float),
+        passed_over=value("passed_over", str),
         rewritten=value("rewritten", bool),
         comment=value("comment", str),
     )
@@ -79,6 +85,7 @@ def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels
         attempts=attempt.number,
         token=attempt.token,
         session=request.session,
+        passed_over=", ".join(attempt.passed_over) or None,
     )
 
 

@@ -1,21 +1,64 @@
-"""The log lines about requests: failed attempts and interrupted streams."""
+"""The log lines about requests: one for each, and one for each failed attempt or interrupted stream."""
 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 
+from mitmproxy import addonmanager
+from mitmproxy import ctx
+from mitmproxy import http
+from mitmproxy.utils import strutils
+
+from claude_route import options
+from claude_route.access import listeners
 from claude_route.dialects import error_body
+from claude_route.pages import table
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.routing import lessons
 from claude_route.text import quantities
+from claude_route.watch import labels
+from claude_route.watch import rows
+from claude_route.watch.views import claude
 from claude_route.watch.views import comments
 
 logger = logging.getLogger(__name__)
 
+CONNECTIONS = "mitmproxy.proxy.server"
+"""The logger that writes a line for each connection that opens or closes."""
+
 
 class Log(contract.Observer):
+    def load(self, loader: addonmanager.Loader) -> None:
+        # mitmdump's two lines name the host that the client meant, and a streamed body as missing.
+        options.set_default("flow_detail", 0)
+        logging.getLogger(CONNECTIONS).addFilter(is_of_interest)
+
+    def done(self) -> None:
+        logging.getLogger(CONNECTIONS).removeFilter(is_of_interest)
+
+    def ended(self, flow: http.HTTPFlow, line: str) -> None:
+        """A flow has ended; `line` is its comment. In mitmweb and the console the list shows it."""
+        if ctx.master.addons.get("dumper") is None or is_polled(flow):
+            return
+        level = logging.INFO
+        if claude.is_ours(flow):
+            is_gone = flow.error is not None and CLIENT_GONE.search(flow.error.msg)
+            if labels.read(flow.metadata).state == "failed" and not is_gone:
+                level = logging.WARNING
+        else:
+            line += passed(flow)
+            if rows.is_telemetry(flow.request) and not ctx.options.show_all:
+                level = logging.DEBUG
+            elif flow.error:
+                level = logging.WARNING
+        line = strutils.escape_control_characters(line)
+        logger.log(level, line, extra={"client": flow.client_conn.peername})
+
+    # What the exchange reports
+
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         if attempt.dropped:
             dropped = ", ".join(attempt.dropped)
@@ -24,7 +67,7 @@ class Log(contract.Observer):
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
         is_plain = attempt.failure.kind is failures.Kind.STATUS
         if is_plain and attempt.is_only and not attempt.effects:
-            # The client gets this answer unchanged, and mitmproxy itself logs it.
+            # The client gets this answer unchanged, and the request's own line says so.
             return
         then = attempt.then
         if isinstance(then, contract.Try) and not then.without:
@@ -32,7 +75,9 @@ class Log(contract.Observer):
         else:
             following = comments.following(then)
         arrow = f" → {following}" if following else ""
-        logger.warning(f"{request.model}: {name(attempt.attempt)} {comments.why(attempt)}{arrow}")
+        asked = name(attempt.attempt)
+        who = asked if asked == request.model else f"{request.model}: {asked}"
+        logger.warning(f"{who} {comments.why(attempt)}{arrow}")
 
     def learned(
         self,
@@ -53,6 +98,32 @@ class Log(contract.Observer):
         logger.warning(
             f"{request.model}: the stream from {name(attempt)} was interrupted: {error_body.clean(why)}"
         )
+
+
+CLIENT_GONE = re.compile(r"Client disconnected|stream reset by client")
+"""mitmproxy's words for a client that has left: nothing has failed."""
+
+OPENED_OR_CLOSED = re.compile(r"(client|server) (connect|disconnect)\b")
+
+
+def is_of_interest(record: logging.LogRecord) -> bool:
+    """Lines that only say that a connection was opened or closed are for `termlog_verbosity=debug`."""
+    if record.levelno == logging.INFO and OPENED_OR_CLOSED.match(str(record.msg)):
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return True
+
+
+def is_polled(flow: http.HTTPFlow) -> bool:
+    """Whether a program has got one of our pages that programs ask for every few seconds."""
+    page = table.find(flow.request) if listeners.is_reverse(flow.client_conn) else None
+    is_good = flow.response is not None and flow.response.status_code == 200
+    return page is not None and not page.is_listed and is_good
+
+
+def passed(flow: http.HTTPFlow) -> str:
+    """How a request that passed through ended: ` · 200 · 120 ms`."""
+    status = f" · {flow.response.status_code}" if flow.response and not flow.error else ""
+    return f"{status} · {quantities.seconds(rows.seconds(flow))}"
 
 
 def name(attempt: contract.Try) -> str:

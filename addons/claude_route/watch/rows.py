@@ -3,9 +3,11 @@ telemetry."""
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 import weakref
+from collections.abc import Callable
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
@@ -31,6 +33,12 @@ FILTER = f"~marked | ~u /v1/messages | !~u '^[^/]+//[^/]+/({_UNLISTED})'"
 """Hides Claude Code's telemetry and settings, and our pages that programs poll. Failed attempts at
 providers whose paths begin with /api/ still show, because they are marked."""
 
+
+def is_telemetry(request: http.Request) -> bool:
+    """Whether the list hides a request that passes through, unless `show_all` is set."""
+    return request.path.startswith("/api/")
+
+
 # Claude Code writes the model first.
 _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
 
@@ -38,7 +46,11 @@ _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
 class Rows(contract.Observer):
     """Writes each flow's comment, and sets the list's columns and filter."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, report: Callable[[http.HTTPFlow, str], None] = lambda flow, line: None
+    ) -> None:
+        """`report` gets each flow that has ended, and its comment in full."""
+        self._report = report
         self._answers: weakref.WeakKeyDictionary[http.HTTPFlow, contract.Progress] = (
             weakref.WeakKeyDictionary()
         )
@@ -70,10 +82,10 @@ class Rows(contract.Observer):
             write(flow, comments.waiting(requested_model(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
-        ended(flow, self._answers.pop(flow, None))
+        self._report(flow, ended(flow, self._answers.pop(flow, None)))
 
     def error(self, flow: http.HTTPFlow) -> None:
-        ended(flow, self._answers.pop(flow, None))
+        self._report(flow, ended(flow, self._answers.pop(flow, None)))
 
     # What the exchange reports
 
@@ -113,29 +125,46 @@ def write(flow: http.HTTPFlow, comment: str) -> None:
         flow.metadata[labels.COMMENT] = comment
 
 
-def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> None:
-    """The flow has ended, with or without success. `progress` is None unless an upstream answered it in
-    this process."""
+def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
+    """The flow has ended, with or without success: writes its last comment, and returns it as a line for
+    the log. `progress` is None unless an upstream answered it in this process."""
     if not claude.is_ours(flow):
-        if flow.error:
-            why = layout.one_line(flow.error.msg)
-            write(flow, comments.passed(flow.request.method, flow.request.path, why))
-        return
+        why = layout.one_line(flow.error.msg) if flow.error else ""
+        comment = functools.partial(
+            comments.passed, flow.request.method, flow.request.path, why=why
+        )
+        if why:
+            write(flow, comment())
+        return comment(width=comments.WHOLE)
     used = progress.usage if progress else _usage(flow)
     why = failure(flow, progress)
+    cost = price(flow, used) if used and not why else None
     flow.metadata |= labels.Labels(
         state="failed" if why else "complete",
         tokens_in=used.prompt if used else None,
         tokens_cached=used.cache_read if used else None,
         tokens_out=used.output if used else None,
+        cost=cost,
     ).to_metadata()
     if why:
-        write(flow, comments.failed(*who(flow), why))
-    elif used and http_message.path(flow.request).endswith("/count_tokens"):
+        comment = functools.partial(comments.failed, *who(flow), why)
+    elif used and is_count(flow):
         model, target, _ = who(flow)
-        write(flow, comments.counted(model, target, used.prompt, seconds(flow)))
+        comment = functools.partial(comments.counted, model, target, used.prompt, seconds(flow))
     else:
-        write(flow, comments.answered(*who(flow), used, seconds(flow)))
+        comment = functools.partial(comments.answered, *who(flow), used, seconds(flow), cost=cost)
+    reason = labels.read(flow.metadata).passed_over or ""
+    write(flow, comments.with_reason(comment(), reason))
+    return comments.with_reason(comment(width=comments.WHOLE), reason)
+
+
+def price(flow: http.HTTPFlow, used: usage.Usage) -> float | None:
+    """What an answer costs; counting tokens is free."""
+    return None if is_count(flow) else claude.cost_of(flow, used, requested_model(flow))
+
+
+def is_count(flow: http.HTTPFlow) -> bool:
+    return http_message.path(flow.request).endswith("/count_tokens")
 
 
 def who(flow: http.HTTPFlow) -> tuple[str, str, int]:

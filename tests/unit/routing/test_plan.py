@@ -161,3 +161,28 @@ def test_a_session_keeps_its_token() -> None:
     tokens = [first(session) for session in ("a", "b", "a", "b")]
     assert tokens[:2] == tokens[2:]
     assert tokens[0] != tokens[1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tokens", "down", "failures", "reasons"),
+    [
+        ("opus glm", "aa", [], "", []),
+        ("opus glm", "ra", [], "", []),  # the pool has another for it
+        ("opus glm", "rr", [], "", ["token 1 rests 1 min", "token 2 rests 1 min"]),
+        ("opus glm", "rd", [], "", ["token 1 rests 1 min", "token 2 is disabled"]),
+        ("opus glm", "ra", [], "l", ["token 1 rests 1 min"]),
+        ("opus glm", "aa", [], "ll", []),  # each was tried, and has a row of its own
+        ("opus", "rr", [], "", []),
+        ("opus glm", "aa", ["opus"], "", ["anthropic/claude-opus-5-5 keeps failing"]),
+        ("opus glm", None, ["opus"], "", ["anthropic/claude-opus-5-5 keeps failing"]),
+        ("opus glm", None, ["opus", "glm"], "", []),
+        ("opus kimi glm", "r", ["kimi"], "", ["token 1 rests 1 min", "kimi/k2 keeps failing"]),
+    ],
+)
+def test_why_targets_are_passed_over(
+    wanted: str, tokens: str | None, down: list[str], failures: str, reasons: list[str]
+) -> None:
+    made = Made(wanted, tokens, down=down)
+    for _, _ in zip(made.steps(failures), range(len(failures) + 1), strict=False):
+        pass
+    assert made.plan.passed_over == reasons

@@ -77,3 +77,18 @@ def test_short(number: int, text: str) -> None:
 )
 def test_size(number: int, text: str) -> None:
     assert quantities.size(number) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "<$0.001"),
+        (0.0004, "<$0.001"),
+        (0.004, "$0.004"),
+        (0.0094, "$0.009"),
+        (0.0096, "$0.01"),
+        (1.204, "$1.20"),
+    ],
+)
+def test_dollars(value: float, text: str) -> None:
+    assert quantities.dollars(value) == text

@@ -130,7 +130,7 @@ def test_without_a_view() -> None:
     [
         (
             failed_attempt(number=1, then=attempt("kimi/k", number=2)),
-            "✗ zai/glm-5 429 → kimi/k",
+            "✗ opus-5-5 · zai/glm-5 429 → kimi/k",
         ),
         (
             failed_attempt(
@@ -140,10 +140,13 @@ def test_without_a_view() -> None:
                 effects=[quota.Rest(4600.0, None, "")],
                 then=attempt("anthropic/opus", token="token 2 …wxyz"),
             ),
-            "✗ token 1 …abcd 429, rests 3600 s → token 2 …wxyz",
+            "✗ opus-5-5 · token 1 …abcd 429, rests 3600 s → token 2 …wxyz",
         ),
-        (failed_attempt(then=http.Response.make(404)), "✗ zai/glm-5 429 → answered by the proxy"),
-        (failed_attempt(number=3), "✗ zai/glm-5 429"),
+        (
+            failed_attempt(then=http.Response.make(404)),
+            "✗ opus-5-5 · zai/glm-5 429 → answered by the proxy",
+        ),
+        (failed_attempt(number=3), "✗ opus-5-5 · zai/glm-5 429"),
     ],
 )
 def test_each_attempt_but_an_only_one_is_shown(

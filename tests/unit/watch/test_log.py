@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import io
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from mitmproxy import http
+from mitmproxy.addons import dumper
+from mitmproxy.proxy import mode_specs
+from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
 from claude_route.proxy import contract
@@ -12,7 +17,9 @@ from claude_route.routing import lessons
 from claude_route.routing import quota
 from claude_route.routing.failures import Kind
 from claude_route.watch import log
+from claude_route.watch import rows
 from tests.unit.flows import attempt
+from tests.unit.flows import exchange
 from tests.unit.flows import failed_attempt
 from tests.unit.flows import routed
 
@@ -56,6 +63,12 @@ def test_failed(
     assert caplog.messages == ([line] if line else [])
 
 
+def test_no_name_stands_twice(caplog: pytest.LogCaptureFixture) -> None:
+    """As in profiles/local.yaml, whose models are named after their providers."""
+    log.Log().failed(routed(tflow.tflow(), "zai/glm-5"), failed_attempt(number=2))
+    assert caplog.messages == ["zai/glm-5 429"]
+
+
 def test_broke_off(caplog: pytest.LogCaptureFixture) -> None:
     log.Log().interrupted(routed(tflow.tflow(), "opus"), attempt(), "silent\nfor 300 s")
     assert caplog.messages == ["opus: the stream from zai/glm-5 was interrupted: silent for 300 s"]
@@ -80,3 +93,117 @@ def test_learned(settings: bytes | None, which: str, caplog: pytest.LogCaptureFi
         f"zai/glm-5 refuses schemas.pattern, schemas.format: {which} go without for 6 h. To leave it "
         "out for good, add `drop: [schemas.pattern, schemas.format]` to providers.zai in the profile"
     ]
+
+
+# A line for each request
+
+
+@pytest.fixture
+def lines(caplog: pytest.LogCaptureFixture) -> Iterator[log.Log]:
+    """In a mitmdump."""
+    addon, flow_rows = log.Log(), rows.Rows()
+    with taddons.context(dumper.Dumper(io.StringIO()), flow_rows) as context:
+        context.master.addons.add(addon)
+        assert context.options.flow_detail == 0
+        caplog.set_level(logging.DEBUG)
+        yield addon
+        addon.done()
+
+
+@pytest.mark.parametrize(
+    ("path", "metadata", "error", "level"),
+    [
+        ("/v1/messages", {"route_state": "complete"}, "", "INFO"),
+        ("/v1/messages", {"route_state": "failed"}, "", "WARNING"),
+        ("/v1/messages", {"route_state": "failed"}, "peer closed connection", "WARNING"),
+        ("/v1/messages", {"route_state": "failed"}, "Client disconnected.", "INFO"),
+        ("/v1/messages", {"route_state": "failed"}, "stream reset by client (CANCEL)", "INFO"),
+    ],
+)
+def test_a_request_to_a_model(
+    lines: log.Log,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    metadata: dict[str, str],
+    error: str,
+    level: str,
+) -> None:
+    flow = exchange(path)
+    flow.metadata |= metadata
+    flow.error = tflow.terr(error) if error else None
+    lines.ended(flow, "opus-5-5 → zai/glm-5 · 1.2 s\x1b[31m")
+    (record,) = caplog.records
+    assert record.getMessage() == "opus-5-5 → zai/glm-5 · 1.2 s.[31m"
+    assert record.levelname == level
+    assert record.client == flow.client_conn.peername  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "line", "level"),
+    [
+        ("/v1/models", "", "GET /v1/models · 200 · 4.1 s", "INFO"),
+        ("/v1/files", "gone", "GET /v1/models · 4.1 s", "WARNING"),
+        ("/api/claude_code/settings", "", "GET /v1/models · 200 · 4.1 s", "DEBUG"),
+        ("/api/claude_code/settings", "gone", "GET /v1/models · 4.1 s", "DEBUG"),
+    ],
+)
+def test_a_request_that_passes_through(
+    lines: log.Log,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    error: str,
+    line: str,
+    level: str,
+) -> None:
+    flow = exchange(path)
+    flow.error = tflow.terr(error) if error else None
+    lines.ended(flow, "GET /v1/models")
+    assert [(r.getMessage(), r.levelname) for r in caplog.records] == [(line, level)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "is_logged"),
+    [
+        ("reverse:https://api.anthropic.com", 200, False),
+        ("reverse:https://api.anthropic.com", 401, True),
+        ("regular", 200, True),
+    ],
+)
+def test_pages_that_programs_poll(
+    lines: log.Log, caplog: pytest.LogCaptureFixture, mode: str, status: int, is_logged: bool
+) -> None:
+    flow = exchange("/health")
+    flow.request.method = "GET"
+    flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse(mode)
+    assert flow.response
+    flow.response.status_code = status
+    lines.ended(flow, "GET /health")
+    assert bool(caplog.records) is is_logged
+
+
+def test_the_list_of_flows_shows_them_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    with taddons.context(), caplog.at_level(logging.DEBUG):
+        log.Log().ended(exchange(), "opus-5-5 → zai/glm-5 · 1.2 s")
+    assert not caplog.records
+
+
+def test_what_the_user_sets_wins() -> None:
+    with taddons.context(dumper.Dumper(io.StringIO())) as context:
+        context.options.update(flow_detail=1)
+        context.master.addons.add(addon := log.Log())
+        assert context.options.flow_detail == 1
+        addon.done()
+
+
+@pytest.mark.parametrize(
+    ("message", "level"),
+    [
+        ("client connect", logging.DEBUG),
+        ("server disconnect api.anthropic.com:443", logging.DEBUG),
+        ("Client TLS handshake failed.", logging.INFO),
+    ],
+)
+def test_lines_about_connections(message: str, level: int) -> None:
+    record = logging.makeLogRecord({"msg": message, "levelno": logging.INFO})
+    assert log.is_of_interest(record)
+    assert record.levelno == level

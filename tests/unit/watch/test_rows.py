@@ -13,6 +13,7 @@ from mitmproxy.tools.web import webaddons
 
 from claude_route.dialects import usage
 from claude_route.watch import rows
+from claude_route.watch.views import claude
 from tests.unit.flows import ROUTED
 from tests.unit.flows import Progress
 from tests.unit.flows import attempt
@@ -111,6 +112,31 @@ def test_an_answer_that_is_no_stream(
     flow.response.status_code = status
     rows.ended(flow, None)
     assert flow.comment == comment
+
+
+def test_what_an_answer_cost() -> None:
+    flow = exchange()
+    reports: list[str] = []
+    addon = rows.Rows(lambda _, line: reports.append(line))
+    addon.committed(routed(flow), attempt("anthropic/claude-opus-5-5", number=1), counted())
+    addon.response(flow)
+    # 300 tokens at $4, 21,000 at $0.2 and 156 at $20 for a million
+    assert flow.comment == "opus-5-5 → anthropic · 21.3k in / 156 out · $0.009 · 4.1 s"
+    assert flow.metadata["route_cost"] == pytest.approx(0.00852)
+    assert reports == [flow.comment]
+
+
+def test_why_another_target_was_passed_over() -> None:
+    flow = exchange()
+    reports: list[str] = []
+    addon = rows.Rows(lambda _, line: reports.append(line))
+    reasons = ("token 1 rests 29 s", "token 2 is disabled")
+    addon.committed(routed(flow), attempt(number=1, passed_over=reasons), counted())
+    addon.response(flow)
+    reason = "passed over: token 1 rests 29 s, token 2 is disabled"
+    assert flow.comment == f"opus-5-5 → zai/glm-5 · 21.3k in / 156 out · 4.1 s · {reason}"
+    assert reports == [flow.comment]
+    assert reason in claude.routing(flow)
 
 
 def test_no_answer_at_all() -> None:

@@ -22,6 +22,7 @@ def test_a_request_is_known_as_long_as_its_flow() -> None:
         True,
         False,
     )
+    gc.collect()  # of flows of other tests
     before = len(upstream_requests._requests)
     del flow
     gc.collect()

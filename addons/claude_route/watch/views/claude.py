@@ -16,6 +16,7 @@ from mitmproxy import http
 from claude_route.dialects import dialect
 from claude_route.dialects import fold
 from claude_route.dialects import registry
+from claude_route.dialects import usage
 from claude_route.text import layout
 from claude_route.watch import labels
 from claude_route.watch import upstream_requests
@@ -134,7 +135,10 @@ def routing(flow: Any) -> str:
         parts.append(f"try {flow_labels.attempts}")
     if flow_labels.token:
         parts.append(flow_labels.token)
-    return " · ".join(parts)
+    line = " · ".join(parts)
+    if flow_labels.passed_over:
+        line += f"\npassed over: {flow_labels.passed_over}"
+    return line
 
 
 def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> str:
@@ -161,11 +165,13 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
 
 def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
     """Dollars; None if there is no list price."""
-    target = labels.read(flow.metadata).target
-    provider, _, model = (target or "").partition("/")
-    if answer.usage is None or provider not in ("", "anthropic"):
-        return None
-    return prices.cost(model or answer.model, answer.usage)
+    return cost_of(flow, answer.usage, answer.model) if answer.usage else None
+
+
+def cost_of(flow: http.HTTPFlow, used: usage.Usage, model: str) -> float | None:
+    """Dollars for these tokens; `model` is for a flow that doesn't name its target."""
+    provider, _, upstream = (labels.read(flow.metadata).target or "").partition("/")
+    return prices.cost(upstream or model, used) if provider in ("", "anthropic") else None
 
 
 def upstream_page(request: http.Request, client_body: bytes) -> str:

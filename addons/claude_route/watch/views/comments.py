@@ -14,6 +14,9 @@ from claude_route.text import quantities
 LIMIT = 60
 """The longest comment, in characters, that fits beside the other columns."""
 
+WHOLE = 1000
+"""The width of a line in the log, where no name has to be shortened."""
+
 _DATED = re.compile(r"-(?:20\d{6}|latest)(?=$|\[)")
 
 
@@ -37,16 +40,16 @@ def _who(client_model: str, upstream: str) -> str:
     return f"{name} → {target(client_model, upstream)}" if upstream else name
 
 
-def passed(method: str, path: str, why: str = "") -> str:
+def passed(method: str, path: str, why: str = "", *, width: int = LIMIT) -> str:
     """`GET /v1/models`, for a request that passes through; `why` says why it got no answer."""
     line = f"{method} {path.partition('?')[0]}"
     if not why:
-        return layout.clip(line, LIMIT)
-    return _fit(f"✗ {line}", [layout.clip(why, LIMIT // 2)])
+        return layout.clip(line, width)
+    return _fit(f"✗ {line}", [layout.clip(why, width // 2)], width)
 
 
 def waiting(client_model: str) -> str:
-    return _fit(f"{model(client_model)} → …" if client_model else "…", [])
+    return _fit(f"{model(client_model)} → …" if client_model else "…", [], LIMIT)
 
 
 def answered(
@@ -57,8 +60,10 @@ def answered(
     seconds: float,
     *,
     output: int | None = None,
+    cost: float | None = None,
+    width: int = LIMIT,
 ) -> str:
-    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s`
+    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · $0.02 · 4.1 s`
 
     While the answer streams, `output` is the estimated number of tokens so far.
     """
@@ -68,28 +73,38 @@ def answered(
             f"~{quantities.short(output)}" if output is not None else quantities.short(used.output)
         )
         rest.append(f"{quantities.short(used.prompt)} in / {out} out")
+    if cost is not None:
+        rest.append(quantities.dollars(cost))
     rest.append(quantities.seconds(seconds) + ("…" if output is not None else ""))
-    return _fit(_who(client_model, upstream), rest)
+    return _fit(_who(client_model, upstream), rest, width)
 
 
-def counted(client_model: str, upstream: str, tokens: int, seconds: float) -> str:
+def counted(
+    client_model: str, upstream: str, tokens: int, seconds: float, *, width: int = LIMIT
+) -> str:
     """`opus-5-5 → zai · counted 21.3k · 0.2 s`, for an answer of count_tokens."""
     rest = [f"counted {quantities.short(tokens)}", quantities.seconds(seconds)]
-    return _fit(_who(client_model, upstream), rest)
+    return _fit(_who(client_model, upstream), rest, width)
 
 
-def failed(client_model: str, upstream: str, attempts: int, why: str) -> str:
+def failed(client_model: str, upstream: str, attempts: int, why: str, *, width: int = LIMIT) -> str:
     """`✗ opus-5-5 → zai/glm-5 · try 3 · 529 overloaded_error`"""
     who = f"✗ {_who(client_model, upstream)}" if client_model else "✗"
     rest = [f"try {attempts}"] if attempts > 1 else []
-    return layout.clip(" · ".join([who, *rest, layout.one_line(why, LIMIT)]), LIMIT)
+    return layout.clip(" · ".join([who, *rest, layout.one_line(why, width)]), width)
 
 
-def attempt_failed(who: str, why: str, then: str) -> str:
-    """`✗ token 2 …wxyz 429, rests 3600 s → zai/glm-5`. If it is too long, the middle is cut: who failed
-    and who is next always show."""
+def with_reason(comment: str, passed_over: str) -> str:
+    """The comment, and why targets before the one that answered were passed over. The reason may go
+    beyond LIMIT: the list cuts it off where its column ends."""
+    return f"{comment} · passed over: {layout.clip(passed_over, LIMIT)}" if passed_over else comment
+
+
+def attempt_failed(client_model: str, who: str, why: str, then: str) -> str:
+    """`✗ opus-5-5 · token 2 …wxyz 429, rests 3600 s → zai/glm-5`. If it is too long, the middle is cut:
+    who failed and who is next always show."""
     after = f" → {then}" if then else ""
-    return layout.clip(f"✗ {who} {why}", LIMIT - len(after)) + after
+    return layout.clip(f"✗ {model(client_model)} · {who} {why}", LIMIT - len(after)) + after
 
 
 def following(then: contract.Try | http.Response | None) -> str:
@@ -105,7 +120,7 @@ def why(failed: contract.FailedAttempt) -> str:
     return ", ".join([failed.outcome.why, *(effect.text(failed.at) for effect in failed.effects)])
 
 
-def _fit(who: str, rest: list[str]) -> str:
+def _fit(who: str, rest: list[str], width: int) -> str:
     """Shorten a long name, and keep the numbers."""
     tail = "".join(f" · {part}" for part in rest)
-    return layout.clip(who, LIMIT - len(tail)) + tail
+    return layout.clip(who, width - len(tail)) + tail

@@ -50,6 +50,27 @@ def test_answered(given: tuple[Any, ...], comment: str) -> None:
     assert comments.answered(*given) == comment
 
 
+def test_what_it_cost() -> None:
+    comment = comments.answered(OPUS, f"anthropic/{OPUS}", 1, USED, 1.2, cost=0.0214)
+    assert comment == "opus-5-5 → anthropic · 21.3k in / 156 out · $0.02 · 1.2 s"
+
+
+def test_in_the_log_no_name_is_shortened() -> None:
+    target = "openrouter/qwen/qwen3.6-plus:free"
+    line = comments.answered(OPUS, target, 2, USED, 4.1, width=comments.WHOLE)
+    assert line == "opus-5-5 → openrouter/qwen3.6-plus:free · try 2 · 21.3k in / 156 out · 4.1 s"
+    why = "404 model: 'nope' is not in this proxy's profile, which has: glm, kimi, claude-*"
+    assert comments.failed("nope", "", 1, why, width=comments.WHOLE) == f"✗ nope · {why}"
+    path = "/v1/" + "a" * 100
+    assert comments.passed("GET", path, width=comments.WHOLE) == f"GET {path}"
+
+
+def test_why_others_were_passed_over() -> None:
+    comment = comments.with_reason("opus-5-5 → zai/glm-5 · 1.2 s", "token 1 rests 29 s")
+    assert comment == "opus-5-5 → zai/glm-5 · 1.2 s · passed over: token 1 rests 29 s"
+    assert comments.with_reason("opus-5-5 → zai", "") == "opus-5-5 → zai"
+
+
 def test_while_it_runs() -> None:
     running = comments.answered(OPUS, "zai/glm-5", 1, USED, 4.1, output=1200)
     assert running == "opus-5-5 → zai/glm-5 · 21.3k in / ~1.2k out · 4.1 s…"
@@ -102,17 +123,19 @@ def test_comments_are_never_too_long(
     ("parts", "comment"),
     [
         (
-            ("token 2 …wxyz", "429, rests 3600 s", "token 3 …abcd"),
-            "✗ token 2 …wxyz 429, rests 3600 s → token 3 …abcd",
+            (OPUS, "token 2 …wxyz", "429, rests 3600 s", "zai/glm-5"),
+            "✗ opus-5-5 · token 2 …wxyz 429, rests 3600 s → zai/glm-5",
         ),
-        (("zai/glm-5", "silent for 120 s", ""), "✗ zai/glm-5 silent for 120 s"),
+        ((OPUS, "zai/glm-5", "silent for 120 s", ""), "✗ opus-5-5 · zai/glm-5 silent for 120 s"),
     ],
 )
-def test_attempt_failed(parts: tuple[str, str, str], comment: str) -> None:
+def test_attempt_failed(parts: tuple[str, str, str, str], comment: str) -> None:
     assert comments.attempt_failed(*parts) == comment
 
 
 def test_attempt_failed_says_who_is_next_whatever_came_before() -> None:
-    comment = comments.attempt_failed("openrouter/" + "a" * 40, "529", "anthropic (token 3 …wxyz)")
+    comment = comments.attempt_failed(
+        OPUS, "openrouter/" + "a" * 40, "529", "anthropic (token 3 …wxyz)"
+    )
     assert len(comment) == comments.LIMIT
     assert comment.endswith("… → anthropic (token 3 …wxyz)")
