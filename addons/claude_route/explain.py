@@ -39,6 +39,12 @@ def route(
     return "\n".join(_lines(profile, pool, breakers, learned, model))
 
 
+def is_answered(profile: profiles.Profile, model: str) -> bool:
+    """Whether a provider would be asked at all for a model."""
+    first = profile.target(model)
+    return first is not None and not first.provider.missing
+
+
 def _lines(
     profile: profiles.Profile,
     pool: rotation.Pool,

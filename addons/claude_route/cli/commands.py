@@ -264,7 +264,8 @@ def _explain(options: argparse.Namespace, _: Sequence[str]) -> int:
         clock=time.time,
     )
     breakers, learned = breaker.Breaker(time.monotonic), lessons.Lessons(time.monotonic)
-    return _print([explain.route(profile, pool, breakers, learned, options.model)])
+    _print([explain.route(profile, pool, breakers, learned, options.model)])
+    return 0 if explain.is_answered(profile, options.model) else 1
 
 
 def _import(options: argparse.Namespace, _: Sequence[str]) -> int:

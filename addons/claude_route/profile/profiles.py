@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import os
 import urllib.parse
@@ -190,8 +191,13 @@ def locate(name: str, folder: Path) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
-    names = ", ".join(sorted(file.stem for file in folder.glob("*.y*ml")))
-    raise ValueError(f"profile: expected a path or one of {names}, got {name!r}")
+    names = sorted(file.stem for file in folder.glob("*.y*ml"))
+    if path.name != name or path.suffix in (".yaml", ".yml"):
+        why = ": there is no such file"
+    else:
+        nearest = difflib.get_close_matches(name, names, 1)
+        why = f": did you mean {nearest[0]}?" if nearest else ""
+    raise ValueError(f"profile: expected a path or one of {', '.join(names)}, got {name!r}{why}")
 
 
 def environment(

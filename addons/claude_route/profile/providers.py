@@ -176,7 +176,10 @@ def _api_key(at: values.Value) -> str | None:
 def _auth(at: values.Value, api_key: str | None, *, is_anthropic: bool) -> targets.Auth:
     if not is_anthropic:  # only Anthropic may get pool tokens and clients' own credentials
         default: targets.Auth = "bearer" if api_key else "none"
-        return at.choice("bearer", "x-api-key", "none", default=default)
+        try:
+            return at.choice("bearer", "x-api-key", "none", default=default)
+        except ValueError as e:
+            raise ValueError(f"{e} (pool and client are for the provider anthropic)") from e
     if api_key is None:
         default = "pool"
     else:

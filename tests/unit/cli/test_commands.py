@@ -122,6 +122,21 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     assert "glm is zai/glm-5: ZAI_API_KEY is not set" in printed
 
 
+@pytest.mark.parametrize(
+    ("model", "status", "why"),
+    [
+        ("claude-x", 0, "goes to these targets"),
+        ("glm", 1, "ZAI_API_KEY is not set"),
+        ("nope", 1, "is not one of the models"),
+    ],
+)
+def test_explain_fails_for_a_model_that_nobody_answers(
+    model: str, status: int, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert commands.main(["explain", model, "--profile", "p.yaml"]) == status
+    assert why in capsys.readouterr().out
+
+
 def test_import_with_an_env_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "config.yaml").write_text(
         json.dumps(

@@ -472,6 +472,24 @@ def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             profiles.locate(name, folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("./nope.yaml", "got './nope.yaml': there is no such file"),
+        ("nope.yml", "got 'nope.yml': there is no such file"),
+        ("../nope", "got '../nope': there is no such file"),
+        ("teem", "got 'teem': did you mean team?"),
+        ("unlike", "got 'unlike'"),
+    ],
+)
+def test_a_profile_that_is_not_there(tmp_path: Path, name: str, end: str) -> None:
+    for existing in ("default", "team"):
+        (tmp_path / f"{existing}.yaml").touch()
+    with pytest.raises(ValueError) as refused:
+        profiles.locate(name, tmp_path)
+    assert str(refused.value) == f"profile: expected a path or one of default, team, {end}"
+
+
 def test_environment(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     real = {"ZAI_API_KEY": "real", "EMPTY": ""}
     assert profiles.environment(tmp_path, real) == real

@@ -173,6 +173,12 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
             {"base_url": "https://x api_key:s3"},
             "zai.base_url: expected an http(s) URL with only",
         ),
+        (
+            "zai",
+            {"auth": "bearr"},
+            r"zai.auth: expected bearer, x-api-key or none, got 'bearr' "
+            r"\(pool and client are for the provider anthropic\)$",
+        ),
         ("zai", {"auth": "pool"}, "zai.auth: expected bearer, x-api-key or none, got 'pool'"),
         ("zai", {"auth": "client"}, "zai.auth: expected bearer, x-api-key or none, got 'client'"),
         (
