@@ -11,6 +11,7 @@ from mitmproxy import version
 from mitmproxy.proxy import server_hooks
 from mitmproxy.tools.web import app
 
+from claude_route.patches import cancelled_streams
 from claude_route.patches import client_tasks
 from claude_route.patches import digests
 from claude_route.patches import hooktable
@@ -36,6 +37,7 @@ class Patches:
         # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
         # stream must not pass them on without admission.
         http_stream.install(make_stream)
+        cancelled_streams.install()
         self._undo = [
             log_quotes.install(),
             client_tasks.install(),

@@ -43,17 +43,16 @@ class Log(contract.Observer):
         """A flow has ended; `line` is its comment. In mitmweb and the console the list shows it."""
         if ctx.master.addons.get("dumper") is None or is_polled(flow):
             return
-        level = logging.INFO
+        has_failed = flow.error is not None and not CLIENT_GONE.search(flow.error.msg)
         if claude.is_ours(flow):
-            is_gone = flow.error is not None and CLIENT_GONE.search(flow.error.msg)
-            if labels.read(flow.metadata).state == "failed" and not is_gone:
-                level = logging.WARNING
+            if flow.error is None:
+                has_failed = labels.read(flow.metadata).state == "failed"
+            level = logging.WARNING if has_failed else logging.INFO
         else:
             line += passed(flow)
+            level = logging.WARNING if has_failed else logging.INFO
             if rows.is_telemetry(flow.request) and not ctx.options.show_all:
                 level = logging.DEBUG
-            elif flow.error:
-                level = logging.WARNING
         line = strutils.escape_control_characters(line)
         logger.log(level, line, extra={"client": flow.client_conn.peername})
 

@@ -176,8 +176,8 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
         (
             "zai",
             {"auth": "bearr"},
-            r"zai.auth: expected bearer, x-api-key or none, got 'bearr' "
-            r"\(pool and client are for the provider anthropic\)$",
+            "zai.auth: expected bearer, x-api-key or none, got 'bearr' "
+            "(pool and client are for the provider anthropic)",
         ),
         ("zai", {"auth": "pool"}, "zai.auth: expected bearer, x-api-key or none, got 'pool'"),
         ("zai", {"auth": "client"}, "zai.auth: expected bearer, x-api-key or none, got 'client'"),
