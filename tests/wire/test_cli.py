@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -29,7 +30,7 @@ needs_ps = pytest.mark.skipif(shutil.which("ps") is None, reason="ps is not inst
 ANTHROPIC = "https://api.anthropic.com/v1/messages"
 
 TRAPS = """
-for signal in INT TERM HUP WINCH; do trap "echo $signal; trap - EXIT; exit 5" $signal; done
+for signal in INT QUIT TERM HUP WINCH; do trap "echo $signal; trap - EXIT; exit 5" $signal; done
 echo "$HTTPS_PROXY" > proxy.part && mv proxy.part proxy.txt
 while :; do sleep 0.05; done
 """
@@ -111,6 +112,18 @@ def test_claude(cli: command.Command, arguments: list[str]) -> None:
     assert cli.left_behind() == []
 
 
+@needs_curl
+def test_a_provider_that_fails_is_reported_at_once(cli: command.Command) -> None:
+    (cli.folder / "p.yaml").write_text(command.PROFILE.format(url="http://127.0.0.1:9"))
+    script = f"""
+    {shlex.join([part for part in command.CURL if part != "--fail"])} {ANTHROPIC} > answer.txt
+    sleep 1; exit 4
+    """
+    run = cli.run("run", "--profile", "p.yaml", "--exec", "sh", "-c", script)
+    assert run.returncode == 4
+    assert "claude-route: claude-x: anthropic/claude-x no connection to 127.0.0.1:9" in (run.stderr)
+
+
 @pytest.mark.parametrize(
     ("script", "status"), [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill $$", 143)]
 )
@@ -147,6 +160,8 @@ def to_process(process: subprocess.Popen[str], number: int) -> None:
     ("send", "name"),
     [
         (to_group, "INT"),
+        (to_process, "INT"),
+        (to_process, "QUIT"),
         (to_process, "TERM"),
         (to_process, "HUP"),
         (to_process, "WINCH"),

@@ -55,7 +55,7 @@ def test_ci_installs_and_tests_as_it_says() -> None:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[readme.Started]:
-    """Claude Code's own requests to api.anthropic.com reach a simulator, too."""
+    """Nothing reaches Anthropic: what Claude Code itself asks there is answered, too."""
     readme.require_ports_and_uv()
     home = tmp_path_factory.mktemp("demo")
     with simulator.Simulator(tls=True) as anthropic:
@@ -68,6 +68,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[readme.Started]:
         )
         yield started
         started.close()
+        assert not anthropic.requests
 
 
 def test_run(tmp_path: Path) -> None:

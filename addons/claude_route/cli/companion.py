@@ -15,6 +15,7 @@ from pathlib import Path
 from mitmproxy import ctx
 
 from claude_route import options
+from claude_route.cli import notices
 from claude_route.cli import ready
 
 
@@ -24,6 +25,7 @@ class Companion:
     def running(self) -> None:
         loop = asyncio.get_running_loop()
         path = Path(os.environ[ready.READY])
+        notices.write_to(path.parent)
         self._reporting = loop.create_task(self._report(path))
         threading.Thread(target=self._wait_for_end, args=(loop, path.parent), daemon=True).start()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import threading
 from collections.abc import Mapping
 from collections.abc import Sequence
 from types import FrameType
@@ -14,7 +16,11 @@ first."""
 
 SHARED = ("SIGINT", "SIGQUIT")
 """Signals that the terminal sends to its whole foreground group, so also to the program. We ignore
-them and let the program decide."""
+them there and let the program decide."""
+
+GRACE = 0.3
+"""Seconds after which a shared signal is passed on if there is no terminal. Whoever sent it to the whole
+group, as a terminal would, has sent it to the program too, which may have ended by then."""
 
 
 class Signals:
@@ -36,6 +42,10 @@ class Signals:
                 self.ended_by = number
         elif name in FORWARDED:
             self.program.send_signal(number)
+        elif not is_in_foreground():
+            timer = threading.Timer(GRACE, self.program.send_signal, [number])
+            timer.daemon = True
+            timer.start()
 
     def check(self) -> None:
         """Raises InterruptedError if a signal arrived before the program was started."""
@@ -55,3 +65,19 @@ class Signals:
             program.send_signal(self.ended_by)
         status = program.wait()
         return 128 - status if status < 0 else status
+
+
+def is_in_foreground() -> bool:
+    """Whether a terminal sends its signals to our process group."""
+    if os.name != "posix":
+        return True
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)

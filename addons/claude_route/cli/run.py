@@ -10,6 +10,7 @@ from pathlib import Path
 
 from claude_route import installation
 from claude_route.cli import environment
+from claude_route.cli import notices
 from claude_route.cli import private_proxy
 from claude_route.cli import program
 from claude_route.profile import profiles
@@ -73,7 +74,13 @@ def run(
             )
         if not profile.asks_anthropic:
             program_environ = environment.with_credential(program_environ)
-        status = signals.run([path, *arguments], program_environ)
+        is_live = not notices.may_disturb([*arguments])
+        failures = notices.Notices(proxy.folder, _print, is_live=is_live)
+        failures.start()
+        try:
+            status = signals.run([path, *arguments], program_environ)
+        finally:
+            failures.end()
         keep_log = not proxy.is_running
         if keep_log:
             _print(f"the proxy ended while {Path(path).name} ran")

@@ -3,8 +3,8 @@
 Filters: one message of the logger `asyncio`.
 Why: at its end mitmproxy cancels what still runs. For each client connection Python 3.12.1 then logs a
 traceback, because it asks a cancelled task for its exception.
-Remove when: we need a Python of which `StreamReaderProtocol.connection_made` asks `task.cancelled()`.
-Upstream: https://github.com/python/cpython/issues/110894
+Remove when: we need Python 3.12.2, which asks `task.cancelled()` first.
+Upstream: https://github.com/python/cpython/issues/113538
 """
 
 from __future__ import annotations
