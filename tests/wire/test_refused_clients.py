@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ SOON = 10.0
 request for three minutes."""
 
 
-def refused(home: Path, **environ: str) -> str:
+def refused(home: Path, environ: Mapping[str, str], *, within: float = SOON) -> str:
     """What `claude -p` prints as it fails, soon."""
     client = claude_code.Claude(home, environ)
     assert claude_code.CLAUDE
@@ -41,7 +42,7 @@ def refused(home: Path, **environ: str) -> str:
     )
     took = time.monotonic() - began
     assert run.returncode != 0
-    assert took < SOON, run.stdout
+    assert took < within, run.stdout
     return run.stdout + run.stderr
 
 
@@ -73,7 +74,7 @@ def test_a_wrong_key(
             environ={"PROXY_STATIC_TOKEN": KEY},
             arguments=proxies.anthropic_here(anthropic.port, tmp_path),
         )
-        printed = refused(tmp_path / "home", **through(proxy), **headers)
+        printed = refused(tmp_path / "home", through(proxy) | headers)
     assert words in printed
     assert "ANTHROPIC_CUSTOM_HEADERS" in printed
     assert not sim.requests
@@ -83,8 +84,18 @@ def test_a_base_url_at_the_forward_listener(
     start: Start, sim: simulator.Simulator, tmp_path: Path
 ) -> None:
     proxy = start(proxies.profile(sim.url))
-    printed = refused(tmp_path / "home", ANTHROPIC_BASE_URL=proxy.proxy_url)
+    printed = refused(tmp_path / "home", {"ANTHROPIC_BASE_URL": proxy.proxy_url})
     assert "is this proxy's forward listener, for HTTPS_PROXY" in printed
+
+
+def test_https_proxy_at_the_reverse_listener(
+    start: Start, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    proxy = start(proxies.profile(sim.url))
+    printed = refused(tmp_path / "home", {"HTTPS_PROXY": proxy.url}, within=40)
+    assert "the proxy refused the tunnel" in printed
+    assert "A client has the reverse listener as HTTPS_PROXY" in proxy.log
+    assert "Traceback" not in proxy.log
 
 
 def test_a_model_that_the_profile_lacks(
@@ -93,11 +104,11 @@ def test_a_model_that_the_profile_lacks(
     proxy = start(proxies.profile(sim.url))
     environ = {"ANTHROPIC_BASE_URL": proxy.url, "ANTHROPIC_MODEL": "gpt-5"}
     # Claude Code shows words of its own for every 404.
-    assert "issue with the selected model (gpt-5)" in refused(tmp_path / "home", **environ)
+    assert "issue with the selected model (gpt-5)" in refused(tmp_path / "home", environ)
 
 
 def test_a_key_that_is_not_set(start: Start, sim: simulator.Simulator, tmp_path: Path) -> None:
     profile = proxies.profile(sim.url)
     profile["providers"]["zai"]["api_key"] = "${NO_SUCH_KEY}"
     environ = {"ANTHROPIC_BASE_URL": start(profile).url, "ANTHROPIC_MODEL": "glm"}
-    assert "NO_SUCH_KEY" in refused(tmp_path / "home", **environ)
+    assert "NO_SUCH_KEY" in refused(tmp_path / "home", environ)

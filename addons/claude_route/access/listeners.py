@@ -109,6 +109,17 @@ def is_reverse(client: connection.Client) -> bool:
     return isinstance(client.proxy_mode, mode_specs.ReverseMode)
 
 
+def no_tunnel(client: connection.Client) -> http.Response:
+    """The answer to CONNECT on the reverse listener. Claude Code can't show its words, so the log says
+    what is wrong. It gives up within seconds after 407, and after minutes for any other error."""
+    port = client.sockname[1] if client.sockname else REVERSE_PORT
+    logger.warning(
+        f"A client has the reverse listener as HTTPS_PROXY: port {port} is for ANTHROPIC_BASE_URL. "
+        f"HTTPS_PROXY needs the forward listener, whose port is {FORWARD_PORT} by default"
+    )
+    return http.Response.make(407, b"", {"connection": "close"})
+
+
 def listen_hosts(modes: Iterable[str], listen_host: str) -> list[str]:
     """The addresses that mitmproxy's `mode` option listens on. An empty one means every
     interface."""

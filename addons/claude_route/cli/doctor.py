@@ -62,8 +62,12 @@ def findings(
     """
     yield from versions()
     folder = Path.cwd()
-    yield env_file(folder, environ)
-    variables = profiles.environment(folder, environ)
+    try:
+        yield env_file(folder, environ)
+        variables = profiles.environment(folder, environ)
+    except ValueError as e:
+        yield Finding("wrong", str(e), "write NAME=value lines, in UTF-8")
+        variables = dict(environ)
     try:
         profile = profiles.read(profiles.locate(profile_name, installation.PROFILES), variables)
     except (ValueError, OSError) as e:
@@ -157,7 +161,8 @@ def listeners(url: str, key: str | None) -> Iterator[Finding]:
 
 def in_use(port: int) -> str:
     return (
-        f"find what has port {port} (ss -ltnp), or start the proxy on other ports: docs/clients.md"
+        f"find what has port {port} (ss -ltnp), or start the proxy with --listen-port 8090 "
+        "--set reverse_port=4001"
     )
 
 

@@ -40,6 +40,7 @@ from mitmproxy.proxy.layers import http as layers
 
 from claude_route import responses
 from claude_route.access import credentials
+from claude_route.access import listeners
 from claude_route.dialects import envelope
 from claude_route.patches import client_tasks
 from claude_route.patches import http_stream
@@ -122,6 +123,9 @@ class FailoverStream(layers.HttpStream):
     # From the client
 
     def state_wait_for_request_headers(self, event: layers.RequestHeaders) -> Commands[None]:
+        if event.request.method == "CONNECT" and listeners.is_reverse(self.context.client):
+            yield from self.refuse_tunnel(event.request)
+            return
         self.policy.arrives(event.request)
         yield from super().state_wait_for_request_headers(event)
         if self.client_state == self.state_consume_request_body and self.flow.response:
@@ -132,6 +136,19 @@ class FailoverStream(layers.HttpStream):
         if len(self.request_body_buf) > responses.MAX_BODY:
             self.flow.response = responses.too_large()
             yield from self.refuse()
+
+    def refuse_tunnel(self, request: http.Request) -> Commands[None]:
+        """Answer a client that uses the reverse listener as its HTTPS proxy. No hook sees the request,
+        which may hold a password."""
+        response = listeners.no_tunnel(self.context.client)
+        self.flow = http.HTTPFlow(self.context.client, self.context.server)
+        self.flow.request = request
+        self.client_state = self.server_state = self.state_errored
+        yield layers.SendHttp(
+            layers.ResponseHeaders(self.stream_id, response, end_stream=True), self.context.client
+        )
+        yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
+        yield layers.DropStream(self.stream_id)
 
     def refuse(self) -> Commands[None]:
         """Send `flow.response` at once, and drop the rest of the request body."""

@@ -261,3 +261,8 @@ def test_a_base_url_at_the_forward_listener(
     if response:
         assert response.headers["x-should-retry"] == "false"
         assert "HTTPS_PROXY" in str(response.text)
+
+
+def test_a_tunnel_through_the_reverse_listener(caplog: pytest.LogCaptureFixture) -> None:
+    assert listeners.no_tunnel(client()).status_code == 407
+    assert "port 8080 is for ANTHROPIC_BASE_URL" in caplog.text

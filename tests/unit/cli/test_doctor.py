@@ -32,6 +32,15 @@ def ca(tmp_path: Path) -> Path:
     return path
 
 
+def test_an_env_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_bytes("A=1".encode("utf-16"))
+    found = doctor.findings("default", {}, url="http://127.0.0.1:9", confdir=tmp_path, online=False)
+    wrong = next(finding for finding in found if ".env" in finding.what)
+    assert wrong.what == f"{tmp_path}/.env: expected UTF-8, got UTF-16: save it as UTF-8"
+    assert wrong.mark == "wrong"
+
+
 def test_env_file(tmp_path: Path) -> None:
     assert doctor.env_file(tmp_path, {}).mark == "note"
     (tmp_path / ".env").write_text("A=1\nB=2\n")
