@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import difflib
 import errno
+import functools
 import logging
 import os
 import re
 import socket
 import sys
 from collections.abc import Iterable
+from typing import Any
 from typing import TextIO
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import optmanager
+from mitmproxy.addons import dumper
 from mitmproxy.addons import errorcheck
+from mitmproxy.addons import intercept
+from mitmproxy.addons import keepserving
 from mitmproxy.addons import proxyserver
+from mitmproxy.addons import view
 from mitmproxy.proxy import mode_specs
+from mitmproxy.tools.web import static_viewer
+from mitmproxy.tools.web import webaddons
 
 from claude_route import installation
 from claude_route import options
@@ -174,10 +182,12 @@ def unknown_options() -> Iterable[str]:
     """What is wrong with the options of the command line that nobody has added, now that all scripts are
     loaded.
 
-    A config.yaml may be shared by all of mitmproxy's programs, and have options of the others, so only
-    what looks like a typing mistake is logged.
+    Options of mitmproxy's other programs do no harm. A config.yaml may be shared by all of them, so only
+    what looks like a typing mistake in it is logged.
     """
     for name, value in ctx.options.deferred.items():
+        if name.startswith("console_") or name in options_elsewhere():
+            continue
         is_argument = isinstance(value, optmanager._UnconvertedStrings)
         nearest = nearest_option(name, 0.6 if is_argument else 0.85)
         hint = f": did you mean {nearest}?" if nearest else ""
@@ -190,3 +200,31 @@ def unknown_options() -> Iterable[str]:
 def nearest_option(name: str, likeness: float) -> str:
     """The option that the user may have meant; empty if none is alike."""
     return next(iter(difflib.get_close_matches(name, sorted(ctx.options.keys()), 1, likeness)), "")
+
+
+class Names:
+    """Stands for a Loader, and notes the options that addons add."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def add_option(self, name: str, *_: object, **__: object) -> None:
+        self.names.add(name)
+
+
+@functools.cache
+def options_elsewhere() -> set[str]:
+    """The options that only some of mitmproxy's programs have; the console's begin with `console_`."""
+    elsewhere = Names()
+    addons: tuple[Any, ...] = (
+        dumper.Dumper,
+        intercept.Intercept,
+        keepserving.KeepServing,
+        static_viewer.StaticViewer,
+        view.View,
+        webaddons.WebAddon,
+        webaddons.WebAuth,
+    )
+    for addon in addons:
+        addon().load(elsewhere)
+    return elsewhere.names

@@ -97,6 +97,18 @@ def test_unknown_options(context: taddons.context, caplog: pytest.LogCaptureFixt
     ]
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["flow_detail", "keepserving", "view_filter", "web_port", "web_password", "console_mouse"],
+)
+def test_options_of_other_programs(
+    context: taddons.context, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    context.options.set(f"{name}=1", defer=True)
+    assert list(opening.unknown_options()) == []
+    assert not caplog.records
+
+
 def test_an_unknown_option_ends_the_start_only(
     context: taddons.context, caplog: pytest.LogCaptureFixture
 ) -> None:
