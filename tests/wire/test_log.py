@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import re
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 import simulator
@@ -86,3 +89,19 @@ def test_pages(start: Start, sim: simulator.Simulator, tmp_path: Path, path: str
     assert ask(proxy) == 200
     proxy.wait_for_log("opus-5-5 →")
     assert (f"GET {path} · 200 ·" in proxy.log) is (path == "/v1/models")
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/files"])
+def test_ctrl_c_is_quiet_with_a_request_in_flight(
+    start: Start, sim: simulator.Simulator, path: str
+) -> None:
+    sim.when(lambda recorded: True, answers.Answer(before_head="silence"))
+    proxy = start(profile(sim), behind=sim.url)
+    with proxy.client() as client, concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(client.post, path, json=proxies.message())
+        proxies.wait_until(lambda: sim.requests)
+        proxy.process.send_signal(signal.SIGINT)
+        assert proxy.process.wait(proxies.PATIENCE) == 0
+        assert isinstance(answer.exception(proxies.PATIENCE), httpx.TransportError)
+    assert "Traceback" not in proxy.log
+    assert "Exception" not in proxy.log

@@ -70,7 +70,7 @@ class Disable(NamedTuple):
     reason: str
 
     def text(self, now: float) -> str:
-        return f"is disabled until the profile is reloaded ({self.reason})"
+        return f"is disabled until .env or the profile changes ({self.reason})"
 
 
 type Effect = Rest | Disable

@@ -304,7 +304,7 @@ def test_family(model: str, family: str) -> None:
 def test_text() -> None:
     assert Rest(NOW + 3600, None, "429, 5h").text(NOW) == "rests 3600 s"
     assert Rest(NOW + 60, "opus", "429").text(NOW) == "rests 60 s for opus"
-    assert "until the profile is reloaded (401, x)" in Disable("401, x").text(NOW)
+    assert "until .env or the profile changes (401, x)" in Disable("401, x").text(NOW)
 
 
 @settings(max_examples=150)
