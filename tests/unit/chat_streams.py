@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from claude_route import targets
 from claude_route.dialects.chat import dialect
 from claude_route.dialects.messages import requests
 from claude_route.wire import sse
+from tests import strict_client
 
 PNG = "iVBORw0KGgo="
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
@@ -142,7 +142,7 @@ def streamed(
     """The message that a client makes of a stream of chunks, to which [DONE] is added by default."""
     stream = call(body or {}, to).stream()
     wire = [*chunks, DONE] if done else chunks
-    return fold([stream.feed(event(each)) for each in wire] + [stream.end()])
+    return strict_client.fold([stream.feed(event(each)) for each in wire] + [stream.end()])
 
 
 def answered(
@@ -155,64 +155,3 @@ def answered(
     body = {"choices": [{"index": 0, "message": message, "finish_reason": finish}], **fields}
     found: dict[str, Any] = json.loads(call({}, to).answer(json.dumps(body).encode()))
     return found
-
-
-def fold(parts: Iterable[bytes]) -> dict[str, Any]:
-    """The message in a Messages stream, as a strict client assembles it."""
-    decoder = sse.Decoder()
-    events = [each for part in parts for each in decoder.feed(part)]
-    assert decoder.rest() == b""
-    message: dict[str, Any] = {}
-    open_block: dict[str, Any] | None = None
-    text = ""
-    over = False
-    for each in events:
-        data = json.loads(each.data)
-        assert each.name == data["type"]
-        assert not over
-        match each.name:
-            case "ping":
-                assert message
-            case "message_start":
-                assert not message
-                message = data["message"]
-                assert message["content"] == []
-            case "content_block_start":
-                assert open_block is None
-                assert data["index"] == len(message["content"])
-                open_block = dict(data["content_block"])
-                message["content"].append(open_block)
-                text = ""
-                assert "stop_reason" not in data
-            case "content_block_delta":
-                assert open_block is not None
-                assert data["index"] == len(message["content"]) - 1
-                delta = data["delta"]
-                match delta["type"], open_block["type"]:
-                    case "text_delta", "text":
-                        open_block["text"] += delta["text"]
-                    case "thinking_delta", "thinking":
-                        assert open_block["signature"] == "", "the signature comes last"
-                        open_block["thinking"] += delta["thinking"]
-                    case "signature_delta", "thinking":
-                        open_block["signature"] += delta["signature"]
-                    case "input_json_delta", "tool_use":
-                        text += delta["partial_json"]
-                    case kinds:
-                        raise AssertionError(kinds)
-            case "content_block_stop":
-                assert open_block is not None
-                assert data["index"] == len(message["content"]) - 1
-                if open_block["type"] == "tool_use":
-                    open_block["input"] = json.loads(text)
-                open_block = None
-            case "message_delta":
-                assert open_block is None
-                message |= data["delta"]
-                message["usage"] = message["usage"] | data["usage"]
-            case "message_stop":
-                over = True
-            case _:
-                raise AssertionError(each)
-    assert over
-    return message

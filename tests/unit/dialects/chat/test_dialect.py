@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from claude_route.wire import sse
 from simulator import strict_chat
 from tests import paths
+from tests import strict_client
 from tests.unit import chat_streams
 from tests.unit.chat_streams import DONE
 from tests.unit.chat_streams import USAGE
@@ -39,7 +40,7 @@ def test_streamed_as_whole(path: pathlib.Path) -> None:
     """Streams as the providers' documentation shows them, at every cut."""
     wire = path.read_bytes()
     expected = chat_streams.call({}).answer(path.with_suffix(".json").read_bytes())
-    assert chat_streams.fold(translated([wire])) == json.loads(expected)
+    assert strict_client.fold(translated([wire])) == json.loads(expected)
     whole = b"".join(translated([wire]))
     for cut in range(len(wire)):
         assert b"".join(translated([wire[:cut], wire[cut:]])) == whole, cut

@@ -7,6 +7,7 @@ import pytest
 
 from claude_route.dialects import envelope
 from claude_route.wire import sse
+from tests import strict_client
 from tests.unit import chat_streams
 from tests.unit.chat_streams import DONE
 from tests.unit.chat_streams import USAGE
@@ -265,7 +266,7 @@ def test_ids_are_unique() -> None:
         parts = [
             stream.feed(chat_streams.event(part)) for part in (chunk("stop", content="Hi"), DONE)
         ]
-        ids.add(chat_streams.fold(parts)["id"])
+        ids.add(strict_client.fold(parts)["id"])
     assert len(ids) == 3
 
 
@@ -382,7 +383,7 @@ def test_ends_with_the_usage() -> None:
     """A provider may leave the connection open, and send no [DONE]."""
     stream = chat_streams.call({}).stream()
     out = [stream.feed(chat_streams.event(data)) for data in (chunk("stop", content="Hi"), USAGE)]
-    assert chat_streams.fold(out)["usage"]["output_tokens"] == 3
+    assert strict_client.fold(out)["usage"]["output_tokens"] == 3
     assert stream.feed(chat_streams.event(DONE)) == b""
     assert stream.end() == b""
 
@@ -394,7 +395,7 @@ def test_comments_keep_the_client_awake() -> None:
     out = [stream.feed(chat_streams.event({"choices": [], "prompt_filter_results": []}))]
     out += [stream.feed(comment), stream.feed(chat_streams.event(chunk("stop", content="Hi")))]
     assert out[1] == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert chat_streams.fold([*out, stream.end()])["content"] == [{"type": "text", "text": "Hi"}]
+    assert strict_client.fold([*out, stream.end()])["content"] == [{"type": "text", "text": "Hi"}]
 
 
 @pytest.mark.parametrize(
@@ -474,7 +475,7 @@ def test_end(chunks: list[Any], failed: tuple[str, str] | None) -> None:
     if failed:
         assert out[-1] == sse.encode("error", envelope.body(*failed))
     else:
-        assert chat_streams.fold(out)["stop_reason"] == "end_turn"
+        assert strict_client.fold(out)["stop_reason"] == "end_turn"
 
 
 def test_strip() -> None:
