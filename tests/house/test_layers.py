@@ -40,7 +40,7 @@ IMPURE_NAMES = {
 """Clocks, chance, the environment, the network, files."""
 
 ALLOWED = {
-    ("claude_route.dialects.chat.dialect", "secrets"): "makes ids for messages",
+    ("claude_route.dialects.dialect", "secrets"): "makes ids for answers and calls",
     ("claude_route.profile.profiles", "read_text"): "reads the profile; parse() takes the text",
     ("claude_route.profile.profiles", "read_bytes"): "reads .env; env_file.parse() takes the bytes",
 }

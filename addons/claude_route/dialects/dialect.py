@@ -7,6 +7,7 @@ translates everything that comes back, whether an answer, a stream or an error, 
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
@@ -18,6 +19,11 @@ from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
 from claude_route.wire import http_message
 from claude_route.wire import sse
+
+
+def new_id() -> str:
+    """Unique letters and digits, for an answer or a call that has no usable id of its own."""
+    return secrets.token_hex(12)
 
 
 class RequestFields(NamedTuple):
@@ -44,8 +50,13 @@ class Rewriter(Protocol):
     """Updated by each event."""
 
     @property
+    def started(self) -> bool:
+        """Whether an event of the answer has arrived: neither an error nor a ping."""
+
+    @property
     def begun(self) -> bool:
-        """Whether the answer has begun: an event has arrived that is neither an error nor a ping."""
+        """Whether the answer has begun: there is a content block, or it has ended without one. Many
+        providers send `message_start`, or the role, before they know whether they can answer."""
 
     @property
     def complete(self) -> bool:
@@ -90,8 +101,15 @@ class Call(Protocol):
             ValueError: the body isn't an answer.
         """
 
+    def count(self, body: bytes) -> bytes:
+        """A whole answer to a request for a count of tokens, as the client gets it.
+
+        Raises:
+            ValueError: the body isn't one.
+        """
+
     def usage(self, body: bytes) -> usage.Usage | None:
-        """The usage that a whole answer reports."""
+        """The usage that a whole answer reports, or the tokens that it counts."""
 
 
 class Dialect(Protocol):

@@ -18,7 +18,18 @@ MAX_READ = 64 * 1024
 MAX_TEXT = 500
 """How many characters of a provider's text we show."""
 
-TEXT_KEYS = ("message", "msg", "detail", "error", "errors", "error_msg")
+TEXT_KEYS = (
+    "message",
+    "msg",
+    "detail",
+    "error",
+    "errors",
+    "error_msg",
+    "error_message",
+    "errorMessage",
+    "base_resp",
+    "status_msg",
+)
 
 TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
@@ -105,20 +116,38 @@ def of(value: Any) -> Fault:
 
 
 def is_error(body: bytes) -> bool:
-    """Whether an answer, or the data of the first event, is an error in any dialect."""
-    if b'"error"' not in body[:MAX_READ]:
-        return False
+    """Whether an answer, or the data of an event, is an error in any dialect or in a form of its own."""
     try:
         typed = rawjson.decode_mended(body, _Typed)
     except ValueError:
         return False
-    # Chat Completions sends only `error`; in a good answer it is absent or null.
-    return typed.type == "error" or (typed.type is None and bool(typed.error))
+    return typed.is_error
 
 
 class _Typed(msgspec.Struct):
-    type: object = None
-    error: object = None
+    type: Any = None
+    object: Any = None
+    error: Any = None
+    success: Any = None
+    base_resp: Any = None
+    choices: Any = None
+    content: Any = None
+    message: Any = None
+    msg: Any = None
+    detail: Any = None
+
+    @property
+    def is_error(self) -> bool:
+        if "error" in (self.type, self.object) or self.success is False:
+            return True
+        # MiniMax, also beside `choices`.
+        if isinstance(self.base_resp, dict) and self.base_resp.get("status_code"):
+            return True
+        # Chat Completions sends only `error`; in a good answer it is absent or null.
+        if self.type is None and self.error:
+            return True
+        is_answer = self.type or self.object or self.choices or self.content
+        return not is_answer and isinstance(self.message or self.msg or self.detail, str | list)
 
 
 def clean(text: str, secrets: Collection[str] = ()) -> str:

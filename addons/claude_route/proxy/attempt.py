@@ -16,6 +16,7 @@ from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.profile import providers
+from claude_route.proxy import bodies
 from claude_route.proxy import contract
 from claude_route.proxy import reply
 from claude_route.routing import plan
@@ -44,7 +45,7 @@ class Attempt:
         client_secrets: credentials.Secrets,
         *,
         left_out: tuple[str, ...] = (),
-        redact: Callable[[bytes], bytes] = reply.unchanged,
+        redact: Callable[[bytes], bytes] = bodies.unchanged,
     ) -> None:
         """`left_out` names what the target refuses, as a profile's `drop` does.
 
@@ -63,6 +64,9 @@ class Attempt:
         self.address = (provider.host, provider.port)
         self.tls = provider.scheme == "https"
         self.limits = limits(provider, stream=request.stream)
+        self.wants: bodies.Wanted = "stream" if request.stream else "whole"
+        if http_message.path(client_request) == paths.COUNT_TOKENS:
+            self.wants = "count"
         self.dialect = registry.of(provider)
         self.left_out = left_out
         self.call = self.dialect.request(request, step.target.without(left_out))
@@ -170,7 +174,7 @@ class Attempt:
         return http_message.like(self.shown, headers=headers)
 
     def reply(self, response: http.Response) -> contract.Reply:
-        return reply.judge(response, self.call, self.redact)
+        return reply.judge(response, self.call, self.redact, wants=self.wants)
 
 
 def is_wanted(request: http.Request) -> bool:

@@ -35,6 +35,10 @@ type Act = Callable[[], Generator[commands.Command, Any, None]]
 ERROR_BODY_TIMEOUT = 2.0
 """Seconds to wait for the body of an error response."""
 
+HOLD = 60.0
+"""Seconds for which a stream without a block is held back once it has started. If such a stream sends
+pings, the client waits too, but not for ever: Claude Code for 180 s without a byte."""
+
 LINGER = 2.0
 """Seconds to wait for the end of a stream whose answer is complete."""
 
@@ -158,11 +162,16 @@ class Attempts:
         # The headers are no sign of life.
         got.limit(max(0.0, got.sent + first_byte - self.clock.time()))
         held, is_whole = b"", False
+        started: float | None = None
         while not (reply.failure or reply.good or is_whole):
             piece = await got.next()
             is_whole = piece is None
             held += reply.end() if piece is None else reply.feed(piece)
-            got.limit(first_byte)
+            if reply.started:
+                started = started or self.clock.time()
+                if self.clock.time() - started > HOLD:
+                    reply.commit()
+            got.limit(attempt.limits.idle if reply.started else first_byte)
         if reply.failure:
             return reply.failure
         if not reply.good:

@@ -45,12 +45,22 @@ class Reply(Protocol):
 
     response: http.Response
     """The headers that the client gets."""
-    good: bool
-    """The answer is known to be good; from here on no other attempt can replace it."""
-    failure: Failure | None
-    """Set once the answer is known to be a failure."""
-    complete: bool
-    """The whole answer has arrived, even if the upstream has not ended the stream."""
+
+    @property
+    def started(self) -> bool:
+        """Whether the first event of a stream has arrived. It may still become a failure."""
+
+    @property
+    def good(self) -> bool:
+        """Whether the answer is known to be good; from here on no other attempt can replace it."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Set once the answer is known to be a failure."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole answer has arrived, even if the upstream has not ended the stream."""
 
     @property
     def usage(self) -> usage.Usage | None:
@@ -69,6 +79,9 @@ class Reply(Protocol):
     def broken(self, why: str) -> bytes:
         """The bytes that end the answer correctly after the upstream died, given what was sent
         before."""
+
+    def commit(self) -> None:
+        """Take an answer that has started for a good one, without waiting for its first block."""
 
 
 class Attempt(Protocol):

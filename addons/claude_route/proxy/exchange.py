@@ -261,7 +261,9 @@ class Exchange:
         step, response = self.attempt.step, failure.response
         status = response.status_code if response else 0
         body = (response.content or b"") if response else b""
-        if response and not step.target.provider.is_anthropic and not self.counts_tokens:
+        # An answer that was lost, or is none, has no words: don't say that the provider gave none.
+        has_words = failure.kind is failures.Kind.STATUS or body
+        if has_words and not step.target.provider.is_anthropic and not self.counts_tokens:
             error = self.attempt.dialect.error(status, body)
             status, body = _client_error(error, status, body)
         return verdict.Outcome(

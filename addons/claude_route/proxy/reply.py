@@ -7,23 +7,12 @@ from collections.abc import Callable
 from mitmproxy import http
 
 from claude_route.dialects import dialect
-from claude_route.dialects import error_body
 from claude_route.dialects import usage
+from claude_route.proxy import bodies
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
-from claude_route.wire import sse
-
-MAX_ERROR_BODY = 64 * 1024
-"""Bytes kept of an error response: far more than any error message needs."""
-
-MAX_PROLOGUE = 64 * 1024
-"""The limit in bytes for the comments and pings before the first event, which we hold back."""
-
-MAX_ANSWER = 64 * 1024 * 1024
-"""The limit in bytes for an answer that isn't streamed, and for what one read of a compressed
-stream may expand to. Twice the limit for requests."""
 
 # Hop-by-hop headers (RFC 9110, 7.6.1), and those that describe the body before it was decoded.
 NOT_PASSED = (
@@ -40,14 +29,12 @@ NOT_PASSED = (
 )
 
 
-def unchanged(data: bytes) -> bytes:
-    return data
-
-
 def judge(
     response: http.Response,
     call: dialect.Call,
-    redact: Callable[[bytes], bytes] = unchanged,
+    redact: Callable[[bytes], bytes] = bodies.unchanged,
+    *,
+    wants: bodies.Wanted = "stream",
 ) -> contract.Reply:
     """The reader for a response with these headers. `redact` removes secrets from an error that
     ends a stream."""
@@ -57,10 +44,7 @@ def judge(
         body = Body(response)
     except ValueError as e:
         return Refusal(response, str(e))
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
-        return Stream(decoded_headers(response), body, call.stream(), redact)
-    return Whole(decoded_headers(response), body, call)
+    return Answer(body, bodies.Bodies(decoded_headers(response), call, wants, redact))
 
 
 def decoded_headers(response: http.Response) -> http.Response:
@@ -91,8 +75,8 @@ class Body:
                 decoded += self._decompressor.feed(data[start : start + content_encoding.PIECE])
             except OverflowError as e:
                 raise ValueError(str(e)) from e
-            if len(decoded) > MAX_ANSWER:
-                raise ValueError(f"body: expected at most {MAX_ANSWER} bytes, got more")
+            if len(decoded) > bodies.MAX_ANSWER:
+                raise ValueError(f"body: expected at most {bodies.MAX_ANSWER} bytes, got more")
         return bytes(decoded)
 
     def end(self) -> None:
@@ -103,7 +87,7 @@ class Body:
 class Refusal:
     """An error response. Collects its body, which says why."""
 
-    good = complete = False
+    good = complete = started = False
     usage: usage.Usage | None = None
     output = 0
     error = ""
@@ -120,13 +104,13 @@ class Refusal:
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
-        if len(self._body) > MAX_ERROR_BODY:
+        if len(self._body) > bodies.MAX_ERROR_BODY:
             self.end()
         return b""
 
     def end(self) -> bytes:
         response = decoded_headers(self.response)
-        response.content = self._readable()[:MAX_ERROR_BODY]
+        response.content = self._readable()[: bodies.MAX_ERROR_BODY]
         status = f"HTTP {response.status_code}"
         self.failure = self.failure or contract.Failure(failures.Kind.STATUS, status, response)
         return b""
@@ -138,7 +122,7 @@ class Refusal:
             body = Body(self.response)
             for start in range(0, len(self._body), content_encoding.PIECE):
                 decoded += body.feed(bytes(self._body[start : start + content_encoding.PIECE]))
-                if len(decoded) > MAX_ERROR_BODY:
+                if len(decoded) > bodies.MAX_ERROR_BODY:
                     break
         except ValueError:
             pass
@@ -147,153 +131,91 @@ class Refusal:
     def broken(self, why: str) -> bytes:
         return b""
 
+    def commit(self) -> None:
+        """It is no answer."""
 
-class Whole:
-    """A JSON answer, which can be judged and rewritten only once it is complete."""
 
-    error = ""
+class Answer:
+    """A response with a good status. Whether it is an answer, and of which kind, its body shows, whatever
+    its headers say."""
 
-    def __init__(self, response: http.Response, body: Body, call: dialect.Call) -> None:
-        self.response = response
-        self.good = self.complete = False
-        self.failure: contract.Failure | None = None
-        self.usage: usage.Usage | None = None
+    def __init__(self, body: Body, readers: bodies.Bodies) -> None:
+        self.response = readers.response
         self._body = body
-        self._call = call
-        self._decoded = bytearray()
+        self._readers = readers
+        self._begun = b""
+        """The first bytes, as long as they don't show what the body is."""
+        self._reader: bodies.Reader | None = None
+        self._failure: contract.Failure | None = None
+        """The body can't be decoded."""
+
+    @property
+    def good(self) -> bool:
+        return self._reader is not None and self._reader.good
+
+    @property
+    def complete(self) -> bool:
+        return self._reader is not None and self._reader.complete
+
+    @property
+    def started(self) -> bool:
+        return self._reader is not None and self._reader.started
+
+    @property
+    def failure(self) -> contract.Failure | None:
+        return self._failure or (self._reader.failure if self._reader else None)
+
+    @property
+    def usage(self) -> usage.Usage | None:
+        return self._reader.usage if self._reader else None
 
     @property
     def output(self) -> int:
-        return self.usage.output if self.usage else 0
-
-    def feed(self, data: bytes) -> bytes:
-        try:
-            self._decoded += self._body.feed(data)
-        except ValueError as e:
-            self._fail(str(e))
-        if len(self._decoded) > MAX_ANSWER:
-            self._fail(f"body: expected at most {MAX_ANSWER} bytes, got more")
-        return b""
-
-    def end(self) -> bytes:
-        body = bytes(self._decoded)
-        if error_body.is_error(body):
-            self.response.content = body[:MAX_ERROR_BODY]
-            self.failure = contract.Failure(
-                failures.Kind.EVENT, "an error with status 200", self.response
-            )
-            return b""
-        try:
-            self._body.end()
-            answer = self._call.answer(body)
-        except ValueError as e:
-            self._fail(str(e))
-            return b""
-        self.usage = self._call.usage(body)
-        self.response.headers["content-length"] = str(len(answer))
-        self.good = self.complete = True
-        return answer
-
-    def _fail(self, why: str) -> None:
-        self.failure = self.failure or contract.Failure(failures.Kind.RESET, why, self.response)
-
-    def broken(self, why: str) -> bytes:
-        return b""
-
-
-class Stream:
-    """Server-sent events, passed on one whole event at a time, as they arrive."""
-
-    def __init__(
-        self,
-        response: http.Response,
-        body: Body,
-        rewriter: dialect.Rewriter,
-        redact: Callable[[bytes], bytes],
-    ) -> None:
-        self.response = response
-        self.good = self.complete = False
-        self.failure: contract.Failure | None = None
-        self._body = body
-        self._decoder = sse.Decoder()
-        self._rewriter = rewriter
-        self._redact = redact
-        self._prologue = 0
-        self._is_over = False
-
-    @property
-    def usage(self) -> usage.Usage:
-        return self._rewriter.meter.usage
-
-    @property
-    def output(self) -> int:
-        return self._rewriter.meter.output
+        return self._reader.output if self._reader else 0
 
     @property
     def error(self) -> str:
-        return self._rewriter.error
+        return self._reader.error if self._reader else ""
 
     def feed(self, data: bytes) -> bytes:
-        if self._is_over:
+        if self._failure:
             return b""
         try:
             data = self._body.feed(data)
         except ValueError as e:
             return self._give_up(str(e))
-        return self._rewrite(self._decoder.feed(data))
+        return self._reader.feed(data) if self._reader else self._open(data)
 
-    def _rewrite(self, events: list[sse.Event]) -> bytes:
-        out = []
-        for event in events:
-            rewritten = self._rewriter.feed(event)
-            if not self.good:
-                self._begin(event)
-                if self.failure:
-                    return b""
-            out.append(self._redact(rewritten) if self._rewriter.error else rewritten)
-        self.complete = self._rewriter.complete
-        return b"".join(out)
-
-    def _begin(self, event: sse.Event) -> None:
-        """Decide whether this event begins the answer. If it is an error, the attempt has
-        failed."""
-        if self._rewriter.error:
-            self._is_over = True
-            self.response.content = event.data[:MAX_ERROR_BODY]
-            self.failure = contract.Failure(
-                failures.Kind.EVENT, "the first event is an error", self.response
-            )
-        elif self._rewriter.begun:
-            self.good = True
-        else:
-            self._prologue += len(event.raw)
-            if self._prologue > MAX_PROLOGUE:
-                self._give_up("sent only pings")
+    def _open(self, data: bytes) -> bytes:
+        self._begun += data
+        is_stream = bodies.is_stream(self._begun, self._readers.declared)
+        if is_stream is None and len(self._begun) < bodies.MAX_PROLOGUE:
+            return b""
+        begun, self._begun = self._begun, b""
+        reader = self._reader = self._readers.stream() if is_stream else self._readers.whole()
+        return reader.feed(begun)
 
     def end(self) -> bytes:
-        if self._is_over:
-            return b""
-        out = b""
-        if self._decoder.rest():
-            # Some servers omit the last blank line.
-            last = self._decoder.feed(b"\n\n")
-            out = self._rewrite([event for event in last if self._rewriter.is_whole(event)])
-        if self.good:
-            out += self._rewriter.end()
-            self.complete = self._rewriter.complete
-            out += self.broken("the provider ended the stream early")
-        self._is_over = True
-        return out
+        if self._reader is None:
+            is_stream = self._readers.declared == bodies.SSE and not self._begun
+            self._reader = self._readers.stream() if is_stream else self._readers.whole()
+            self._reader.feed(self._begun)
+        if isinstance(self._reader, bodies.Whole):
+            try:
+                self._body.end()
+            except ValueError as e:
+                return self._give_up(str(e))
+        return self._reader.end()
 
     def broken(self, why: str) -> bytes:
-        return b"" if self.complete else self._give_up(why)
+        return self._reader.broken(why) if self._reader else self._give_up(why)
 
     def _give_up(self, why: str) -> bytes:
-        if self._is_over:
-            return b""
-        self._is_over = True
-        if not self.good:
-            self.failure = contract.Failure(failures.Kind.RESET, why, self.response)
-            return b""
-        self.complete = True
-        return self._rewriter.broken(why)
+        if self._reader and self._reader.good:
+            return self._reader.broken(why)
+        self._failure = contract.Failure(failures.Kind.RESET, why, self.response)
+        return b""
+
+    def commit(self) -> None:
+        if self._reader:
+            self._reader.commit()

@@ -68,7 +68,8 @@ class Outcome:
             case failures.Kind.STATUS:
                 return str(self.status)
             case failures.Kind.EVENT:
-                return f"first event {error_body.clean(self.fault.kind or 'error')}"
+                if self.fault.kind or not self.detail:
+                    return f"first event {error_body.clean(self.fault.kind or 'error')}"
         return error_body.clean(self.detail) or str(self.kind)
 
 

@@ -219,7 +219,7 @@ def test_a_stream_that_breaks_off(name: str, events: int) -> None:
     stream = call(name).stream()
     for event in sse.Decoder().feed(STREAMS[name])[:events]:
         stream.feed(event)
-    assert (stream.begun, stream.complete) == (True, False)
+    assert (stream.started, stream.complete) == (True, False)
     (last,) = sse.Decoder().feed(stream.broken("reset"))
     assert last.name == "error"
     assert json.loads(last.data)["error"]["type"] == stream.error == "api_error"

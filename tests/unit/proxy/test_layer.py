@@ -83,6 +83,10 @@ class Reply:
     usage = None
     output = 0
     error = ""
+    started = False
+
+    def commit(self) -> None:
+        raise NotImplementedError
 
     def __init__(self, exchange: Exchange, response: http.Response) -> None:
         self.exchange = exchange

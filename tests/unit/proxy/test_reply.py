@@ -16,7 +16,7 @@ from claude_route.dialects import dialect
 from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
-from claude_route.proxy import contract
+from claude_route.proxy import bodies
 from claude_route.proxy import reply
 from claude_route.wire import sse
 from tests.unit import examples
@@ -74,9 +74,10 @@ class Relayed:
         pieces: Iterable[bytes],
         end: str | None = "",
         translator: Callable[[], dialect.Call] = anthropics,
+        wants: bodies.Wanted = "stream",
     ) -> None:
         """`end` is why it was interrupted; empty if it ended well, None if it goes on."""
-        self.reply = reply.judge(response, translator())
+        self.reply = reply.judge(response, translator(), wants=wants)
         self.held = self.out = b""
         for piece in pieces:
             self._take(self.reply.feed(piece))
@@ -140,7 +141,7 @@ ENCODINGS: list[tuple[str, Callable[[bytes], bytes]]] = [
         pytest.param(COMMENT + PING + WIRE, id="comment and ping first"),
         pytest.param(WIRES[0] + b"event: weather\ndata: 1\ndata: 2\n\n" + WIRES[-1], id="unknown"),
         pytest.param(WIRE + COMMENT, id="comment last"),
-        pytest.param(WIRES[0] + ERROR, id="error later on"),
+        pytest.param(WIRES[0] + WIRES[1] + ERROR, id="error later on"),
     ],
 )
 def test_a_stream_passes_as_it_came_whatever_the_cuts(wire: bytes) -> None:
@@ -164,16 +165,30 @@ def test_each_event_passes_when_it_is_there() -> None:
         assert stream.feed(wire[-1:]) == wire
 
 
-def test_it_is_good_from_its_first_event_on() -> None:
+def test_it_is_good_from_its_first_block_on() -> None:
     stream = reply.judge(head(), anthropics())
-    for wire, good in ((COMMENT, False), (PING, False), (b"event: ping\n\n", False)):
+    for wire in (COMMENT, PING, b"event: ping\n\n", WIRES[0], PING):
         assert stream.feed(wire) == wire
-        assert stream.good is good
+        assert not stream.good
+        assert stream.started is (wire is WIRES[0] or stream.started)
+    stream.feed(WIRES[1])
+    assert stream.good and stream.started and not stream.complete
+
+
+def test_it_is_good_sooner_if_nobody_waits_for_a_block() -> None:
+    stream = reply.judge(head(), anthropics())
+    stream.feed(PING)
+    stream.commit()
+    assert not stream.good, "only a ping"
     stream.feed(WIRES[0])
-    assert stream.good and not stream.complete
+    stream.commit()
+    assert stream.good
+    stream = reply.judge(head(), anthropics())
+    stream.feed(WIRES[0] + PING * 3000)
+    assert stream.good, "memory is limited"
 
 
-@pytest.mark.parametrize("before", [b"", COMMENT, PING, COMMENT * 3 + PING])
+@pytest.mark.parametrize("before", [b"", COMMENT, COMMENT * 3 + PING, WIRES[0], WIRES[0] + PING])
 @pytest.mark.parametrize(
     "error",
     [
@@ -189,11 +204,16 @@ def test_an_error_as_the_first_event_is_no_answer(before: bytes, error: bytes) -
     for pieces in cuts(before + error):
         relayed = Relayed(head(), pieces)
         assert relayed.out == b""
-        assert relayed.failure == ("event", "the first event is an error")
+        why = (
+            "an error before the first block"
+            if WIRES[0] in before
+            else "the first event is an error"
+        )
+        assert relayed.failure == ("event", why)
         assert json.loads(relayed.content)["error"]["type"] == "overloaded_error"
 
 
-@pytest.mark.parametrize("events", range(1, len(WIRES) + 1))
+@pytest.mark.parametrize("events", range(2, len(WIRES) + 1))
 def test_what_comes_after_it_died(events: int) -> None:
     sent = b"".join(WIRES[:events])
     for rest in (b"", b": hm\n", *(WIRES[2][:place] for place in range(1, len(WIRES[2]) - 1))):
@@ -233,7 +253,7 @@ def test_streams_that_end_untidily(wire: bytes, out: bytes | None) -> None:
 
 
 def test_a_half_event_never_arrives() -> None:
-    for place in range(len(WIRES[0]), len(WIRE)):
+    for place in range(len(WIRES[0] + WIRES[1]), len(WIRE)):
         for end in ("", "connection reset"):
             decoder = sse.Decoder()
             events = decoder.feed(Relayed(head(), [WIRE[:place]], end).out)
@@ -276,7 +296,7 @@ def test_data_that_is_not_in_its_encoding(begun: bytes) -> None:
 def test_data_that_bursts(
     monkeypatch: pytest.MonkeyPatch, encoding: str, compress: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setattr(reply, "MAX_ANSWER", 10_000)
+    monkeypatch.setattr(bodies, "MAX_ANSWER", 10_000)
     relayed = Relayed(head(content_encoding=encoding), [compress(b": 0\n\n" * 100_000)], None)
     assert relayed.failure == ("reset", "body: expected at most 10000 bytes, got more")
 
@@ -337,7 +357,7 @@ def test_text_does_not_end_completions() -> None:
 @pytest.mark.parametrize(
     ("translator", "before", "error"),
     [
-        pytest.param(anthropics, WIRES[0], sse.encode("error", REPEATED), id="messages"),
+        pytest.param(anthropics, WIRES[0] + WIRES[1], sse.encode("error", REPEATED), id="messages"),
         pytest.param(completions, BEGIN, b"data: " + REPEATED + b"\n\n", id="completions"),
     ],
 )
@@ -420,8 +440,8 @@ def test_output_is_estimated_until_it_is_reported() -> None:
     ("wire", "end", "error"),
     [
         pytest.param(WIRE, "", "", id="none"),
-        pytest.param(WIRES[0] + ERROR, "", "overloaded_error", id="the upstream's"),
-        pytest.param(WIRES[0], "reset", "api_error", id="ours"),
+        pytest.param(WIRES[0] + WIRES[1] + ERROR, "", "overloaded_error", id="the upstream's"),
+        pytest.param(WIRES[0] + WIRES[1], "reset", "api_error", id="ours"),
         pytest.param(b"".join(WIRES[:-1]), "reset", "", id="all there but the last word"),
     ],
 )
@@ -448,7 +468,8 @@ def test_an_answer_that_is_none_took_nothing() -> None:
 
 
 def whole(body: bytes, *, end: str | None = "", **more: str) -> Relayed:
-    return Relayed(head(200, "application/json", **more), [body[:10], body[10:]], end)
+    response = head(200, "application/json", **more)
+    return Relayed(response, [body[:10], body[10:]], end, wants="whole")
 
 
 def test_a_whole_answer_is_good_when_it_has_ended() -> None:
@@ -480,18 +501,19 @@ def test_an_error_with_status_200(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("inside", [b'"\xff"', b"[" * 100_000 + b"]" * 100_000])
-def test_an_unreadable_body_is_an_unknown_error(inside: bytes) -> None:
-    body = b'{"error": %b}' % inside
-    assert whole(body).out == body
+def test_an_unreadable_body_is_no_answer(inside: bytes) -> None:
+    relayed = whole(b'{"error": %b}' % inside)
+    assert relayed.failure and relayed.failure[0] == "reset"
+    assert relayed.out == relayed.content == b""
 
 
 def test_an_invalid_whole_answer() -> None:
     relayed = Relayed(head(200, "application/json"), [b"<html>"], translator=completions)
-    assert relayed.failure and relayed.failure[0] == "reset"
+    assert relayed.failure and relayed.failure[0] == "event"
 
 
 def test_a_whole_answer_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reply, "MAX_ANSWER", 20)
+    monkeypatch.setattr(bodies, "MAX_ANSWER", 20)
     relayed = whole(MESSAGE, end=None)
     assert relayed.failure == ("reset", "body: expected at most 20 bytes, got more")
 
@@ -526,7 +548,7 @@ def test_a_compressed_error(encoding: str, compress: Callable[[bytes], bytes]) -
 def test_a_compressed_error_that_bursts(encoding: str, compress: Callable[[bytes], bytes]) -> None:
     relayed = Relayed(head(429, content_encoding=encoding), [compress(bytes(3_000_000))])
     assert relayed.failure == ("status", "HTTP 429")
-    assert len(relayed.content) <= reply.MAX_ERROR_BODY
+    assert len(relayed.content) <= bodies.MAX_ERROR_BODY
 
 
 def test_a_compressed_error_that_is_cut_says_what_it_can() -> None:
@@ -538,7 +560,7 @@ def test_a_compressed_error_that_is_cut_says_what_it_can() -> None:
 def test_an_error_longer_than_any_is_not_waited_for() -> None:
     relayed = Relayed(head(500), [b"x" * 50_000] * 2, None)
     assert relayed.failure == ("status", "HTTP 500")
-    assert len(relayed.content) == reply.MAX_ERROR_BODY
+    assert len(relayed.content) == bodies.MAX_ERROR_BODY
 
 
 def test_an_unknown_encoding_is_found_in_the_headers() -> None:
@@ -573,17 +595,3 @@ def test_the_headers_are_ours(status: int) -> None:
     assert set(given.headers) == kept
     assert given.http_version == "HTTP/1.1"
     assert "transfer-encoding" in upstream.headers, "the upstream's own is left alone"
-
-
-@pytest.mark.parametrize(
-    ("kind", "made"),
-    [
-        ("text/event-stream", reply.Stream),
-        ("text/event-stream; charset=utf-8", reply.Stream),
-        ("Text/Event-Stream", reply.Stream),
-        ("application/json", reply.Whole),
-        ("", reply.Whole),
-    ],
-)
-def test_a_stream_is_known_by_its_type(kind: str, made: type[contract.Reply]) -> None:
-    assert isinstance(reply.judge(head(200, kind), anthropics()), made)

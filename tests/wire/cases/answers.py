@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -75,7 +74,7 @@ def check_balance(result: cases.Result) -> None:
     assert "insufficient balance" in result.error["message"]
 
 
-_CASES = (
+CASES = (
     cases.Case(
         "reused-tool-ids",
         "https://github.com/NousResearch/hermes-agent/issues/70724",
@@ -249,10 +248,4 @@ _CASES = (
             ("204", cases.Answer(b"", "", 204)),
         )
     ),
-)
-
-_WORKING = {f"no-answer-in-200-{name}-chat" for name in ("html", "empty", "object", "204")}
-CASES = tuple(
-    case if case.name in _WORKING else dataclasses.replace(case, pending="not repaired yet")
-    for case in _CASES
 )

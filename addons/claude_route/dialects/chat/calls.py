@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from typing import Literal
 
+from claude_route.dialects import emitter
 from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import completions
 
@@ -56,7 +57,7 @@ class Call:
 
     def text(self) -> str:
         """All of its arguments so far."""
-        return completions.joined("".join(self.arguments))
+        return emitter.joined("".join(self.arguments))
 
     def is_complete(self) -> bool:
         """Whether its arguments are complete: nothing can follow an object."""

@@ -74,13 +74,19 @@ class Completion(msgspec.Struct):
     object: Any = None
     type: Any = None
     message: Any = None
+    msg: Any = None
     detail: Any = None
+    success: Any = None
+    base_resp: Any = None
+    """MiniMax's, whose status_code is 0 if all is well."""
 
     def failed(self) -> bool:
         """Whether it is an error. Once an answer has begun, errors arrive with status 200."""
-        if self.error or "error" in (self.object, self.type):
+        if self.error or "error" in (self.object, self.type) or self.success is False:
             return True
-        if self.choices is None and (self.message or self.detail):
+        if isinstance(self.base_resp, dict) and self.base_resp.get("status_code"):
+            return True
+        if self.choices is None and (self.message or self.msg or self.detail):
             return True
         first = self.choices[0] if self.choices else None
         return first is not None and bool(first.error or first.finish_reason == "error")
@@ -131,15 +137,6 @@ def _halve(delta: Delta, halved: Delta) -> None:
     for call, other in zip(tool_calls(delta), tool_calls(halved), strict=True):
         if call.function and other.function and isinstance(other.function.arguments, str):
             call.function.arguments = other.function.arguments
-
-
-def joined(text: str) -> str:
-    """The text with adjacent halves of surrogate pairs joined, and U+FFFD for any other half."""
-    try:
-        text.isascii() or text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
 
 
 class Piece(NamedTuple):

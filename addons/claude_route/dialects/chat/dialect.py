@@ -5,7 +5,6 @@ https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
@@ -28,10 +27,6 @@ from claude_route.dialects.messages import scrub
 from claude_route.wire import http_message
 
 
-def _new_id() -> str:
-    return secrets.token_hex(12)
-
-
 @dataclass(frozen=True)
 class Call:
     """Implements `dialect.Call`."""
@@ -45,6 +40,9 @@ class Call:
 
     def answer(self, body: bytes) -> bytes:
         return answers.translate(body, self._context)
+
+    def count(self, body: bytes) -> bytes:
+        raise ValueError("body: expected a count of tokens, which this API doesn't have")
 
     def usage(self, body: bytes) -> usage.Usage | None:
         return completions.counted_in(body)
@@ -96,7 +94,7 @@ class Chat:
 
 
 def call(
-    request: requests.Request, target: targets.Target, new_id: Callable[[], str] = _new_id
+    request: requests.Request, target: targets.Target, new_id: Callable[[], str] = dialect.new_id
 ) -> Call:
     """The request for a target. `new_id` returns new unique letters and digits.
 

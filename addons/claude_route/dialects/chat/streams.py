@@ -10,9 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from claude_route.dialects import envelope
+from claude_route.dialects import emitter
 from claude_route.dialects import usage
 from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import calls
@@ -24,19 +22,9 @@ from claude_route.dialects.messages import usage as messages_usage
 from claude_route.wire import rawjson
 from claude_route.wire import sse
 
-_encode = msgspec.json.encode
-
-_DELTAS = {
-    "text": (b"text_delta", b"text"),
-    "thinking": (b"thinking_delta", b"thinking"),
-    "tool_use": (b"input_json_delta", b"partial_json"),
-}
-"""Block type -> the type of its deltas, and their field with the added text."""
-
 _SIGNATURE = {"text": {}, "thinking": {"signature": ""}}
 
 DONE = b"[DONE]"
-PING = sse.encode("ping", b'{"type":"ping"}')
 
 
 @dataclass
@@ -63,15 +51,10 @@ class Stream:
         self.error = ""
         """Type and message of the error that ended it."""
         self._context = context
-        self._out: list[bytes] = []
-        self._index = -1
-        """The index of the open block, or else of the last one."""
+        self._emitter = emitter.Emitter(self.meter)
+        self._send = self._emitter.send
         self._open: str | calls.Call = ""
         """The open block: `text`, `thinking` or a call; empty if none is open."""
-        self._delta = b""
-        """The beginning of a delta event in the open block."""
-        self._half = ""
-        """The first half of a surrogate pair; the second may be in the open block's next delta."""
         self._queue: list[completions.Piece | calls.Call] = []
         """What has arrived since the open call, which is incomplete."""
         self._blank = {"text": "", "thinking": ""}
@@ -83,6 +66,10 @@ class Stream:
         self._used: set[str] = set()
         self._ending = _Ending()
 
+    @property
+    def started(self) -> bool:
+        return self._emitter.has_started
+
     def feed(self, event: sse.Event) -> bytes:
         """The whole events for the client that follow from this one; may be empty."""
         data = event.data
@@ -92,7 +79,7 @@ class Stream:
             return self._refused(data)
         if not data or event.name == "ping":
             # A comment, such as OpenRouter sends to keep the connection open, becomes a ping.
-            return PING if self.begun and not event.name else b""
+            return emitter.PING if self.started and not event.name else b""
         if data.strip() == DONE:
             return self._finished()
         try:
@@ -105,7 +92,7 @@ class Stream:
         ending = self._ending
         had_finished = ending.finish is not None
         had_calls = len(self._calls.all)
-        is_silent = self._index < 0 and not had_calls
+        is_silent = self._emitter.index < 0 and not had_calls
         for choice in completion.choices or ():
             delta = choice.delta
             if delta is None and is_silent:
@@ -120,16 +107,16 @@ class Stream:
             ending.summed = not completion.choices
             self.meter.usage = messages_usage.read(counted)
             # Not all providers send [DONE] after it.
-            if had_finished and not self._out and len(self._calls.all) == had_calls:
+            if had_finished and self._emitter.is_empty and len(self._calls.all) == had_calls:
                 return self._finished()
-        return self._flush()
+        return self._emitter.flush()
 
     def end(self) -> bytes:
         """The provider has ended the stream. Returns the events that the client still needs."""
         if self.complete:
             return b""
         ending = self._ending
-        if not ending.finish and not ending.summed and (self._index >= 0 or self._queue):
+        if not ending.finish and not ending.summed and (self._emitter.index >= 0 or self._queue):
             return self.broken("the provider ended the stream early")
         return self._finished()
 
@@ -148,6 +135,7 @@ class Stream:
         for piece in completions.pieces(delta):
             if piece.kind == "thinking":
                 if self._context.strips:
+                    self.begun = True
                     continue
                 self._form = completions.form(delta)
             if self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
@@ -212,36 +200,15 @@ class Stream:
 
     def _begin(self, what: str | calls.Call, block: dict[str, Any]) -> None:
         self._close()
-        self._index += 1
+        self.begun = True
         self._open = what
-        self._emit("content_block_start", index=self._index, content_block=block)
-        kind, key = _DELTAS[block["type"]]
-        start = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,'
-        self._delta = (start + b'"delta":{"type":"%s","%s":') % (self._index, kind, key)
-
-    def _send(self, text: str) -> None:
-        # The hot path: an event for each token.
-        if not text:
-            return
-        try:
-            encoded = _encode(self._half + text)
-        except UnicodeEncodeError:
-            text = self._half + text
-            self._half = text[-1] if "\ud800" <= text[-1] <= "\udbff" else ""
-            text = completions.joined(text.removesuffix(self._half))
-            if not text:
-                return
-            encoded = _encode(text)
-        self.meter.written += len(encoded) - 2
-        self._out.append(self._delta + encoded + b"}}\n\n")
+        self._emitter.begin(block)
 
     def _close(self, payload: str | None = None) -> None:
         """Close the open block. `payload` is for a thinking block's signature."""
         if not self._open:
             return
-        if self._half:
-            self._half = ""
-            self._send("\ufffd")
+        self._emitter.settle()
         if isinstance(self._open, calls.Call):
             self._send(self._open.close())
         elif self._open == "thinking":
@@ -249,34 +216,30 @@ class Stream:
                 payload = reasoning.payload(self._form, self._details)
                 self._details = []
             if signature := self._context.signature(payload):
-                self.meter.written += len(signature)
-                delta = {"type": "signature_delta", "signature": signature}
-                self._emit("content_block_delta", index=self._index, delta=delta)
-        self._emit("content_block_stop", index=self._index)
+                self._emitter.sign(signature)
+        self._emitter.stop()
         self._open = ""
 
     def _start(self) -> None:
-        if not self.begun:
-            self.begun = True
-            rest = {"stop_reason": None, "stop_sequence": None, "usage": completions.NO_USAGE}
-            self._emit("message_start", message=self._context.envelope() | {"content": []} | rest)
+        if not self.started:
+            self._emitter.start(self._context.envelope() | {"usage": completions.NO_USAGE})
 
     def _finished(self) -> bytes:
-        if self._ending.finish is None and self._index < 0 and not self._queue:
+        if self._ending.finish is None and self._emitter.index < 0 and not self._queue:
             return self._fail("api_error", "the provider ended the stream without an answer")
         self.complete = self.meter.is_final = True
         self._advance(force=True)
         self._seal()
-        if self._index < 0:
+        if self._emitter.index < 0:
             self._blank["text"] = ""
             self._write(completions.Piece("text", requests.EMPTY))
         self._close()
         arguments = [call.text() for call in self._calls.all if call.name]
         ending = self._ending
         stop = answers.stop(ending.finish, ending.matched, arguments, self._context)
-        self._emit("message_delta", delta=stop, usage=ending.usage or completions.NO_USAGE)
-        self._emit("message_stop")
-        return self._flush()
+        self._emitter.end(stop, ending.usage or completions.NO_USAGE)
+        self.begun = True
+        return self._emitter.flush()
 
     def _refused(self, data: bytes) -> bytes:
         error = errors.translate(200, data)
@@ -285,12 +248,4 @@ class Stream:
     def _fail(self, kind: str, message: str) -> bytes:
         self.complete = True
         self.error = kind
-        return sse.encode("error", envelope.body(kind, message))
-
-    def _emit(self, name: str, **fields: Any) -> None:
-        self._out.append(sse.encode(name, _encode({"type": name} | fields)))
-
-    def _flush(self) -> bytes:
-        out = b"".join(self._out)
-        self._out.clear()
-        return out
+        return emitter.error(kind, message)

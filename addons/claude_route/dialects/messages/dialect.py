@@ -5,6 +5,7 @@ https://platform.claude.com/docs/en/api/messages
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -14,11 +15,14 @@ from claude_route.dialects import dialect
 from claude_route.dialects import errors
 from claude_route.dialects import fold
 from claude_route.dialects import usage
+from claude_route.dialects.messages import answers
 from claude_route.dialects.messages import errors as messages_errors
 from claude_route.dialects.messages import fold as messages_fold
+from claude_route.dialects.messages import repairs
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.dialects.messages import streams
+from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import usage as messages_usage
 from claude_route.wire import http_message
 
@@ -29,14 +33,40 @@ class Call:
 
     body: bytes = field(repr=False)
     dropped: tuple[str, ...]
-    _translator: scrub.Translator = field(repr=False)
+    _provider: targets.Provider = field(repr=False)
+    _context: answers.Context = field(repr=False)
 
-    def stream(self) -> streams.Stream:
-        return self._translator.stream()
+    def stream(self) -> dialect.Rewriter:
+        editor = self._editor()
+        if self._provider.is_anthropic:
+            return streams.Stream(editor)
+        return repairs.Stream(self._context, editor)
+
+    def _editor(self) -> thinking_answer.Editor | None:
+        match self._provider.thinking.responses:
+            case "tag":
+                return thinking_answer.Tagger(self._provider.name)
+            case "strip":
+                return thinking_answer.Stripper()
+            case "keep":
+                return None
 
     def answer(self, body: bytes) -> bytes:
-        """A body that isn't a message passes unchanged."""
-        return self._translator.answer(body)
+        if self._provider.is_anthropic:
+            answers.check(body)
+        else:
+            body = answers.repaired(body, self._context)
+        match self._provider.thinking.responses:
+            case "tag":
+                return thinking_answer.tag(body, self._provider.name)
+            case "strip":
+                return thinking_answer.strip(body)
+            case "keep":
+                return body
+
+    def count(self, body: bytes) -> bytes:
+        answers.check_count(body)
+        return body
 
     def usage(self, body: bytes) -> usage.Usage | None:
         return messages_usage.of_body(body)
@@ -70,7 +100,7 @@ class Messages:
         return path
 
     def request(self, request: requests.Request, target: targets.Target) -> Call:
-        return Call(scrub.request(request, target), (), scrub.Translator(target))
+        return call(request, target)
 
     def error(self, status: int, body: bytes) -> errors.Error:
         return messages_errors.translate(status, body)
@@ -83,3 +113,15 @@ class Messages:
 
     def fold(self, body: bytes, *, is_stream: bool) -> fold.Answer:
         return messages_fold.stream(body) if is_stream else messages_fold.body(body)
+
+
+def call(
+    request: requests.Request, target: targets.Target, new_id: Callable[[], str] = dialect.new_id
+) -> Call:
+    """The request for a target. `new_id` returns new unique letters and digits.
+
+    Raises:
+        ValueError: the body isn't a Messages request.
+    """
+    context = answers.Context(request.model, request.body, new_id)
+    return Call(scrub.request(request, target), (), target.provider, context)

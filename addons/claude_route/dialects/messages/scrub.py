@@ -13,8 +13,6 @@ from claude_route.dialects.messages import omissions
 from claude_route.dialects.messages import quirks
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import schemas
-from claude_route.dialects.messages import streams
-from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import thinking_mode
 from claude_route.dialects.messages import thinking_request
 from claude_route.wire import http_message
@@ -140,30 +138,3 @@ def _custom(fields: requests.Edits, provider: targets.Provider) -> requests.Edit
         if edits.get(name, fields.get(name)) != wanted:
             edits[name] = wanted
     return edits
-
-
-class Translator:
-    """Translates a provider's answer for the client."""
-
-    def __init__(self, target: targets.Target) -> None:
-        self._provider = target.provider
-
-    def stream(self) -> streams.Stream:
-        """The rewriter for an answer that is an event stream."""
-        match self._provider.thinking.responses:
-            case "tag":
-                return streams.Stream(thinking_answer.Tagger(self._provider.name))
-            case "strip":
-                return streams.Stream(thinking_answer.Stripper())
-            case "keep":
-                return streams.Stream()
-
-    def answer(self, body: bytes) -> bytes:
-        """A complete answer. Anything else passes unchanged."""
-        match self._provider.thinking.responses:
-            case "tag":
-                return thinking_answer.tag(body, self._provider.name)
-            case "strip":
-                return thinking_answer.strip(body)
-            case "keep":
-                return body

@@ -1,18 +1,20 @@
-"""Rewrites a streamed answer of a Messages provider. Events pass unchanged, except that thinking is
-tagged or removed."""
+"""Passes on a streamed answer of Anthropic. Events stay unchanged, except that thinking is tagged or
+removed if the profile says so."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
+from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import usage as messages_usage
 from claude_route.wire import rawjson
 from claude_route.wire import sse
 
 _DELTA = "content_block_delta"
+
+_BEGIN = {"content_block_start", _DELTA, "message_delta", "message_stop"}
+"""The events after which an answer has begun: nothing could replace it."""
 
 _AROUND_A_DELTA = len(
     sse.encode(
@@ -22,18 +24,13 @@ _AROUND_A_DELTA = len(
 """The size of a delta event without its text, in bytes."""
 
 
-class Editor(Protocol):
-    """Changes the thinking in a stream. Never raises."""
-
-    def feed(self, event: sse.Event) -> bytes: ...
-
-
 class Stream:
     """Implements `dialect.Rewriter`."""
 
-    def __init__(self, editor: Editor | None = None) -> None:
+    def __init__(self, editor: thinking_answer.Editor | None = None) -> None:
         """Without an editor, events stay unchanged."""
         self.meter = usage.Meter()
+        self.started = False
         self.begun = False
         self.complete = False
         self.error = ""
@@ -56,7 +53,8 @@ class Stream:
             self.complete = True
             return
         if event.data and event.name != "ping":
-            self.begun = True
+            self.started = True
+            self.begun = self.begun or (event.name or rawjson.kind(event.data)) in _BEGIN
         if event.name:
             self._lacks_stop = event.name == "message_delta"
         match event.name:

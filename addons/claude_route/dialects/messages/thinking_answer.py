@@ -6,6 +6,7 @@ Events and blocks that need no change pass unchanged, as does anything that can'
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -26,11 +27,24 @@ class _Event(msgspec.Struct):
     delta: _Fields = {}
 
 
+class Editor(Protocol):
+    """Changes the thinking in a stream. Never raises."""
+
+    @property
+    def ignores_text(self) -> bool:
+        """Whether deltas of text, thinking and input pass unchanged now."""
+
+    def feed(self, event: sse.Event) -> bytes:
+        """The event for the client; empty if it is removed."""
+
+
 class Tagger:
     """Prefixes each signature with the provider's tag. A block without a signature gets only the tag.
 
     Claude Code keeps the last signature_delta of a block, so all of them are tagged.
     """
+
+    ignores_text = True
 
     def __init__(self, provider: str) -> None:
         self._tag = thinking.tag(provider)
@@ -85,6 +99,10 @@ class Stripper:
         self._kept = 0
         self._moves = False
 
+    @property
+    def ignores_text(self) -> bool:
+        return not self._moves
+
     def feed(self, event: sse.Event) -> bytes:
         """The event for the client; empty if it is removed. Never raises."""
         try:
@@ -113,7 +131,7 @@ class Stripper:
         place = self._places.get(index, index)
         if place is None:
             return b""
-        return event.raw if place == index else _moved(event, place)
+        return event.raw if place == index else moved(event, place)
 
     def _fill(self) -> bytes:
         """A text block for an answer that contained only thinking, which Claude Code would request
@@ -183,7 +201,7 @@ def _changed(event: sse.Event, **changes: object) -> bytes:
     return sse.encode(event.name, msgspec.json.encode(fields))
 
 
-def _moved(event: sse.Event, index: int) -> bytes:
+def moved(event: sse.Event, index: int) -> bytes:
     """The event with another index."""
     if event.data.find(b"\\u") >= 0:
         # The text may end with half an emoji, whose other half is in the next event, so no other byte

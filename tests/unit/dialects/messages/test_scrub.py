@@ -10,10 +10,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from claude_route import targets
+from claude_route.dialects.messages import dialect
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
-from claude_route.wire import sse
-from tests import paths
 from tests.unit import examples
 
 OWN = base64.b64encode(bytes(range(96))).decode()
@@ -320,39 +319,11 @@ def test_beta(value: str | None, oauth: str, api: str) -> None:
     assert scrub.beta(value, "api") == api
 
 
-@pytest.mark.parametrize(
-    "name, policy, signatures",
-    [
-        ("anthropic", None, ["glm-sig-8c1f"]),
-        ("zai", None, ["route:zai:glm-sig-8c1f"]),
-        ("zai", "tag", ["route:zai:glm-sig-8c1f"]),
-        ("zai", "keep", ["glm-sig-8c1f"]),
-        ("zai", "strip", []),
-    ],
-)
-def test_translator(name: str, policy: str | None, signatures: list[str]) -> None:
-    auth = "client" if name == "anthropic" else "none"
-    thinking: dict[str, Any] = {"thinking": {"responses": policy}} if policy else {}
-    translator = scrub.Translator(examples.target(name, auth=auth, **thinking))
-
-    wire = (paths.DATA / "thinking.sse").read_bytes()
-    rewriter = translator.stream()
-    out = b"".join(map(rewriter.feed, sse.Decoder().feed(wire))) + rewriter.end()
-    signed = [json.loads(e.data) for e in sse.Decoder().feed(out) if b'"signature":"' in e.data]
-    deltas = [event["delta"]["signature"] for event in signed if "delta" in event]
-    assert deltas == signatures
-    assert (out == wire) == (signatures == ["glm-sig-8c1f"])
-
-    answer = json.dumps({"content": [{**ZAIS, "signature": "glm-sig-8c1f"}, TEXT]}).encode()
-    content = json.loads(translator.answer(answer))["content"]
-    assert [block["signature"] for block in content if "signature" in block] == signatures
-    assert (translator.answer(answer) == answer) == (signatures == ["glm-sig-8c1f"])
-
-
 def test_what_was_tagged_comes_back_to_its_provider_as_it_was() -> None:
     block = {"type": "thinking", "thinking": "hm", "signature": "glm-sig-8c1f"}
     answer = json.dumps({"content": [block, TEXT]}).encode()
-    echoed = json.loads(scrub.Translator(ZAI).answer(answer))["content"]
+    call = dialect.Messages().request(requests.read(b'{"model":"m"}'), ZAI)
+    echoed = json.loads(call.answer(answer))["content"]
     body = conversation("hi", echoed, "next")
     assert json.loads(scrubbed(body, ZAI))["messages"][1]["content"] == [block, TEXT]
     assert json.loads(scrubbed(body, ANTHROPIC))["messages"][1]["content"] == [TEXT]

@@ -24,6 +24,7 @@ START = event(
     "message_start",
     message={"id": "msg_1", "usage": {"input_tokens": 7, "cache_read_input_tokens": 100}},
 )
+BLOCK = event("content_block_start", index=0, content_block={"type": "text", "text": ""})
 END = event("message_delta", delta={"stop_reason": "end_turn"}, usage={"output_tokens": 42})
 STOP = event("message_stop")
 
@@ -135,25 +136,37 @@ ERROR = sse.encode("error", b'{"type":"error","error":{"type":"overloaded_error"
 
 
 @pytest.mark.parametrize(
-    ("wire", "begun", "error"),
+    ("wire", "started", "begun", "error"),
     [
-        pytest.param(b"", False, "", id="nothing"),
-        pytest.param(b": a comment\n\n" + event("ping"), False, "", id="signs of life"),
-        pytest.param(START, True, "", id="an event"),
-        pytest.param(delta("a"), True, "", id="a delta before all else"),
-        pytest.param(event("from_the_future"), True, "", id="an unknown event"),
-        pytest.param(ERROR, False, "overloaded_error", id="an error"),
-        pytest.param(ERROR.partition(b"\n")[2], False, "overloaded_error", id="without its name"),
-        pytest.param(START + ERROR, True, "overloaded_error", id="an error later on"),
+        pytest.param(b"", False, False, "", id="nothing"),
+        pytest.param(b": a comment\n\n" + event("ping"), False, False, "", id="signs of life"),
+        pytest.param(START, True, False, "", id="an event"),
+        pytest.param(START + event("ping"), True, False, "", id="a ping later on"),
+        pytest.param(START + BLOCK, True, True, "", id="a block"),
+        pytest.param(START + BLOCK.partition(b"\n")[2], True, True, "", id="a nameless block"),
+        pytest.param(START + END, True, True, "", id="an end"),
+        pytest.param(delta("a"), True, True, "", id="a delta before all else"),
+        pytest.param(event("from_the_future"), True, False, "", id="an unknown event"),
+        pytest.param(ERROR, False, False, "overloaded_error", id="an error"),
         pytest.param(
-            START + ERROR.partition(b"\n")[2], True, "", id="a nameless error later on is no event"
+            ERROR.partition(b"\n")[2], False, False, "overloaded_error", id="without its name"
+        ),
+        pytest.param(START + ERROR, True, False, "overloaded_error", id="an error later on"),
+        pytest.param(
+            START + BLOCK + ERROR.partition(b"\n")[2],
+            True,
+            True,
+            "",
+            id="a nameless error later on is no event",
         ),
     ],
 )
-def test_what_it_begins_with(wire: bytes, begun: bool, error: str) -> None:
-    stream = Counting()
-    stream.feed(wire)
-    assert (stream.stream.begun, stream.error, stream.complete) == (begun, error, bool(error))
+def test_what_it_begins_with(wire: bytes, started: bool, begun: bool, error: str) -> None:
+    counting = Counting()
+    counting.feed(wire)
+    stream = counting.stream
+    assert (stream.started, stream.begun) == (started, begun)
+    assert (stream.error, stream.complete) == (error, bool(error))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,214 @@
+"""Whole answers of Messages providers: whether they are answers, and repairs to those of others than
+Anthropic.
+
+Compatible providers leave out fields, repeat ids, or use the words of another API. Anthropic's own
+answers are never repaired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+import msgspec
+
+from claude_route.dialects import error_body
+from claude_route.dialects.messages import requests
+from claude_route.wire import rawjson
+
+Fields = dict[str, Any]
+
+CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
+"""Types of blocks that have an input."""
+
+STOPS = {
+    "end_turn": "end_turn",
+    "max_tokens": "max_tokens",
+    "stop_sequence": "stop_sequence",
+    "tool_use": "tool_use",
+    "pause_turn": "pause_turn",
+    "refusal": "refusal",
+    "model_context_window_exceeded": "model_context_window_exceeded",
+    # Other APIs' words.
+    "stop": "end_turn",
+    "length": "max_tokens",
+    "tool_calls": "tool_use",
+    "function_call": "tool_use",
+    "content_filter": "refusal",
+}
+"""A provider's stop_reason -> the client's word for it."""
+
+_NUMBERS = (
+    "input_tokens",
+    "cache_creation_input_tokens",
+    "cache_read_input_tokens",
+    "output_tokens",
+)
+_OTHER_NUMBERS = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+
+NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a repair requires from the request."""
+
+    model: str
+    """The client's name for the model, for an answer that has none."""
+    conversation: bytes = field(repr=False)
+    """The client's request."""
+    new_id: Callable[[], str]
+    """Returns new unique letters and digits."""
+
+    def tool_id(self, id: Any, used: set[str]) -> str:
+        """The id of a call: the provider's own, or a new one if it isn't new to the conversation. Adds it
+        to `used`, the ids of the answer.
+
+        Clients match results to calls by the id alone, and Anthropic refuses a conversation in which an
+        id occurs twice.
+        """
+        own = id if isinstance(id, str) else ""
+        if not own or own in used or self._has(own):
+            own = f"toolu_{self.new_id()}"
+        used.add(own)
+        return own
+
+    def _has(self, id: str) -> bool:
+        # A conversation may have 32 MB, and this takes 0.1 ms a megabyte. Where the text is something
+        # else by chance, the call gets another id, which harms nobody.
+        return msgspec.json.encode(id) in self.conversation
+
+
+class _Answer(msgspec.Struct):
+    content: list[msgspec.Raw]
+    type: str = "message"
+
+
+class _Count(msgspec.Struct):
+    input_tokens: int
+
+
+def check(body: bytes) -> None:
+    """Check that a whole body is an answer.
+
+    Raises:
+        ValueError: it isn't.
+    """
+    if rawjson.decode_mended(body, _Answer).type != "message":
+        raise ValueError("type: expected a message, got something else")
+
+
+def check_count(body: bytes) -> None:
+    """Check that a whole body is an answer of count_tokens.
+
+    Raises:
+        ValueError: it isn't.
+    """
+    rawjson.decode_mended(body, _Count)
+
+
+def repaired(body: bytes, context: Context) -> bytes:
+    """A whole answer, with everything that the client requires.
+
+    Raises:
+        ValueError: the body isn't an answer, or is an error with status 200.
+    """
+    check(body)
+    if error_body.is_error(body):
+        raise ValueError("body: expected an answer, got an error")
+    fields = rawjson.decode_mended(body, Fields)
+    content = list(_blocks(fields["content"], context))
+    usage = numbers(fields.get("usage"))
+    ending = stop(fields, (block["type"] for block in content))
+    fields |= envelope(fields, context)
+    fields["content"] = content or [{"type": "text", "text": requests.EMPTY}]
+    return msgspec.json.encode(fields | ending | {"usage": NO_USAGE | usage})
+
+
+def envelope(message: Fields, context: Context) -> Fields:
+    """An answer's own fields, which each has, without its content, ending and usage."""
+    model = message.get("model")
+    return {
+        # Claude Code merges answers that have the same id.
+        "id": f"msg_{context.new_id()}",
+        "type": "message",
+        "role": "assistant",
+        "model": model if isinstance(model, str) and model else context.model,
+    }
+
+
+def stop(delta: Fields, kinds: Iterable[str]) -> Fields:
+    """The stop reason and stop sequence. `delta` has what the provider reports as such; `kinds` are the
+    types of the answer's blocks."""
+    given = delta.get("stop_reason") or delta.get("finish_reason")
+    reason = STOPS.get(given, "end_turn") if isinstance(given, str) else "end_turn"
+    if reason == "end_turn" and "tool_use" in set(kinds):
+        reason = "tool_use"
+    sequence = delta.get("stop_sequence")
+    return {
+        "stop_reason": reason,
+        "stop_sequence": sequence if isinstance(sequence, str) else None,
+    }
+
+
+def numbers(usage: Any) -> Fields:
+    """A usage object without what isn't of the type that clients expect; empty if it isn't one."""
+    if not isinstance(usage, dict):
+        return {}
+    kept = dict(usage)
+    for name in _NUMBERS:
+        value = kept.pop(name, None)
+        if value is None:
+            value = kept.get(_OTHER_NUMBERS.get(name, ""))
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
+            kept[name] = int(value)
+    return kept
+
+
+def _blocks(content: list[Any], context: Context) -> Iterator[Fields]:
+    used: set[str] = set()
+    for each in content:
+        block = opened(each, context, used)
+        if block is None:
+            continue
+        if block["type"] in CALLS:
+            block["input"] = input_of(each.get("input"))
+        yield block
+
+
+def opened(block: Any, context: Context, used: set[str]) -> Fields | None:
+    """A block as it begins: with all fields that its type requires, and an empty input. None if it can't
+    be one. `used` are the ids of the answer's calls so far."""
+    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+        return None
+    kind = block["type"]
+    made = dict(block)
+    if kind == "text":
+        made["text"] = text(block.get("text"))
+    elif kind == "thinking":
+        made |= {"thinking": text(block.get("thinking")), "signature": text(block.get("signature"))}
+    elif kind in CALLS:
+        if not isinstance(block.get("name"), str) or not block["name"]:
+            return None
+        if kind == "tool_use":
+            made["id"] = context.tool_id(block.get("id"), used)
+        made["input"] = {}
+    return made
+
+
+def input_of(value: Any) -> Fields:
+    """A call's input. Some providers put the JSON into a string."""
+    if isinstance(value, str):
+        try:
+            value = rawjson.decode_mended(value.encode(errors="replace"), Fields)
+        except ValueError:
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

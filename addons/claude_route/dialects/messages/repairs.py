@@ -1,0 +1,361 @@
+"""Repairs a streamed answer of a Messages provider that isn't Anthropic.
+
+Compatible providers leave out event names, stops and usage, interleave blocks, repeat ids, or put a
+call's input where clients don't look for it. Events that are as they should be pass unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from typing import NamedTuple
+
+import msgspec
+
+from claude_route.dialects import emitter
+from claude_route.dialects import error_body
+from claude_route.dialects import usage
+from claude_route.dialects.messages import answers
+from claude_route.dialects.messages import errors
+from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import thinking_answer
+from claude_route.dialects.messages import usage as messages_usage
+from claude_route.wire import rawjson
+from claude_route.wire import sse
+
+_DELTA = "content_block_delta"
+_DONE = b"[DONE]"
+"""Some providers end each stream as Chat Completions does."""
+
+# A delta as most providers write it, up to its text; and the rest of it. What matches both is valid.
+_PLAIN = re.compile(
+    rb'\{"type": ?"content_block_delta", ?"index": ?\d+, ?"delta": ?\{"type": ?"\w+", ?"\w+": ?"'
+)
+_REST = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+"\}\}')
+_INDEX = re.compile(rb"(?<=\"index\":) ?\d+")
+_NO_DELTA = b"\0"
+"""What no delta begins with."""
+
+_DELTAS = {
+    "text_delta": ("text", "text"),
+    "thinking_delta": ("thinking", "thinking"),
+    "signature_delta": ("thinking", "signature"),
+    "input_json_delta": ("tool_use", "partial_json"),
+    "citations_delta": ("text", ""),
+    "compaction_delta": ("compaction", "content"),
+}
+"""Type of a delta -> the type of its block, and its field that has to be a string."""
+
+_BEGINS_ITSELF = {
+    "text": {"type": "text", "text": ""},
+    "thinking": {"type": "thinking", "thinking": "", "signature": ""},
+}
+"""Type of a block that can begin with a delta -> the block."""
+
+MAX_QUEUE = 8 * 1024 * 1024
+"""How many bytes about other blocks may wait for a call to be complete."""
+
+
+class _Event(msgspec.Struct):
+    """The fields that we need, of whatever type: no provider's mistake is to end a stream."""
+
+    type: Any = None
+    index: Any = None
+    message: Any = None
+    content_block: Any = None
+    delta: Any = None
+    usage: Any = None
+
+
+class _Item(NamedTuple):
+    kind: str
+    event: sse.Event
+    fields: _Event
+
+
+class _Input:
+    """The input of the open call."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.given = given
+        """What the block began with, where clients ignore it."""
+        self.deltas: list[bytes] = []
+        """The data of the events that added to it."""
+
+    @property
+    def is_blank(self) -> bool:
+        return not any(_partial_json(data).strip() for data in self.deltas)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing can follow: it is an object."""
+        if not self.deltas or not _partial_json(self.deltas[-1]).rstrip().endswith("}"):
+            return False
+        return rawjson.is_value("".join(map(_partial_json, self.deltas)).encode(errors="replace"))
+
+
+class Stream:
+    """Implements `dialect.Rewriter`."""
+
+    def __init__(
+        self, context: answers.Context, editor: thinking_answer.Editor | None = None
+    ) -> None:
+        """`editor` changes the thinking in what has been repaired."""
+        self.meter = usage.Meter()
+        self.begun = False
+        self.complete = False
+        self.error = ""
+        self._context = context
+        self._editor = editor
+        self._emitter = emitter.Emitter(self.meter)
+        self._place: Any = None
+        """The provider's index of the open block."""
+        self._kind = ""
+        """Its type."""
+        self._input: _Input | None = None
+        self._is_signed = False
+        self._queue: list[_Item] = []
+        """What has arrived about other blocks since the open call, which is incomplete."""
+        self._queued = 0
+        self._used: set[str] = set()
+        self._kinds: set[str] = set()
+        self._ending: dict[str, Any] | None = None
+        """The fields of all message_delta events, each merged into those before."""
+        self._prefix = _NO_DELTA
+        """How the data of the next delta begins, if it is like the one before."""
+        self._moved_prefix: bytes | None = None
+        """What replaces that; None if it can stay."""
+
+    @property
+    def started(self) -> bool:
+        return self._emitter.has_started
+
+    def feed(self, event: sse.Event) -> bytes:
+        data = event.data
+        # The hot path, an event for each token, looks only at the event's beginning and form.
+        if data.startswith(self._prefix) and _REST.fullmatch(data, len(self._prefix)):
+            return self._like_the_last(event)
+        if self.complete:
+            return b""
+        return self._edited(self._read(event))
+
+    def _like_the_last(self, event: sse.Event) -> bytes:
+        data, editor = event.data, self._editor
+        size = len(self._prefix)
+        self.meter.written += len(data) - size - 3
+        if self._input is not None:
+            self._input.deltas.append(data)
+        if event.name == _DELTA and self._moved_prefix is None:
+            return event.raw if editor is None or editor.ignores_text else editor.feed(event)
+        return self._edited(sse.encode(_DELTA, (self._moved_prefix or self._prefix) + data[size:]))
+
+    def _edited(self, out: bytes) -> bytes:
+        if self._editor is None or not out:
+            return out
+        return b"".join(map(self._editor.feed, sse.Decoder().feed(out)))
+
+    def _read(self, event: sse.Event) -> bytes:
+        data = event.data
+        if event.name == "error":
+            return self._refused(data)
+        if not data or event.name == "ping":
+            # A comment becomes a ping.
+            return emitter.PING if self.started else b""
+        if data.strip() == _DONE:
+            return self._finished() if self.begun or self._ending else b""
+        try:
+            fields = rawjson.decode_mended(data, _Event)
+        except ValueError:
+            return b"" if self.started else self._refused(data)
+        kind = fields.type if isinstance(fields.type, str) else event.name
+        match kind:
+            case "ping":
+                return emitter.PING if self.started else b""
+            case "message_start":
+                self._start(fields.message)
+            case "message_delta":
+                self._note_ending(fields, data)
+            case "message_stop":
+                return self._finished()
+            case "content_block_start" | "content_block_delta" | "content_block_stop":
+                self._start(None)
+                self._take(_Item(kind, event, fields))
+                self._advance()
+            case _ if kind == "error" or error_body.is_error(data):
+                return self._refused(data)
+        return self._emitter.flush()
+
+    def _start(self, message: Any) -> None:
+        if self.started:
+            return
+        fields = message if isinstance(message, dict) else {}
+        counted = answers.numbers(fields.get("usage"))
+        self.meter.usage = messages_usage.read(counted)
+        made = answers.envelope(fields, self._context)
+        self._emitter.start(fields | made | {"usage": answers.NO_USAGE | counted})
+
+    def _note_ending(self, fields: _Event, data: bytes) -> None:
+        self._start(None)
+        counted = answers.numbers(fields.usage)
+        before = self._ending or {}
+        delta = fields.delta if isinstance(fields.delta, dict) else {}
+        kept = {key: value for key, value in delta.items() if value is not None}
+        self._ending = {
+            **rawjson.decode_mended(data, dict[str, Any]),
+            "delta": before.get("delta", {}) | kept,
+            "usage": before.get("usage", {}) | counted,
+        }
+        self.meter.usage = messages_usage.read(counted, self.meter.usage)
+        self.meter.is_final = "output_tokens" in self._ending["usage"]
+
+    # Blocks
+
+    def _take(self, item: _Item) -> None:
+        """An event about a block: now, or once the open call is complete."""
+        index = item.fields.index
+        is_open = self._emitter.is_open and index in (None, self._place)
+        if not is_open and self._input is not None:
+            if not self._input.is_complete:
+                self._queue.append(item)
+                self._queued += len(item.event.data)
+                self._prefix = _NO_DELTA
+                return
+            self._close()
+        match item.kind:
+            case "content_block_start":
+                self._begin(item, is_open=is_open)
+            case "content_block_delta":
+                self._add(item, is_open=is_open)
+            case _ if is_open:
+                is_same = item.event.name == item.kind and index == self._emitter.index
+                self._close(item.event.raw if is_same else b"")
+
+    def _advance(self, *, force: bool = False) -> None:
+        """Take what is queued, up to the next call that is incomplete."""
+        while self._queue:
+            if self._input is not None:
+                if not (force or self._queued > MAX_QUEUE or self._input.is_complete):
+                    return
+                self._close()
+            queue, self._queue, self._queued = self._queue, [], 0
+            for item in queue:
+                self._take(item)
+
+    def _begin(self, item: _Item, *, is_open: bool) -> None:
+        given = item.fields.content_block
+        if is_open and isinstance(given, dict) and given.get("type") == self._kind:
+            return  # repeated
+        block = answers.opened(given, self._context, self._used)
+        if block is None:
+            return
+        is_same = (
+            block == given
+            and item.event.name == item.kind
+            and item.fields.index == self._emitter.index + 1
+        )
+        self._open(item.fields.index, block, item.event.raw if is_same else b"")
+        if block["type"] in answers.CALLS:
+            self._input = _Input(answers.input_of(given.get("input")))
+
+    def _open(self, place: Any, block: dict[str, Any], raw: bytes = b"") -> None:
+        self._close()
+        self.begun = True
+        self._place, self._kind = place, block["type"]
+        self._kinds.add(self._kind)
+        self._emitter.begin(block, raw)
+
+    def _add(self, item: _Item, *, is_open: bool) -> None:
+        delta = item.fields.delta
+        name = delta.get("type") if isinstance(delta, dict) else None
+        if not isinstance(name, str) or name not in _DELTAS:
+            return
+        kind, key = _DELTAS[name]
+        value = delta.get(key, "") if key else ""
+        if not isinstance(value, str):
+            return
+        if name == "input_json_delta":
+            fits = is_open and self._input is not None
+        else:
+            # A signature is the last of its block.
+            again = self._is_signed and name == "thinking_delta"
+            fits = is_open and self._kind == kind and not again
+        if not fits:
+            if not value or name == "signature_delta" or kind not in _BEGINS_ITSELF:
+                return
+            self._open(item.fields.index, _BEGINS_ITSELF[kind])
+        self._is_signed = name == "signature_delta"
+        self.meter.written += len(value)
+        data = item.event.data
+        if self._input is not None:
+            self._input.deltas.append(data)
+        self._pass_on(item)
+        if not self._is_signed and not self._queue and (plain := _PLAIN.match(data)):
+            self._prefix = plain[0]
+
+    def _pass_on(self, item: _Item) -> None:
+        """Pass on a delta with the index of the open block."""
+        event, index = item.event, self._emitter.index
+        self._moved_prefix = None
+        if item.fields.index == index and type(item.fields.index) is int:
+            raw = event.raw if event.name == _DELTA else sse.encode(_DELTA, event.data)
+        else:
+            raw = thinking_answer.moved(sse.Event(_DELTA, event.data, event.raw), index)
+            if plain := _PLAIN.match(event.data):
+                self._moved_prefix = _INDEX.sub(b"%d" % index, plain[0], count=1)
+        self._emitter.pass_on(raw)
+
+    def _close(self, raw: bytes = b"") -> None:
+        """Close the open block. `raw` is the provider's event, if it can stay."""
+        if self._input is not None and self._input.given and self._input.is_blank:
+            self._emitter.send(msgspec.json.encode(self._input.given).decode())
+        self._emitter.stop(raw)
+        self._place, self._kind, self._input = None, "", None
+        self._is_signed = False
+        self._prefix = _NO_DELTA
+
+    # The end
+
+    def is_whole(self, event: sse.Event) -> bool:
+        return event.data.strip() == _DONE or rawjson.is_value(event.data)
+
+    def end(self) -> bytes:
+        if self.complete or not self.started:
+            return b""
+        return self.broken("the provider ended the stream early")
+
+    def broken(self, why: str) -> bytes:
+        if self._ending is None:
+            return self._fail("api_error", f"The stream was interrupted: {why}")
+        # The stop reason has arrived, so only the closing event is missing.
+        return self._edited(self._finished())
+
+    def _finished(self) -> bytes:
+        self._start(None)
+        self._advance(force=True)
+        self._close()
+        if self._emitter.index < 0:
+            self._emitter.begin(_BEGINS_ITSELF["text"])
+            self._emitter.send(requests.EMPTY)
+        self.begun = self.complete = True
+        ending = self._ending or {}
+        delta = ending.pop("delta", {})
+        counted = {"output_tokens": self.meter.usage.output} | ending.pop("usage", {})
+        ending.pop("type", None)
+        stop = answers.stop(delta, self._kinds)
+        self._emitter.end(delta | stop, counted, **ending)
+        return self._emitter.flush()
+
+    def _refused(self, data: bytes) -> bytes:
+        error = errors.translate(200, data)
+        return self._fail(error.kind, error.message)
+
+    def _fail(self, kind: str, message: str) -> bytes:
+        self.complete = True
+        self.error = kind
+        self._prefix = _NO_DELTA
+        return emitter.error(kind, message)
+
+
+def _partial_json(data: bytes) -> str:
+    """The JSON in the data of a delta that was accepted."""
+    return answers.text(rawjson.decode_mended(data, _Event).delta["partial_json"])
