@@ -11,7 +11,6 @@ from claude_route.wire import sse
 _DELTAS = {
     ("text_delta", "text"): "text",
     ("thinking_delta", "thinking"): "thinking",
-    ("signature_delta", "thinking"): "signature",
 }
 """Types of a delta and its block -> the field that grows."""
 
@@ -37,13 +36,17 @@ def events(parts: Iterable[bytes]) -> list[sse.Event]:
 
 def fold(parts: Iterable[bytes]) -> dict[str, Any]:
     """The message in a stream that ends well."""
-    message = _fold(events(parts))
+    message = check(parts)
     assert "error" not in message, message["error"]
+    for block in message["content"]:
+        if block["type"] == "tool_use":
+            block["input"] = json.loads(block["input"] or "{}")
     return message
 
 
 def check(parts: Iterable[bytes]) -> dict[str, Any]:
-    """The message in a stream that ends well or with an error, which is then its `error`."""
+    """The message in a stream that ends well or with an error, which is then its `error`. The input of a
+    call is a string: a model may have been cut off in the middle of it."""
     return _fold(events(parts))
 
 
@@ -90,6 +93,9 @@ def _fold(decoded: Iterable[sse.Event]) -> dict[str, Any]:
                     text += delta["partial_json"]
                 elif delta["type"] == "citations_delta":
                     assert open_block["type"] == "text"
+                elif delta["type"] == "signature_delta":
+                    assert open_block["type"] == "thinking"
+                    open_block["signature"] = delta["signature"]
                 else:
                     assert open_block.get("signature", "") == "", "the signature comes last"
                     key = _DELTAS[delta["type"], open_block["type"]]
@@ -98,7 +104,7 @@ def _fold(decoded: Iterable[sse.Event]) -> dict[str, Any]:
                 assert open_block is not None
                 assert data["index"] == len(message["content"]) - 1
                 if open_block["type"] == "tool_use":
-                    open_block["input"] = json.loads(text or "{}")
+                    open_block["input"] = text
                 open_block = None
             case "message_delta":
                 assert open_block is None

@@ -142,7 +142,7 @@ def translate(body: bytes, context: Context) -> bytes:
     Raises:
         ValueError: the body isn't an answer, or is an error with status 200.
     """
-    completion = completions.read(body)
+    completion = completions.read_leniently(body)
     if completion.failed():
         raise ValueError("body: expected an answer, got an error")
     choices = completion.choices or []

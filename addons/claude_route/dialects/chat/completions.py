@@ -14,6 +14,7 @@ from claude_route.dialects import usage as tokens
 from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.messages import usage as messages_usage
+from claude_route.wire import lenient
 from claude_route.wire import rawjson
 
 
@@ -101,27 +102,45 @@ def read(data: bytes) -> Completion:
     try:
         return rawjson.decode_mended(data, Completion)
     except ValueError:
-        # The standard for events requires lenient decoding. A whole answer may begin with a byte order
-        # mark.
-        text = data.decode("utf-8-sig", "replace").encode()
+        text = _decoded(data)
         if text == data:
             raise
     return rawjson.decode_mended(text, Completion)
 
 
+def read_leniently(data: bytes) -> Completion:
+    """Parse a whole answer or a chunk. A field of another type than expected is left out: it is rarely one
+    that the client misses.
+
+    Raises:
+        ValueError: it isn't a JSON object.
+    """
+    try:
+        return read(data)
+    except ValueError:
+        fields = rawjson.decode_mended(_decoded(data), dict[str, Any])
+    return lenient.convert(fields, Completion)
+
+
+def _decoded(data: bytes) -> bytes:
+    """The data as UTF-8: the standard for events requires lenient decoding. A whole answer may begin with
+    a byte order mark."""
+    return data.decode("utf-8-sig", "replace").encode()
+
+
 def read_chunk(data: bytes) -> Completion:
-    """Parse a chunk like read(), but keep lone halves of surrogate pairs in its texts: the provider may
+    """Parse a chunk like read_leniently(), but keep lone halves of surrogate pairs in its texts: the provider may
     have cut between the halves, so that the other half is in the chunk before or after.
 
     Raises:
-        ValueError: as read().
+        ValueError: as read_leniently().
     """
     try:
         return rawjson.decode(data, Completion)
     except ValueError:
-        chunk = read(data)
+        chunk = read_leniently(data)
     try:
-        halved = msgspec.convert(json.loads(data), Completion)
+        halved = lenient.convert(json.loads(data), Completion)
     except (*rawjson.REFUSALS, ValueError):
         return chunk
     for choice, other in zip(chunk.choices or (), halved.choices or (), strict=True):

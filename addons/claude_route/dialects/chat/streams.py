@@ -85,6 +85,8 @@ class Stream:
         try:
             completion = completions.read_chunk(data)
         except ValueError:
+            if self.started:
+                return b""  # the rest may still be an answer
             return self._fail("api_error", "the provider sent an event that is not a completion")
         if completion.failed():
             return self._refused(data)

@@ -22,6 +22,8 @@ from claude_route.wire import rawjson
 
 Fields = dict[str, Any]
 
+EMPTY_TEXT = {"type": "text", "text": ""}
+
 CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 """Types of blocks that have an input."""
 
@@ -177,15 +179,16 @@ def _blocks(content: list[Any], context: Context) -> Iterator[Fields]:
             continue
         if block["type"] in CALLS:
             block["input"] = input_of(each.get("input"))
-        yield block
+        if block != EMPTY_TEXT:
+            yield block
 
 
 def opened(block: Any, context: Context, used: set[str]) -> Fields | None:
     """A block as it begins: with all fields that its type requires, and an empty input. None if it can't
     be one. `used` are the ids of the answer's calls so far."""
-    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+    kind = text(block.get("type")) if isinstance(block, dict) else ""
+    if not kind:
         return None
-    kind = block["type"]
     made = dict(block)
     if kind == "text":
         made["text"] = text(block.get("text"))

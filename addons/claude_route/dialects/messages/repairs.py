@@ -32,7 +32,7 @@ _PLAIN = re.compile(
     rb'\{"type": ?"content_block_delta", ?"index": ?\d+, ?"delta": ?\{"type": ?"\w+", ?"\w+": ?"'
 )
 _REST = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+"\}\}')
-_INDEX = re.compile(rb"(?<=\"index\":) ?\d+")
+_INDEX = re.compile(rb'("index": ?)\d+')
 _NO_DELTA = b"\0"
 """What no delta begins with."""
 
@@ -47,7 +47,7 @@ _DELTAS = {
 """Type of a delta -> the type of its block, and its field that has to be a string."""
 
 _BEGINS_ITSELF = {
-    "text": {"type": "text", "text": ""},
+    "text": answers.EMPTY_TEXT,
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
 }
 """Type of a block that can begin with a delta -> the block."""
@@ -114,6 +114,8 @@ class Stream:
         """Its type."""
         self._input: _Input | None = None
         self._is_signed = False
+        self._held: tuple[dict[str, Any], bytes] | None = None
+        """A text block that has no text yet, and its event."""
         self._queue: list[_Item] = []
         """What has arrived about other blocks since the open call, which is incomplete."""
         self._queued = 0
@@ -213,7 +215,7 @@ class Stream:
     def _take(self, item: _Item) -> None:
         """An event about a block: now, or once the open call is complete."""
         index = item.fields.index
-        is_open = self._emitter.is_open and index in (None, self._place)
+        is_open = self._kind != "" and index in (None, self._place)
         if not is_open and self._input is not None:
             if not self._input.is_complete:
                 self._queue.append(item)
@@ -262,7 +264,11 @@ class Stream:
         self.begun = True
         self._place, self._kind = place, block["type"]
         self._kinds.add(self._kind)
-        self._emitter.begin(block, raw)
+        if block == answers.EMPTY_TEXT:
+            # Some providers begin with a text block whether or not there is text.
+            self._held = block, raw
+        else:
+            self._emitter.begin(block, raw)
 
     def _add(self, item: _Item, *, is_open: bool) -> None:
         delta = item.fields.delta
@@ -271,7 +277,7 @@ class Stream:
             return
         kind, key = _DELTAS[name]
         value = delta.get(key, "") if key else ""
-        if not isinstance(value, str):
+        if not isinstance(value, str) or (self._held and key and not value):
             return
         if name == "input_json_delta":
             fits = is_open and self._input is not None
@@ -288,9 +294,13 @@ class Stream:
         data = item.event.data
         if self._input is not None:
             self._input.deltas.append(data)
+        if self._held:
+            self._emitter.begin(*self._held)
+            self._held = None
         self._pass_on(item)
-        if not self._is_signed and not self._queue and (plain := _PLAIN.match(data)):
-            self._prefix = plain[0]
+        plain = _PLAIN.match(data)
+        is_followed = plain and not self._is_signed and not self._queue
+        self._prefix = plain[0] if plain and is_followed else _NO_DELTA
 
     def _pass_on(self, item: _Item) -> None:
         """Pass on a delta with the index of the open block."""
@@ -301,7 +311,7 @@ class Stream:
         else:
             raw = thinking_answer.moved(sse.Event(_DELTA, event.data, event.raw), index)
             if plain := _PLAIN.match(event.data):
-                self._moved_prefix = _INDEX.sub(b"%d" % index, plain[0], count=1)
+                self._moved_prefix = _INDEX.sub(rb"\g<1>%d" % index, plain[0], count=1)
         self._emitter.pass_on(raw)
 
     def _close(self, raw: bytes = b"") -> None:
@@ -309,7 +319,7 @@ class Stream:
         if self._input is not None and self._input.given and self._input.is_blank:
             self._emitter.send(msgspec.json.encode(self._input.given).decode())
         self._emitter.stop(raw)
-        self._place, self._kind, self._input = None, "", None
+        self._place, self._kind, self._input, self._held = None, "", None, None
         self._is_signed = False
         self._prefix = _NO_DELTA
 
@@ -334,7 +344,7 @@ class Stream:
         self._advance(force=True)
         self._close()
         if self._emitter.index < 0:
-            self._emitter.begin(_BEGINS_ITSELF["text"])
+            self._emitter.begin(answers.EMPTY_TEXT)
             self._emitter.send(requests.EMPTY)
         self.begun = self.complete = True
         ending = self._ending or {}

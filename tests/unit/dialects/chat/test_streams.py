@@ -428,7 +428,6 @@ def test_comments_keep_the_client_awake() -> None:
         ),
         pytest.param({"detail": "Gone"}, ("api_error", "Gone"), id="FastAPI"),
         pytest.param({"error": "model runner stopped"}, ("api_error", "model runner stopped"), id="Ollama"),
-        pytest.param(b"<html>", ("api_error", "the provider sent an event that is not a completion"), id="HTML"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("before", [[], [chunk(content="Hi")], [each(tool(0, "a", "Read", "{"))]])
@@ -440,6 +439,40 @@ def test_error(data: Any, failed: tuple[str, str], before: list[Any]) -> None:
     assert stream.error == failed[0]
     assert stream.feed(chat_streams.event(chunk(content="more"))) == b""
     assert stream.end() == b""
+
+
+@pytest.mark.parametrize(
+    "broken", [b"<html>", b'{"choices":[', b"7", b"null", b"\xff", b"[" * 2000]
+)
+def test_a_broken_event(broken: bytes) -> None:
+    stream = chat_streams.call({}).stream()
+    assert stream.feed(chat_streams.event(broken)) == sse.encode(
+        "error",
+        envelope.body("api_error", "the provider sent an event that is not a completion"),
+    )
+    assert streamed(chunk(content="Hi"), broken, chunk("stop"))["content"] == [
+        chat_streams.text("Hi")
+    ]
+    assert streamed(chunk(content="Hi"), broken, chunk(content="!"), broken, chunk("stop"))[
+        "content"
+    ] == [chat_streams.text("Hi!")]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"id": 7, "created": "now", "usage": "none", "x_groq": 3, "object": []},
+        {"choices": [{"index": "0", "delta": {"content": "Hi"}, "finish_reason": 0}, 7]},
+        {"choices": [{"delta": {"content": "Hi", "tool_calls": {}, "reasoning_content": {}}}]},
+        {"choices": [{"delta": {"content": "Hi", "tool_calls": [7, {"index": []}]}}]},
+        {"choices": [{"delta": {"content": "Hi"}, "stop_reason": {}, "usage": 1}]},
+        {"choices": [{"delta": {"content": "Hi", "function_call": "x", "role": 1}}]},
+    ],
+)
+def test_a_field_of_an_unexpected_type_ends_no_stream(fields: dict[str, Any]) -> None:
+    first = chunk(content="Hi") | fields
+    message = streamed(first, chunk("stop"))
+    assert (message["content"], message["stop_reason"]) == ([chat_streams.text("Hi")], "end_turn")
 
 
 @pytest.mark.parametrize("chunks", [[], [chunk(role="assistant")], [DONE]])
