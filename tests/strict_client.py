@@ -54,7 +54,7 @@ def _fold(decoded: Iterable[sse.Event]) -> dict[str, Any]:
     message: dict[str, Any] = {}
     open_block: dict[str, Any] | None = None
     text = ""
-    has_ending = over = False
+    has_ending = over = is_signed = False
     for each in decoded:
         data = json.loads(each.data)
         assert each.name == data["type"]
@@ -80,7 +80,7 @@ def _fold(decoded: Iterable[sse.Event]) -> dict[str, Any]:
                 assert data["index"] == len(message["content"])
                 open_block = dict(data["content_block"])
                 message["content"].append(open_block)
-                text = ""
+                text, is_signed = "", False
                 if open_block["type"] == "tool_use":
                     assert open_block["input"] == {}, "Claude Code ignores it here"
                 assert "stop_reason" not in data
@@ -96,8 +96,9 @@ def _fold(decoded: Iterable[sse.Event]) -> dict[str, Any]:
                 elif delta["type"] == "signature_delta":
                     assert open_block["type"] == "thinking"
                     open_block["signature"] = delta["signature"]
+                    is_signed = True
                 else:
-                    assert open_block.get("signature", "") == "", "the signature comes last"
+                    assert not is_signed, "the signature comes last"
                     key = _DELTAS[delta["type"], open_block["type"]]
                     open_block[key] += delta[key]
             case "content_block_stop":

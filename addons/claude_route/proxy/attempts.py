@@ -158,20 +158,24 @@ class Attempts:
         """Holds the answer back until it is known to be good."""
         if not 200 <= reply.response.status_code < 300:
             return await self._read_error(reply, got)
-        first_byte = attempt.limits.first_byte
+        first_byte, idle = attempt.limits.first_byte, attempt.limits.idle
         # The headers are no sign of life.
         got.limit(max(0.0, got.sent + first_byte - self.clock.time()))
         held, is_whole = b"", False
         started: float | None = None
         while not (reply.failure or reply.good or is_whole):
-            piece = await got.next()
+            try:
+                piece = await got.next()
+            except TimeoutError:
+                why = f"silent for {idle if reply.started else first_byte:g} s"
+                return contract.Failure(failures.Kind.TIMEOUT, why)
             is_whole = piece is None
             held += reply.end() if piece is None else reply.feed(piece)
             if reply.started:
                 started = started or self.clock.time()
                 if self.clock.time() - started > HOLD:
                     reply.commit()
-            got.limit(attempt.limits.idle if reply.started else first_byte)
+            got.limit(idle if reply.started else first_byte)
         if reply.failure:
             return reply.failure
         if not reply.good:

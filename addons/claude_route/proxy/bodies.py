@@ -223,7 +223,15 @@ class Stream:
         return self._rewriter.error
 
     def feed(self, data: bytes) -> bytes:
-        return b"" if self._is_over else self._rewrite(self._decoder.feed(data))
+        if self._is_over:
+            return b""
+        events = self._decoder.feed(data)
+        if len(events) == 1 and self.good and not self._rewriter.complete:
+            # The hot path: the client is as fast as the provider.
+            out = self._rewriter.feed(events[0])
+            self.complete = self._rewriter.complete
+            return self._redact(out) if self._rewriter.error else out
+        return self._rewrite(events)
 
     def _rewrite(self, events: list[sse.Event]) -> bytes:
         out = []

@@ -65,6 +65,7 @@ class Body:
     def __init__(self, response: http.Response) -> None:
         encoding = response.headers.get("content-encoding")
         self._decompressor = content_encoding.Decompressor(encoding) if encoding else None
+        self.is_encoded = self._decompressor is not None
 
     def feed(self, data: bytes) -> bytes:
         if self._decompressor is None:
@@ -180,10 +181,11 @@ class Answer:
     def feed(self, data: bytes) -> bytes:
         if self._failure:
             return b""
-        try:
-            data = self._body.feed(data)
-        except ValueError as e:
-            return self._give_up(str(e))
+        if self._body.is_encoded:
+            try:
+                data = self._body.feed(data)
+            except ValueError as e:
+                return self._give_up(str(e))
         return self._reader.feed(data) if self._reader else self._open(data)
 
     def _open(self, data: bytes) -> bytes:

@@ -39,6 +39,7 @@ HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 REFUSAL = b"HTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\nno"
 FIRST, SECOND, LAST = b"data: 1\n\n", b"data: 2\n\n", b"data: last\n\n"
 COMMENT = b": waiting\n\n"
+START = b"data: start\n\n"
 
 
 def chunk(data: bytes) -> bytes:
@@ -78,7 +79,7 @@ class Upstream:
 
 
 class Reply:
-    """Good from its first data that isn't a comment, complete with `LAST`."""
+    """Good from its first data that is neither a comment nor `START`, complete with `LAST`."""
 
     usage = None
     output = 0
@@ -86,7 +87,8 @@ class Reply:
     started = False
 
     def commit(self) -> None:
-        raise NotImplementedError
+        self.exchange.record("commit")
+        self.good = True
 
     def __init__(self, exchange: Exchange, response: http.Response) -> None:
         self.exchange = exchange
@@ -97,7 +99,8 @@ class Reply:
 
     def feed(self, data: bytes) -> bytes:
         self.exchange.record("feed late" if self.good else "feed")
-        if self.response.status_code == 200 and data != COMMENT:
+        self.started = self.started or data == START
+        if self.response.status_code == 200 and data not in (COMMENT, START):
             self.good = True
         self.complete = data == LAST
         return data
@@ -534,6 +537,38 @@ async def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient
     await driver.say(HEAD)
     await driver.wait(5.1)
     assert failures_of(patient) == [("timeout", "silent for 20 s")]
+
+
+async def test_a_stream_that_starts_and_falls_silent_is_replaced(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(START))
+    await driver.wait(29.9)
+    assert failures_of(patient) == []
+    await driver.wait(0.2)
+    assert failures_of(patient) == [("timeout", "silent for 30 s")]
+    assert driver.answer == b""
+    await driver.say(ANSWER)
+    assert [event.data for event in events(driver.answer)] == [b"1", b"2"]
+
+
+async def test_a_stream_that_starts_and_sends_only_pings_is_not_held_for_ever(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(15)
+    await driver.say(HEAD + chunk(START))
+    for _ in range(3):
+        await driver.wait(20)
+        assert driver.answer == b""
+        await driver.say(chunk(COMMENT))
+    await driver.wait(1)
+    await driver.say(chunk(COMMENT))
+    assert driver.answer.count(chunk(START)[3:-2]) == 1
+    assert "commit" in patient.calls
+    await driver.say(chunk(FIRST) + END)
+    assert [event.data for event in events(driver.answer)] == [b"start", *[b""] * 4, b"1"]
 
 
 async def test_an_answer_that_falls_silent_is_ended(

@@ -86,7 +86,7 @@ class Context:
 
 
 class _Answer(msgspec.Struct):
-    content: list[msgspec.Raw]
+    content: msgspec.Raw
     type: str = "message"
 
 
@@ -100,8 +100,11 @@ def check(body: bytes) -> None:
     Raises:
         ValueError: it isn't.
     """
-    if rawjson.decode_mended(body, _Answer).type != "message":
+    answer = rawjson.decode_mended(body, _Answer)
+    if answer.type != "message":
         raise ValueError("type: expected a message, got something else")
+    if not rawjson.is_array(answer.content):
+        raise ValueError("content: expected an array, got something else")
 
 
 def check_count(body: bytes) -> None:

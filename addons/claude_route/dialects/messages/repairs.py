@@ -33,6 +33,7 @@ _PLAIN = re.compile(
 )
 _REST = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+"\}\}')
 _INDEX = re.compile(rb'("index": ?)\d+')
+_AFTER_TEXT = b'"}}'
 _NO_DELTA = b"\0"
 """What no delta begins with."""
 
@@ -125,31 +126,43 @@ class Stream:
         """The fields of all message_delta events, each merged into those before."""
         self._prefix = _NO_DELTA
         """How the data of the next delta begins, if it is like the one before."""
-        self._moved_prefix: bytes | None = None
-        """What replaces that; None if it can stay."""
+        self._seen = _NO_DELTA
+        """How the data of the event being read begins, if it is a delta of this kind."""
+        self._client_prefix: bytes | None = None
+        """How it begins for the client; None if the client doesn't get it."""
 
     @property
     def started(self) -> bool:
         return self._emitter.has_started
 
     def feed(self, event: sse.Event) -> bytes:
-        data = event.data
         # The hot path, an event for each token, looks only at the event's beginning and form.
-        if data.startswith(self._prefix) and _REST.fullmatch(data, len(self._prefix)):
-            return self._like_the_last(event)
+        data, prefix = event.data, self._prefix
+        if data.startswith(prefix) and _REST.fullmatch(data, len(prefix)):
+            self.meter.written += len(data) - len(prefix) - len(_AFTER_TEXT)
+            if self._input is not None:
+                self._input.deltas.append(data)
+            if self._client_prefix == prefix and event.name == _DELTA:
+                return event.raw
+            if self._client_prefix is None:
+                return b""
+            return sse.encode(_DELTA, self._client_prefix + data[len(prefix) :])
         if self.complete:
             return b""
-        return self._edited(self._read(event))
+        self._seen = _NO_DELTA
+        out = self._edited(self._read(event))
+        self._expect(self._seen)
+        return out
 
-    def _like_the_last(self, event: sse.Event) -> bytes:
-        data, editor = event.data, self._editor
-        size = len(self._prefix)
-        self.meter.written += len(data) - size - 3
-        if self._input is not None:
-            self._input.deltas.append(data)
-        if event.name == _DELTA and self._moved_prefix is None:
-            return event.raw if editor is None or editor.ignores_text else editor.feed(event)
-        return self._edited(sse.encode(_DELTA, (self._moved_prefix or self._prefix) + data[size:]))
+    def _expect(self, prefix: bytes) -> None:
+        """Be ready for another delta that begins so. Called after the editor has seen the one before."""
+        self._prefix = prefix
+        index: int | None = self._emitter.index
+        if self._editor is not None:
+            index = self._editor.place(self._emitter.index)
+        self._client_prefix = None
+        if index is not None:
+            self._client_prefix = _INDEX.sub(rb"\g<1>%d" % index, prefix, count=1)
 
     def _edited(self, out: bytes) -> bytes:
         if self._editor is None or not out:
@@ -220,7 +233,6 @@ class Stream:
             if not self._input.is_complete:
                 self._queue.append(item)
                 self._queued += len(item.event.data)
-                self._prefix = _NO_DELTA
                 return
             self._close()
         match item.kind:
@@ -299,19 +311,15 @@ class Stream:
             self._held = None
         self._pass_on(item)
         plain = _PLAIN.match(data)
-        is_followed = plain and not self._is_signed and not self._queue
-        self._prefix = plain[0] if plain and is_followed else _NO_DELTA
+        self._seen = plain[0] if plain and not self._is_signed and not self._queue else _NO_DELTA
 
     def _pass_on(self, item: _Item) -> None:
         """Pass on a delta with the index of the open block."""
         event, index = item.event, self._emitter.index
-        self._moved_prefix = None
         if item.fields.index == index and type(item.fields.index) is int:
             raw = event.raw if event.name == _DELTA else sse.encode(_DELTA, event.data)
         else:
             raw = thinking_answer.moved(sse.Event(_DELTA, event.data, event.raw), index)
-            if plain := _PLAIN.match(event.data):
-                self._moved_prefix = _INDEX.sub(rb"\g<1>%d" % index, plain[0], count=1)
         self._emitter.pass_on(raw)
 
     def _close(self, raw: bytes = b"") -> None:
@@ -321,7 +329,6 @@ class Stream:
         self._emitter.stop(raw)
         self._place, self._kind, self._input, self._held = None, "", None, None
         self._is_signed = False
-        self._prefix = _NO_DELTA
 
     # The end
 
@@ -334,6 +341,7 @@ class Stream:
         return self.broken("the provider ended the stream early")
 
     def broken(self, why: str) -> bytes:
+        self._expect(_NO_DELTA)
         if self._ending is None:
             return self._fail("api_error", f"The stream was interrupted: {why}")
         # The stop reason has arrived, so only the closing event is missing.
@@ -362,7 +370,6 @@ class Stream:
     def _fail(self, kind: str, message: str) -> bytes:
         self.complete = True
         self.error = kind
-        self._prefix = _NO_DELTA
         return emitter.error(kind, message)
 
 

@@ -30,9 +30,9 @@ class _Event(msgspec.Struct):
 class Editor(Protocol):
     """Changes the thinking in a stream. Never raises."""
 
-    @property
-    def ignores_text(self) -> bool:
-        """Whether deltas of text, thinking and input pass unchanged now."""
+    def place(self, index: int) -> int | None:
+        """The client's index of a block that has begun; None if it is removed. Deltas with text need no
+        other change."""
 
     def feed(self, event: sse.Event) -> bytes:
         """The event for the client; empty if it is removed."""
@@ -44,11 +44,12 @@ class Tagger:
     Claude Code keeps the last signature_delta of a block, so all of them are tagged.
     """
 
-    ignores_text = True
-
     def __init__(self, provider: str) -> None:
         self._tag = thinking.tag(provider)
         self._unsigned: set[int] = set()
+
+    def place(self, index: int) -> int | None:
+        return index
 
     def feed(self, event: sse.Event) -> bytes:
         """The event for the client. Never raises."""
@@ -99,9 +100,8 @@ class Stripper:
         self._kept = 0
         self._moves = False
 
-    @property
-    def ignores_text(self) -> bool:
-        return not self._moves
+    def place(self, index: int) -> int | None:
+        return self._places.get(index, index)
 
     def feed(self, event: sse.Event) -> bytes:
         """The event for the client; empty if it is removed. Never raises."""
