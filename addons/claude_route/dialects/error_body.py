@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
-
-import msgspec
 
 from claude_route.wire import rawjson
 
@@ -118,36 +117,25 @@ def of(value: Any) -> Fault:
 def is_error(body: bytes) -> bool:
     """Whether an answer, or the data of an event, is an error in any dialect or in a form of its own."""
     try:
-        typed = rawjson.decode_mended(body, _Typed)
+        return has_error(rawjson.decode_mended(body, dict[str, Any]))
     except ValueError:
         return False
-    return typed.is_error
 
 
-class _Typed(msgspec.Struct):
-    type: Any = None
-    object: Any = None
-    error: Any = None
-    success: Any = None
-    base_resp: Any = None
-    choices: Any = None
-    content: Any = None
-    message: Any = None
-    msg: Any = None
-    detail: Any = None
-
-    @property
-    def is_error(self) -> bool:
-        if "error" in (self.type, self.object) or self.success is False:
-            return True
-        # MiniMax, also beside `choices`.
-        if isinstance(self.base_resp, dict) and self.base_resp.get("status_code"):
-            return True
-        # Chat Completions sends only `error`; in a good answer it is absent or null.
-        if self.type is None and self.error:
-            return True
-        is_answer = self.type or self.object or self.choices or self.content
-        return not is_answer and isinstance(self.message or self.msg or self.detail, str | list)
+def has_error(fields: Mapping[str, Any]) -> bool:
+    """Like is_error(), for what is decoded already."""
+    kind, base_resp = fields.get("type"), fields.get("base_resp")
+    if "error" in (kind, fields.get("object")) or fields.get("success") is False:
+        return True
+    # MiniMax, also beside `choices`.
+    if isinstance(base_resp, dict) and base_resp.get("status_code"):
+        return True
+    # Chat Completions sends only `error`; in a good answer it is absent or null.
+    if kind is None and fields.get("error"):
+        return True
+    is_answer = any(fields.get(key) for key in ("type", "object", "choices", "content"))
+    words = (fields.get(key) for key in ("message", "msg", "detail"))
+    return not is_answer and any(isinstance(text, str | list) for text in words)
 
 
 def clean(text: str, secrets: Collection[str] = ()) -> str:

@@ -122,10 +122,11 @@ def repaired(body: bytes, context: Context) -> bytes:
     Raises:
         ValueError: the body isn't an answer, or is an error with status 200.
     """
-    check(body)
-    if error_body.is_error(body):
-        raise ValueError("body: expected an answer, got an error")
     fields = rawjson.decode_mended(body, Fields)
+    if error_body.has_error(fields):
+        raise ValueError("body: expected an answer, got an error")
+    if fields.get("type", "message") != "message" or not isinstance(fields.get("content"), list):
+        raise ValueError("body: expected a message, got something else")
     content = list(_blocks(fields["content"], context))
     usage = numbers(fields.get("usage"))
     ending = stop(fields, (block["type"] for block in content))
