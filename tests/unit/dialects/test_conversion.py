@@ -8,7 +8,7 @@ import pytest
 from claude_route.dialects import conversion
 from tests import strict_client
 
-MESSAGE = {
+MESSAGE: dict[str, Any] = {
     "id": "msg_1",
     "type": "message",
     "role": "assistant",

@@ -32,7 +32,9 @@ def call(name: str, policy: str = "tag") -> dialect.Call:
 
 
 TEXTS = st.sampled_from(["", " ", "a", "é\n", '"}', '{"a"', ": 1}", "{}", "\\", "\ud83d", "\ude00"])
-JUNK = st.none() | st.booleans() | st.integers(-2, 3) | TEXTS | st.just([]) | st.just({"a": [1]})
+JUNK: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers(-2, 3) | TEXTS | st.just([]) | st.just({"a": [1]})
+)
 INDEXES = st.integers(0, 3) | JUNK
 
 
@@ -156,7 +158,7 @@ def test_any_events_come_out_as_a_grammatical_stream(name: str, data: st.DataObj
         assert b"".join(parts) == b""
 
 
-CALLS = st.lists(
+CALLS: st.SearchStrategy[Any] = st.lists(
     st.fixed_dictionaries({"a": st.text(max_size=3) | st.integers() | st.just([{}])}), max_size=3
 )
 WORDS = st.text(min_size=1, max_size=9).filter(str.strip)

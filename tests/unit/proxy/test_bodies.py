@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from claude_route import targets
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.proxy import bodies
@@ -80,7 +81,7 @@ CHAT_STREAM = events(
 ANTHROPIC = examples.target("anthropic")
 ZAI = examples.target("zai")
 VLLM = examples.target("vllm", api="openai")
-SPEAKERS = {
+SPEAKERS: dict[str, tuple[targets.Target, bytes, bytes]] = {
     "anthropic": (ANTHROPIC, json.dumps(MESSAGE).encode(), MESSAGES_STREAM),
     "messages": (ZAI, json.dumps(MESSAGE).encode(), MESSAGES_STREAM),
     "chat": (VLLM, json.dumps(COMPLETION).encode(), CHAT_STREAM),
@@ -173,7 +174,8 @@ def test_is_stream(begun: bytes, declared: str, is_stream: bool | None) -> None:
 def test_the_client_gets_what_it_asked_for(
     speaker: str, wants: bodies.Wanted, is_stream: bool, kind: str
 ) -> None:
-    body = SPEAKERS[speaker][2 if is_stream else 1]
+    _, whole, stream = SPEAKERS[speaker]
+    body = stream if is_stream else whole
     for place in range(0, len(body), 5):
         got = Got(speaker, body, wants, kind, place)
         assert got.is_stream == (wants == "stream")
@@ -187,7 +189,8 @@ def test_the_client_gets_what_it_asked_for(
 
 @WANTS
 def test_anthropics_own_answers_are_untouched(wants: bodies.Wanted) -> None:
-    body = SPEAKERS["anthropic"][2 if wants == "stream" else 1]
+    _, whole, stream = SPEAKERS["anthropic"]
+    body = stream if wants == "stream" else whole
     kind = "text/event-stream; charset=utf-8" if wants == "stream" else bodies.JSON
     got = Got("anthropic", body, wants, kind)
     assert got.out == body

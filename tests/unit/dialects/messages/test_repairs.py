@@ -32,7 +32,7 @@ def encoded(*events: Any, names: bool = True) -> bytes:
 
 
 def start(**fields: Any) -> dict[str, Any]:
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_upstream",
         "type": "message",
         "role": "assistant",
