@@ -32,8 +32,15 @@ FAILURES = [
         "first event overloaded_error",
         id="first event after a comment",
     ),
+    pytest.param("claude", {"error_at": 1}, "first event overloaded_error", id="second event"),
+    pytest.param(
+        "claude", {"cut_events": 1}, "the provider ended the stream early", id="only message_start"
+    ),
     pytest.param(
         "hasty", {"cut_events": 0, "end": "hang"}, "silent for 1 s", id="silent after the head"
+    ),
+    pytest.param(
+        "hasty", {"cut_events": 1, "end": "hang"}, "silent for 1 s", id="silent after message_start"
     ),
     pytest.param("claude", {"cut_events": 0}, "ended before the first event", id="no event"),
     pytest.param(
@@ -188,7 +195,7 @@ def test_a_thread_that_would_leave_anthropic_starts_over(
     assert len(pair.sim.requests) == 1
 
 
-# After the first event
+# After the first block has begun
 
 
 CUTS = [
@@ -199,7 +206,7 @@ CUTS = [
     pytest.param({"cut_events": 3, "cut_bytes": 30}, 3, id="half an event, ended"),
     pytest.param({"cut_events": 3, "end": "hang"}, 3, id="silent"),
     pytest.param({"cut_events": 3, "encoding": "gzip", "end": "reset"}, 3, id="compressed"),
-    pytest.param({"cut_events": 1, "chunk_size": 7, "end": "close"}, 1, id="small pieces"),
+    pytest.param({"cut_events": 3, "chunk_size": 7, "end": "close"}, 3, id="small pieces"),
 ]
 
 

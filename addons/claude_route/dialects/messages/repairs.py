@@ -31,7 +31,7 @@ _DONE = b"[DONE]"
 _PLAIN = re.compile(
     rb'\{"type": ?"content_block_delta", ?"index": ?\d+, ?"delta": ?\{"type": ?"\w+", ?"\w+": ?"'
 )
-_REST = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+"\}\}')
+_REST = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+" *+\} *+\}')
 _INDEX = re.compile(rb'("index": ?)\d+')
 _AFTER_TEXT = b'"}}'
 _NO_DELTA = b"\0"
