@@ -228,7 +228,7 @@ def common(message: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in message.items() if key not in ("id", "model", "usage")}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_messages_stream_spells_what_the_whole_answer_has(data: st.DataObject) -> None:
     content, stop = data.draw(contents()), data.draw(STOPS)
@@ -242,7 +242,7 @@ def test_a_messages_stream_spells_what_the_whole_answer_has(data: st.DataObject)
     assert json.loads(joiner.whole()) == json.loads(whole)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data())
 def test_a_chat_stream_spells_what_the_whole_answer_has(data: st.DataObject) -> None:
     content = data.draw(contents())

@@ -337,6 +337,34 @@ def test_nor_does_one_that_cannot_be_asked() -> None:
     assert setting.events[2:] == [("failed", 1, "529", "outage", None), ("refused", 1)]
 
 
+@pytest.mark.parametrize("model", ["glm", "chat"])
+@pytest.mark.parametrize(
+    ("body", "detail", "message"),
+    [
+        (b"", "body: expected an answer, got nothing", "body: expected an answer, got nothing"),
+        (
+            b'{"code":1113,"msg":"No balance"}',
+            "an error with status 200",
+            "first event api_error, No balance",
+        ),
+        (
+            b'{"error":{"type":"api_error"}}',
+            "an error with status 200",
+            "first event api_error, the provider gave no error message",
+        ),
+    ],
+)
+def test_only_who_gave_no_message_is_said_to_have_given_none(
+    model: str, body: bytes, detail: str, message: str
+) -> None:
+    setting = Setting(model=model)
+    setting.exchange.begin()
+    answer = setting.exchange.failed(contract.Failure(Kind.EVENT, detail, head(200, body)))
+    assert isinstance(answer, http.Response)
+    error = json.loads(answer.content or b"")["error"]
+    assert error["message"].partition(": ")[2] == message
+
+
 def test_a_key_that_a_provider_refuses_is_ours() -> None:
     setting = Setting(model="glm")
     setting.exchange.begin()
