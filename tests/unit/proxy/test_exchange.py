@@ -357,7 +357,7 @@ def test_nor_does_one_that_cannot_be_asked() -> None:
 def test_only_who_gave_no_message_is_said_to_have_given_none(
     model: str, body: bytes, detail: str, message: str
 ) -> None:
-    setting = Setting(model=model)
+    setting = Setting(model=model, fallback=False)
     setting.exchange.begin()
     answer = setting.exchange.failed(contract.Failure(Kind.EVENT, detail, head(200, body)))
     assert isinstance(answer, http.Response)
