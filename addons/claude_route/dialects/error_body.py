@@ -26,11 +26,19 @@ TEXT_KEYS = (
     "error_msg",
     "error_message",
     "errorMessage",
-    "base_resp",
+    "error_description",
+    "Message",
     "status_msg",
+    "base_resp",
+    "fault",
+    "faultstring",
+    "reason",
+    "title",
 )
+"""The names of the text in an error, the most telling first."""
 
-TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
+TITLE = re.compile(r"<(?:title|message)[^<>]*>([^<]*)", re.IGNORECASE)
+"""Of a web page, or of an error in XML."""
 
 REDACTED = "[redacted]"
 
@@ -158,10 +166,14 @@ def clean(text: str, secrets: Collection[str] = ()) -> str:
 def _text(value: Any, depth: int = 4) -> str:
     """The first text under one of TEXT_KEYS."""
     if isinstance(value, str):
-        return value
+        return _unwrapped(value) if depth else value
     values: list[Any] = []
     if isinstance(value, dict):
         values = [value[key] for key in TEXT_KEYS if key in value]
+        by_field = value.get("errors")
+        if isinstance(by_field, dict) and not by_field.keys() & set(TEXT_KEYS):
+            # Rails and others: {"errors": {"model": ["is unknown"]}}
+            values += list(by_field.values())[:3]
     elif isinstance(value, list):
         values = value[:3]
     if depth:
@@ -169,6 +181,16 @@ def _text(value: Any, depth: int = 4) -> str:
             if text := _text(item, depth - 1):
                 return text
     return ""
+
+
+def _unwrapped(text: str) -> str:
+    """The message in a text that is itself an error in JSON, as some gateways have it."""
+    if not text.startswith(("{", "[{")):
+        return text
+    try:
+        return _text(json.loads(text), 3) or text
+    except (ValueError, RecursionError):
+        return text
 
 
 def _page(text: str) -> str:

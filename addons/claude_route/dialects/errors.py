@@ -12,6 +12,8 @@ import re
 from typing import Any
 from typing import NamedTuple
 
+from claude_route.dialects import account
+from claude_route.dialects import capability
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import overflow
@@ -48,6 +50,10 @@ class Error(NamedTuple):
     message: str
     refuses_key: bool = False
     """Whether the provider rejects the key in the profile, for which the client is not at fault."""
+    refuses: tuple[str, ...] = ()
+    """What it may refuse in the request: classes of `capability`, the likeliest first."""
+    retry: bool = True
+    """Whether the same request could succeed later."""
 
 
 def translate(status: int, code: str, message: str) -> Error:
@@ -56,8 +62,15 @@ def translate(status: int, code: str, message: str) -> Error:
     if status == 401 or (status in (400, 403) and _KEY.search(message)):
         rejected = "the provider rejects the API key in the proxy's profile"
         return Error(500, "api_error", rejected, refuses_key=True)
+    if account.is_empty(status, code, message):
+        status = 429 if status == 429 else 402
+        return Error(status, envelope.kind(status), message, retry=False)
+    if account.is_rate_limit(status, code, message):
+        return Error(429, envelope.kind(429), message, retry=account.may_pass(message))
     if status != 429 and (reworded := overflow.reworded(code, message)):
         return Error(400, "invalid_request_error", reworded)
+    if refuses := capability.refused(status, message):
+        return Error(400, "invalid_request_error", message, refuses=refuses)
     if status == 408:
         return Error(408, "timeout_error", message)
     if status == 404 or (status < 500 and status not in envelope.KINDS):

@@ -9,48 +9,97 @@ from __future__ import annotations
 
 import re
 
+from claude_route.dialects import echo
+
 _SENTENCES = [
     re.compile(re.sub("<([a-z]+)>", r"(?P<\1>\\d[\\d,]*)", sentence), re.IGNORECASE)
     for sentence in (
+        # Anthropic, wrapped by a gateway
+        "prompt is too long: <input> tokens > <limit> maximum",
+        "input length and `max_tokens` exceed context limit: <input> \\+ <output> > <limit>",
         # OpenAI, and many after it
         "context length is <limit> tokens.*messages resulted in <input> tokens",
+        "limit of <limit> tokens.*messages resulted in <input> tokens",
         r"context length is <limit> tokens.*requested (?:about )?<total> tokens \(.*?<output> in the (?:completion|output)",
         # vLLM
         "too large: <output>.*context length is <limit> tokens and your request has <input> input",
         "passed <input> input tokens and requested <output> output.*context length is only <limit>",
+        "context length is <limit> tokens.*requested <output> output tokens.*prompt contains (?:at least )?<input>",
+        "context length is <limit> tokens.*(?:request|prompt) (?:has|contains) (?:at least )?<input> input tokens",
+        r"\(length <input>\) is longer than the maximum model length of <limit>",
+        # SGLang
+        r"input \(<input> tokens\) is longer than the model's context length \(<limit>",
+        "context length of <limit> tokens.*?<input> tokens from the input messages and <output> tokens for the completion",
         # Gemini
         r"token count \(<input>\) exceeds the maximum number of tokens allowed \(<limit>",
+        "token count is <input> but model only supports up to <limit>",
+        # GitHub Copilot
+        "token count of <input> exceeds the limit of <limit>",
+        # Kimi
+        r"exceeded model token limit:? <limit> \(requested:? <input>",
         # xAI, Cerebras, Mistral, llama.cpp
         "maximum prompt length is <limit> but the request contains <input> tokens",
         "current length is <input> while limit is <limit>",
         "prompt contains <input> tokens.*model with <limit> maximum context length",
         "n_prompt_tokens: <input>, n_ctx: <limit>",
+        r"request \(<input> tokens\) exceeds the available context size \(<limit>",
+        # LM Studio
+        r"n_keep: <input>\s?>=\s?n_ctx: <limit>",
+        "keep the first <input> tokens.*context length of only <limit>",
+        # Text Generation Inference, and Together
+        r"max_new_tokens`? must be <= <limit>\. given: <input> `?inputs`? tokens and <output>",
+        r"inputs`? must have less than <limit> tokens\. given: <input>",
+        # Fireworks, Poolside
+        r"prompt is too long: <input>, model maximum context length: <limit>",
+        "input length <input> exceeds the maximum allowed (?:input )?length (?:of )?<limit>",
     )
 ]
 
 _PHRASES = re.compile(
     "|".join(
         (
-            "prompt is too long",
-            "maximum (?:context|prompt) length",
-            "context_length_exceeded",
-            "contextwindowexceeded",
-            "exceeds? the (?:available )?context",
+            "(?:prompt|input|conversation|request) (?:is )?too long",
+            "maximum (?:context|prompt|model) (?:length|limit|size)",
+            "context[_ ]length[_ ]exceeded",
+            "context_?window_?exceeded",
+            "exceeds? (?:the|this|its|your) (?:model's |maximum |available )*context",
+            "exceeds? (?:the )?(?:limit of|maximum) [^.]{0,20}context",
+            "exceed(?:s|ed)? (?:max(?:imum)? )?context",
             "exceed_context_size",
+            "context (?:size|length|window|limit) (?:has been |is |was )?(?:exceed|overflow|reached)",
             "context length is only",
             "context window exceeds",
-            "greater than the context length",
+            "context overflow",
+            "(?:greater|longer|larger) than the (?:maximum |model's )*(?:context|model) length",
             "exceeded model token limit",
-            "input token length too long",
-            "input token count .*exceeds",
-            "prompt exceeds max length",
+            "model_max_prompt_tokens_exceeded",
+            "prompt token count of .*exceeds",
+            "input (?:token )?length too long",
+            "input tokens? (?:count .*|length .*|limit )?exceed",
+            "input length .*exceeds? the (?:maximum|context|model)",
+            "exceeds? the max(?:imum)? (?:allowed )?(?:input|number of tokens|prompt)",
+            "maximum (?:allowed )?number of input tokens",
+            "too many (?:input|prompt) tokens|too many tokens in the (?:prompt|input|request)",
+            "tokens in the prompt cannot exceed",
+            "tokens exceeds? the model's max",
+            "prompt exceeds (?:the )?(?:max|length|model)",
             "range of input length should be",
+            "tokens in request more than max tokens allowed",
             "but model only supports up to",
-            "reduce the length of the (?:messages|input|prompt)",
+            "too large for model with",
+            "reduce the length of (?:the|your) (?:input )?(?:messages|input|prompt)",
+            "inputs`? tokens \\+ `?max_new_tokens|inputs`? must have less than",
+            "n_keep: .*n_ctx|when context the overflows",
+            "max message tokens",
+            "string_above_max_length.*messages",
+            "(?:输入|上下文|消息|prompt|提示词).{0,8}(?:过长|超长|超出|超过)|超(?:出|过).{0,10}(?:上下文|输入长度|token)",
         )
     ),
     re.IGNORECASE,
 )
+
+_CODES = re.compile(r"\b1261\b")
+"""Z.ai, whose text may be in Chinese."""
 
 _ROOM = 5000
 """The fewest tokens of room for an answer that make it worth requesting a shorter one."""
@@ -58,7 +107,7 @@ _ROOM = 5000
 
 def reworded(code: str, message: str) -> str | None:
     """The message in Claude Code's terms; None if the error is about something else."""
-    if not _PHRASES.search(f"{code} {message}"):
+    if not (_CODES.search(code) or _PHRASES.search(f"{code} {echo.removed(message)}")):
         return None
     for sentence in _SENTENCES:
         if match := sentence.search(message):

@@ -13,6 +13,7 @@ from claude_route import targets
 from claude_route.access import admissions
 from claude_route.access import paths
 from claude_route.access import redaction
+from claude_route.dialects import capability
 from claude_route.dialects import envelope
 from claude_route.dialects import errors
 from claude_route.dialects import registry
@@ -263,9 +264,11 @@ class Exchange:
         body = (response.content or b"") if response else b""
         # An answer that was lost, or is none, has no words: don't say that the provider gave none.
         has_words = failure.kind is failures.Kind.STATUS or body
+        retry = True
         if has_words and not step.target.provider.is_anthropic and not self.counts_tokens:
             error = self.attempt.dialect.error(status, body)
-            status, body = _client_error(error, status, body)
+            retry = error.retry
+            status, body = _client_error(error, status, body, self.request)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
@@ -277,6 +280,7 @@ class Exchange:
             body=body,
             token=step.token.place if step.token else None,
             count_tokens=self.counts_tokens,
+            retry=retry,
         )
 
     def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
@@ -366,12 +370,17 @@ class Exchange:
             self.observer.closed(self.routed, usage, why)
 
 
-def _client_error(error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
+def _client_error(
+    error: errors.Error, status: int, body: bytes, request: requests.Request
+) -> tuple[int, bytes]:
     """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
     sent; the verdict knows that the key is ours and not the client's."""
     if error.refuses_key and status >= 400:
         return 401, body
-    return (error.status if status >= 400 else status), envelope.body(error.kind, error.message)
+    message = error.message
+    if refused := capability.of_request(error.refuses, request):
+        message = capability.rejected(refused, message)
+    return (error.status if status >= 400 else status), envelope.body(error.kind, message)
 
 
 def client_body(request: http.Request) -> bytes:

@@ -49,6 +49,8 @@ class Outcome:
     token: int | None = None
     """The position of the pool's token."""
     count_tokens: bool = False
+    retry: bool = True
+    """Whether the same request to the same target could succeed later, as far as its error says."""
 
     @functools.cached_property
     def fault(self) -> error_body.Fault:
@@ -183,7 +185,7 @@ def final(
         message += f". {_due(now, wait)}"
         seconds = wait
     headers = {"content-type": "application/json"}
-    if not rule.retry:
+    if not (rule.retry and last.retry):
         headers["x-should-retry"] = "false"
     elif seconds and (status == 429 or status >= 500):
         headers["retry-after"] = str(min(math.ceil(seconds), MAX_RETRY_AFTER))

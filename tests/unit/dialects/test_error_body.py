@@ -60,6 +60,42 @@ from claude_route.dialects.error_body import Fault
             Fault("\ufffd", "\ufffd", "🤖"),
             id="half an emoji",
         ),
+        pytest.param(
+            b'{"choices":null,"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}',
+            Fault("", "insufficient balance"),
+            id="minimax",
+        ),
+        pytest.param(
+            b'{"errors":[{"code":7003,"message":"No route"}],"success":false}',
+            Fault("", "No route"),
+            id="cloudflare",
+        ),
+        pytest.param(
+            b'{"errors":{"model":["is unknown"]}}', Fault("", "is unknown"), id="by-field"
+        ),
+        pytest.param(b'{"message":{"detail":"No"}}', Fault("", "No"), id="nested-message"),
+        pytest.param(b'{"__type":"x","Message":"Bad input"}', Fault("", "Bad input"), id="amazon"),
+        pytest.param(
+            b'{"fault":{"faultstring":"Quota","detail":{"errorcode":"x"}}}',
+            Fault("", "Quota"),
+            id="apigee",
+        ),
+        pytest.param(
+            b'{"type":"about:blank","title":"Not Found","status":404}',
+            Fault("about:blank", "Not Found"),
+            id="problem+json",
+        ),
+        pytest.param(
+            b'{"error":"{\\"error\\":{\\"message\\":\\"no image\\"}}"}',
+            Fault("", "no image"),
+            id="wrapped",
+        ),
+        pytest.param(b'{"error":"{not JSON"}', Fault("", "{not JSON"), id="not-wrapped"),
+        pytest.param(
+            b'<?xml version="1.0"?><Error><Code>x</Code><Message>No key</Message></Error>',
+            Fault("", "No key"),
+            id="xml",
+        ),
         pytest.param(b"upstream connect error", Fault("", "upstream connect error"), id="plain"),
         pytest.param(
             b"<!DOCTYPE html>\n<html><head>\n<title>502 Bad Gateway\n</title></head><body>x</body>",

@@ -67,6 +67,108 @@ TOO_LONG = [
         "Your input exceeds the context window of this model. Please adjust your input and try again.",
         "prompt is too long: Your input exceeds the context window of this model. Please adjust your input and try again.",
     ),
+    # GitHub Copilot
+    (
+        "prompt token count of 74490 exceeds the limit of 72000",
+        "prompt is too long: 74490 tokens > 72000 maximum",
+    ),
+    # OpenAI, newer
+    (
+        "Input tokens exceed the configured limit of 272000 tokens. Your messages resulted in 300000 tokens. Please reduce the length of the messages.",
+        "prompt is too long: 300000 tokens > 272000 maximum",
+    ),
+    (
+        "Your input exceeds this model's context window.",
+        "prompt is too long: Your input exceeds this model's context window.",
+    ),
+    # vLLM, newer
+    (
+        "This model's maximum context length is 262144 tokens. However, you requested 0 output tokens and your prompt contains at least 262145 input tokens, for a total of at least 262145 tokens. Please reduce the length of the input prompt or the number of requested output tokens.",
+        "prompt is too long: 262145 tokens > 262144 maximum",
+    ),
+    (
+        "This model's maximum context length is 40960 tokens. However, you requested 32000 output tokens and your prompt contains at least 20000 input tokens, for a total of at least 52000 tokens.",
+        "input length and `max_tokens` exceed context limit: 20000 + 32000 > 40960",
+    ),
+    (
+        "This model's maximum context length is 32768 tokens. However, your request has 40000 input tokens. Please reduce the length of the input messages.",
+        "prompt is too long: 40000 tokens > 32768 maximum",
+    ),
+    (
+        "The decoder prompt (length 40000) is longer than the maximum model length of 32768. Make sure that `max_model_len` is no smaller than the number of text tokens.",
+        "prompt is too long: 40000 tokens > 32768 maximum",
+    ),
+    # SGLang
+    (
+        "The input (40000 tokens) is longer than the model's context length (32768 tokens).",
+        "prompt is too long: 40000 tokens > 32768 maximum",
+    ),
+    (
+        "Requested token count exceeds the model's maximum context length of 32768 tokens. You requested a total of 40000 tokens: 8000 tokens from the input messages and 32000 tokens for the completion.",
+        "input length and `max_tokens` exceed context limit: 8000 + 32000 > 32768",
+    ),
+    # llama.cpp, Ollama, LM Studio
+    (
+        "request (12345 tokens) exceeds the available context size (8192 tokens), try increasing it",
+        "prompt is too long: 12345 tokens > 8192 maximum",
+    ),
+    (
+        "the request exceeds the available context size, try increasing it",
+        "prompt is too long: the request exceeds the available context size, try increasing it",
+    ),
+    ("the input length exceeds the context length", "prompt is too long: the input length exceeds the context length"),
+    ("prompt too long; exceeded max context length by 20 tokens", "prompt is too long: prompt too long; exceeded max context length by 20 tokens"),
+    ("ollama: context length exceeded for llama3", "prompt is too long: ollama: context length exceeded for llama3"),
+    (
+        "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 12000>= n_ctx: 4096). Try to load the model with a larger context length.",
+        "prompt is too long: 12000 tokens > 4096 maximum",
+    ),
+    (
+        "Trying to keep the first 5000 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough.",
+        "prompt is too long: 5000 tokens > 4096 maximum",
+    ),
+    # Kimi, Z.ai, Volcano
+    (
+        "Invalid request: Your request exceeded model token limit: 262144 (requested: 300000)",
+        "prompt is too long: 300000 tokens > 262144 maximum",
+    ),
+    ("Input token length too long", "prompt is too long: Input token length too long"),
+    ("tokens in request more than max tokens allowed", "prompt is too long: tokens in request more than max tokens allowed"),
+    ("输入内容超长", "prompt is too long: 输入内容超长"),
+    ("Total tokens of image and text exceed max message tokens", "prompt is too long: Total tokens of image and text exceed max message tokens"),
+    # Bedrock, Cohere, Gemini by way of Vertex AI
+    ("Input is too long for requested model.", "prompt is too long: Input is too long for requested model."),
+    ("Input exceeds the max input token limit", "prompt is too long: Input exceeds the max input token limit"),
+    (
+        "The model returned the following errors: prompt is too long: 215000 tokens > 200000 maximum",
+        "prompt is too long: 215000 tokens > 200000 maximum",
+    ),
+    (
+        "The model returned the following errors: input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000, decrease input length",
+        "input length and `max_tokens` exceed context limit: 190000 + 20000 > 200000",
+    ),
+    (
+        "too many tokens: total number of tokens in the prompt cannot exceed 4081",
+        "prompt is too long: too many tokens: total number of tokens in the prompt cannot exceed 4081",
+    ),
+    (
+        "Unable to submit request because the input token count is 1200000 but model only supports up to 1048576.",
+        "prompt is too long: 1200000 tokens > 1048576 maximum",
+    ),
+    # Text Generation Inference, Together, Fireworks, Poolside
+    (
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 3000 `inputs` tokens and 6000 `max_new_tokens`",
+        "input length and `max_tokens` exceed context limit: 3000 + 6000 > 8193",
+    ),
+    ("`inputs` must have less than 4096 tokens. Given: 5000", "prompt is too long: 5000 tokens > 4096 maximum"),
+    (
+        "The prompt is too long: 140000, model maximum context length: 131071",
+        "prompt is too long: 140000 tokens > 131071 maximum",
+    ),
+    (
+        "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
+        "prompt is too long: 131393 tokens > 131040 maximum",
+    ),
     (
         "prompt is too long: 205000 tokens > 200000 maximum",
         "prompt is too long: 205000 tokens > 200000 maximum",
@@ -86,11 +188,29 @@ def test_too_long(message: str, expected: str) -> None:
         "max_tokens is too large: 128000. This model supports at most 16384 completion tokens, whereas you provided 128000.",
         "Invalid 'user': string too long. Expected a string with maximum length 64, but got a string with length 90 instead.",
         "Rate limit reached",
+        "`max_tokens` must be less than or equal to `32768`, the maximum value for `max_tokens` is less than the `context_window` for this model",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "Too many tokens, please wait before trying again.",
+        "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 200 instead.",
+        "tools.0.function.name: string too long",
+        "The context is invalid",
+        'Cannot parse "and then it said that the prompt is too long, so that I had to begin a new conversation"',
     ],
 )
 def test_something_else(message: str) -> None:
     assert overflow.reworded("invalid_request_error", message) is None
 
 
-def test_code() -> None:
-    assert overflow.reworded("context_length_exceeded", "No") == "prompt is too long: No"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "context_length_exceeded",
+        "model_max_prompt_tokens_exceeded",
+        "ContextWindowExceededError",
+        "exceed_context_size_error",
+        "model_context_window_exceeded",
+        " 1261 None",
+    ],
+)
+def test_code(code: str) -> None:
+    assert overflow.reworded(code, "No") == "prompt is too long: No"
