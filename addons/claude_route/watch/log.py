@@ -18,6 +18,7 @@ from claude_route.pages import table
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.routing import lessons
+from claude_route.text import layout
 from claude_route.text import quantities
 from claude_route.watch import labels
 from claude_route.watch import rows
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 CONNECTIONS = "mitmproxy.proxy.server"
 """The logger that writes a line for each connection that opens or closes."""
+
+LONGEST = 300
+"""How many characters of a provider's words we log."""
 
 
 class Log(contract.Observer):
@@ -65,7 +69,8 @@ class Log(contract.Observer):
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
         is_plain = attempt.failure.kind is failures.Kind.STATUS
-        if is_plain and attempt.is_only and not attempt.effects:
+        quoted = words(attempt)
+        if is_plain and attempt.is_only and not attempt.effects and not quoted:
             # The client gets this answer unchanged, and the request's own line says so.
             return
         then = attempt.then
@@ -76,7 +81,8 @@ class Log(contract.Observer):
         arrow = f" → {following}" if following else ""
         asked = name(attempt.attempt)
         who = asked if asked == request.model else f"{request.model}: {asked}"
-        logger.warning(f"{who} {comments.why(attempt)}{arrow}")
+        why = ", ".join(filter(None, (comments.why(attempt), quoted)))
+        logger.warning(f"{who} {why}{arrow}")
 
     def learned(
         self,
@@ -123,6 +129,13 @@ def passed(flow: http.HTTPFlow) -> str:
     """How a request that passed through ended: ` · 200 · 120 ms`."""
     status = f" · {flow.response.status_code}" if flow.response and not flow.error else ""
     return f"{status} · {quantities.seconds(rows.seconds(flow))}"
+
+
+def words(attempt: contract.FailedAttempt) -> str:
+    """The provider's own words; empty if it gave none, or if the effects on a token say enough."""
+    if attempt.effects or not attempt.outcome.kind.is_answer:
+        return ""
+    return layout.clip(error_body.clean(attempt.outcome.fault.message), LONGEST)
 
 
 def name(attempt: contract.Try) -> str:

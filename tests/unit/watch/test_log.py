@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import io
 import logging
 from collections.abc import Iterator
@@ -67,6 +68,33 @@ def test_no_name_stands_twice(caplog: pytest.LogCaptureFixture) -> None:
     """As in profiles/local.yaml, whose models are named after their providers."""
     log.Log().failed(routed(tflow.tflow(), "zai/glm-5"), failed_attempt(number=2))
     assert caplog.messages == ["zai/glm-5 429"]
+
+
+@pytest.mark.parametrize(
+    ("body", "known", "line"),
+    [
+        (b'{"error":{"message":"Unknown\\nfield top_k"}}', {}, " 400, Unknown field top_k"),
+        (
+            b'{"error":{"message":"no balance"}}',
+            {"then": attempt()},
+            " 400, no balance → zai/glm-5",
+        ),
+        (
+            b'{"error":{"message":"no such key: sk-ant-oat01-abcdefgh"}}',
+            {},
+            " 400, no such key: [redacted]",
+        ),
+        (b'{"error":{"message":"Slow"}}', {"effects": RESTS}, " 400, rests 3600 s"),
+        (b"x" * 1000, {}, " 400, " + "x" * 299 + "…"),
+    ],
+)
+def test_the_providers_words(
+    body: bytes, known: dict[str, Any], line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = failed_attempt(status=400, number=1, **known)
+    failed = dataclasses.replace(failed, outcome=dataclasses.replace(failed.outcome, body=body))
+    log.Log().failed(routed(tflow.tflow(), "opus"), failed)
+    assert caplog.messages == [f"opus: zai/glm-5{line}"]
 
 
 def test_broke_off(caplog: pytest.LogCaptureFixture) -> None:
