@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
+from typing import Protocol
 
 type Auth = Literal["pool", "bearer", "x-api-key", "client", "none"]
 """As in a profile."""
@@ -54,6 +55,26 @@ class Thinking:
     responses: Literal["tag", "strip", "keep"]
 
 
+type Capability = Literal["images", "documents", "effort", "structured_outputs"]
+"""What a model may lack, as in a profile's `supports`."""
+
+
+class Abilities(NamedTuple):
+    """What the profile knows of a model beforehand."""
+
+    context: int | None = None
+    """The most tokens of a conversation; None if unknown."""
+    lacks: tuple[Capability, ...] = ()
+
+
+UNKNOWN = Abilities()
+
+
+class AbilityTable(Protocol):
+    def find(self, name: str) -> tuple[Abilities, tuple[str, ...]] | None:
+        """Those of a model, and what the stars of its pattern match; None if nothing is known."""
+
+
 @dataclass(frozen=True)
 class Provider:
     """An API that we can call."""
@@ -85,6 +106,10 @@ class Provider:
     connect_timeout: float
     first_byte_timeout: float
     idle_timeout: float
+    abilities: Abilities = UNKNOWN
+    """Of its models, unless `models` has others."""
+    models: AbilityTable | None = field(default=None, hash=False)
+    """What is known of some of them, by the provider's name for a model, or a pattern."""
 
     @property
     def is_anthropic(self) -> bool:
@@ -112,6 +137,11 @@ class Target(NamedTuple):
 
     provider: Provider
     model: str
+
+    @property
+    def abilities(self) -> Abilities:
+        entry = self.provider.models.find(self.model) if self.provider.models else None
+        return entry[0] if entry else self.provider.abilities
 
     def __str__(self) -> str:
         return f"{self.provider.name}/{self.model}"

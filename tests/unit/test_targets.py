@@ -60,3 +60,11 @@ def test_what_is_left_out_comes_on_top_of_drop() -> None:
 )
 def test_bare(name: str, bare: str) -> None:
     assert targets.bare(name) == bare
+
+
+def test_abilities() -> None:
+    settings = {"context": 9, "models": {"m": {"context": 7}, "glm-*": {}}}
+    target = examples.target("zai", auth="none", **settings)
+    assert target.abilities == targets.Abilities(7)
+    assert target._replace(model="other").abilities == targets.Abilities(9)
+    assert examples.target("zai", auth="none").abilities == targets.UNKNOWN

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection
 
 from claude_route.dialects import echo
+from claude_route.dialects.messages import contents
 from claude_route.dialects.messages import requests
 
 PREFIX = "capability_rejected: "
@@ -134,9 +135,10 @@ def refused(status: int, message: str) -> tuple[str, ...]:
 
 def of_request(classes: Collection[str], request: requests.Request) -> str:
     """The class that an error about this request means; empty if it can't have been refused so."""
-    # A quotation mark inside a text is escaped, so only a JSON string that is nothing else is found.
-    has_image = b'"image"' in request.text
-    has_document = b'"document"' in request.text
+    if not classes:
+        return ""
+    has_image = contents.has(request, "images")
+    has_document = contents.has(request, "documents")
     impossible = {
         "image_block": not has_image,
         "document_block": not has_document,

@@ -101,6 +101,9 @@ _PHRASES = re.compile(
 _CODES = re.compile(r"\b1261\b")
 """Z.ai, whose text may be in Chinese."""
 
+_TOO_LONG = "prompt is too long: "
+_NUMBERED = re.compile(r"\d+ tokens > \d+ maximum")
+
 _ROOM = 5000
 """The fewest tokens of room for an answer that make it worth requesting a shorter one."""
 
@@ -114,11 +117,25 @@ def reworded(code: str, message: str) -> str | None:
             return _counted(
                 **{key: int(n.replace(",", "")) for key, n in match.groupdict().items()}
             )
-    return message if message.startswith("prompt is too long") else f"prompt is too long: {message}"
+    return message if message.startswith("prompt is too long") else _TOO_LONG + message
+
+
+def counted(tokens: int, limit: int) -> str:
+    """The message for a conversation that doesn't fit. After it, Claude Code drops as much as the numbers
+    show."""
+    return f"{_TOO_LONG}{max(tokens, limit + 1)} tokens > {limit} maximum"
+
+
+def with_numbers(message: str, tokens: int, limit: int) -> str:
+    """The message, with these numbers if it has none: without any, Claude Code has to guess how much to
+    drop, and asks several times."""
+    if message.startswith(_TOO_LONG) and not _NUMBERED.search(message):
+        return counted(tokens, limit)
+    return message
 
 
 def _counted(limit: int, input: int = 0, output: int = 0, total: int = 0) -> str:
     input = input or total - output
     if input + _ROOM <= limit < input + output:
         return f"input length and `max_tokens` exceed context limit: {input} + {output} > {limit}"
-    return f"prompt is too long: {input + output} tokens > {limit} maximum"
+    return f"{_TOO_LONG}{input + output} tokens > {limit} maximum"

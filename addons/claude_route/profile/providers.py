@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from claude_route import targets
 from claude_route.dialects import parameters
 from claude_route.dialects import registry
+from claude_route.profile import abilities
 from claude_route.profile import values
 
 KEYS = (
@@ -25,6 +26,9 @@ KEYS = (
     "drop",
     "set",
     "count_tokens",
+    "context",
+    "supports",
+    "models",
     "connect_timeout",
     "first_byte_timeout",
     "idle_timeout",
@@ -88,6 +92,7 @@ def read(name: str, value: values.Value) -> targets.Provider:
     reasoning: Literal["required"] | None = value["reasoning"].choice("required", default=None)
     thinking = value["thinking"].only("requests", "responses")
     address = _address(value["base_url"], api)
+    own = abilities.read(value)
     api_key = _api_key(value["api_key"])
     auth = _auth(value["auth"], api_key, is_anthropic=is_anthropic)
     if auth in ("bearer", "x-api-key") and not api_key and not missing:
@@ -119,6 +124,8 @@ def read(name: str, value: values.Value) -> targets.Provider:
         connect_timeout=value["connect_timeout"].seconds(10),
         first_byte_timeout=value["first_byte_timeout"].seconds(FIRST_BYTE_TIMEOUT),
         idle_timeout=value["idle_timeout"].seconds(300),
+        abilities=own,
+        models=abilities.table(value["models"], own),
     )
 
 

@@ -16,12 +16,14 @@ from claude_route.access import redaction
 from claude_route.dialects import capability
 from claude_route.dialects import envelope
 from claude_route.dialects import errors
+from claude_route.dialects import overflow
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
 from claude_route.routing import failures
+from claude_route.routing import fitness
 from claude_route.routing import lessons
 from claude_route.routing import plan
 from claude_route.routing import quota
@@ -83,9 +85,11 @@ class Exchange:
             return responses.error(400, str(e))
         except LookupError as e:
             return responses.error(404, str(e.args[0]))
+        refusals = [self._refusal(target) for target in candidates]
+        fitting = [target for target, why in zip(candidates, refusals, strict=True) if not why]
         session = self.flow.request.headers.get("x-claude-code-session-id") or self.request.session
         self.plan = plan.Plan(
-            candidates,
+            fitting,
             pool=self.state.pool if rotates and len(self.state.pool) else None,
             is_down=lambda target: self.state.breaker.is_open(str(target)),
             session=session,
@@ -96,7 +100,13 @@ class Exchange:
         )
         self.has_begun = True
         self.observer.began(self.routed)
+        if not fitting:
+            return self._go_on(responses.error(400, refusals[0]))
         return self._go_on(self._next())
+
+    def _refusal(self, target: targets.Target) -> str:
+        """Why a target that the profile knows can't take the request isn't even asked; empty if it is."""
+        return "" if self.counts_tokens else fitness.refusal(self.request, target)
 
     def _targets(self, model: str) -> tuple[list[targets.Target], bool]:
         """The targets for a model, and whether pool tokens may be used.
@@ -268,7 +278,7 @@ class Exchange:
         if has_words and not step.target.provider.is_anthropic and not self.counts_tokens:
             error = self.attempt.dialect.error(status, body)
             retry = error.retry
-            status, body = _client_error(error, status, body, self.request)
+            status, body = _client_error(error, status, body, self.request, step.target)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
@@ -371,7 +381,11 @@ class Exchange:
 
 
 def _client_error(
-    error: errors.Error, status: int, body: bytes, request: requests.Request
+    error: errors.Error,
+    status: int,
+    body: bytes,
+    request: requests.Request,
+    target: targets.Target,
 ) -> tuple[int, bytes]:
     """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
     sent; the verdict knows that the key is ours and not the client's."""
@@ -380,6 +394,8 @@ def _client_error(
     message = error.message
     if refused := capability.of_request(error.refuses, request):
         message = capability.rejected(refused, message)
+    if context := target.abilities.context:
+        message = overflow.with_numbers(message, requests.estimate(request), context)
     return (error.status if status >= 400 else status), envelope.body(error.kind, message)
 
 

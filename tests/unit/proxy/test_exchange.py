@@ -35,6 +35,8 @@ TOKEN_1, TOKEN_2 = "token 1 …pol1", "token 2 …pol2"
 EVENTS = {"content-type": "text/event-stream"}
 OWN = b"sk-ant-api03-client-0000000000-cLnt"
 
+FALLBACKS = {"claude-*": ["glm"], "chat": ["glm"], "narrow": ["wide"]}
+
 ALICE = clients.Client("alice", "header")
 
 
@@ -116,8 +118,14 @@ class Setting:
                     "base_url": "http://127.0.0.1:2",
                     "auth": "bearer",
                     "api_key": "zai-key-0123456789",
+                    "models": {"narrow": {"context": 1000, "supports": {"images": False}}},
                 },
-                "chat": {"base_url": "http://127.0.0.1:3", "api": "openai", "auth": "none"},
+                "chat": {
+                    "base_url": "http://127.0.0.1:3",
+                    "api": "openai",
+                    "auth": "none",
+                    "context": 100_000,
+                },
                 "keyless": {
                     "base_url": "http://127.0.0.1:4",
                     "auth": "bearer",
@@ -129,8 +137,10 @@ class Setting:
                 "chat": "chat/gpt",
                 "keyless": "keyless/m",
                 "claude-*": "anthropic/claude-*",
+                "narrow": "zai/narrow",
+                "wide": "chat/wide",
             },
-            **({"fallbacks": {"claude-*": ["glm"], "chat": ["glm"]}} if fallback else {}),
+            **({"fallbacks": FALLBACKS} if fallback else {}),
         }
         self.clock = Clock()
         self.state = state_of or state.State(
@@ -373,6 +383,99 @@ def test_a_key_that_a_provider_refuses_is_ours() -> None:
     assert (answer.status_code, answer.headers["x-should-retry"]) == (500, "false")
     assert setting.observer.failures[0].cause == "target"
     assert setting.observer.failures[0].outcome.status == 401
+
+
+def error_of(answer: object) -> dict[str, str]:
+    assert isinstance(answer, http.Response)
+    error: dict[str, str] = json.loads(answer.content or b"")["error"]
+    return error
+
+
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "x"}}
+NO_IMAGES = head(400, b'{"error":{"message":"image input is not supported"}}')
+
+
+def turn(content: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": content}]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (turn([IMAGE]), "capability_rejected: image_block (image input is not supported)"),
+        # The words may be of the conversation, which has no image.
+        (turn("Hi"), "image input is not supported"),
+    ],
+)
+@pytest.mark.parametrize("model", ["glm", "chat"])
+def test_what_a_provider_refuses_is_said_in_the_clients_words(
+    model: str, asked: dict[str, Any], message: str
+) -> None:
+    setting = Setting(model=model, **asked)
+    setting.exchange.begin()
+    answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "HTTP 400", NO_IMAGES))
+    assert error_of(answer) == {"type": "invalid_request_error", "message": message}
+
+
+def test_what_a_model_lacks_goes_to_a_fallback_that_has_it() -> None:
+    for asked in (turn([IMAGE]), turn("word " * 2000)):
+        setting = Setting(model="narrow", **asked)
+        assert isinstance(setting.exchange.begin(), attempt.Attempt)
+        assert setting.events == [("began", "narrow"), ("tries", 1, "chat/wide", "")]
+
+
+def test_what_no_model_takes_is_refused_without_asking() -> None:
+    setting = Setting(model="narrow", fallback=False, **turn([IMAGE]))
+    message = error_of(setting.exchange.begin())["message"]
+    assert message.startswith("capability_rejected: image_block (zai/narrow ")
+    assert setting.events == [("began", "narrow"), ("refused", None)]
+    setting = Setting(model="narrow", **turn("word " * 200_000))
+    message = error_of(setting.exchange.begin())["message"]
+    assert message == "prompt is too long: 285724 tokens > 1000 maximum"
+
+
+def test_tokens_are_counted_whatever_a_model_lacks() -> None:
+    path = "/v1/messages/count_tokens"
+    answer = Setting(model="narrow", path=path, **turn("word " * 2000)).exchange.begin()
+    assert isinstance(answer, http.Response) and answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("Prompt exceeds max length", "prompt is too long: 1001 tokens > 1000 maximum"),
+        (
+            "Your request exceeded model token limit: 900 (requested: 950)",
+            "prompt is too long: 950 tokens > 900 maximum",
+        ),
+    ],
+)
+def test_the_profile_has_the_numbers_that_a_provider_lacks(said: str, message: str) -> None:
+    setting = Setting(model="narrow", fallback=False, **turn("word " * 100))
+    setting.exchange.begin()
+    response = head(400, json.dumps({"error": {"message": said}}).encode())
+    answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "HTTP 400", response))
+    assert error_of(answer)["message"] == message
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "final"),
+    [
+        (500, "insufficient balance (1008)", 402),
+        (413, "on tokens per minute (TPM): Limit 8000, Requested 20449", 429),
+    ],
+)
+def test_a_limit_of_the_account_is_no_outage(status: int, said: str, final: int) -> None:
+    setting = Setting(model="glm")
+    setting.nearly_skipped(GLM)
+    setting.exchange.begin()
+    response = head(status, json.dumps({"error": {"message": said}}).encode())
+    answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "", response))
+    assert isinstance(answer, http.Response)
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (final, "false")
+    assert said in error_of(answer)["message"]
+    assert setting.observer.failures[0].cause == "target"
+    assert not setting.state.breaker.is_open(GLM)
 
 
 def test_what_an_upstream_repeats_of_keys_is_taken_out() -> None:

@@ -18,6 +18,9 @@ import msgspec
 from claude_route.wire import rawjson
 
 _BYTES_PER_TOKEN = 3.5
+_MOST_CHARACTERS_PER_TOKEN = 5
+"""What no tokenizer exceeds in a conversation as a whole: prose has 4 to 5, code and JSON 3 to 4."""
+
 _TOKENS_OF_A_PICTURE = 1500
 """About how many tokens an image or a page takes, whatever its size."""
 
@@ -168,6 +171,22 @@ def estimate(request: Request) -> int:
     """About how many input tokens a request has; at least 1."""
     counted = (request.fields.get(key) for key in ("system", "tools", "messages"))
     return max(1, sum(weigh(raw) for raw in counted if raw))
+
+
+def least(request: Request) -> int:
+    """How many input tokens a request has at least; its pictures and documents may have none."""
+    sizes = (_least(request.fields.get(key)) for key in ("system", "tools", "messages"))
+    return sum(sizes) // _MOST_CHARACTERS_PER_TOKEN
+
+
+def _least(raw: msgspec.Raw | None) -> int:
+    """The characters of a part without pictures and documents."""
+    if not raw:
+        return 0
+    text = bytes(raw)
+    if text.find(b'"data"') >= 0 or text.find(b";base64,") >= 0:
+        text = _BASE64.sub(b"", text)
+    return len(text.decode("utf-8", "replace"))
 
 
 def weigh(raw: msgspec.Raw) -> int:

@@ -217,7 +217,20 @@ def test_estimate(body: dict[str, Any], tokens: int) -> None:
     assert requests.estimate(requests.read(encoded)) == tokens
 
 
+@pytest.mark.parametrize("text", ["word " * 1000, "é" * 5000, "字" * 5000, "x" * 5000])
+def test_least(text: str) -> None:
+    """By its characters, which no tokenizer makes more of than five in a token."""
+    body = json.dumps({"model": "m", "system": text, "max_tokens": 9}, ensure_ascii=False).encode()
+    assert requests.least(requests.read(body)) == 1000
+
+
 BASE64 = "A1/+" * 300_000
+
+
+def test_a_picture_may_have_no_tokens() -> None:
+    block = {"type": "image", "source": {"type": "base64", "data": BASE64}}
+    body = {"model": "m", "messages": [{"role": "user", "content": [block]}]}
+    assert requests.least(requests.read(json.dumps(body).encode())) < 40
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,32 @@
+"""Which targets can't take a request, as far as the profile knows their models beforehand."""
+
+from __future__ import annotations
+
+from claude_route import targets
+from claude_route.dialects import capability
+from claude_route.dialects import overflow
+from claude_route.dialects.messages import contents
+from claude_route.dialects.messages import requests
+
+_CLASSES: dict[targets.Capability, str] = {
+    "images": "image_block",
+    "documents": "document_block",
+    "effort": "effort_unsupported",
+    "structured_outputs": "structured_outputs_unsupported",
+}
+"""What a model lacks -> the class that Claude Code knows."""
+
+
+def refusal(request: requests.Request, target: targets.Target) -> str:
+    """What the client would get from a target that can't take the request; empty if it may take it.
+
+    Claude Code then takes out what the model lacks, or compacts the conversation.
+    """
+    context, lacks = target.abilities
+    if context is not None and requests.least(request) > context:
+        return overflow.counted(requests.estimate(request), context)
+    for name in lacks:
+        if contents.has(request, name):
+            words = f"{target} has no {name.replace('_', ' ')}, says the proxy's profile"
+            return capability.rejected(_CLASSES[name], words)
+    return ""
