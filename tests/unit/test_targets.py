@@ -63,7 +63,7 @@ def test_bare(name: str, bare: str) -> None:
 
 
 def test_abilities() -> None:
-    settings = {"context": 9, "models": {"m": {"context": 7}, "glm-*": {}}}
+    settings: dict[str, Any] = {"context": 9, "models": {"m": {"context": 7}, "glm-*": {}}}
     target = examples.target("zai", auth="none", **settings)
     assert target.abilities == targets.Abilities(7)
     assert target._replace(model="other").abilities == targets.Abilities(9)

@@ -13,6 +13,7 @@ import msgspec
 
 from claude_route import targets
 from claude_route.dialects import call_ids
+from claude_route.dialects import repair
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.chat import tool_names
@@ -29,27 +30,20 @@ STOPS = {
 """finish_reason -> stop_reason. Any other is `end_turn`."""
 
 
-def is_object(text: str) -> bool:
-    """Whether a tool call's arguments are complete."""
-    try:
-        msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    except rawjson.REFUSALS:
-        return False
-    return True
-
-
-def arguments(text: str) -> bytes:
+def arguments(text: str, finish: str | None = None) -> bytes:
     """A tool call's arguments as a JSON object; {} if they aren't one, so that the tool reports
     what is missing."""
-    if is_object(text):
-        return text.encode()
-    try:
-        value = _loose(text)
-        # Some models put the JSON into a string.
-        value = _loose(value) if isinstance(value, str) else value
-    except ValueError:
-        return b"{}"
-    return rawjson.mend(json.dumps(value).encode()) if isinstance(value, dict) else b"{}"
+    return repair.repaired(text, is_whole=_is_whole(finish)) or b"{}"
+
+
+def lost_end(text: str, finish: str | None) -> str:
+    """What a tool call's arguments lack at their end; empty if it can't be told."""
+    return repair.closing(text) if _is_whole(finish) else ""
+
+
+def _is_whole(finish: str | None) -> bool:
+    """Whether the provider says that the model has written all that it wanted."""
+    return finish is not None and STOPS.get(finish, "") == ""
 
 
 def _loose(text: str) -> Any:
@@ -149,9 +143,10 @@ def translate(body: bytes, context: Context) -> bytes:
     given = [choice.message for choice in choices if choice.message is not None]
     if not given:
         raise ValueError("choices: expected a message, got none")
-    content = [block for message in given for block in _blocks(message, context)]
+    finish = next((choice.finish_reason for choice in choices if choice.finish_reason), None)
+    content = [block for message in given for block in _blocks(message, finish, context)]
     ending = stop(
-        next((choice.finish_reason for choice in choices if choice.finish_reason), None),
+        finish,
         next((choice.stop_reason for choice in choices if choice.stop_reason), None),
         [call.arguments() for message in given for call in _calls(message)],
         context,
@@ -166,7 +161,9 @@ def _calls(message: completions.Delta) -> Iterator[completions.ToolCall]:
     return (call for call in completions.tool_calls(message) if call.name)
 
 
-def _blocks(message: completions.Delta, context: Context) -> Iterator[dict[str, Any]]:
+def _blocks(
+    message: completions.Delta, finish: str | None, context: Context
+) -> Iterator[dict[str, Any]]:
     texts = dict(completions.pieces(message))
     thought, text = texts.get("thinking", ""), texts.get("text", "")
     details: list[dict[str, Any]] = []
@@ -183,4 +180,4 @@ def _blocks(message: completions.Delta, context: Context) -> Iterator[dict[str, 
         if call.extra_content and context.tags:
             payload = reasoning.call_payload(block["id"], call.extra_content)
             yield {"type": "thinking", "thinking": "", "signature": context.signature(payload)}
-        yield block | {"input": msgspec.Raw(arguments(call.arguments()))}
+        yield block | {"input": msgspec.Raw(arguments(call.arguments(), finish))}

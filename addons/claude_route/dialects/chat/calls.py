@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from typing import Literal
 
 from claude_route.dialects import emitter
+from claude_route.dialects import repair
 from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import completions
+
+_OBJECT = re.compile(r'\s*\{\s*["}]')
+"""The beginning of an object that needs no repair at its beginning."""
 
 EMPTY = "{}"
 """Some providers begin a call with these arguments, and send the real ones later."""
@@ -21,6 +26,7 @@ class Call:
         self.name = ""
         self.extra_content: Any = None
         self.arguments: list[str] = []
+        self._nesting = repair.Nesting()
         self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
         """waiting: for its block. held: its block is open, but its arguments so far aren't the beginning
         of an object, or are an empty one, so they are repaired and sent at its end. live: its arguments
@@ -41,16 +47,30 @@ class Call:
             return self._enlivened()
         return text if self.state == "live" else ""
 
-    def close(self) -> str:
+    def close(self, finish: str | None = None) -> str:
         """Its block closes. Returns the arguments that have not been sent yet."""
-        rest = answers.arguments(self.text()).decode() if self.state == "held" else ""
+        rest = ""
+        if self.state == "held":
+            rest = answers.arguments(self.text(), finish).decode()
+        elif self.state == "live" and not self._nesting.is_over:
+            rest = answers.lost_end(self.text(), finish)
         self.state = "closed"
         return rest
+
+    def add(self, text: str) -> str:
+        """Add a piece of its arguments. Returns as much of it as counts: nothing follows an object."""
+        if self.arguments == [EMPTY] and text.strip():
+            self.arguments.clear()
+            self._nesting = repair.Nesting()
+        text = self._nesting.feed(text)
+        if text:
+            self.arguments.append(text)
+        return text
 
     def _enlivened(self) -> str:
         # Not joined(): the next piece may begin with the second half of a surrogate pair.
         text = "".join(self.arguments)
-        if not text.lstrip().startswith("{") or text == EMPTY:
+        if not _OBJECT.match(text) or text == EMPTY:
             return ""
         self.state = "live"
         return text
@@ -62,7 +82,7 @@ class Call:
     def is_complete(self) -> bool:
         """Whether its arguments are complete: nothing can follow an object."""
         last = self.arguments[-1] if self.arguments else ""
-        return last.rstrip().endswith("}") and answers.is_object(self.text())
+        return last.rstrip().endswith("}") and repair.is_object(self.text())
 
     def can_start(self) -> bool:
         """Whether its block can open. The id may arrive late, or never."""
@@ -85,12 +105,7 @@ class Calls:
             # The provider repeats the whole call.
             return call, ""
         call.name = call.name or piece.name
-        text = piece.arguments()
-        if call.arguments == [EMPTY] and text.strip():
-            call.arguments.clear()
-        if text:
-            call.arguments.append(text)
-        return call, text
+        return call, call.add(piece.arguments())
 
     def find(self, piece: completions.ToolCall) -> Call:
         """The call that a piece belongs to.

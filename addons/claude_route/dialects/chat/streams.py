@@ -212,7 +212,7 @@ class Stream:
             return
         self._emitter.settle()
         if isinstance(self._open, calls.Call):
-            self._send(self._open.close())
+            self._send(self._open.close(self._ending.finish))
         elif self._open == "thinking":
             if payload is None:
                 payload = reasoning.payload(self._form, self._details)

@@ -627,3 +627,53 @@ def test_what_it_writes_is_counted() -> None:
     stream.feed(chat_streams.event(USAGE))
     stream.feed(chat_streams.event(DONE))
     assert stream.meter.output == 3
+
+
+MALFORMED_CALLS = [
+    ('{"command": "ls"', {"command": "ls"}),
+    ('{"command": "ls', {"command": "ls"}),
+    ('"command": "ls"}', {"command": "ls"}),
+    ('{{"command": "ls"}}', {"command": "ls"}),
+    ('{"command": "ls"}}', {"command": "ls"}),
+    ('{"command": "ls"}\n</tool_call>', {"command": "ls"}),
+    ('```json\n{"command": "ls"}\n```', {"command": "ls"}),
+    ("{'command': 'ls'}", {"command": "ls"}),
+    ("no object", {}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "value"), MALFORMED_CALLS)
+def test_broken_arguments_are_repaired(arguments: str, value: object) -> None:
+    """At every cut, and with another call after it."""
+    for cut in range(len(arguments) + 1):
+        message = streamed(
+            each(tool(0, "a", "Bash", arguments[:cut])),
+            each(tool(0, None, None, arguments[cut:])),
+            each(tool(1, "b", "Read", '{"n": 1}'), finish="tool_calls"),
+        )
+        assert [block["input"] for block in message["content"]] == [value, {"n": 1}]
+        assert message["stop_reason"] == "tool_use"
+
+
+@pytest.mark.parametrize(("arguments", "value"), MALFORMED_CALLS)
+def test_broken_arguments_are_repaired_in_a_whole_answer(arguments: str, value: object) -> None:
+    message = chat_streams.answered(
+        {"role": "assistant", "content": None, "tool_calls": [tool(0, "a", "Bash", arguments)]},
+        finish="tool_calls",
+    )
+    assert [block["input"] for block in message["content"]] == [value]
+
+
+def test_arguments_that_are_cut_off_are_not_completed() -> None:
+    stream = chat_streams.call({}).stream()
+    out = [
+        stream.feed(chat_streams.event(data))
+        for data in (
+            each(tool(0, "a", "Bash", '{"command": "rm -rf /tmp')),
+            chunk("length"),
+            DONE,
+        )
+    ]
+    assert b"rm -rf /tmp" in b"".join(out)
+    assert b'"partial_json":"\\"}"' not in b"".join(out)
+    assert b'"stop_reason":"max_tokens"' in b"".join(out)
