@@ -96,8 +96,9 @@ class Provider:
     missing: tuple[str, ...]
     """The unset environment variables that it refers to. It can't be used until they are set."""
     thinking: Thinking
-    reasoning: Literal["required"] | None
-    """`required` sends an empty reasoning_content, or thinking block, with tool calls that have none."""
+    reasoning: Literal["required", "tags"] | None
+    """`required` sends an empty reasoning_content, or thinking block, with tool calls that have none.
+    `tags`: its text begins with the reasoning, in `<think>` tags."""
     headers: Mapping[str, str] = field(repr=False, hash=False)
     """Sent with each request; names in lower case."""
     drop: tuple[str, ...]

@@ -89,7 +89,9 @@ def read(name: str, value: values.Value) -> targets.Provider:
     is_anthropic = name == "anthropic"
     dialects = ("anthropic",) if is_anthropic else tuple(registry.BY_NAME)
     api = value["api"].choice(*dialects, default="anthropic")
-    reasoning: Literal["required"] | None = value["reasoning"].choice("required", default=None)
+    reasoning: Literal["required", "tags"] | None = value["reasoning"].choice(
+        "required", "tags", default=None
+    )
     thinking = value["thinking"].only("requests", "responses")
     address = _address(value["base_url"], api)
     own = abilities.read(value)

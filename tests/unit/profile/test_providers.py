@@ -209,7 +209,7 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
             {"thinking": {"responses": "drop"}},
             "zai.thinking.responses: expected tag, strip or keep, got 'drop'",
         ),
-        ("zai", {"reasoning": True}, "zai.reasoning: expected required, got True"),
+        ("zai", {"reasoning": True}, "zai.reasoning: expected required or tags, got True"),
         ("zai", {"headers": ["x"]}, "zai.headers: expected a mapping, got a list"),
         ("zai", {"headers": {"a b": "x"}}, "zai.headers.a b: expected a header name, got 'a b'"),
         ("zai", {"headers": {"X-Api-Key": "s3"}}, "zai.headers.X-Api-Key: expected a header other"),

@@ -14,6 +14,7 @@ import msgspec
 from claude_route import targets
 from claude_route.dialects import call_ids
 from claude_route.dialects import repair
+from claude_route.dialects import think_tags
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import reasoning
 from claude_route.dialects.chat import tool_names
@@ -80,6 +81,8 @@ class Context:
     """The ids of the conversation's calls."""
     new_id: Callable[[], str]
     """Returns new unique letters and digits."""
+    has_think_tags: bool = False
+    """Whether the text may begin with the reasoning, in tags."""
 
     def envelope(self) -> dict[str, Any]:
         """The fields of an answer besides its content and its ending."""
@@ -166,10 +169,18 @@ def _blocks(
 ) -> Iterator[dict[str, Any]]:
     texts = dict(completions.pieces(message))
     thought, text = texts.get("thinking", ""), texts.get("text", "")
+    form = completions.form(message)
+    if context.has_think_tags and not thought:
+        splitter = think_tags.Splitter()
+        parts = [*splitter.feed(text), *splitter.end()]
+        thought = "".join(part.text for part in parts if part.kind == "thinking")
+        if thought:
+            form = "tags"
+            text = "".join(part.text for part in parts if part.kind == "text")
     details: list[dict[str, Any]] = []
     reasoning.merge(details, completions.details(message))
     if (thought.strip() and not context.strips) or (context.tags and reasoning.sealed(details)):
-        signature = context.signature(reasoning.payload(completions.form(message), details))
+        signature = context.signature(reasoning.payload(form, details))
         shown = "" if context.strips else thought
         yield {"type": "thinking", "thinking": shown, "signature": signature}
     if text.strip():

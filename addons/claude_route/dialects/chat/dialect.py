@@ -20,6 +20,7 @@ from claude_route.dialects.chat import blocks
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import errors as chat_errors
 from claude_route.dialects.chat import fold as chat_fold
+from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import streams
 from claude_route.dialects.chat import translation
 from claude_route.dialects.messages import requests
@@ -109,5 +110,6 @@ def call(
         translated.stops,
         translated.ids,
         new_id,
+        target.provider.reasoning == "tags" or quirks.of(target).think_tags,
     )
     return Call(translated.body, translated.dropped, context)

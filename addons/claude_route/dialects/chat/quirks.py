@@ -57,6 +57,8 @@ class Quirks(NamedTuple):
     """Whether it requires the thought signature in its own tool calls, and the tool's name in results."""
     few_keywords: bool = False
     """Whether it refuses schemas with keywords that OpenAPI 3.0 doesn't have."""
+    think_tags: bool = False
+    """Whether its text may begin with its reasoning, in tags."""
 
     def caches(self, type: str) -> bool:
         """Whether a block of this type in a user's turn may be a cache point."""
@@ -115,6 +117,8 @@ def _of(target: targets.Target) -> Quirks:
         return Quirks(effort=_XAI_EFFORT.match(model) is not None)
     if "claude" in model:
         return Quirks(ids="anthropic")
+    if model.startswith("minimax-m"):
+        return Quirks(think_tags=True)
     gemini = model.startswith("gemini")
     return Quirks(gemini=gemini and host.endswith(".googleapis.com"), few_keywords=gemini)
 

@@ -15,12 +15,14 @@ from typing import Literal
 
 import msgspec
 
+from claude_route.dialects import think_tags
 from claude_route.wire import rawjson
 
-Form = Literal["reasoning_content", "reasoning", "parts"]
-"""Where plain reasoning was: in the field of that name or, for Mistral, among the parts of the content."""
+Form = Literal["reasoning_content", "reasoning", "parts", "tags"]
+"""Where plain reasoning was: in the field of that name, for Mistral among the parts of the content, or in
+tags with which the text begins."""
 
-_FORMS: tuple[Form, ...] = ("reasoning", "parts")
+_FORMS: tuple[Form, ...] = ("reasoning", "parts", "tags")
 """The forms that a signature records. It leaves out the most common one."""
 
 # The type of a reasoning detail of our own, for what Gemini requires back with a tool call.
@@ -134,6 +136,8 @@ class Thoughts:
             if message["content"]:
                 parts.append({"type": "text", "text": message["content"]})
             message["content"] = parts
+        elif text and self._form == "tags":
+            message["content"] = think_tags.joined(text, message["content"] or "")
         elif text:
             message[self._form] = text
 

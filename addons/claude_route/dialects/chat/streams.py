@@ -7,10 +7,12 @@ incomplete is queued until it is complete.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from claude_route.dialects import emitter
+from claude_route.dialects import think_tags
 from claude_route.dialects import usage
 from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import calls
@@ -63,6 +65,7 @@ class Stream:
         self._details: list[dict[str, Any]] = []
         """The reasoning_details of the open thinking block, or else of the next one."""
         self._calls = calls.Calls()
+        self._splitter = think_tags.Splitter() if context.has_think_tags else None
         self._used: set[str] = set()
         self._ending = _Ending()
 
@@ -135,19 +138,31 @@ class Stream:
             if not isinstance(self._open, calls.Call):
                 self._seal()
         for piece in completions.pieces(delta):
-            if piece.kind == "thinking":
-                if self._context.strips:
-                    self.begun = True
-                    continue
-                self._form = completions.form(delta)
-            if self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
-                self._queue.append(piece)
+            if piece.kind == "text" and self._splitter:
+                self._add_parts(self._splitter.feed(piece.text))
             else:
-                self._write(piece)
+                self._add_piece(piece, completions.form(delta))
         for call in completions.tool_calls(delta):
+            if self._splitter:
+                self._add_parts(self._splitter.end())
             self._add_call(call)
         if self._queue:
             self._advance()
+
+    def _add_parts(self, parts: Iterable[think_tags.Piece]) -> None:
+        for part in parts:
+            self._add_piece(completions.Piece(*part), "tags")
+
+    def _add_piece(self, piece: completions.Piece, form: reasoning.Form) -> None:
+        if piece.kind == "thinking":
+            if self._context.strips:
+                self.begun = True
+                return
+            self._form = form
+        if self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
+            self._queue.append(piece)
+        else:
+            self._write(piece)
 
     def _write(self, piece: completions.Piece) -> None:
         kind, text = piece
@@ -230,6 +245,8 @@ class Stream:
         if self._ending.finish is None and self._emitter.index < 0 and not self._queue:
             return self._fail("api_error", "the provider ended the stream without an answer")
         self.complete = self.meter.is_final = True
+        if self._splitter:
+            self._add_parts(self._splitter.end())
         self._advance(force=True)
         self._seal()
         if self._emitter.index < 0:

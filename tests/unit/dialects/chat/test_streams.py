@@ -677,3 +677,53 @@ def test_arguments_that_are_cut_off_are_not_completed() -> None:
     assert b"rm -rf /tmp" in b"".join(out)
     assert b'"partial_json":"\\"}"' not in b"".join(out)
     assert b'"stop_reason":"max_tokens"' in b"".join(out)
+
+
+TAGGED = "<think>A plan</think>\n\nHello"
+
+
+@pytest.mark.parametrize("responses", ["tag", "strip", "keep"])
+def test_think_tags(responses: str) -> None:
+    to = chat_streams.target(reasoning="tags", responses=responses)
+    signature = "route:acme:tags" if responses == "tag" else ""
+    thought = {"type": "thinking", "thinking": "A plan", "signature": signature}
+    expected = [*([] if responses == "strip" else [thought]), {"type": "text", "text": "Hello"}]
+    for cut in range(len(TAGGED) + 1):
+        message = streamed(
+            chunk(content=TAGGED[:cut]), chunk(content=TAGGED[cut:]), chunk("stop"), to=to
+        )
+        assert message["content"] == expected
+    assert chat_streams.answered({"content": TAGGED}, to)["content"] == expected
+
+
+def test_think_tags_before_a_call() -> None:
+    to = chat_streams.target(reasoning="tags")
+    for first in ("<think>A plan</think>\n", "<think>A plan"):
+        message = streamed(
+            chunk(content=first), each(tool(0, "a", "Read", '{"n": 1}'), finish="tool_calls"), to=to
+        )
+        kinds = [(block["type"], block.get("thinking")) for block in message["content"]]
+        assert kinds == [("thinking", "A plan"), ("tool_use", None)]
+
+
+def test_think_tags_elsewhere_are_text() -> None:
+    assert streamed(chunk("stop", content=TAGGED))["content"] == [{"type": "text", "text": TAGGED}]
+    to = chat_streams.target(reasoning="tags")
+    assert streamed(chunk("stop", content="<thi"), to=to)["content"] == [
+        {"type": "text", "text": "<thi"}
+    ]
+
+
+def test_think_tags_of_a_model_that_is_known_for_them() -> None:
+    to = chat_streams.target("MiniMaxAI/MiniMax-M3")
+    assert streamed(chunk("stop", content=TAGGED), to=to)["content"][0]["thinking"] == "A plan"
+
+
+def test_think_tags_go_back_as_they_came() -> None:
+    to = chat_streams.target(reasoning="tags")
+    content = streamed(chunk("stop", content=TAGGED), to=to)["content"]
+    body = {"messages": [{"role": "assistant", "content": content}]}
+    assert chat_streams.sent(body, to)["messages"] == [{"role": "assistant", "content": TAGGED}]
+    # Another provider doesn't get it.
+    other = chat_streams.target(name="other")
+    assert chat_streams.sent(body, other)["messages"] == [{"role": "assistant", "content": "Hello"}]
