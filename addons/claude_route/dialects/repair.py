@@ -17,6 +17,9 @@ import msgspec
 
 from claude_route.wire import rawjson
 
+BEGINNING = re.compile(r'\s*\{\s*["}]')
+"""The beginning of an object that needs no repair at its beginning."""
+
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _INSIDE = re.compile(r'["\\]')
 _CLOSERS = {"{": "}", "[": "]"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from typing import Literal
 
@@ -10,9 +9,6 @@ from claude_route.dialects import emitter
 from claude_route.dialects import repair
 from claude_route.dialects.chat import answers
 from claude_route.dialects.chat import completions
-
-_OBJECT = re.compile(r'\s*\{\s*["}]')
-"""The beginning of an object that needs no repair at its beginning."""
 
 EMPTY = "{}"
 """Some providers begin a call with these arguments, and send the real ones later."""
@@ -70,7 +66,7 @@ class Call:
     def _enlivened(self) -> str:
         # Not joined(): the next piece may begin with the second half of a surrogate pair.
         text = "".join(self.arguments)
-        if not _OBJECT.match(text) or text == EMPTY:
+        if not repair.BEGINNING.match(text) or text == EMPTY:
             return ""
         self.state = "live"
         return text

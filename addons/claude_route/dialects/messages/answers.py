@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from claude_route.dialects import error_body
+from claude_route.dialects import repair
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -127,7 +128,8 @@ def repaired(body: bytes, context: Context) -> bytes:
         raise ValueError("body: expected an answer, got an error")
     if fields.get("type", "message") != "message" or not isinstance(fields.get("content"), list):
         raise ValueError("body: expected a message, got something else")
-    content = list(_blocks(fields["content"], context))
+    is_whole = fields.get("stop_reason") is not None and not is_cut(fields)
+    content = list(_blocks(fields["content"], context, is_whole=is_whole))
     usage = numbers(fields.get("usage"))
     ending = stop(fields, (block["type"] for block in content))
     fields |= envelope(fields, context)
@@ -161,6 +163,11 @@ def stop(delta: Fields, kinds: Iterable[str]) -> Fields:
     }
 
 
+def is_cut(delta: Fields) -> bool:
+    """Whether the answer has reached its limit, so that it may end anywhere."""
+    return bool(stop(delta, ())["stop_reason"] == "max_tokens")
+
+
 def numbers(usage: Any) -> Fields:
     """A usage object without what isn't of the type that clients expect; empty if it isn't one."""
     if not isinstance(usage, dict):
@@ -175,14 +182,14 @@ def numbers(usage: Any) -> Fields:
     return kept
 
 
-def _blocks(content: list[Any], context: Context) -> Iterator[Fields]:
+def _blocks(content: list[Any], context: Context, *, is_whole: bool) -> Iterator[Fields]:
     used: set[str] = set()
     for each in content:
         block = opened(each, context, used)
         if block is None:
             continue
         if block["type"] in CALLS:
-            block["input"] = input_of(each.get("input"))
+            block["input"] = input_of(each.get("input"), is_whole=is_whole)
         if block != EMPTY_TEXT:
             yield block
 
@@ -207,13 +214,13 @@ def opened(block: Any, context: Context, used: set[str]) -> Fields | None:
     return made
 
 
-def input_of(value: Any) -> Fields:
-    """A call's input. Some providers put the JSON into a string."""
+def input_of(value: Any, *, is_whole: bool = False) -> Fields:
+    """A call's input. Some providers put the JSON into a string. `is_whole`: the model has written all
+    that it wanted."""
     if isinstance(value, str):
-        try:
-            value = rawjson.decode_mended(value.encode(errors="replace"), Fields)
-        except ValueError:
-            return {}
+        text = value.encode(errors="replace").decode()
+        made = repair.repaired(text, is_whole=is_whole)
+        return rawjson.decode_mended(made, Fields) if made else {}
     return value if isinstance(value, dict) else {}
 
 

@@ -17,6 +17,7 @@ from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.dialects.messages import answers
 from claude_route.dialects.messages import errors
+from claude_route.dialects.messages import inputs
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import usage as messages_usage
@@ -74,27 +75,6 @@ class _Item(NamedTuple):
     fields: _Event
 
 
-class _Input:
-    """The input of the open call."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        self.given = given
-        """What the block began with, where clients ignore it."""
-        self.deltas: list[bytes] = []
-        """The data of the events that added to it."""
-
-    @property
-    def is_blank(self) -> bool:
-        return not any(_partial_json(data).strip() for data in self.deltas)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether nothing can follow: it is an object."""
-        if not self.deltas or not _partial_json(self.deltas[-1]).rstrip().endswith("}"):
-            return False
-        return rawjson.is_value("".join(map(_partial_json, self.deltas)).encode(errors="replace"))
-
-
 class Stream:
     """Implements `dialect.Rewriter`."""
 
@@ -113,7 +93,7 @@ class Stream:
         """The provider's index of the open block."""
         self._kind = ""
         """Its type."""
-        self._input: _Input | None = None
+        self._input: inputs.Input | None = None
         self._is_signed = False
         self._held: tuple[dict[str, Any], bytes] | None = None
         """A text block that has no text yet, and its event."""
@@ -140,8 +120,13 @@ class Stream:
         data, prefix = event.data, self._prefix
         if data.startswith(prefix) and _REST.fullmatch(data, len(prefix)):
             self.meter.written += len(data) - len(prefix) - len(_AFTER_TEXT)
-            if self._input is not None:
-                self._input.deltas.append(data)
+            if (call := self._input) is not None:
+                # Only a brace can end the object.
+                if call.is_flowing and data.find(b"}", len(prefix), -len(_AFTER_TEXT)) < 0:
+                    call.deltas.append(data)
+                elif (instead := call.add(data)) is not None:
+                    self._emitter.send(instead)
+                    return self._edited(self._emitter.flush())
             if self._client_prefix == prefix and event.name == _DELTA:
                 return event.raw
             if self._client_prefix is None:
@@ -240,6 +225,8 @@ class Stream:
                 self._begin(item, is_open=is_open)
             case "content_block_delta":
                 self._add(item, is_open=is_open)
+            case _ if self._input is not None and self._input.is_broken:
+                pass  # its repair waits for the stop reason, and the next block for its repair
             case _ if is_open:
                 is_same = item.event.name == item.kind and index == self._emitter.index
                 self._close(item.event.raw if is_same else b"")
@@ -269,7 +256,7 @@ class Stream:
         )
         self._open(item.fields.index, block, item.event.raw if is_same else b"")
         if block["type"] in answers.CALLS:
-            self._input = _Input(answers.input_of(given.get("input")))
+            self._input = inputs.Input(answers.input_of(given.get("input")))
 
     def _open(self, place: Any, block: dict[str, Any], raw: bytes = b"") -> None:
         self._close()
@@ -304,8 +291,9 @@ class Stream:
         self._is_signed = name == "signature_delta"
         self.meter.written += len(value)
         data = item.event.data
-        if self._input is not None:
-            self._input.deltas.append(data)
+        if self._input is not None and (instead := self._input.add(data)) is not None:
+            self._emitter.send(instead)
+            return
         if self._held:
             self._emitter.begin(*self._held)
             self._held = None
@@ -324,8 +312,9 @@ class Stream:
 
     def _close(self, raw: bytes = b"") -> None:
         """Close the open block. `raw` is the provider's event, if it can stay."""
-        if self._input is not None and self._input.given and self._input.is_blank:
-            self._emitter.send(msgspec.json.encode(self._input.given).decode())
+        if self._input is not None:
+            is_whole = self._ending is not None and not answers.is_cut(self._ending["delta"])
+            self._emitter.send(self._input.rest(is_whole=is_whole))
         self._emitter.stop(raw)
         self._place, self._kind, self._input, self._held = None, "", None, None
         self._is_signed = False
@@ -371,8 +360,3 @@ class Stream:
         self.complete = True
         self.error = kind
         return emitter.error(kind, message)
-
-
-def _partial_json(data: bytes) -> str:
-    """The JSON in the data of a delta that was accepted."""
-    return answers.text(rawjson.decode_mended(data, _Event).delta["partial_json"])
