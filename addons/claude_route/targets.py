@@ -98,7 +98,7 @@ class Provider:
     thinking: Thinking
     reasoning: Literal["required", "tags"] | None
     """`required` sends an empty reasoning_content, or thinking block, with tool calls that have none.
-    `tags`: its text begins with the reasoning, in `<think>` tags."""
+    `tags`: answers begin with their reasoning, in `<think>` tags."""
     headers: Mapping[str, str] = field(repr=False, hash=False)
     """Sent with each request; names in lower case."""
     drop: tuple[str, ...]

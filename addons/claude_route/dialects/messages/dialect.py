@@ -22,6 +22,7 @@ from claude_route.dialects.messages import repairs
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.dialects.messages import streams
+from claude_route.dialects.messages import tagged_text
 from claude_route.dialects.messages import thinking_answer
 from claude_route.dialects.messages import usage as messages_usage
 from claude_route.wire import http_message
@@ -43,6 +44,13 @@ class Call:
         return repairs.Stream(self._context, editor)
 
     def _editor(self) -> thinking_answer.Editor | None:
+        editor = self._thinking_editor()
+        if self._provider.reasoning != "tags":
+            return editor
+        first = tagged_text.Editor()
+        return tagged_text.Chain(first, editor) if editor else first
+
+    def _thinking_editor(self) -> thinking_answer.Editor | None:
         match self._provider.thinking.responses:
             case "tag":
                 return thinking_answer.Tagger(self._provider.name)
@@ -56,6 +64,8 @@ class Call:
             answers.check(body)
         else:
             body = answers.repaired(body, self._context)
+            if self._provider.reasoning == "tags":
+                body = tagged_text.split(body)
         match self._provider.thinking.responses:
             case "tag":
                 return thinking_answer.tag(body, self._provider.name)
