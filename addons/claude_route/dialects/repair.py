@@ -42,6 +42,8 @@ class Nesting:
     def feed(self, text: str) -> str:
         """The part of a piece that belongs to the object, which may be all of it."""
         # The hot path: a piece for each token, most of them inside a string.
+        if self._is_string and _INSIDE.search(text) is None and not self._is_escaped:
+            return text
         if self.is_over:
             return ""
         at = 0

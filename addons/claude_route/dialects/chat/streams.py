@@ -138,10 +138,12 @@ class Stream:
             if not isinstance(self._open, calls.Call):
                 self._seal()
         for piece in completions.pieces(delta):
-            if piece.kind == "text" and self._splitter:
+            if self._splitter and piece.kind == "text":
                 self._add_parts(self._splitter.feed(piece.text))
-            else:
-                self._add_piece(piece, completions.form(delta))
+                continue
+            if piece.kind == "thinking":
+                self._form = completions.form(delta)
+            self._add_piece(piece)
         for call in completions.tool_calls(delta):
             if self._splitter:
                 self._add_parts(self._splitter.end())
@@ -151,15 +153,14 @@ class Stream:
 
     def _add_parts(self, parts: Iterable[think_tags.Piece]) -> None:
         for part in parts:
-            self._add_piece(completions.Piece(*part), "tags")
+            if part.kind == "thinking":
+                self._form = "tags"
+            self._add_piece(completions.Piece(*part))
 
-    def _add_piece(self, piece: completions.Piece, form: reasoning.Form) -> None:
-        if piece.kind == "thinking":
-            if self._context.strips:
-                self.begun = True
-                return
-            self._form = form
-        if self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
+    def _add_piece(self, piece: completions.Piece) -> None:
+        if piece.kind == "thinking" and self._context.strips:
+            self.begun = True
+        elif self._queue or (isinstance(self._open, calls.Call) and not self._open.is_complete()):
             self._queue.append(piece)
         else:
             self._write(piece)

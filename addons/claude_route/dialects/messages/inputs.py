@@ -10,9 +10,6 @@ import msgspec
 from claude_route.dialects import repair
 from claude_route.wire import rawjson
 
-_AFTER_TEXT = len(b'"}}')
-"""How a delta's data ends after its JSON."""
-
 
 class Input:
     """The input of the open call, as far as it has arrived.
@@ -24,6 +21,8 @@ class Input:
     def __init__(self, given: dict[str, Any]) -> None:
         self.deltas: list[bytes] = []
         """The data of the events that added to it."""
+        self.is_flowing = False
+        """Whether a delta without a brace can be passed on, so that it needs only be kept."""
         self._given = given
         """What the block began with, where clients ignore it."""
         self._state: Literal["beginning", "live", "held"] = "beginning"
@@ -35,11 +34,10 @@ class Input:
 
     def add(self, data: bytes) -> str | None:
         """Add a delta. Returns the JSON to send in its place; None if the delta can be passed on."""
-        # The hot path: most deltas are inside a string, and only a brace can end the object.
         self.deltas.append(data)
-        if self._state == "live" and not self._nesting.is_over and b"}" not in data[:-_AFTER_TEXT]:
-            return None
-        return self._add(_partial_json(data))
+        instead = self._add(_partial_json(data))
+        self.is_flowing = self._state == "live" and not self._nesting.is_over
+        return instead
 
     def _add(self, text: str) -> str | None:
         if self._state == "beginning" and (self._unsent or text.strip()):
