@@ -144,6 +144,9 @@ class Stream:
         self._prefix = prefix
         index: int | None = self._emitter.index
         if self._editor is not None:
+            if self._editor.reads_text:
+                self._prefix = _NO_DELTA
+                return
             index = self._editor.place(self._emitter.index)
         self._client_prefix = None
         if index is not None:

@@ -16,8 +16,8 @@ class Editor:
     begin with a tag, and the blocks after it move by one place."""
 
     def __init__(self) -> None:
-        self.ignores_text = False
-        """Whether no tag can come any more, and nothing has moved."""
+        self.reads_text = True
+        """Whether a tag may come still, or the text of the first block is split."""
         self._splitter = think_tags.Splitter()
         self._start = b""
         """The first block's event, as long as it isn't clear what it is."""
@@ -25,9 +25,17 @@ class Editor:
         """The blocks that the first one has become."""
         self._is_first = False
 
+    @property
+    def _moved(self) -> int:
+        """By how many places blocks have moved."""
+        return max(0, len(self._kinds) - 1)
+
+    def place(self, index: int) -> int | None:
+        return index + self._moved
+
     def feed(self, event: sse.Event) -> bytes:
         """The event for the client. Never raises."""
-        if self.ignores_text or not event.name.startswith("content_block_"):
+        if (not self.reads_text and not self._moved) or not event.name.startswith("content_block_"):
             return event.raw
         try:
             return self._edited(event, rawjson.decode_mended(event.data, dict[str, Any]))
@@ -38,7 +46,7 @@ class Editor:
         index = fields["index"]
         if index == 0 and event.name == "content_block_start":
             self._is_first = fields["content_block"].get("type") == "text"
-            self.ignores_text = not self._is_first
+            self.reads_text = self._is_first
             self._start = event.raw
             return b"" if self._is_first else event.raw
         if index == 0 and self._is_first:
@@ -47,9 +55,8 @@ class Editor:
                 return self._ended(event)
             if delta.get("type") == "text_delta":
                 return b"".join(map(self._piece, self._splitter.feed(delta["text"])))
-            return thinking_answer.moved(event, max(0, len(self._kinds) - 1))
-        moved = len(self._kinds) - 1
-        return thinking_answer.moved(event, index + moved) if moved > 0 else event.raw
+            return thinking_answer.moved(event, self._moved)
+        return thinking_answer.moved(event, index + self._moved) if self._moved else event.raw
 
     def _piece(self, piece: think_tags.Piece) -> bytes:
         out = b"" if self._kinds[-1:] == [piece.kind] else self._begin(piece.kind)
@@ -63,7 +70,7 @@ class Editor:
         self._kinds.append(kind)
         if self._kinds == ["text"]:
             # No tag: from here on all events pass unchanged.
-            self.ignores_text = True
+            self.reads_text = False
             return self._start
         block = {"type": kind, kind: ""} | ({"signature": ""} if kind == "thinking" else {})
         index = len(self._kinds) - 1
@@ -75,7 +82,7 @@ class Editor:
             out = self._begin("text")
         self._is_first = False
         last = len(self._kinds) - 1
-        self.ignores_text = last == 0
+        self.reads_text = False
         return out + (event.raw if last == 0 else thinking_answer.moved(event, last))
 
 
@@ -86,8 +93,12 @@ class Chain:
         self._first, self._then = first, then
 
     @property
-    def ignores_text(self) -> bool:
-        return self._first.ignores_text and self._then.ignores_text
+    def reads_text(self) -> bool:
+        return self._first.reads_text or self._then.reads_text
+
+    def place(self, index: int) -> int | None:
+        place = self._first.place(index)
+        return None if place is None else self._then.place(place)
 
     def feed(self, event: sse.Event) -> bytes:
         out = self._first.feed(event)

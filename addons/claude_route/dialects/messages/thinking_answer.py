@@ -30,9 +30,12 @@ class _Event(msgspec.Struct):
 class Editor(Protocol):
     """Changes the thinking in a stream. Never raises."""
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it has to see each delta now. Otherwise those with text need no change but of place."""
+
     def place(self, index: int) -> int | None:
-        """The client's index of a block that has begun; None if it is removed. Deltas with text need no
-        other change."""
+        """The client's index of a block that has begun; None if it is removed."""
 
     def feed(self, event: sse.Event) -> bytes:
         """The event for the client; empty if it is removed."""
@@ -43,6 +46,8 @@ class Tagger:
 
     Claude Code keeps the last signature_delta of a block, so all of them are tagged.
     """
+
+    reads_text = False
 
     def __init__(self, provider: str) -> None:
         self._tag = thinking.tag(provider)
@@ -93,6 +98,8 @@ class Tagger:
 
 class Stripper:
     """Removes thinking blocks, and renumbers the others from 0."""
+
+    reads_text = False
 
     def __init__(self) -> None:
         self._places: dict[int, int | None] = {}
