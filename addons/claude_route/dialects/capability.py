@@ -125,7 +125,7 @@ _CLASSES = tuple(
 def refused(status: int, message: str) -> tuple[str, ...]:
     """The classes that an error may mean, the likeliest first; none if it is about something else."""
     # 404: OpenRouter finds nobody who takes an image. 500 and 501: llama.cpp and Ollama.
-    if status not in (400, 404, 413, 415, 422, 500, 501):
+    if status not in (400, 404, 415, 422, 500, 501):
         return ()
     words = echo.removed(message)
     fitting = (classes for classes, pattern in _CLASSES if pattern.search(words))

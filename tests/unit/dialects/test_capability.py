@@ -141,6 +141,7 @@ NEITHER = [
     (400, "Invalid request"),
     (400, ""),
     (429, "image input is not supported, slow down"),
+    (413, "image input is not supported"),
     (503, "image input is not supported"),
     (401, "image input is not supported"),
     (500, "reasoning_effort is not supported"),

@@ -441,7 +441,7 @@ def test_tokens_are_counted_whatever_a_model_lacks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "message"),
+    ("words", "message"),
     [
         ("Prompt exceeds max length", "prompt is too long: 1001 tokens > 1000 maximum"),
         (
@@ -450,30 +450,30 @@ def test_tokens_are_counted_whatever_a_model_lacks() -> None:
         ),
     ],
 )
-def test_the_profile_has_the_numbers_that_a_provider_lacks(said: str, message: str) -> None:
+def test_the_profile_has_the_numbers_that_a_provider_lacks(words: str, message: str) -> None:
     setting = Setting(model="narrow", fallback=False, **turn("word " * 100))
     setting.exchange.begin()
-    response = head(400, json.dumps({"error": {"message": said}}).encode())
+    response = head(400, json.dumps({"error": {"message": words}}).encode())
     answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "HTTP 400", response))
     assert error_of(answer)["message"] == message
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "final"),
+    ("status", "words", "final"),
     [
         (500, "insufficient balance (1008)", 402),
         (413, "on tokens per minute (TPM): Limit 8000, Requested 20449", 429),
     ],
 )
-def test_a_limit_of_the_account_is_no_outage(status: int, said: str, final: int) -> None:
+def test_a_limit_of_the_account_is_no_outage(status: int, words: str, final: int) -> None:
     setting = Setting(model="glm")
     setting.nearly_skipped(GLM)
     setting.exchange.begin()
-    response = head(status, json.dumps({"error": {"message": said}}).encode())
+    response = head(status, json.dumps({"error": {"message": words}}).encode())
     answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "", response))
     assert isinstance(answer, http.Response)
     assert (answer.status_code, answer.headers["x-should-retry"]) == (final, "false")
-    assert said in error_of(answer)["message"]
+    assert words in error_of(answer)["message"]
     assert setting.observer.failures[0].cause == "target"
     assert not setting.state.breaker.is_open(GLM)
 
