@@ -210,7 +210,7 @@ def _is_retryable(outcome: Outcome) -> bool:
     """Whether Claude Code sends the request again if it gets this failure."""
     rule = _rule(outcome)
     status = rule.client_status or outcome.error_status
-    return rule.retry and (status == 429 or status >= 500)
+    return rule.retry and outcome.retry and (status == 429 or status >= 500)
 
 
 def _rule(outcome: Outcome) -> Rule:

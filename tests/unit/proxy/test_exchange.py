@@ -355,7 +355,7 @@ def test_nor_does_one_that_cannot_be_asked() -> None:
         (
             b'{"code":1113,"msg":"No balance"}',
             "an error with status 200",
-            "first event api_error, No balance",
+            "first event billing_error, No balance",
         ),
         (
             b'{"error":{"type":"api_error"}}',

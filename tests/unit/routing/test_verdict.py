@@ -441,6 +441,7 @@ class TestAFallbackThatRefusesTheRequest:
             outcome(302, target="other/m"),
             claude(400, body=ORG_DISABLED),
             outcome(503),
+            dataclasses.replace(outcome(429, target="other/m"), retry=False),
         ],
         ids=lambda one: f"{one.target} {one.why}",
     )
