@@ -126,7 +126,11 @@ class Settings:
 
 def next_state(before: state.State | None, profile: profiles.Profile) -> state.State:
     """What requests share under a profile. Keeps what is known about tokens and targets."""
-    how: dict[str, Any] = {"strategy": profile.pool.strategy, "cooldown": profile.pool.cooldown}
+    how: dict[str, Any] = {
+        "strategy": profile.pool.strategy,
+        "cooldown": profile.pool.cooldown,
+        "names": profile.pool.names,
+    }
     if before:
         pool = before.pool.reloaded(profile.pool.tokens, **how)
         return dataclasses.replace(before, profile=profile, pool=pool)

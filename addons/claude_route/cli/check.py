@@ -66,7 +66,7 @@ def _target(target: targets.Target) -> str:
 
 
 def _pool(profile: profiles.Profile) -> str:
-    tokens = rotation.Pool(profile.pool.tokens, clock=lambda: 0.0).tokens
+    tokens = rotation.Pool(profile.pool.tokens, names=profile.pool.names, clock=lambda: 0.0).tokens
     if not tokens:
         return "no tokens"
     labels = ", ".join(f"{token.label} ({token.kind})" for token in tokens)

@@ -259,6 +259,7 @@ def _explain(options: argparse.Namespace, _: Sequence[str]) -> int:
     profile = _profile(options.profile)
     pool = rotation.Pool(
         profile.pool.tokens,
+        names=profile.pool.names,
         strategy=profile.pool.strategy,
         cooldown=profile.pool.cooldown,
         clock=time.time,

@@ -99,6 +99,7 @@ def to_json(status: Status) -> bytes:
                     "sessions": row.sessions,
                     "requests": row.requests,
                     "reason": row.reason,
+                    **({"name": row.name} if row.name else {}),
                 }
                 for row in status.tokens
             ],

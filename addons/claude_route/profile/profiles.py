@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import logging
 import os
+import re
 import urllib.parse
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from claude_route import targets
@@ -25,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 LISTED_ABOVE = "listed above"
 """Why a candidate is passed over whose target an earlier candidate has."""
+
+
+NAMED_TOKEN = re.compile(r"((?!sk-ant-)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63})\s*=\s*(sk-ant-.+)")
+"""A token of the pool with a name. Only Anthropic's begin like this: in any other, a `=` may be part of it."""
 
 
 class Candidate(NamedTuple):
@@ -47,6 +53,10 @@ class Pool:
     strategy: targets.Strategy
     cooldown: float
     """Seconds that a token rests if the provider gives no time."""
+    names: Mapping[str, str] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False, hash=False
+    )
+    """The names of tokens that have one, by the token."""
 
     @property
     def rotates(self) -> bool:
@@ -285,25 +295,32 @@ def _fallback(pattern: str, at: values.Value, models: patterns.Table[targets.Tar
 def _pool(value: values.Value) -> Pool:
     value.only("tokens", "mode", "strategy", "cooldown")
     mode = value["mode"].otherwise("${CLAUDE_TOKEN_MODE:-rotate}")
+    tokens = _tokens(value["tokens"].otherwise("${CLAUDE_OAUTH_TOKENS:-}"))
     return Pool(
-        tokens=_tokens(value["tokens"].otherwise("${CLAUDE_OAUTH_TOKENS:-}")),
+        tokens=tuple(tokens),
         mode=mode.choice("rotate", "passthrough", default="rotate", any_case=True),
         strategy=value["strategy"].choice(
             "session", "round-robin", "least-used", default="session"
         ),
         cooldown=value["cooldown"].seconds(60, may_be_zero=True),
+        names={token: name for token, name in tokens.items() if name},
     )
 
 
-def _tokens(value: values.Value) -> tuple[str, ...]:
-    tokens = []
+def _tokens(value: values.Value) -> dict[str, str]:
+    """Tokens, each with its name, which is empty if it has none: `alice=sk-ant-…`."""
+    tokens: dict[str, str] = {}
     for item in value.items() if isinstance(value.raw, list) else [value]:
         text = item.text(expected="tokens separated by commas", secret=True, unset_is_empty=True)
-        for token in filter(None, map(str.strip, text.split(","))):
+        for part in filter(None, map(str.strip, text.split(","))):
+            named = NAMED_TOKEN.fullmatch(part)
+            name, token = (named[1], named[2]) if named else ("", part)
             if not providers.VISIBLE.fullmatch(token):
                 raise item.error("tokens with only visible ASCII characters", secret=True)
-            tokens.append(token)
-    return tuple(dict.fromkeys(tokens))
+            if name and name in tokens.values() and tokens.get(token) != name:
+                raise item.problem(f"two tokens have the name {name}")
+            tokens[token] = tokens.get(token) or name
+    return tokens
 
 
 def _host(at: values.Value) -> str:

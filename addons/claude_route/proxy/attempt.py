@@ -153,7 +153,7 @@ class Attempt:
         token, provider = self.step.token, self.provider
         if token:
             is_bearer, secret = token.kind == "oauth", token.secret
-            words = f"pool #{token.place} {token.tail}".strip()
+            words = " ".join(filter(None, (f"pool #{token.place}", token.name, token.tail)))
         elif provider.auth == "none" or not provider.api_key:
             return changes
         else:

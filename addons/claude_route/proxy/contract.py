@@ -224,6 +224,9 @@ class Observer:
         """The attempt is good without what its target refused before, and later requests will leave that
         out. Called once for each lesson."""
 
+    def woke(self, request: RoutedRequest, attempt: Try) -> None:
+        """The attempt's token answers again before its rest was over."""
+
     def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
         """The client gets an error: the last attempt's, or our own if there was no attempt."""
 

@@ -64,6 +64,8 @@ class Exchange:
         self.repeats = 0
         self.refused: list[lessons.Lesson] = []
         """What the current target has refused of this request."""
+        self.outages: set[str] = set()
+        """The targets of failures that the breaker has counted."""
         self.request: requests.Request
         self.plan: plan.Plan
         self.routed: contract.RoutedRequest
@@ -289,6 +291,7 @@ class Exchange:
             headers=response.headers if response else {},
             body=body,
             token=step.token.place if step.token else None,
+            token_name=step.token.name if step.token else "",
             count_tokens=self.counts_tokens,
             retry=retry,
         )
@@ -296,7 +299,9 @@ class Exchange:
     def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
         """Apply an outcome to the breaker and the pool."""
         step = self.attempt.step
-        if ruling.cause == "outage":
+        if ruling.cause == "outage" and outcome.target not in self.outages:
+            # Once, however many tokens were tried there: a single request must not have it skipped.
+            self.outages.add(outcome.target)
             self.state.breaker.failed(outcome.target)
         if step.token is None or not outcome.kind.is_answer:
             return []
@@ -365,6 +370,12 @@ class Exchange:
             new = self.state.lessons.learn(self.attempt.step.target, self.refused)
             if new:
                 self.observer.learned(self.routed, self.current, new)
+        step = self.attempt.step
+        # Counting tokens isn't limited as answers are.
+        if step.token and not self.counts_tokens:
+            asked = self.current.started
+            if self.state.pool.answered(step.token, model=step.target.model, asked=asked):
+                self.observer.woke(self.routed, self.current)
 
     def _sign(self, response: http.Response) -> None:
         """Tell the client which target answered."""

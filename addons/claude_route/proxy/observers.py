@@ -45,6 +45,9 @@ class Observers(contract.Observer):
     ) -> None:
         self._report("learned", request, attempt, refused)
 
+    def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
+        self._report("woke", request, attempt)
+
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self._report("refused", request, attempt)
 

@@ -23,6 +23,7 @@ class Plan:
     """Returns the steps one by one, because the next one depends on how the last one failed.
 
     - First the pool's tokens in turn, each once per target, then the fallbacks in order.
+    - A token in a long rest is tried first now and then, to see whether its limit has reset early.
     - If all tokens are resting, only the one that is available soonest is tried, and only if no
       fallback is left.
     - If the upstream can't be reached or is silent, another token wouldn't help, so a fallback is
@@ -78,7 +79,11 @@ class Plan:
         return None
 
     def _pooled(self, pool: rotation.Pool, target: targets.Target) -> Step | None:
-        token = pool.pick(self.session, self.tried, target.model)
+        token = None
+        if not self.tried and self.left > 1:  # what follows a probe in vain needs an attempt too
+            token = pool.probe(self.session, target.model)
+            self.tried_resting = self.tried_resting or token is not None
+        token = token or pool.pick(self.session, self.tried, target.model)
         if token is None and not self.tried_resting and not self._has_fallback():
             token = pool.soonest(self.tried, target.model)
             self.tried_resting = True

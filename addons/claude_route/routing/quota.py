@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from claude_route.dialects import error_body
+from claude_route.routing import accounts
 
 LONGEST = 8 * 86400.0
 """The longest rest, in seconds. The longest window is seven days, so a later reset must be
@@ -33,21 +34,6 @@ ACCOUNT_WINDOWS = ("5h", "7d")
 WINDOW_STATUS = re.compile(re.escape(UNIFIED) + r"(\d+[a-z]+(_\w+)?)-status")
 
 KEY_REMAINING = re.compile(r"(anthropic-ratelimit-.+)-remaining")
-
-# Messages about the credential rather than the request, in lower case. These are the ones that
-# Claude Code matches. Don't widen them: "web search is disabled for this organization" isn't about
-# the credential.
-REFUSALS = (
-    "token has been revoked",
-    "token has expired",
-    "organization has been disabled",
-    "account has been disabled",
-    "oauth authentication is currently not allowed for this organization",
-    "api key authentication is disabled",
-    "invalid x-api-key",
-)
-
-REFUSAL_CODES = ("token_expired", "token_revoked", "invalid_grant")
 
 
 class Rest(NamedTuple):
@@ -96,7 +82,7 @@ def effects(
 ) -> list[Effect]:
     """The effects of an answer on the token that was used; usually none.
 
-    402, or no credit      rest for half an hour
+    402, or no credit      rest until the time that the message names, else for half an hour
     revoked, expired, …    disable, whatever the status (400, 401, 403)
     401                    disable if the error is Anthropic's; otherwise, for example after a web
                            page, rest for the cooldown
@@ -109,12 +95,13 @@ def effects(
     """
     # From the lasting to the passing: a revoked token may be refused with any of these statuses, and an
     # account without credit with a 429, which names no time.
-    if refusal := _refusal(status, fault):
+    if refusal := accounts.refusal(status, fault):
         return [Disable(f"{status}, {refusal}")]
     if status == 401:
         return [Rest(now + cooldown, None, "401, no reason given")]
-    if _no_credit(status, fault):
-        return [Rest(now + CREDIT_REST, None, f"{status}, no credit")]
+    if why := accounts.spent(status, fault):
+        until = _future(accounts.regained(fault), now) or now + CREDIT_REST
+        return [Rest(until, None, f"{status}, {why}")]
     if status == 429:
         lower = {name.lower(): value for name, value in headers.items()}
         return _limited(lower, fault, now, cooldown, model)
@@ -144,28 +131,6 @@ def family(model: str) -> str:
     """`opus` for `claude-opus-5-5`: the name in a model-scoped window."""
     words = re.findall(r"[a-z]{3,}", model.lower())
     return next((word for word in words if word not in ("anthropic", "claude")), model)
-
-
-def _refusal(status: int, fault: error_body.Fault) -> str | None:
-    """Why this credential will not be accepted again, in our own words."""
-    if status not in (400, 401, 403):
-        return None
-    message = fault.message.lower()
-    for words in REFUSALS:
-        if words in message:
-            return words
-    if fault.code in REFUSAL_CODES:
-        return fault.code
-    if status != 400 and fault.kind == "authentication_error":
-        return fault.kind
-    return None
-
-
-def _no_credit(status: int, fault: error_body.Fault) -> bool:
-    return status == 402 or (
-        status in (400, 403, 429)
-        and (fault.kind == "billing_error" or "credit balance is too low" in fault.message.lower())
-    )
 
 
 def _entitlement(fault: error_body.Fault) -> bool:

@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from types import MappingProxyType
 from typing import Literal
 from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.routing import quota
+from claude_route.routing import rests
 from claude_route.text import quantities
 
 MAX_SESSIONS = 10_000
@@ -44,6 +46,8 @@ class Token:
     place: int = field(compare=False)
     """From 1, as listed in the profile."""
     secret: str = field(repr=False)
+    name: str = field(default="", compare=False, repr=False)
+    """What the profile calls it; empty if it has no name there."""
 
     @property
     def kind(self) -> targets.TokenKind:
@@ -55,8 +59,13 @@ class Token:
 
     @property
     def label(self) -> str:
-        """The name in logs and pages: `token 2 …wxyz`."""
-        return f"token {self.place} {self.tail}".rstrip()
+        """What it is called in logs and on pages: `token 2 …wxyz`, or `token 2 alice …wxyz`."""
+        return f"{self.title} {self.tail}".rstrip()
+
+    @property
+    def title(self) -> str:
+        """The same without anything of the secret."""
+        return f"token {self.place} {self.name}".rstrip()
 
 
 class Row(NamedTuple):
@@ -77,6 +86,8 @@ class Row(NamedTuple):
     requests: int
     reason: str
     """Why it last rested or was disabled."""
+    name: str = ""
+    """What the profile calls it; empty if it has no name there."""
 
 
 @dataclass
@@ -85,23 +96,14 @@ class _Memory:
 
     requests: int = 0
     disabled: str | None = None
-    rests: dict[str | None, quota.Rest] = field(default_factory=dict)
-    """By model family; None: all."""
+    rests: rests.Rests = field(default_factory=rests.Rests)
     windows: dict[str, quota.Window] = field(default_factory=dict)
     reason: str = ""
 
-    def due(self, model: str | None) -> float:
-        """When it may be used for a model, in Unix seconds."""
-        if not self.rests:
-            return 0.0
-        families = {None, quota.family(model) if model else None}
-        return max((self.rests[name].until for name in families if name in self.rests), default=0.0)
-
-    def rest(self, rest: quota.Rest) -> quota.Rest:
+    def rest(self, rest: quota.Rest, now: float, *, is_by_hand: bool = False) -> quota.Rest:
         """Rest it, but never shorten a rest. Returns the rest that now applies."""
-        held = self.rests.get(rest.family)
-        if held is None or held.until < rest.until:
-            held = self.rests[rest.family] = rest
+        held, is_new = self.rests.add(rest, now, is_by_hand=is_by_hand)
+        if is_new:
             self.reason = rest.reason
         return held
 
@@ -135,20 +137,24 @@ class Pool:
         *,
         strategy: targets.Strategy = "session",
         cooldown: float = 60.0,
+        names: Mapping[str, str] = MappingProxyType({}),
         clock: Callable[[], float],
     ) -> None:
         """`clock` returns Unix seconds. `cooldown` is the rest in seconds after a 429 that gives no
-        time."""
+        time. `names` has the names of tokens, by the token."""
         secrets: dict[str, int] = {}
         for place, secret in enumerate(tokens, 1):
             secrets.setdefault(secret, place)
-        self.tokens = tuple(Token(place, secret) for secret, place in secrets.items())
+        self.tokens = tuple(
+            Token(place, secret, names.get(secret, "")) for secret, place in secrets.items()
+        )
         self.strategy: targets.Strategy = strategy
         self.cooldown = cooldown
         self._clock = clock
         self._memory = {token: _Memory() for token in self.tokens}
         self._sessions: OrderedDict[str, Token] = OrderedDict()
         self._turns = {"requests": 0, "sessions": 0}
+        self._is_rehearsal = False
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -186,19 +192,33 @@ class Pool:
                 self._sessions.popitem(last=False)
         return token
 
+    def probe(self, session: str | None = None, model: str | None = None) -> Token | None:
+        """The token in a long rest that the next request is to try first, to see whether its limit has
+        reset early; usually None. A session that has an available token stays with it."""
+        now = self._clock()
+        if self._is_rehearsal:
+            return None
+        own = self._sessions.get(session[:MAX_SESSION_NAME]) if session else None
+        if own and self._available(own, model, now):
+            return None
+        for token, memory in self._memory.items():
+            if memory.disabled is None and memory.rests.probe(model, now):
+                return token
+        return None
+
     def soonest(self, tried: Collection[Token] = (), model: str | None = None) -> Token | None:
         """The resting token that becomes available first, for use if nothing else is left to try."""
         now = self._clock()
         resting = [
             token
             for token, memory in self._memory.items()
-            if token not in tried and memory.disabled is None and memory.due(model) > now
+            if token not in tried and memory.disabled is None and memory.rests.due(model) > now
         ]
-        return min(resting, key=lambda token: self._memory[token].due(model), default=None)
+        return min(resting, key=lambda token: self._memory[token].rests.due(model), default=None)
 
     def wait(self, model: str | None = None) -> float | None:
         """Seconds until a token is available, 0 if one is; None if all are disabled."""
-        enabled = [m.due(model) for m in self._memory.values() if m.disabled is None]
+        enabled = [m.rests.due(model) for m in self._memory.values() if m.disabled is None]
         return max(0.0, min(enabled) - self._clock()) if enabled else None
 
     def unavailable(self, tried: Collection[Token] = (), model: str | None = None) -> list[str]:
@@ -209,9 +229,9 @@ class Pool:
             if token in tried:
                 continue
             if memory.disabled is not None:
-                reasons.append(f"token {token.place} is disabled")
-            elif (left := memory.due(model) - now) > 0:
-                reasons.append(f"token {token.place} rests {quantities.duration(left)}")
+                reasons.append(f"{token.title} is disabled")
+            elif (left := memory.rests.due(model) - now) > 0:
+                reasons.append(f"{token.title} rests {quantities.duration(left)}")
         return reasons
 
     def learn(
@@ -245,17 +265,24 @@ class Pool:
             status, headers, fault, now=now, cooldown=self.cooldown, model=model
         ):
             if isinstance(effect, quota.Rest):
-                done.append(memory.rest(effect))
+                done.append(memory.rest(effect, now))
             elif memory.disabled is None:
                 memory.disabled = memory.reason = effect.reason
                 done.append(effect)
         return done
 
+    def answered(self, token: Token, *, model: str, asked: float) -> bool:
+        """Learn that a token has answered a request for a model that was sent at `asked`, in Unix
+        seconds. If it was resting then, its limit has reset early, and the rest ends. Returns
+        whether it did."""
+        memory = self._memory.get(token)
+        return memory is not None and memory.rests.answered(model, asked)
+
     def rest(self, place: int, seconds: float) -> Token:
         """For users: rest a token. Raises ValueError for an unknown position."""
         token = self._at(place)
-        seconds = min(max(0.0, seconds), quota.LONGEST)
-        self._memory[token].rest(quota.Rest(self._clock() + seconds, None, "by hand"))
+        seconds, now = min(max(0.0, seconds), quota.LONGEST), self._clock()
+        self._memory[token].rest(quota.Rest(now + seconds, None, "by hand"), now, is_by_hand=True)
         return token
 
     def wake(self, place: int) -> Token:
@@ -267,18 +294,24 @@ class Pool:
         return token
 
     def reloaded(
-        self, tokens: Iterable[str], *, strategy: targets.Strategy, cooldown: float
+        self,
+        tokens: Iterable[str],
+        *,
+        strategy: targets.Strategy,
+        cooldown: float,
+        names: Mapping[str, str] = MappingProxyType({}),
     ) -> Pool:
         """The pool for a changed profile. Tokens that are in both keep their state, except that
-        disabled ones get another chance.
+        disabled ones, and those in a long rest, get another chance.
 
         Both pools share that state from then on, so that nothing is lost that requests in progress
         learn."""
-        pool = Pool(tokens, strategy=strategy, cooldown=cooldown, clock=self._clock)
+        pool = Pool(tokens, strategy=strategy, cooldown=cooldown, names=names, clock=self._clock)
         own = {token: token for token in pool.tokens}
         for token in pool.tokens:
             if memory := self._memory.get(token):
                 memory.disabled = None
+                memory.rests.probe_soon()
                 pool._memory[token] = memory
         for session, token in self._sessions.items():
             if token in own:
@@ -293,6 +326,7 @@ class Pool:
         pool._memory = self._memory
         pool._sessions = self._sessions.copy()
         pool._turns = dict(self._turns)
+        pool._is_rehearsal = True
         return pool
 
     def status(self) -> list[Row]:
@@ -302,7 +336,7 @@ class Pool:
 
     def _row(self, token: Token, sessions: int, now: float) -> Row:
         memory = self._memory[token]
-        left = {name: r.until - now for name, r in memory.rests.items() if r.until > now}
+        left = memory.rests.left(now)
         whole = left.pop(None, 0.0)
         return Row(
             place=token.place,
@@ -316,11 +350,12 @@ class Pool:
             sessions=sessions,
             requests=memory.requests,
             reason=memory.reason,
+            name=token.name,
         )
 
     def _available(self, token: Token, model: str | None, now: float) -> bool:
         memory = self._memory[token]
-        return memory.disabled is None and memory.due(model) <= now
+        return memory.disabled is None and memory.rests.due(model) <= now
 
     def _next(self, turn: str, free: Collection[Token]) -> Token:
         """The first free token after the one that this turn gave last."""

@@ -48,6 +48,8 @@ class Outcome:
     """The error body, decompressed; for an `event`, that event's data."""
     token: int | None = None
     """The position of the pool's token."""
+    token_name: str = ""
+    """What the profile calls that token; empty if it has no name there."""
     count_tokens: bool = False
     retry: bool = True
     """Whether the same request to the same target could succeed later, as far as its error says."""
@@ -245,7 +247,8 @@ def _tried(outcomes: Sequence[Outcome], text: str, secrets: Collection[str]) -> 
     """`anthropic/claude-opus-5-5 (token 2): 429; zai/glm-5: 503, No capacity`."""
     parts = []
     for outcome in outcomes:
-        token = f" (token {outcome.token})" if outcome.token else ""
+        name = f" {outcome.token_name}" if outcome.token_name else ""
+        token = f" (token {outcome.token}{name})" if outcome.token else ""
         why = error_body.clean(outcome.why, secrets)
         parts.append(f"{error_body.clean(outcome.target, secrets)}{token}: {why}")
     return "; ".join(parts) + (f", {text}" if text else "")

@@ -99,6 +99,9 @@ class Log(contract.Observer):
             f"for good, add `drop: [{names}]` to providers.{provider} in the profile"
         )
 
+    def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
+        logger.info(f"{attempt.token} is available again, before its limit was due to reset")
+
     def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         logger.warning(
             f"{request.model}: the stream from {name(attempt)} was interrupted: {error_body.clean(why)}"

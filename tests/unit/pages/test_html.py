@@ -92,6 +92,7 @@ def test_page() -> None:
         ({"reason": "429, 5h"}, "available 34 %"),
         ({"five_hour": 1.2}, "120 % 120 %"),
         ({"label": "token 2"}, "2 available"),
+        ({"label": "token 2 alice …wxyz", "name": "alice"}, "2 alice …wxyz available"),
     ],
 )
 def test_token(changes: dict[str, Any], words: str) -> None:

@@ -181,6 +181,27 @@ def test_pool_tokens(tokens: str, environ: dict[str, str], found: tuple[str, ...
     assert "tokens" not in repr(profile.pool)
 
 
+NAMED = "alice=sk-ant-oat01-aaaa, sk-ant-api03-bbbb, bob@corp = sk-ant-oat01-cccc, key==, a=b"
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [f"'{NAMED}'", f"[{', '.join(repr(part.strip()) for part in NAMED.split(','))}]", "${T}"],
+)
+def test_pool_tokens_with_names(tokens: str) -> None:
+    profile = parse(f"{PROVIDERS}{MODELS}\npool:\n  tokens: {tokens}", T=NAMED)
+    secrets = ("sk-ant-oat01-aaaa", "sk-ant-api03-bbbb", "sk-ant-oat01-cccc", "key==", "a=b")
+    assert profile.pool.tokens == secrets
+    assert profile.pool.names == {secrets[0]: "alice", secrets[2]: "bob@corp"}
+    assert "sk-ant" not in repr(profile)
+
+
+def test_a_name_is_of_one_token() -> None:
+    twice = "pool: {tokens: [a=sk-ant-oat01-aaaa, sk-ant-oat01-aaaa, a=sk-ant-oat01-bbbb]}"
+    with pytest.raises(ValueError, match=r"pool\.tokens\[2\]: two tokens have the name a$"):
+        parse(f"{PROVIDERS}{MODELS}\n{twice}")
+
+
 def test_a_profile_without_a_pool_takes_it_from_the_environment() -> None:
     profile = parse(PROVIDERS + MODELS, CLAUDE_OAUTH_TOKENS="a,b", CLAUDE_TOKEN_MODE="PassThrough")
     assert profile.pool == profiles.Pool(("a", "b"), "passthrough", "session", 60)

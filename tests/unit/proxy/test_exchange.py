@@ -75,6 +75,9 @@ class Observer(contract.Observer):
     ) -> None:
         self.events.append(("committed", attempt.number, attempt.target))
 
+    def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
+        self.events.append(("woke", attempt.token))
+
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self.events.append(("refused", attempt and attempt.number))
 
@@ -830,3 +833,62 @@ def test_a_pattern_that_a_grammar_cannot_express() -> None:
         assert "pattern" in json.dumps(body_of(setting.exchange.begin()))
         assert "pattern" not in json.dumps(body_of(setting.exchange.failed(failure)))
         assert setting.exchange.current.without == "schemas.pattern"
+
+
+OUT_OF_USAGE = contract.Failure(
+    Kind.STATUS,
+    "HTTP 400",
+    head(400, envelope.body("invalid_request_error", "You're out of extra usage. Add more.")),
+)
+
+
+def test_an_account_that_has_nothing_left_is_not_the_requests_fault() -> None:
+    setting = Setting()
+    setting.exchange.begin()
+    assert isinstance(setting.exchange.failed(OUT_OF_USAGE), attempt.Attempt)
+    assert setting.events[-1] == ("tries", 2, CLAUDE, TOKEN_2)
+    assert [row.state for row in setting.state.pool.status()] == ["resting", "available"]
+    assert isinstance(setting.exchange.failed(OUT_OF_USAGE), attempt.Attempt)
+    assert setting.events[-1] == ("tries", 3, GLM, "")
+
+
+def test_many_tokens_that_fail_for_one_request_are_one_failure_of_the_target() -> None:
+    setting = Setting(pool=(*POOL, "sk-ant-oat01-pool-0000000003-pol3"))
+    setting.exchange.begin()
+    for failure in (refusal(429), refusal(529), BUSY):
+        setting.exchange.failed(failure)
+    assert setting.events[-1] == ("tries", 4, GLM, "")
+    setting.exchange.failed(refusal(529))
+    for target in (CLAUDE, GLM):
+        for _ in range(breaker.FAILURES - 2):
+            setting.state.breaker.failed(target)
+        assert not setting.state.breaker.is_open(target)
+        setting.state.breaker.failed(target)
+        assert setting.state.breaker.is_open(target)
+
+
+def committed(setting: Setting) -> None:
+    first = setting.exchange.begin()
+    assert isinstance(first, attempt.Attempt)
+    response = head(200, headers=EVENTS)
+    setting.exchange.reply(response)
+    setting.exchange.committed(response)
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_an_answer_in_a_tokens_rest_ends_it(path: str) -> None:
+    setting = Setting(path=path, fallback=False)
+    for token in setting.state.pool.tokens:
+        setting.state.pool.learn(token, 429, {"retry-after": "90000"}, model=MODEL)
+    setting.clock.now += 2
+    committed(setting)
+    counts = path.endswith("count_tokens")
+    assert (("woke", TOKEN_1) in setting.events) is not counts
+    assert setting.state.pool.status()[0].state == ("resting" if counts else "available")
+    assert setting.state.pool.status()[1].state == "resting"
+
+
+def test_an_answer_of_a_token_that_does_not_rest_wakes_nothing() -> None:
+    setting = Setting()
+    committed(setting)
+    assert "woke" not in [event[0] for event in setting.events]

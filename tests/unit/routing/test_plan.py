@@ -186,3 +186,29 @@ def test_why_targets_are_passed_over(
     for _, _ in zip(made.steps(failures), range(len(failures) + 1), strict=False):
         pass
     assert made.plan.passed_over == reasons
+
+
+WEEK = 7 * 86400
+
+
+@pytest.mark.parametrize(
+    ("wanted", "spent", "failures", "most", "expected"),
+    [
+        # The first request after a second is a probe, and only its first attempt.
+        ("opus glm", (1, 2), "ll", 4, "opus 1 glm"),
+        ("opus glm", (1,), "ll", 4, "opus 1 opus 2 glm"),
+        ("opus glm", (2,), "lll", 4, "opus 2 opus 1 glm"),
+        ("opus glm", (1, 2), "ll", 1, "glm"),
+        ("opus", (1, 2), "ll", 4, "opus 1"),
+        ("glm opus", (1, 2), "ll", 4, "glm opus 1"),
+    ],
+)
+def test_a_long_rest_is_probed(
+    wanted: str, spent: tuple[int, ...], failures: str, most: int, expected: str
+) -> None:
+    made = Made(wanted, "aa", most=most)
+    assert made.pool
+    for place in spent:
+        made.learn(made.pool.tokens[place - 1], 429, WEEK)
+    made.now += 1
+    assert " ".join(made.steps(failures)) == expected

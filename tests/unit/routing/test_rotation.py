@@ -298,6 +298,76 @@ class TestRest:
         assert [row.state for row in pool.status()] == ["available"] * 3
 
 
+class TestProbe:
+    def spend(self, pool: rotation.Pool, *places: int) -> None:
+        far = {f"{U}status": "rejected", f"{U}reset": f"{NOW + 7 * 86400:.0f}"}
+        for place in places:
+            pool.learn(pool.tokens[place - 1], 429, far)
+
+    def test_one_at_a_time(self, pool: rotation.Pool, clock: Clock) -> None:
+        self.spend(pool, 1, 2, 3)
+        assert pool.probe() is None
+        clock.now += 1
+        probed = [pool.probe() for _ in range(4)]
+        assert [token and token.place for token in probed] == [1, 2, 3, None]
+        assert pool.pick() is None, "nothing else is picked in a rest"
+
+    def test_the_answer_ends_the_rest(self, pool: rotation.Pool, clock: Clock) -> None:
+        self.spend(pool, 1)
+        clock.now += 1
+        token = pool.probe()
+        assert token
+        assert not pool.answered(token, model="claude-x", asked=NOW - 1)
+        assert pool.answered(token, model="claude-x", asked=clock.now)
+        assert not pool.answered(token, model="claude-x", asked=clock.now)
+        assert pool.status()[0].state == "available"
+        assert not pool.answered(rotation.Token(1, "gone"), model="claude-x", asked=clock.now)
+
+    def test_a_session_stays_with_its_token(self, pool: rotation.Pool, clock: Clock) -> None:
+        assert places(pool, 1, "a") == [1]
+        self.spend(pool, 2)
+        clock.now += 1
+        assert pool.probe("a") is None
+        assert pool.probe("b") == pool.tokens[1]
+
+    def test_not_one_that_is_disabled(self, pool: rotation.Pool, clock: Clock) -> None:
+        self.spend(pool, 1)
+        pool.learn(pool.tokens[0], 401, {}, REVOKED)
+        clock.now += 1
+        assert pool.probe() is None
+
+    def test_a_rehearsal_asks_nobody(self, pool: rotation.Pool, clock: Clock) -> None:
+        self.spend(pool, 1)
+        clock.now += 1
+        assert pool.rehearsal().probe() is None
+        assert pool.probe() == pool.tokens[0]
+
+    def test_a_reload_lets_it_be_asked_at_once(self, pool: rotation.Pool) -> None:
+        self.spend(pool, 1)
+        new = pool.reloaded(SECRETS, strategy="session", cooldown=1)
+        assert new.probe() == new.tokens[0]
+
+
+class TestNames:
+    def test_a_name_shows_wherever_the_place_does(self, clock: Clock) -> None:
+        pool = rotation.Pool(SECRETS, names={SECRETS[1]: "alice"}, clock=clock)
+        assert [token.label for token in pool.tokens] == [
+            "token 1 …aaaa",
+            "token 2 alice …bbbb",
+            "token 3 …cccc",
+        ]
+        assert [(row.label, row.name) for row in pool.status()][1] == (
+            "token 2 alice …bbbb",
+            "alice",
+        )
+        assert "token 2 alice …bbbb: available" in repr(pool)
+
+    def test_a_reload_may_change_it(self, pool: rotation.Pool) -> None:
+        new = pool.reloaded(SECRETS, strategy="session", cooldown=1, names={SECRETS[0]: "bob"})
+        assert new.tokens[0].label == "token 1 bob …aaaa"
+        assert new.tokens[0] == pool.tokens[0]
+
+
 class TestByHand:
     def test_rest_and_wake(self, pool: rotation.Pool) -> None:
         assert pool.rest(2, 60).place == 2

@@ -311,6 +311,12 @@ class TestAnthropic:
             seen = client_gets(claude(status, credential))
             assert (seen[0], seen[3]) == (500, NO_RETRY)
 
+    def test_a_token_with_a_name(self) -> None:
+        message = client_gets(claude(503), claude(529, token=2, token_name="alice"))[2]
+        assert message == (
+            "anthropic/claude-opus-5-5 (token 1): 503; anthropic/claude-opus-5-5 (token 2 alice): 529"
+        )
+
     def test_a_disabled_organization_of_ours(self) -> None:
         assert client_gets(claude(400, body=ORG_DISABLED)) == (
             500,
