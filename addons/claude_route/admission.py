@@ -18,6 +18,7 @@ from claude_route.access import clients
 from claude_route.access import credentials
 from claude_route.access import fronts
 from claude_route.access import listeners
+from claude_route.access import loops
 from claude_route.access import paths
 from claude_route.pages import browser
 from claude_route.pages import table
@@ -174,7 +175,7 @@ class Route:
         request = flow.request.copy()
         if admission and admission.is_reverse and "upgrade" not in request.headers:
             request.headers.fields = tuple(fronts.end_to_end(request.headers.fields))
-        for name in (clients.KEY_HEADER, clients.MODE_HEADER):
+        for name in (clients.KEY_HEADER, clients.MODE_HEADER, loops.HEADER):
             request.headers.pop(name, None)
         is_meant = admission is not None and admission.origin == admissions.origin(request)
         credentials.reveal(request.headers, admission.secrets if admission and is_meant else {})
@@ -296,5 +297,5 @@ def _client_refusal(
 ) -> http.Response | None:
     # A user who replays a flow is logged in to mitmweb or the console, and the flow holds no key.
     if candidate.is_replay or entry.admits(candidate.source, candidate.client, passes=passes):
-        return None
+        return loops.refusal(candidate.request)
     return listeners.refusal(candidate.key)

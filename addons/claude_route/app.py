@@ -15,6 +15,7 @@ from claude_route import opening
 from claude_route import options
 from claude_route import settings
 from claude_route.access import listeners
+from claude_route.access import loops
 from claude_route.pages import mitmweb
 from claude_route.patches import addon
 from claude_route.proxy import counting
@@ -54,6 +55,7 @@ def addons() -> list[object]:
         reach,
         announcement.Announcement(in_force),
         entry,
+        loops.Loops(),
         route,
         lines,
         flow_rows,

@@ -18,6 +18,7 @@ from claude_route import options
 from claude_route import reload
 from claude_route.access import guard
 from claude_route.access import listeners
+from claude_route.access import loops
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
@@ -58,6 +59,8 @@ class Settings:
             if "profile" in updated:
                 self._read()
                 self._watch_files()
+            elif self.state and updated & {"mode", "listen_host", "listen_port"}:
+                self._check_loops(self.state.profile)
             if updated & {"mode", "profile"}:
                 self._open_hosts()
             if updated & {"listen_host", "mode", "profile"}:
@@ -77,6 +80,7 @@ class Settings:
         profile = profiles.read(
             profiles.locate(ctx.options.profile, installation.PROFILES), environ
         )
+        self._check_loops(profile)
         self.state = next_state(self.state, profile)
         guarded = guard_of(profile, environ)
         if self.entry.guard.key and not guarded.key:
@@ -89,6 +93,11 @@ class Settings:
         self.entry.guard = guarded
         for warning in profile.warnings:
             logger.warning(warning)
+
+    def _check_loops(self, profile: profiles.Profile) -> None:
+        host, port = ctx.options.listen_host, ctx.options.listen_port
+        ours = listeners.listening(options.modes() if ctx.options.server else [], host, port)
+        loops.check(profile.providers.values(), ours, profile.path)
 
     def _open_hosts(self) -> None:
         """Make mitmproxy decrypt TLS only for the profile's hosts."""

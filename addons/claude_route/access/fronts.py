@@ -12,15 +12,17 @@ import re
 from collections.abc import Iterable
 
 from claude_route.access import credentials
+from claude_route.access import loops
 from claude_route.wire import http_message
 
 HOP_BY_HOP = frozenset(
     (
         *(b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade"),
         *(b"proxy-authenticate", b"proxy-authorization", b"http2-settings"),
+        loops.HEADER.encode(),
     )
 )
-"""RFC 9110, 7.6.1, without `transfer-encoding`, which goes with the body."""
+"""RFC 9110, 7.6.1, without `transfer-encoding`, which goes with the body; and our own."""
 
 _END_TO_END = frozenset((b"host", b"content-length", b"content-type", b"content-encoding"))
 """Needed to read a request at all, so `Connection` can't make us drop them."""

@@ -19,6 +19,7 @@ from claude_route import responses
 from claude_route.access import addresses
 from claude_route.access import clients
 from claude_route.access import guard
+from claude_route.access import loops
 
 logger = logging.getLogger(__name__)
 
@@ -209,6 +210,14 @@ def is_from_browser(request: http.Request) -> bool:
     """Whether a browser sent this: a web page could make its visitor's browser post to a listener on
     loopback."""
     return "origin" in request.headers or "sec-fetch-site" in request.headers
+
+
+def listening(modes: Iterable[str], host: str, port: int | None) -> list[loops.Address]:
+    """The addresses that mitmproxy's `mode` option listens on, given those of `--listen-host` and
+    `--listen-port`."""
+    specs = [mode_specs.ProxyMode.parse(mode) for mode in modes]
+    pairs = ((spec.listen_host(host), spec.listen_port(port)) for spec in specs)
+    return [(listen_host, listen_port) for listen_host, listen_port in pairs if listen_port]
 
 
 def _is_outside(client: connection.Client) -> bool:

@@ -18,6 +18,7 @@ from mitmproxy import http
 from mitmproxy.net import server_spec
 from mitmproxy.proxy import commands
 
+from claude_route.access import loops
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
 from claude_route.proxy import upstreams
@@ -116,6 +117,8 @@ class Attempts:
         limits = attempt.limits
         try:
             request, body = wire_form(attempt.request(attempt.address))
+            hops = loops.HEADER.encode(), loops.sent_on(self.stream.flow.request)
+            request = request._replace(local_fields=(hops,))
             got = self.upstreams.client.request(
                 self.upstreams.destination(attempt, self.via),
                 request,

@@ -231,7 +231,8 @@ class Exchange:
         if repeat := self._repeat(failure, outcome):
             then = repeat
         elif ruling.decision == "next":
-            then = self._next(upstream_failed=failure.kind.is_silence)
+            is_unreached = failure.kind.is_silence or verdict.is_of_the_network(outcome)
+            then = self._next(upstream_failed=is_unreached)
         following = self.current if isinstance(then, attempt.Attempt) else then
         self.observer.failed(
             self.routed,

@@ -24,6 +24,9 @@ type Credential = Literal["pool", "provider", "client"]
 type Decision = Literal["good", "next", "back"]
 type Cause = Literal["request", "credential", "target", "outage"]
 
+PAGE_STATUSES = (400, 403, 404, 405, 406, 407, 418, 421, 451)
+"""With these, a web page says nothing about the request. A 401, 413 or 429 means the same in any form."""
+
 MAX_RETRY_AFTER = 60
 """Seconds. If it is longer, Claude Code gives up at once instead of waiting."""
 
@@ -102,6 +105,7 @@ RULES = (
     Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", client_status=504),
     Rule({failures.Kind.LOCAL}, ANY, "next", "target", client_status=500, retry=False),
     Rule(range(200, 300), ANY, "good", None),
+    Rule({"page"}, ANY, "next", "outage", client_status=502),
     # The credential is not accepted, or its account has nothing left: see `_seen` for "refused". The
     # pool has other tokens; a provider has one key; the client's own credential is its own matter.
     Rule({401, 403, "refused"}, {"pool"}, "next", "credential", client_status=500, retry=False),
@@ -116,10 +120,11 @@ RULES = (
     Rule({"uncounted"}, ANY, "back", "request", client_status=404),
     Rule({413}, ANY, "back", "request"),
     Rule(range(400, 500), ANY, "back", "request", client_status=400),
+    Rule({508}, ANY, "next", "target", retry=False),  # it came back to us: see access.loops
     Rule(range(500, 600), ANY, "next", "outage"),
-    # We follow no redirect: it could lead the credential to another host.
-    Rule(range(300, 400), {"provider"}, "next", "target", client_status=502, retry=False),
-    Rule(range(300, 400), {"pool", "client"}, "back", "request", client_status=502, retry=False),
+    # We follow no redirect: it could lead the credential to another host. It comes from something on
+    # the way, or from a base_url that is not the API.
+    Rule(range(300, 400), ANY, "next", "target", client_status=502, retry=False),
     # Statuses that no answer should have. With this rule, one always matches.
     Rule(range(1000), ANY, "next", "target", client_status=502),
 )
@@ -148,6 +153,13 @@ def judge(outcome: Outcome) -> Verdict:
     return Verdict(decision, cause)
 
 
+def is_of_the_network(outcome: Outcome) -> bool:
+    """Whether something on the way answered, rather than the provider: another credential wouldn't
+    help."""
+    seen = _seen(outcome)
+    return seen == "page" or (isinstance(seen, int) and 300 <= seen < 400)
+
+
 def final(
     outcomes: Sequence[Outcome],
     *,
@@ -164,7 +176,8 @@ def final(
         return _no_attempt(now, wait)
     last = _decisive(outcomes)
     is_last, rule = last is outcomes[-1], _rule(last)
-    if is_last and last.anthropic and last.kind is failures.Kind.STATUS:
+    is_its_own = last.kind is failures.Kind.STATUS and not is_of_the_network(last)
+    if is_last and last.anthropic and is_its_own:
         # Claude Code knows best what to do with Anthropic's own answer.
         is_only = len(outcomes) == 1 and rule.retry
         if rule.decision == "back" or (is_only and not _sooner(last, now, wait)):
@@ -226,11 +239,18 @@ def _seen(outcome: Outcome) -> int | str:
     status = outcome.error_status
     if outcome.count_tokens and status in (404, 405):
         return "uncounted"
+    if outcome.kind is failures.Kind.STATUS and status in PAGE_STATUSES and _is_page(outcome):
+        return "page"
     # "This organization has been disabled", "Your credit balance is too low"
     ours = outcome.credential != "client"
     if status == 400 and ours and quota.effects(400, {}, outcome.fault, now=0, cooldown=0):
         return "refused"
     return min(max(status, 0), 999)
+
+
+def _is_page(outcome: Outcome) -> bool:
+    """Whether the answer is a web page, such as a firewall's or a challenge for browsers."""
+    return "html" in outcome.headers.get("content-type", "").lower()
 
 
 def _sooner(last: Outcome, now: float, wait: float | None) -> bool:

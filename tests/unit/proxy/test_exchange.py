@@ -892,3 +892,12 @@ def test_an_answer_of_a_token_that_does_not_rest_wakes_nothing() -> None:
     setting = Setting()
     committed(setting)
     assert "woke" not in [event[0] for event in setting.events]
+
+
+@pytest.mark.parametrize("status", [307, 403])
+def test_a_page_of_something_on_the_way_is_asked_for_with_one_token(status: int) -> None:
+    setting = Setting()
+    setting.exchange.begin()
+    page = head(status, b"<title>Just a moment...</title>", {"content-type": "text/html"})
+    setting.exchange.failed(contract.Failure(Kind.STATUS, f"HTTP {status}", page))
+    assert setting.events[-1] == ("tries", 2, GLM, "")

@@ -83,7 +83,8 @@ BACK = ("back", "request")
         (409, BACK, BACK, BACK),
         (413, BACK, BACK, BACK),
         (422, BACK, BACK, BACK),
-        (302, BACK, NEXT_TARGET, BACK),
+        (302, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
+        (508, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
         (101, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
         (999, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
         (12345, NEXT_TARGET, NEXT_TARGET, NEXT_TARGET),
@@ -93,6 +94,35 @@ def test_judge(seen: int | str, pool: object, provider: object, client: object) 
     assert verdict.judge(claude(seen)) == pool
     assert verdict.judge(outcome(seen)) == provider
     assert verdict.judge(claude(seen, "client")) == client
+
+
+@pytest.mark.parametrize(
+    ("status", "content_type", "is_network"),
+    [
+        (403, "text/html; charset=UTF-8", True),
+        (404, "TEXT/HTML", True),
+        (400, "application/xhtml+xml", True),
+        (302, "text/html", True),
+        (307, "", True),
+        (403, "application/json", False),
+        (404, "", False),
+        (401, "text/html", False),
+        (413, "text/html", False),
+        (429, "text/html", False),
+        (503, "text/html", False),
+    ],
+)
+def test_what_something_on_the_way_answers(
+    status: int, content_type: str, is_network: bool
+) -> None:
+    headers = {"content-type": content_type} if content_type else {}
+    for credential in ("pool", "client"):
+        seen = claude(status, credential, headers=headers, body=b"<title>Just a moment...</title>")
+        assert verdict.is_of_the_network(seen) is is_network
+        if is_network:
+            assert verdict.judge(seen) == (NEXT_TARGET if status < 400 else OUTAGE)
+            assert client_gets(seen)[0] == 502
+    assert not verdict.is_of_the_network(claude("timeout"))
 
 
 @pytest.mark.parametrize("body", [ORG_DISABLED, NO_CREDIT])

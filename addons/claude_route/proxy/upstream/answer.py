@@ -111,6 +111,7 @@ class Answer:
         self._is_head = request.method == b"HEAD"
         self._length, self._is_chunked = framing(request, body)
         self._head = request.encode()
+        self._request = request
         self._clock = connector.clock
         self._now = connector.clock.time
         self._pieces: list[bytes] = []
@@ -212,11 +213,14 @@ class Answer:
         except OSError as e:
             self._error = e
             raise
-        connection, _, idle = self.opened
+        connection, link, idle = self.opened
+        head = self._head
+        if self._request.local_fields and link.is_local and not self._destination.proxy:
+            head = self._request.with_local_fields().encode()
         self._is_probing = (
             idle is not None and idle >= limits.dormant and limits.dead_after < limits.first_byte
         )
-        parts: list[bytes | memoryview] = [self._head]
+        parts: list[bytes | memoryview] = [head]
         is_whole = isinstance(body, bytes) and len(body) <= SLICE
         if is_whole:
             assert isinstance(body, bytes)

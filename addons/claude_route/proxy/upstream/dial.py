@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import re
 import socket
 import ssl
@@ -80,6 +81,19 @@ class Link:
     certificates: tuple[bytes, ...] = ()
     """DER, the upstream's own first; only that one before Python 3.13."""
     is_resumed: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the other end is on this machine: at a loopback address, or at our own."""
+        host = str(self.peer[0]) if self.peer else ""
+        if self.local and host == self.local[0]:
+            return True
+        try:
+            address = ipaddress.ip_address(host.partition("%")[0])
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+        return (mapped or address).is_loopback
 
 
 class Dialer:

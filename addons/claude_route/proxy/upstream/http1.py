@@ -32,6 +32,8 @@ class Request(NamedTuple):
     method: bytes
     target: bytes
     fields: Fields
+    local_fields: Fields = ()
+    """Sent only where the peer is on this machine."""
 
     def encode(self) -> bytes:
         """Raises ValueError where a part has a line break, which would make two requests of one."""
@@ -42,6 +44,9 @@ class Request(NamedTuple):
         if self.method.split() != [self.method] or self.target.split() != [self.target]:
             raise ValueError("the request's method or target is empty or has a space in it")
         return b"\r\n".join((*lines, b"", b""))
+
+    def with_local_fields(self) -> Request:
+        return self._replace(fields=[*self.fields, *self.local_fields], local_fields=())
 
 
 class Response(NamedTuple):

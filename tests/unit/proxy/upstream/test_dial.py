@@ -372,3 +372,21 @@ async def test_linux_says_whether_all_was_acknowledged() -> None:
                 sock = connection.socket
                 await servers.until(lambda: dial.acknowledged(sock) in (True, None))
     assert dial.acknowledged(sock) is None  # closed
+
+
+@pytest.mark.parametrize(
+    ("peer", "local", "expected"),
+    [
+        ("127.0.0.1", "127.0.0.1", True),
+        ("127.0.0.9", "127.0.0.1", True),
+        ("::1", "::1", True),
+        ("::ffff:127.0.0.1", "::1", True),
+        ("192.0.2.7", "192.0.2.7", True),
+        ("192.0.2.8", "192.0.2.7", False),
+        ("fe80::1%eth0", "fe80::2%eth0", False),
+        ("/run/socket", "", False),
+    ],
+)
+def test_whether_the_other_end_is_on_this_machine(peer: str, local: str, expected: bool) -> None:
+    assert dial.Link((peer, 1), (local, 2), 0, 0).is_local is expected
+    assert not dial.Link((), (), 0, 0).is_local

@@ -516,3 +516,9 @@ async def test_an_empty_part_is_not_written_for_ever() -> None:
         made.send(Receiver(), servers.GET.encode(), b"")
         await servers.until(lambda: server.requests)
         assert not made.transport._buffer  # type: ignore[attr-defined]
+
+
+def test_local_fields() -> None:
+    request = http1.Request(b"GET", b"/", [(b"a", b"1")], [(b"b", b"2")])
+    assert request.encode() == b"GET / HTTP/1.1\r\na: 1\r\n\r\n"
+    assert request.with_local_fields().encode() == b"GET / HTTP/1.1\r\na: 1\r\nb: 2\r\n\r\n"
