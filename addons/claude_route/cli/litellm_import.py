@@ -15,6 +15,7 @@ from ruamel import yaml
 from ruamel.yaml import scalarstring
 
 from claude_route.profile import litellm
+from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.profile import values
 
@@ -41,7 +42,6 @@ NOTES = {
         "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
         "cooldown_time": "a target that failed three times running is skipped for 30 s; "
         "pool.cooldown is for Claude's tokens",
-        "model_group_alias": "write each alias under models",
     },
     "model_list[].litellm_params": {
         "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
@@ -75,21 +75,23 @@ def profile_text(path: Path, environ: Mapping[str, str]) -> str:
     config = profiles.document(text, environ)
     if not litellm.is_config(config.raw):
         raise ValueError(f"{path}: expected a LiteLLM config, which has a model_list")
-    raw, warnings = litellm.translate(config)
+    raw, warnings, left_out = litellm.translate(config)
     sections = {name: _plain(raw[name]) for name in SECTIONS if raw.get(name)}
     comments = [f"From LiteLLM's {path.name}.", *_comments(config, warnings)]
     # A name in the file may contain line breaks, and the text after one would not be a comment.
     lines = [f"# {' '.join(comment.split())}" for comment in comments]
     yaml_text = "\n".join([*lines, _dump(sections)])
     reread = profiles.parse(yaml_text, environ, str(path))
-    if dataclasses.replace(reread, warnings=()) != dataclasses.replace(profile, warnings=()):
+    reread = dataclasses.replace(reread, left_out=patterns.Table(left_out), warnings=())
+    if reread != dataclasses.replace(profile, warnings=()):
         raise ValueError(f"{path}: the profile would not mean the same; use the config as it is")
     return yaml_text.rstrip()
 
 
 def _comments(config: values.Value, warnings: list[str]) -> Iterator[str]:
     dropped = litellm.ignored(config)
-    yield from (warning for warning in warnings if warning not in litellm.summary(dropped))
+    said_below = {*litellm.summary(dropped), *litellm.unguarded(config)}
+    yield from (warning for warning in warnings if warning not in said_below)
     names = Counter(entry["model_name"].text() for entry in config["model_list"].items())
     for name, count in names.items():
         if count > 1:

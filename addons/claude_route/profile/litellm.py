@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Container
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,65 +19,15 @@ from typing import Any
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from claude_route.profile import litellm_apis
 from claude_route.profile import patterns
 from claude_route.profile import values
 
-
-class Style(NamedTuple):
-    """How LiteLLM calls the APIs of one dialect."""
-
-    dialect: str
-    ends: tuple[str, ...]
-    """Endings of an api_base that a profile's base_url doesn't have."""
-    auth: str | None = None
-    """The profile's `auth` for a key; None if it is the default."""
-
-
-# LiteLLM sends x-api-key to every provider of the Messages API.
-MESSAGES = Style("anthropic", ("/messages", "/v1"), "x-api-key")
-CHAT = Style("openai", ("/chat/completions",))
-
-
-class Api(NamedTuple):
-    """The API that a prefix of `litellm_params.model` means."""
-
-    style: Style
-    base_url: str | None
-    variable: str | None = None
-    """The environment variable with the key, for entries that set neither key nor base."""
-
-
-PREFIXES = {
-    "anthropic": Api(MESSAGES, "https://api.anthropic.com"),
-    "openai": Api(CHAT, "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    "openrouter": Api(CHAT, "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY"),
-    "cerebras": Api(CHAT, "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY"),
-    "dashscope": Api(
-        CHAT, "https://dashscope-intl.aliyuncs.com/compatible-mode/v1", "DASHSCOPE_API_KEY"
-    ),
-    "deepseek": Api(CHAT, "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
-    "fireworks_ai": Api(CHAT, "https://api.fireworks.ai/inference/v1", "FIREWORKS_API_KEY"),
-    "gemini": Api(
-        CHAT, "https://generativelanguage.googleapis.com/v1beta/openai", "GEMINI_API_KEY"
-    ),
-    "groq": Api(CHAT, "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
-    "minimax": Api(CHAT, "https://api.minimax.io/v1", "MINIMAX_API_KEY"),
-    "mistral": Api(CHAT, "https://api.mistral.ai/v1", "MISTRAL_API_KEY"),
-    "moonshot": Api(CHAT, "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY"),
-    "nvidia_nim": Api(CHAT, "https://integrate.api.nvidia.com/v1", "NVIDIA_NIM_API_KEY"),
-    "together_ai": Api(CHAT, "https://api.together.xyz/v1", "TOGETHERAI_API_KEY"),
-    "xai": Api(CHAT, "https://api.x.ai/v1", "XAI_API_KEY"),
-    "zai": Api(CHAT, "https://api.z.ai/api/paas/v4", "ZAI_API_KEY"),
-    "hosted_vllm": Api(CHAT, None),
-    "lm_studio": Api(CHAT, None),
-    # LiteLLM calls Ollama's own API; the Messages API is at the same base.
-    "ollama": Api(MESSAGES, "http://localhost:11434"),
-    "ollama_chat": Api(MESSAGES, "http://localhost:11434"),
-}
+PREFIXES = litellm_apis.PREFIXES
 
 USED = {
     "": ("model_list", "router_settings", "litellm_settings"),
-    "router_settings": ("fallbacks",),
+    "router_settings": ("fallbacks", "model_group_alias"),
     "litellm_settings": ("fallbacks",),
     "model_list[]": ("model_name", "litellm_params"),
     "model_list[].litellm_params": (
@@ -99,10 +50,12 @@ class Deployment(NamedTuple):
     base_url: values.Value
     """Without the endings of its style; unchanged if it refers to an unset variable."""
     api_key: values.Value
+    auth: str | None
+    """The profile's `auth`; None if it is the default."""
     params: values.Value
 
     @property
-    def style(self) -> Style:
+    def style(self) -> litellm_apis.Style:
         return PREFIXES[self.prefix].style
 
     @property
@@ -111,20 +64,25 @@ class Deployment(NamedTuple):
 
     @property
     def is_anthropic(self) -> bool:
-        """Whether this is Anthropic itself."""
-        return self.prefix == "anthropic" and self.host == "api.anthropic.com"
+        """Whether this is Anthropic itself: at its own host, or at a gateway if the entry names no other
+        credential than Anthropic's, and passes on all of Claude's models."""
+        if self.prefix != "anthropic" or self.host == "api.anthropic.com":
+            return self.prefix == "anthropic"
+        if self.model not in ("*", "claude-*") or self.base_url.unset():
+            return False
+        key = self.api_key
+        return key.raw is None or (not key.unset() and key.text("").startswith("sk-ant-"))
 
     @property
     def headers(self) -> values.Value:
-        """The headers to send besides the key, without those that only repeat the key."""
+        """The headers to send besides the credential."""
         headers = self.params["extra_headers"]
-        if not isinstance(headers.raw, dict) or self.api_key.raw is None:
+        if not isinstance(headers.raw, dict):
             return headers
         others = {
             name: value
             for name, value in headers.raw.items()
             if str(name).lower() not in KEY_HEADERS
-            or str(value).removeprefix("Bearer ") != self.api_key.raw
         }
         return replace(headers, raw=others or None)
 
@@ -132,7 +90,15 @@ class Deployment(NamedTuple):
     def account(self) -> tuple[str, ...]:
         """Identifies a provider: deployments with the same account share one."""
         parts = (self.base_url, self.api_key, self.headers)
-        return (self.style.dialect, *(repr(part.raw) for part in parts))
+        return (self.style.dialect, self.auth or "", *(repr(part.raw) for part in parts))
+
+
+class Translation(NamedTuple):
+    profile: dict[str, Any]
+    """With a profile's keys."""
+    warnings: list[str]
+    left_out: dict[str, str]
+    """Model names that the config has and the profile hasn't, and why."""
 
 
 class Ignored(NamedTuple):
@@ -148,8 +114,8 @@ def is_config(raw: Any) -> bool:
     return isinstance(raw, dict) and "model_list" in raw
 
 
-def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
-    """The profile for a config, and warnings.
+def translate(config: values.Value) -> Translation:
+    """The profile for a config.
 
     Of several entries with the same `model_name`, the first is the route, and the others are its first
     fallbacks. As in LiteLLM, a model of `anthropic/*` is also found without its prefix.
@@ -158,15 +124,17 @@ def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
         ValueError: `<key path>: expected <what>, got <repr>`.
     """
     config = replace(config, raw=_with_references(config.raw))
-    deployments = [_deployment(entry) for entry in config["model_list"].items()]
-    if not deployments:
-        raise config["model_list"].error("a list of at least one model")
-    profile, warnings = _anthropic([d for d in deployments if d.is_anthropic])
+    deployments, left_out, warnings = _deployments(config)
+    anthropics = [each for each in deployments if each.is_anthropic]
+    # All of them share a base_url; an entry with another is a provider of its own.
+    anthropics = [a for a in anthropics if a.base_url.raw == anthropics[0].base_url.raw]
+    profile, more = _anthropic(anthropics)
+    warnings += [*more, *unguarded(config)]
     names: dict[tuple[str, ...], str] = {}
     routes: dict[str, list[values.Value]] = {}
     for deployment in deployments:
         account = deployment.account
-        name = "anthropic" if deployment.is_anthropic else names.get(account)
+        name = "anthropic" if deployment in anthropics else names.get(account)
         if name is None:
             name = names[account] = _provider_name(deployment, profile["providers"])
             profile["providers"][name] = _provider(deployment)
@@ -174,7 +142,16 @@ def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
         routes.setdefault(deployment.name, []).append(target)
 
     routes = _unprefixed(routes)
-    fallbacks = _unprefixed(_fallbacks(config))
+    kept = patterns.Table(routes)
+    fallbacks = _unprefixed(_fallbacks(config, left_out, kept))
+    for alias, name, at in _aliases(config):
+        if (group := kept.find(name)) is None:
+            left_out[alias] = left_out.get(name) or f"{at.path}: there is no model {name}"
+            warnings.append(f"{at.path} is left out: there is no model {name} here.")
+            continue
+        routes.setdefault(alias, _filled(*group))
+        if alias not in fallbacks and (rule := patterns.Table(fallbacks).find(name)):
+            fallbacks[alias] = _filled(*rule)
     rules = patterns.Table(fallbacks)
     models = {name: targets[0] for name, targets in routes.items()}
     for name, (first, *others) in routes.items():
@@ -184,7 +161,7 @@ def translate(config: values.Value) -> tuple[dict[str, Any], list[str]]:
         for target in others:  # fallbacks refer to names in `models`
             models.setdefault(target.raw, target)
     profile |= {"models": models, "fallbacks": fallbacks}
-    return profile, [*warnings, *summary(ignored(config))]
+    return Translation(profile, [*warnings, *summary(ignored(config))], left_out)
 
 
 def _with_references(raw: Any) -> Any:
@@ -198,35 +175,89 @@ def _with_references(raw: Any) -> Any:
     return raw
 
 
+def _deployments(config: values.Value) -> tuple[list[Deployment], dict[str, str], list[str]]:
+    """The entries that we can take, the names that are left without one, and warnings.
+
+    Raises:
+        ValueError: an entry is wrong, or none can be taken.
+    """
+    deployments: list[Deployment] = []
+    left_out: dict[str, str] = {}
+    warnings = []
+    problems = []
+    for entry in config["model_list"].items():
+        model = entry["litellm_params"]["model"]
+        try:
+            deployments.append(_deployment(entry))
+        except litellm_apis.NotTakenError as e:
+            problems.append(model.error(str(e).removeprefix("expected ")))
+            name = entry["model_name"].text(expected="a model name")
+            why = f"{model.path}: {e}, got {model.text()!r}"
+            left_out.setdefault(name, why)
+            warnings.append(f"{name} is left out: {why}.")
+    if not deployments:
+        raise next(iter(problems), config["model_list"].error("a list of at least one model"))
+    for deployment in deployments:
+        left_out.pop(deployment.name, None)
+    return deployments, left_out, warnings
+
+
 def _deployment(entry: values.Value) -> Deployment:
     params = entry["litellm_params"]
     text = params["model"].text(expected="a model name")
-    prefix, slash, model = text.partition("/")
-    if named := params["custom_llm_provider"].text(""):
-        prefix, model = named, text.removeprefix(f"{named}/")
-    elif not slash:
-        # LiteLLM has a list of all model names. We only need to recognise those of Claude.
-        prefix, model = "anthropic" if text.startswith(("claude", "*")) else "openai", text
-    if prefix not in PREFIXES:
-        prefixes = ", ".join(f"{prefix}/" for prefix in PREFIXES)
-        raise params["model"].error(f"a model without a prefix or with one of {prefixes}")
-    api = PREFIXES[prefix]
     base_url = params["api_base"] if params["base_url"].raw is None else params["base_url"]
-    api_key = params["api_key"]
-    if base_url.raw is None and api.variable:
-        api_key = api_key.otherwise(f"${{{api.variable}}}")
+    mode = entry["model_info"]["mode"] if isinstance(entry["model_info"].raw, dict) else None
+    if mode and mode.raw in litellm_apis.OTHER_MODES:
+        raise litellm_apis.NotTakenError("expected a model that answers messages")
+    prefix, model = litellm_apis.api_of(
+        text, params["custom_llm_provider"].text(""), has_base=base_url.raw is not None
+    )
+    api = PREFIXES[prefix]
+    name = entry["model_name"].text(expected="a model name")
+    if name == text == "*" and base_url.raw is None:
+        name = model = "claude-*"  # all other models are other companies'
+    key, auth = _credential(params, api.style)
     base_url = base_url.otherwise(api.base_url)
     url = base_url.text(expected="an http(s) URL", unset_is_empty=True).rstrip("/")
     for end in api.style.ends:
         url = url.removesuffix(end).rstrip("/")
+    if api.base_url and _host(url) == _host(api.base_url):
+        if prefix == "gemini":
+            url = api.base_url  # LiteLLM's own is Google's native API, at the same host
+        if api.variable:
+            key = key.otherwise(f"${{{api.variable}}}")
     return Deployment(
-        name=entry["model_name"].text(expected="a model name"),
+        name=name,
         prefix=prefix,
         model=model,
         base_url=replace(base_url, raw=url or base_url.raw),
-        api_key=api_key,
+        api_key=key,
+        auth=auth if key.raw is not None else None,
         params=params,
     )
+
+
+def _credential(params: values.Value, style: litellm_apis.Style) -> tuple[values.Value, str | None]:
+    """An entry's credential, and how it is sent. LiteLLM sends `extra_headers` last, so a credential in
+    them counts; one that only repeats the key is sent as LiteLLM sends the key."""
+    api_key, headers = params["api_key"], params["extra_headers"]
+    given = headers.mapping() if isinstance(headers.raw, dict) else {}
+    for name, at in given.items():
+        header = name.lower()
+        if header not in KEY_HEADERS or at.raw is None:
+            continue
+        text = at.text(expected="a string", secret=True, unset_is_empty=True)
+        scheme, _, rest = str(at.raw).strip().partition(" ")
+        if not rest:
+            secret = at
+        elif scheme.lower() == "bearer" and header == "authorization":
+            secret = replace(at, raw=rest.strip())
+        else:
+            raise at.error("a key, or Bearer and a key", got="another form", secret=True)
+        if text and secret.raw == api_key.raw:
+            continue
+        return secret, "bearer" if header == "authorization" else "x-api-key"
+    return api_key, style.auth
 
 
 def _host(url: str | None) -> str:
@@ -272,10 +303,9 @@ def _provider(deployment: Deployment) -> values.Value:
         "api_key": deployment.api_key,
         "headers": deployment.headers,
     }
-    auth = deployment.style.auth
     # For Anthropic itself we distinguish the kinds of keys.
-    if auth and deployment.api_key.raw is not None and not deployment.is_anthropic:
-        raw["auth"] = auth
+    if deployment.auth and not deployment.is_anthropic:
+        raw["auth"] = deployment.auth
     return replace(deployment.params, raw=raw)
 
 
@@ -290,13 +320,52 @@ def _provider_name(deployment: Deployment, taken: Container[str]) -> str:
     return next(free for free in names if free not in taken and free != "anthropic")
 
 
-def _fallbacks(config: values.Value) -> dict[str, list[values.Value]]:
+def _fallbacks(
+    config: values.Value,
+    left_out: Container[str],
+    kept: patterns.Table[list[values.Value]],
+) -> dict[str, list[values.Value]]:
+    """The fallbacks, without those that are left out."""
     fallbacks: dict[str, list[values.Value]] = {}
     for section in ("router_settings", "litellm_settings"):
         for rule in config[section]["fallbacks"].items("a list of {model: [models]}"):
             for name, models in rule.mapping().items():
-                fallbacks.setdefault(name, models.items("a list of models"))
+                usable = [
+                    model
+                    for model in models.items("a list of models")
+                    if str(model.raw) not in left_out or kept.find(str(model.raw))
+                ]
+                if name not in left_out:
+                    fallbacks.setdefault(name, usable)
     return fallbacks
+
+
+def _aliases(config: values.Value) -> Iterator[tuple[str, str, values.Value]]:
+    """Each alias, the model that it stands for, and where it is: LiteLLM's `model_group_alias`."""
+    for alias, at in config["router_settings"]["model_group_alias"].mapping().items():
+        model = at["model"] if isinstance(at.raw, dict) else at
+        yield alias, model.text(expected="a model name"), at
+
+
+def unguarded(config: values.Value) -> Iterator[str]:
+    """What guarded LiteLLM's proxy, and doesn't guard this one."""
+    guards = [
+        config[section][key]
+        for section, key in (
+            ("general_settings", "master_key"),
+            ("litellm_settings", "master_key"),
+            ("general_settings", "custom_auth"),
+        )
+        if config[section][key].raw is not None
+    ]
+    if guards:
+        names = " and ".join(guard.path for guard in guards)
+        is_one = len(guards) == 1
+        yield f"{names} {'guards' if is_one else 'guard'} nothing here: " + (
+            "clients present PROXY_STATIC_TOKEN."
+            if config.environ.get("PROXY_STATIC_TOKEN")
+            else "without PROXY_STATIC_TOKEN, every program on this machine may use this proxy."
+        )
 
 
 def _filled(models: Iterable[values.Value], kept: tuple[str, ...]) -> list[values.Value]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -84,6 +85,8 @@ class Profile:
     """The URL of the proxy that leads to the providers, which may hold a password."""
     warnings: tuple[str, ...]
     """Warnings to log at start."""
+    left_out: patterns.Table[str] = field(default_factory=lambda: patterns.Table({}), hash=False)
+    """Model names or patterns that a LiteLLM config has, but nobody to answer them, and why."""
 
     @property
     def asks_anthropic(self) -> bool:
@@ -148,8 +151,11 @@ def parse(text: str, environ: Mapping[str, str], source: str) -> Profile:
     try:
         root = document(text, environ)
         if litellm.is_config(root.raw):
-            raw, warnings = litellm.translate(root)
-            return _profile(values.Value(raw, environ), Path(source), warnings)
+            translation = litellm.translate(root)
+            profile = _profile(
+                values.Value(translation.profile, environ), Path(source), translation.warnings
+            )
+            return replace(profile, left_out=patterns.Table(translation.left_out))
         return _profile(root, Path(source), ())
     except ValueError as e:
         raise ValueError(f"{source}: {e}") from e

@@ -122,6 +122,9 @@ class Exchange:
             raise ValueError("model: expected a name of printable characters")
         profile = self.state.profile
         target = profile.target(model)
+        why = profile.left_out.find(model)
+        if why and (target is None or model in profile.left_out):
+            raise ValueError(f"model: {model!r} was left out of the LiteLLM config: {why[0]}")
         if target is None:
             anthropic = profile.providers.get("anthropic")
             if not self.to_anthropic or anthropic is None:

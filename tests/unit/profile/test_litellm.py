@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -91,6 +92,8 @@ def test_the_config_of_a_team() -> None:
     assert profile.listed_models() == ["glm", "glm-fast", "kimi", "openrouter"]
     assert profile.intercept == ("api.anthropic.com",)
     assert profile.warnings == (
+        "general_settings.master_key guards nothing here: without PROXY_STATIC_TOKEN, every program"
+        " on this machine may use this proxy.",
         "Ignored LiteLLM settings: general_settings, router_settings.num_retries,"
         " litellm_settings.drop_params, litellm_settings.callbacks, model_list[].model_info,"
         " model_list[].litellm_params.timeout.",
@@ -256,15 +259,42 @@ def test_a_header_that_repeats_the_key_is_not_needed(
     assert provider.headers == left
 
 
-def test_a_header_with_another_key_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"extra_headers\.x-api-key: expected a header other"):
-        only(
-            model="anthropic/kimi-for-coding",
-            api_base="https://api.kimi.com/coding",
-            api_key="os.environ/KEY",
-            extra_headers={"x-api-key": "os.environ/OTHER"},
-            environ={"KEY": "kimi-secret", "OTHER": "another-secret"},
+@pytest.mark.parametrize("api_key", [None, "os.environ/KEY"])
+@pytest.mark.parametrize(
+    ("model", "headers", "auth"),
+    [
+        ("anthropic/kimi-for-coding", {"x-api-key": "os.environ/OTHER"}, "x-api-key"),
+        ("anthropic/kimi-for-coding", {"Authorization": "Bearer ${OTHER}"}, "bearer"),
+        ("anthropic/kimi-for-coding", {"authorization": "bearer another"}, "bearer"),
+        ("openai/gpt-5", {"Authorization": "Bearer another", "x-team": "a"}, "bearer"),
+        ("openai/gpt-5", {"X-Api-Key": "another"}, "x-api-key"),
+    ],
+)
+def test_a_credential_in_extra_headers_is_the_credential(
+    model: str, headers: dict[str, str], auth: str, api_key: str | None
+) -> None:
+    provider = only(
+        model=model,
+        api_base="https://api.example/v1",
+        api_key=api_key,
+        extra_headers=headers,
+        environ={"KEY": "a-key", "OTHER": "another"},
+    )
+    assert (provider.auth, provider.api_key) == (auth, "another")
+    assert provider.headers == ({"x-team": "a"} if "x-team" in headers else {})
+    assert "another" not in repr(provider)
+
+
+def test_a_claude_token_in_extra_headers_is_anthropics() -> None:
+    profile = parse(
+        config(
+            {**CLAUDE, "extra_headers": {"Authorization": "Bearer sk-ant-oat01-x"}},
+            {**CLAUDE, "extra_headers": {"Authorization": "Bearer sk-ant-oat01-y"}},
         )
+    )
+    assert profile.providers["anthropic"].auth == "pool"
+    assert profile.pool.tokens == ("sk-ant-oat01-x", "sk-ant-oat01-y")
+    assert profile.providers["anthropic"].headers == {}
 
 
 def test_one_provider_for_each_account() -> None:
@@ -370,9 +400,18 @@ def test_fallbacks_in_either_section() -> None:
             "model_list[0].litellm_params: expected a mapping, got a string",
         ),
         (
-            config({"model": "gpt-5"}, {"model": "bedrock/claude"}),
-            "model_list[1].litellm_params.model: expected a model without a prefix or with one of "
+            config({"model": "bedrock/claude"}, {"model": "azure/gpt-5"}),
+            "model_list[0].litellm_params.model: expected a model without a prefix or with one of "
             "anthropic/, openai/, openrouter/, ",
+        ),
+        (
+            config({"model": "openai/text-embedding-3-small"}),
+            "model_list[0].litellm_params.model: expected a model that answers messages, got ",
+        ),
+        (
+            config({"model": "command-r-plus"}),
+            "model_list[0].litellm_params.model: expected the provider before the name, as in "
+            "openai/command-r-plus, got 'command-r-plus'",
         ),
         (
             config({"model": "gpt-5", "custom_llm_provider": "azure"}),
@@ -420,8 +459,9 @@ def test_fallbacks_in_either_section() -> None:
             "model_list[0].litellm_params.api_key: expected tokens with only visible ASCII characters",
         ),
         (
-            config({"model": "gpt-5", "extra_headers": {"Authorization": "Bearer hunter2"}}),
-            "model_list[0].litellm_params.extra_headers.Authorization: expected a header other",
+            config({"model": "gpt-5", "extra_headers": {"Authorization": "Basic hunter2"}}),
+            "model_list[0].litellm_params.extra_headers.Authorization: expected a key, or Bearer and a "
+            "key, got another form",
         ),
         (
             config({"model": "gpt-5"}, router_settings={"fallbacks": [{"x": ["nope"]}]}),
@@ -503,3 +543,279 @@ def test_defaults_merged_into_each_entry() -> None:
         "z.ai/glm-5-air",
     ]
     assert [each.api_key for each in profile.providers.values()] == ["zai-secret"]
+
+
+# What is left out
+
+
+@pytest.mark.parametrize(
+    ("params", "why"),
+    [
+        (
+            {"model": "azure/gpt-5", "api_base": "https://x.azure.com"},
+            "without a prefix or with one",
+        ),
+        ({"model": "bedrock/anthropic.claude"}, "without a prefix or with one"),
+        ({"model": "qwen/qwen3", "api_base": "http://gpu/v1"}, "without a prefix or with one"),
+        ({"model": "m", "custom_llm_provider": "vertex_ai"}, "without a prefix or with one"),
+        ({"model": "openai/text-embedding-3-small"}, "that answers messages"),
+        ({"model": "cohere/rerank-v3"}, "without a prefix or with one"),
+        ({"model": "openai/whisper-1"}, "that answers messages"),
+        ({"model": "hosted_vllm/bge-embed", "api_base": "http://gpu/v1"}, "that answers messages"),
+        ({"model": "mystery-7b"}, "the provider before the name, as in openai/mystery-7b"),
+    ],
+)
+def test_what_can_not_be_taken_is_left_out_and_the_rest_starts(
+    params: dict[str, Any], why: str
+) -> None:
+    profile = parse(
+        config(
+            {**CLAUDE, "model_name": "claude-x", "model": "anthropic/claude-x"},
+            {**params, "model_name": "other"},
+            router_settings={
+                "fallbacks": [{"claude-x": ["other"]}, {"other": ["claude-x"]}],
+                "model_group_alias": {"alias": "other"},
+            },
+        )
+    )
+    assert list(profile.models) == ["claude-x"]
+    assert profile.fallback_targets("claude-x") == ()
+    warning = [each for each in profile.warnings if each.startswith("other is left out: ")]
+    assert len(warning) == 1
+    assert (
+        f"model_list[1].litellm_params.model: expected a model {why}".replace("a model the", "the")
+        in warning[0]
+    )
+    for name in ("other", "alias"):
+        assert profile.left_out.find(name)
+    assert profile.left_out.find("claude-x") is None
+
+
+def test_a_mode_that_is_no_conversation() -> None:
+    text = config(
+        {"model": "openai/m", "model_name": "a"}, {"model": "openai/n", "model_name": "b"}
+    )
+    value = json.loads(text)
+    value["model_list"][0]["model_info"] = {"mode": "embedding"}
+    value["model_list"][1]["model_info"] = {"mode": "responses"}
+    assert list(parse(json.dumps(value)).models) == ["b"]
+
+
+def test_a_name_that_another_entry_answers_is_not_left_out() -> None:
+    profile = parse(
+        config(
+            {"model": "azure/gpt-5", "model_name": "m"},
+            {"model": "openai/gpt-5", "model_name": "m"},
+        )
+    )
+    assert str(profile.target("m")) == "openai/gpt-5"
+    assert profile.left_out.find("m") is None
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "host"),
+    [
+        ("claude-opus-5-5", "anthropic", "api.anthropic.com"),
+        ("gpt-5", "openai", "api.openai.com"),
+        ("o4-mini", "openai", "api.openai.com"),
+        ("chatgpt-4o-latest", "openai", "api.openai.com"),
+        ("gemini-2.5-flash", "gemini", "generativelanguage.googleapis.com"),
+    ],
+)
+def test_a_name_without_a_prefix_goes_to_its_own_company(
+    model: str, provider: str, host: str
+) -> None:
+    made = only(model=model)
+    assert (made.name, made.host) == (provider, host)
+
+
+@pytest.mark.parametrize(
+    "model", ["mistral-large", "deepseek-chat", "qwen3-coder", "grok-4", "llama"]
+)
+def test_a_name_without_a_prefix_is_never_guessed(model: str) -> None:
+    with pytest.raises(ValueError, match=f"expected the provider before the name.*{model}"):
+        only(model=model)
+    assert only(model=model, api_base="http://gpu:8000/v1").host == "gpu"
+
+
+def test_every_model_without_a_prefix_is_not_anthropics() -> None:
+    profile = parse(config({"model_name": "*", "model": "*"}))
+    assert str(profile.target("claude-x")) == "anthropic/claude-x"
+    assert profile.target("gpt-5") is None
+
+
+# Hosts
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://generativelanguage.googleapis.com",
+        "https://generativelanguage.googleapis.com/v1beta",
+        "https://generativelanguage.googleapis.com/v1beta/models/",
+        "https://generativelanguage.googleapis.com/v1beta/openai/",
+        None,
+    ],
+)
+def test_gemini_at_googles_host(base: str | None) -> None:
+    provider = only(model="gemini/gemini-2.5-flash", api_base=base, environ={"GEMINI_API_KEY": "k"})
+    assert provider.base_url == "https://generativelanguage.googleapis.com/v1beta/openai"
+    assert (provider.name, provider.auth, provider.api_key) == ("gemini", "bearer", "k")
+
+
+def test_a_companys_own_host_has_its_key() -> None:
+    base = "https://api.openai.com/v1/"
+    assert only(api_base=base).missing == ("OPENAI_API_KEY",)
+    assert only(api_base=base, environ={"OPENAI_API_KEY": "k"}).api_key == "k"
+    assert only(api_base="https://gateway.corp/v1", environ={"OPENAI_API_KEY": "k"}).api_key is None
+
+
+GATEWAY = "https://gateway.corp/anthropic"
+
+
+@pytest.mark.parametrize(
+    ("params", "auth"),
+    [
+        ({}, "pool"),
+        ({"api_key": "sk-ant-api03-x"}, "x-api-key"),
+        ({"api_key": "os.environ/OAT"}, "bearer"),
+        ({"extra_headers": {"authorization": "Bearer sk-ant-oat01-x"}}, "bearer"),
+        ({"api_key": "key-of-the-gateway"}, None),
+        ({"api_key": "os.environ/UNSET"}, None),
+    ],
+)
+def test_all_of_claude_at_a_gateway_is_anthropic(params: dict[str, Any], auth: str | None) -> None:
+    environ = {"OAT": "sk-ant-oat01-x"}
+    entry = {"model": "anthropic/*", "model_name": "anthropic/*", "api_base": GATEWAY, **params}
+    profile = parse(config(entry), **environ)
+    target = profile.target("claude-opus-5-5")
+    assert target
+    assert target.provider.base_url == GATEWAY
+    assert (target.provider.is_anthropic, target.provider.auth) == (
+        (True, auth) if auth else (False, "x-api-key")
+    )
+
+
+def test_anthropic_at_two_hosts() -> None:
+    profile = parse(
+        config(
+            {"model": "anthropic/*", "model_name": "anthropic/*", "api_base": GATEWAY},
+            {"model": "claude-x", "model_name": "claude-x", "api_key": "sk-ant-api03-x"},
+        )
+    )
+    assert {name: each.base_url for name, each in profile.providers.items()} == {
+        "anthropic": GATEWAY,
+        "anthropic-2": "https://api.anthropic.com",
+    }
+
+
+# Aliases
+
+
+def test_model_group_alias() -> None:
+    profile = parse(
+        config(
+            {"model": "openai/gpt-5", "model_name": "gpt"},
+            {"model": "openai/gpt-5-mini", "model_name": "gpt"},
+            {"model": "openrouter/*", "model_name": "or/*", "api_key": "k"},
+            {"model": "openai/o4-mini", "model_name": "small"},
+            router_settings={
+                "fallbacks": [{"gpt": ["small"]}],
+                "model_group_alias": {
+                    "claude-sonnet-5-5": "gpt",
+                    "claude-opus-5-5": {"model": "gpt", "hidden": True},
+                    "claude-haiku-5": "or/qwen/qwen3",
+                    "small": "gpt",
+                    "lost": "nowhere",
+                },
+            },
+        ),
+        OPENAI_API_KEY="k",
+    )
+    for name in ("claude-sonnet-5-5", "claude-opus-5-5"):
+        assert str(profile.target(name)) == "openai/gpt-5"
+        assert [str(each) for each in profile.fallback_targets(name)] == [
+            "openai/gpt-5-mini",
+            "openai/o4-mini",
+        ]
+    assert str(profile.target("claude-haiku-5")) == "openrouter/qwen/qwen3"
+    assert str(profile.target("small")) == "openai/o4-mini", "a model of its own"
+    assert profile.warnings[0] == (
+        "router_settings.model_group_alias.lost is left out: there is no model nowhere here."
+    )
+    assert profile.left_out.find("lost")
+
+
+@pytest.mark.parametrize(
+    ("settings", "guards"),
+    [
+        ({"general_settings": {"master_key": "k"}}, "general_settings.master_key guards nothing"),
+        ({"litellm_settings": {"master_key": "k"}}, "litellm_settings.master_key guards nothing"),
+        (
+            {"general_settings": {"master_key": "k", "custom_auth": "a.b"}},
+            "general_settings.master_key and general_settings.custom_auth guard nothing",
+        ),
+        ({"general_settings": {"x": 1}}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_guarded_litellm(settings: dict[str, Any], guards: str) -> None:
+    text = config({"model": "gpt-5"}, **settings)
+    for environ, then in (
+        ({}, "without PROXY_STATIC_TOKEN, every program on this machine may use this proxy."),
+        ({"PROXY_STATIC_TOKEN": "t"}, "clients present PROXY_STATIC_TOKEN."),
+    ):
+        warnings = [each for each in parse(text, **environ).warnings if "nothing here" in each]
+        assert warnings == ([f"{guards} here: {then}"] if guards else [])
+
+
+SHIPPED = Path(__file__).with_name("team_config.yaml")
+KEYS = {"ZAI_API_KEY": "zai", "OPENROUTER_API_KEY": "or", "KIMI_API_KEY": "kimi"}
+
+
+def test_a_config_with_all_keys_starts_unchanged() -> None:
+    environ = {**KEYS, "CLAUDE_OAUTH_TOKENS": "sk-ant-oat-token1,sk-ant-oat-token2"}
+    profile = profiles.read(SHIPPED, environ)
+    assert {
+        name: (provider.base_url, provider.api, provider.api_key, dict(provider.headers))
+        for name, provider in profile.providers.items()
+    } == {
+        "anthropic": ("https://api.anthropic.com", "anthropic", None, {}),
+        "z.ai": ("https://api.z.ai/api/anthropic", "anthropic", "zai", {}),
+        "openrouter.ai": ("https://openrouter.ai/api/v1", "openai", "or", {}),
+        "kimi.com": ("https://api.kimi.com/coding", "anthropic", "kimi", {}),
+    }
+    assert profile.providers["anthropic"].auth == "pool"
+    assert profile.pool.tokens == ("sk-ant-oat-token1", "sk-ant-oat-token2")
+    assert profile.pool.mode == "rotate"
+    assert profile.warnings[0] == (
+        "litellm_settings.master_key and general_settings.custom_auth guard nothing here: without"
+        " PROXY_STATIC_TOKEN, every program on this machine may use this proxy."
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "target", "fallbacks"),
+    [
+        ("glm", "z.ai/glm-5", []),
+        ("glm-fast", "z.ai/glm-5-air", []),
+        ("openrouter", "openrouter.ai/qwen/qwen3.6-plus:free", []),
+        ("kimi", "kimi.com/kimi-for-coding", []),
+        ("claude-opus-5-5", "anthropic/claude-opus-5-5", ["z.ai/glm-5"]),
+        ("anthropic/claude-opus-5-5", "anthropic/claude-opus-5-5", ["z.ai/glm-5"]),
+        ("claude-haiku-5", "anthropic/claude-haiku-5", ["z.ai/glm-5-air"]),
+        ("anthropic/claude-haiku-5", "anthropic/claude-haiku-5", ["z.ai/glm-5-air"]),
+        ("gpt-5", None, []),
+    ],
+)
+def test_what_it_routes(model: str, target: str | None, fallbacks: list[str]) -> None:
+    profile = profiles.read(SHIPPED, KEYS)
+    found = profile.target(model)
+    assert (found and str(found)) == target
+    assert [str(each) for each in profile.fallback_targets(model)] == fallbacks
+
+
+def test_it_starts_without_any_variable() -> None:
+    profile = profiles.read(SHIPPED, {})
+    missing = [each for each in profile.warnings if "cannot be used" in each]
+    assert len(missing) == 3

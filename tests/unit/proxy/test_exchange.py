@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from claude_route.access import clients
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
+from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
@@ -901,3 +903,18 @@ def test_a_page_of_something_on_the_way_is_asked_for_with_one_token(status: int)
     page = head(status, b"<title>Just a moment...</title>", {"content-type": "text/html"})
     setting.exchange.failed(contract.Failure(Kind.STATUS, f"HTTP {status}", page))
     assert setting.events[-1] == ("tries", 2, GLM, "")
+
+
+def test_a_model_that_a_litellm_config_has_but_nobody_answers() -> None:
+    setting = Setting(model="embedding")
+    left_out = patterns.Table({"embedding": "azure/", "claude-*": "elsewhere"})
+    profile = dataclasses.replace(setting.state.profile, left_out=left_out)
+    setting.exchange.state = dataclasses.replace(setting.state, profile=profile)
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response)
+    assert answer.status_code == 400
+    why = answer.json()["error"]["message"]
+    assert why == "model: 'embedding' was left out of the LiteLLM config: azure/"
+    setting = Setting()
+    setting.exchange.state = dataclasses.replace(setting.state, profile=profile)
+    assert isinstance(setting.exchange.begin(), attempt.Attempt), "another pattern has it"
