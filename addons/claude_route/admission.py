@@ -135,6 +135,7 @@ class Route:
             rotates=(presented.mode or profile.pool.mode) == "rotate",
             secrets=secrets,
             origin=admissions.origin(request),
+            has_login=bool(flow.is_replay) or has_login(request, secrets, self.entry.guard.key),
         )
         return None
 
@@ -197,6 +198,16 @@ class Candidate:
     """Whether a user replays it."""
     key: clients.Key | None = None
     """The key that the client presents, right or wrong."""
+
+
+def has_login(request: http.Request, secrets: credentials.Secrets, key: str | None) -> bool:
+    """Whether a client may have a credential of its own. Its headers contain placeholders."""
+    values = (
+        secrets.get(value, value).decode("utf-8", "surrogateescape")
+        for name, value in request.headers.fields
+        if name.lower() in (b"authorization", b"x-api-key")
+    )
+    return any(clients.is_login(value, key) for value in values)
 
 
 def receive(request: http.Request) -> None:

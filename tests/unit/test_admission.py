@@ -390,3 +390,20 @@ def test_without_anthropic_in_the_profile_nothing_is_asked_of_it() -> None:
         for is_reverse in (False, True)
     ]
     assert kinds == ["routed", "routed", "absent", "absent", "passing", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"x_api_key": "sk-ant-api03-client-cLnt"}, True),
+        ({"authorization": "Bearer sk-ant-oat01-client-cLnt"}, True),
+        ({"authorization": "Bearer any", "x_api_key": "sk-ant-api03-client-cLnt"}, True),
+        ({"authorization": "Bearer any"}, False),
+        ({"authorization": f"Bearer {KEY}"}, False),
+        ({"x_api_key": KEY, "authorization": f"Bearer {KEY}"}, False),
+        ({}, False),
+    ],
+)
+def test_whether_a_client_has_a_login(headers: dict[str, str], expected: bool) -> None:
+    flow, route = admitted(MESSAGES, x_litellm_api_key=KEY, **headers)
+    assert route.admissions[flow].has_login is expected

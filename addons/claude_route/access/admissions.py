@@ -31,6 +31,8 @@ class Admission:
     """The client's own credentials, by their placeholders."""
     origin: Origin
     """The request's destination. If it passes through, `secrets` may go only there."""
+    has_login: bool = True
+    """Whether it may have a credential of its own, rather than none, or text in its place."""
 
 
 def origin(request: http.Request) -> Origin:

@@ -110,3 +110,27 @@ def basic_password(authorization: str | None) -> str | None:
     except (binascii.Error, ValueError):
         return None
     return decoded.partition(b":")[2].decode("utf-8", "surrogateescape") or None
+
+
+_NO_LOGIN = re.compile(
+    r"(any(thing)?|change[-_ ]?me|dummy|empty|fake|foo|local|no[-_ ]?(auth|key|login|token)|none|null"
+    r"|not?[-_ ]?(needed|used|required|set)|ollama|lm-?studio|llama|placeholder|proxy|secret|sk-(1234|dummy|fake"
+    r"|none|test|x+)|test(ing)?|token|unused|your[-_ ].*|x+|<.*>|\$.*)[-_ ]?(key|token|value|\d*)",
+    re.IGNORECASE,
+)
+"""What people write where Claude Code wants some credential, and they have none. No provider has keys
+like these."""
+
+SHORTEST_LOGIN = 8
+"""Characters."""
+
+
+def is_login(credential: str | None, key: str | None) -> bool:
+    """Whether the value of an `authorization` or `x-api-key` header may be a credential of the client's
+    own: not text that only stands there because Claude Code requires some, nor our own key."""
+    text = (credential or "").strip()
+    if text[:7].lower() == "bearer ":
+        text = text[7:].strip()
+    if len(text) < SHORTEST_LOGIN or _NO_LOGIN.fullmatch(text):
+        return False
+    return not is_key(text, key or "")

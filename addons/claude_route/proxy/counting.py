@@ -25,10 +25,13 @@ class Counting(contract.Observer):
         )
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
+        outcome = attempt.outcome
+        # A client whose own login is refused says nothing about the target.
+        is_clients = outcome.credential == "client" and attempt.cause == "credential"
         self._tallies[request].attempt_failed(
-            attempt.outcome.target,
-            attempt.outcome.why,
-            is_at_fault=attempt.cause != "request",
+            outcome.target,
+            outcome.why,
+            is_at_fault=attempt.cause != "request" and not is_clients,
         )
 
     def committed(

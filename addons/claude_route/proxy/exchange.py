@@ -55,6 +55,7 @@ class Exchange:
         self.client = admission.client
         self.secrets = admission.secrets
         self.rotates = admission.rotates
+        self.has_login = admission.has_login
         # A request that was addressed to Anthropic goes there if the profile doesn't know its model.
         self.to_anthropic = not admission.is_reverse
         self.observer = observer
@@ -140,7 +141,13 @@ class Exchange:
                 f"model: {model!r} goes to {target.provider.name}, which can't be used until the "
                 f"environment variable {missing} is set"
             )
-        return [target, *profile.fallback_targets(model)], self.rotates
+        candidates = [target, *profile.fallback_targets(model)]
+        if not self.has_login:
+            # Without its own credential, the client is nobody to a target that wants that.
+            rotates = self.rotates and len(self.state.pool) > 0
+            usable = [c for c in candidates if c.provider.credential(rotates=rotates) != "client"]
+            candidates = usable or candidates
+        return candidates, self.rotates
 
     def _next(self, *, upstream_failed: bool = False) -> attempt.Attempt | http.Response | None:
         """The next attempt, or an answer that needs none; None if no attempt is left."""

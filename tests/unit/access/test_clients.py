@@ -95,3 +95,34 @@ def test_the_first_key_counts(
 
 def test_a_key_is_not_in_its_repr() -> None:
     assert "tok" not in repr(clients.Key("tok", "header"))
+
+
+@pytest.mark.parametrize(
+    ("credential", "expected"),
+    [
+        ("Bearer sk-ant-oat01-abcdefgh-wxyz", True),
+        ("sk-ant-api03-abcdefgh-wxyz", True),
+        ("Bearer key-of-a-gateway", True),
+        ("company-gateway-key", True),
+        ("client-key", True),
+        (None, False),
+        ("", False),
+        ("Bearer", False),
+        ("Bearer x", False),
+        ("any", False),
+        ("Bearer anything", False),
+        ("dummy-key", False),
+        ("sk-1234", False),
+        ("not-needed", False),
+        ("no-login", False),
+        ("placeholder", False),
+        ("your_api_key_here", False),
+        ("xxxxxxxxxxxxxxxx", False),
+        ("Bearer the-key-of-this-proxy", False),
+        ("bearer  the-key-of-this-proxy", False),
+    ],
+)
+def test_whether_a_client_has_a_login(credential: str | None, expected: bool) -> None:
+    assert clients.is_login(credential, "the-key-of-this-proxy") is expected
+    if "this-proxy" not in (credential or ""):
+        assert clients.is_login(credential, None) is expected

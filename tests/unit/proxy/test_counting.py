@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gc
 
 import pytest
@@ -10,9 +11,11 @@ from claude_route.profile import profiles
 from claude_route.proxy import counting
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import failures as failure_kinds
 from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
+from claude_route.routing import verdict
 from tests.clocks import Clock
 from tests.unit.flows import Progress
 from tests.unit.flows import attempt
@@ -101,3 +104,17 @@ def test_a_request_that_is_gone_is_forgotten(addon: counting.Counting) -> None:
     addon.began(routed(tflow.tflow()))
     gc.collect()
     assert not addon._tallies
+
+
+@pytest.mark.parametrize(("status", "failures"), [(401, 0), (402, 0), (403, 0), (529, 1)])
+def test_a_clients_own_login_is_no_fault_of_the_target(
+    addon: counting.Counting, counts: stats.Stats, status: int, failures: int
+) -> None:
+    request = routed(tflow.tflow())
+    addon.began(request)
+    outcome = verdict.Outcome("a/m", "client", True, failure_kinds.Kind.STATUS, status=status)
+    failed = dataclasses.replace(
+        failed_attempt(status=status), outcome=outcome, cause=verdict.judge(outcome).cause
+    )
+    addon.failed(request, failed)
+    assert counts.targets()[0].failures == failures

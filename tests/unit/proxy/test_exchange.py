@@ -114,6 +114,7 @@ class Setting:
         is_reverse: bool = True,
         headers: dict[str, str] | None = None,
         state_of: state.State | None = None,
+        has_login: bool = True,
         **fields: Any,
     ) -> None:
         text = {
@@ -174,6 +175,7 @@ class Setting:
                 rotates=rotates,
                 secrets={b"{{client}}": OWN},
                 origin=admissions.origin(self.flow.request),
+                has_login=has_login,
             ),
             observer=self.observer,
             clock=self.clock,
@@ -918,3 +920,22 @@ def test_a_model_that_a_litellm_config_has_but_nobody_answers() -> None:
     setting = Setting()
     setting.exchange.state = dataclasses.replace(setting.state, profile=profile)
     assert isinstance(setting.exchange.begin(), attempt.Attempt), "another pattern has it"
+
+
+@pytest.mark.parametrize(
+    ("pool", "fallback", "rotates", "has_login", "expected"),
+    [
+        ((), True, True, False, GLM),
+        ((), True, True, True, CLAUDE),
+        ((), False, True, False, CLAUDE),
+        (POOL, True, True, False, CLAUDE),
+        (POOL, True, False, False, GLM),
+        (POOL, True, False, True, CLAUDE),
+    ],
+)
+def test_a_client_without_a_login_is_nobody_to_send_to_anthropic(
+    pool: Sequence[str], fallback: bool, rotates: bool, has_login: bool, expected: str
+) -> None:
+    setting = Setting(pool=pool, fallback=fallback, rotates=rotates, has_login=has_login)
+    setting.exchange.begin()
+    assert setting.events[-1][:3] == ("tries", 1, expected)
