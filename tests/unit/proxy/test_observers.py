@@ -20,6 +20,7 @@ EVENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("failed", (failed_attempt(),)),
     ("committed", (attempt(), Progress())),
     ("learned", (attempt(), [lessons.Lesson("temperature")])),
+    ("woke", (attempt(),)),
     ("refused", (None,)),
     ("interrupted", (attempt(), "gone")),
     ("closed", (usage.NONE, None)),

@@ -235,3 +235,11 @@ def test_lines_about_connections(message: str, level: int) -> None:
     record = logging.makeLogRecord({"msg": message, "levelno": logging.INFO})
     assert log.is_of_interest(record)
     assert record.levelno == level
+
+
+def test_woke(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    log.Log().woke(routed(tflow.tflow(), "opus"), TOKEN_2)
+    assert caplog.messages == [
+        "token 2 …wxyz is available again, before its limit was due to reset"
+    ]
