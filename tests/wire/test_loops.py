@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from collections.abc import Callable
@@ -39,8 +40,9 @@ class Relay:
                 threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
-        while data := source.recv(65536):
-            sink.sendall(data)
+        with contextlib.suppress(OSError):  # the other direction has ended
+            while data := source.recv(65536):
+                sink.sendall(data)
         sink.close()
 
 
