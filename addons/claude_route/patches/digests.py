@@ -101,7 +101,7 @@ CODE = (
     Code(
         "mitmproxy.proxy.server:TimeoutWatchdog",
         "95c9f187c70d",
-        "tunnels disarm it: it closes no connection then",
+        "tunnels disarm it: it closes no connection then, if there is an activity before it wakes",
     ),
     Code(
         "mitmproxy.proxy.layers.http:HttpStream.flow_done",

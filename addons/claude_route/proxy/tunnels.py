@@ -49,13 +49,19 @@ def connect(whole: context.Context, flow: http.HTTPFlow) -> Commands[None]:
 def keep_open(whole: context.Context) -> Commands[None]:
     """Keep a tunnel open for as long as both of its ends want it, however long neither says
     anything: mitmproxy would end it after `tcp_timeout`."""
-    yield client_tasks.RunTask(connection.Server(address=whole.server.address), _stay)
+    yield client_tasks.RunTask(connection.Server(address=whole.server.address), stay)
 
 
-async def _stay(handler: server.ConnectionHandler) -> None:
+async def stay(handler: server.ConnectionHandler) -> None:
+    """Keep a client's connection open until the task is cancelled."""
     # Nobody may say a word for days, but an end that is gone without one has to be noticed.
     for transport in handler.transports.values():
         if isinstance(transport.writer, asyncio.StreamWriter):
             dial.keep_alive(transport.writer.get_extra_info("socket"))
-    with handler.timeout_watchdog.disarm():
+    watchdog = handler.timeout_watchdog
+    with watchdog.disarm():
+        # It sleeps by now, and when it wakes it looks only at the last activity. If a busy machine
+        # wakes it late, that must not be the beginning of the tunnel.
+        await asyncio.sleep(watchdog.timeout / 2)
+        watchdog.register_activity()
         await asyncio.Event().wait()

@@ -37,7 +37,8 @@ NAMES = {
         state_done state_errored handle_connect_finish mode passthrough _paused _paused_event_queue
     """,
     "handler": (
-        "client transports server_event timeout_watchdog.register_activity timeout_watchdog.disarm"
+        "client transports server_event timeout_watchdog.register_activity timeout_watchdog.disarm "
+        "timeout_watchdog.timeout"
     ),
     "upstream": """
         address alpn certificate_list cipher error peername sni sockname state timestamp_end
