@@ -198,6 +198,21 @@ CODE = (
         "hooktable passes it what a hook raises",
     ),
     Code(
+        "mitmproxy.addonmanager:AddonManager.handle_lifecycle",
+        "38c97e792d1d",
+        "hooktable does the same in run(): the hook, then `update`",
+    ),
+    Code(
+        "mitmproxy.proxy.server:ConnectionHandler.hook_task",
+        "9ac797016052",
+        "hooktable does the same in run(): what a hook returns is no reply",
+    ),
+    Code(
+        "mitmproxy.proxy.mode_servers:ProxyConnectionHandler.handle_hook",
+        "9f8b52fd7982",
+        "hooktable does the same in run(), and leaves a flow that was intercepted to it",
+    ),
+    Code(
         "mitmproxy.tools.web.app:RequestHandler.prepare",
         "b316cd97beaa",
         "mitmweb wraps it: runs before every handler's method, and checks the login",

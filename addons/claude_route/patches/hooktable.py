@@ -1,9 +1,10 @@
-"""Looks up only once which addons have a hook.
+"""Looks up only once which addons have a hook, and calls hooks of HTTP streams without a task.
 
 Replaces: `trigger_event`, `register` and `remove` of the running `AddonManager`.
 Why: for each event mitmproxy looks for the hook in each of some fifty addons, though few have it;
-that is a quarter of the cost of a small request. The behaviour is unchanged: the order, what an
-exception in an addon stops, and `AddonHalt`.
+that is a quarter of the cost of a small request. It also makes a task for each hook, and passes its
+completion through all layers; that is a tenth. The behaviour is unchanged: the order, what an
+exception in an addon stops, `AddonHalt`, and that a hook which waits has a task of its own.
 Remove when: mitmproxy keeps such a table itself.
 Upstream: none that we know of.
 """
@@ -11,15 +12,23 @@ Upstream: none that we know of.
 from __future__ import annotations
 
 import inspect
+import weakref
+from collections.abc import Awaitable
 from collections.abc import Callable
+from collections.abc import Generator
 from typing import Any
 
 from mitmproxy import addonmanager
+from mitmproxy import ctx
 from mitmproxy import exceptions
+from mitmproxy import flow
 from mitmproxy import hooks
 
 type Group = list[Callable[..., Any]]
 """The hooks of an addon and of the addons inside it. If one raises, the rest of them are skipped."""
+
+type Calls = Generator[Awaitable[Any]]
+"""Calls hooks, and yields what has to be awaited before the next one."""
 
 
 class HookTable:
@@ -28,6 +37,8 @@ class HookTable:
     def __init__(self, manager: addonmanager.AddonManager) -> None:
         self.manager = manager
         self._groups: dict[str, list[Group]] = {}
+        self._begun = weakref.WeakKeyDictionary[hooks.Hook, tuple[Awaitable[Any] | None, Calls]]()
+        """What `run` could not bring to its end."""
         manager.trigger_event = self.trigger_event  # type: ignore[method-assign]
         manager.register = self._forgetting(manager.register)  # type: ignore[method-assign]
         manager.remove = self._forgetting(manager.remove)  # type: ignore[method-assign]
@@ -46,21 +57,36 @@ class HookTable:
         return changed
 
     async def trigger_event(self, event: hooks.Hook) -> None:
+        begun = self._begun.pop(event) if event in self._begun else self._begin(event)
+        waiting, calls = begun
+        while waiting is not None:
+            try:
+                await waiting
+            except Exception as e:
+                try:
+                    waiting = calls.throw(e)
+                except StopIteration:
+                    return
+            else:
+                waiting = next(calls, None)
+
+    def run(self, event: hooks.Hook, message: flow.Flow) -> bool:
+        """Do all that mitmproxy does for a hook about this flow, and return True, unless something has
+        to be waited for: then `trigger_event` goes on where this has stopped."""
+        begun = self._begin(event)
+        if begun[0] is None and not message.intercepted:
+            begun = self._begin(hooks.UpdateHook([message]))
+            if begun[0] is None:
+                return True
+        self._begun[event] = begun
+        return False
+
+    def _begin(self, event: hooks.Hook) -> tuple[Awaitable[Any] | None, Calls]:
         groups = self._groups.get(event.name)
         if groups is None:
             groups = self._groups[event.name] = self._look_up(event)
-        args = event.args()
-        for group in groups:
-            try:
-                for hook in group:
-                    result = hook(*args)
-                    if result is not None and inspect.isawaitable(result):
-                        await result
-            except exceptions.AddonHalt:
-                return
-            except Exception:
-                with addonmanager.safecall():
-                    raise
+        calls = _calls(groups, event.args())
+        return next(calls, None), calls
 
     def _look_up(self, event: hooks.Hook) -> list[Group]:
         groups = []
@@ -69,3 +95,25 @@ class HookTable:
             if group:
                 groups.append(group)
         return groups
+
+
+def _calls(groups: list[Group], args: list[Any]) -> Calls:
+    for group in groups:
+        try:
+            for hook in group:
+                result = hook(*args)
+                if result is not None and inspect.isawaitable(result):
+                    yield result
+        except exceptions.AddonHalt:
+            return
+        except Exception:
+            with addonmanager.safecall():
+                raise
+
+
+def run(event: hooks.Hook, message: flow.Flow) -> bool:
+    """As `HookTable.run`, where the running manager has a table; else False."""
+    master = getattr(ctx, "master", None)
+    trigger = vars(master.addons).get("trigger_event") if master else None
+    table = getattr(trigger, "__self__", None)
+    return isinstance(table, HookTable) and table.run(event, message)

@@ -43,6 +43,7 @@ from claude_route.access import credentials
 from claude_route.access import listeners
 from claude_route.dialects import envelope
 from claude_route.patches import client_tasks
+from claude_route.patches import hooktable
 from claude_route.patches import http_stream
 from claude_route.proxy import attempts
 from claude_route.proxy import client_writer
@@ -354,8 +355,8 @@ class FailoverStream(layers.HttpStream):
                 yield from self.drop()
 
     def passes(self, command: commands.Command) -> bool:
-        """Change a command of the stock code's as it has to be sent. False for one that is dropped,
-        to which nobody replies."""
+        """Change a command of the stock code's as it has to be sent. False for one that is dropped, or
+        carried out here: nobody replies to it."""
         if isinstance(command, layers.SendHttp):
             if command.connection == self.context.client:
                 self.to_client(command.event)
@@ -369,6 +370,10 @@ class FailoverStream(layers.HttpStream):
         elif isinstance(command, commands.Log):
             # "Streaming response from …" names the host that the client meant.
             return not self.is_routed
+        elif isinstance(command, commands.StartHook) and command.blocking is True:
+            # A layer inside this one, such as a WebSocket's, waits for the completion of its hooks. Who
+            # replays a flow does more after one than call the addons.
+            return bool(self.flow.is_replay) or not hooktable.run(command, self.flow)
         return True
 
     def to_client(self, event: layers.HttpEvent) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +32,7 @@ class Recorder:
 
 class Later(Recorder):
     async def request(self, flow: Any) -> None:  # type: ignore[override]
-        self.log.append(self.name)
+        super().request(flow)
 
 
 class Deaf:
@@ -102,3 +103,104 @@ async def test_addons_that_come_and_go(manager: addonmanager.AddonManager) -> No
     log.clear()
     await manager.trigger_event(EVENT)
     assert log == ["outer", "inner", "last", "later"]
+
+
+class Updated(Recorder):
+    request = None  # type: ignore[assignment]
+
+    def update(self, flows: Any) -> None:
+        self.log.append(self.name)
+
+
+class Postponed(Recorder):
+    def request(self, flow: Any) -> Awaitable[None]:  # type: ignore[override]
+        async def rest() -> None:
+            self.log.append(self.name)
+            if self.raises:
+                raise self.raises
+
+        return rest()
+
+
+async def test_run_does_what_the_stock_manager_does(manager: addonmanager.AddonManager) -> None:
+    log: list[str] = []
+    manager.add(Recorder("one", log), Updated("update", log))
+    flow = tflow.tflow()
+    event = layers.HttpRequestHook(flow)
+    await manager.handle_lifecycle(event)
+    assert log == ["one", "update"]
+    table = hooktable.HookTable(manager)
+    assert table.run(event, flow)
+    assert log == ["one", "update"] * 2
+    assert hooktable.run(event, flow)
+    assert log == ["one", "update"] * 3
+    table.remove()
+    assert not hooktable.run(event, flow)
+    assert log == ["one", "update"] * 3
+
+
+@pytest.mark.parametrize("waiting", [Later, Postponed])
+@pytest.mark.parametrize(
+    ("raises", "heard"),
+    [
+        (None, ["first", "second", "third", "update"]),
+        (RuntimeError("broken"), ["first", "second", "third", "update"]),
+        (exceptions.AddonHalt(), ["first", "second", "update"]),
+    ],
+)
+async def test_run_leaves_what_waits_to_a_task(
+    manager: addonmanager.AddonManager,
+    waiting: type[Recorder],
+    raises: Exception | None,
+    heard: list[str],
+) -> None:
+    log: list[str] = []
+    second = waiting("second", log, raises)
+    manager.add(Recorder("first", log), second, Recorder("third", log), Updated("update", log))
+    table = hooktable.HookTable(manager)
+    flow = tflow.tflow()
+    event = layers.HttpRequestHook(flow)
+    for _ in range(2):  # nothing is left of the first time
+        assert not table.run(event, flow)
+        assert log == ["first"]
+        await manager.handle_lifecycle(event)
+        assert log == heard
+        log.clear()
+
+
+async def test_run_leaves_an_intercepted_flow_to_a_task(
+    manager: addonmanager.AddonManager,
+) -> None:
+    log: list[str] = []
+
+    class Intercept(Recorder):
+        def request(self, flow: Any) -> None:
+            super().request(flow)
+            flow.intercept()
+
+    manager.add(Intercept("intercept", log), Updated("update", log))
+    table = hooktable.HookTable(manager)
+    flow = tflow.tflow()
+    event = layers.HttpRequestHook(flow)
+    assert not table.run(event, flow)
+    assert log == ["intercept"]
+    await manager.handle_lifecycle(event)
+    assert log == ["intercept", "update"]
+    assert flow.intercepted
+
+
+async def test_run_with_an_update_that_waits(manager: addonmanager.AddonManager) -> None:
+    log: list[str] = []
+
+    class Slow(Recorder):
+        async def update(self, flows: Any) -> None:
+            self.log.append("update")
+
+    manager.add(Slow("request", log))
+    table = hooktable.HookTable(manager)
+    flow = tflow.tflow()
+    event = layers.HttpRequestHook(flow)
+    assert not table.run(event, flow)
+    assert log == ["request"]
+    await manager.trigger_event(event)
+    assert log == ["request", "update"]
