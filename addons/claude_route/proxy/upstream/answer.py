@@ -124,6 +124,8 @@ class Answer:
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._sender: asyncio.Task[None] | None = None
+        self._is_written = False
+        """The sender has handed over all of the body, though it may wait until the peer has read it."""
         self._silence = 0.0  # the limit that is in force, in seconds
         self._deadline = math.inf
         self._timer: timers.Handle | None = None
@@ -231,6 +233,7 @@ class Answer:
         connection.send(self, *parts, is_head=self._is_head, max_head=limits.head_size)
         self._expect_head()
         if not is_whole:
+            self._is_written = False
             self._sender = asyncio.create_task(self._send_body(connection))
 
     async def _send_body(self, connection: http1.Connection) -> None:
@@ -242,12 +245,14 @@ class Answer:
                     break
                 for part in framed(piece) if self._is_chunked else [piece]:
                     connection.write(part)
+                self._is_written = sent == self._length
                 await connection.drain()
                 self._expect_head()
             if self._length is not None and sent != self._length:
                 raise ValueError(f"the request's body is not the {self._length} bytes long it says")
             if self._is_chunked:
                 connection.write(b"0\r\n\r\n")
+            self._is_written = True
             await connection.drain()
         except Exception as e:
             self._fail(e)
@@ -299,7 +304,7 @@ class Answer:
         self.is_over = True
         if self._is_paused or self._is_full:
             self.opened.connection.resume()  # for the next request
-        if self._sender:  # it has not even listened to the end
+        if self._sender and not self._is_written:  # it has not even listened to the end
             self.opened.connection.close()
         else:
             self._connector.release(self._destination, self.opened)

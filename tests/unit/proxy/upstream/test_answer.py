@@ -368,6 +368,20 @@ async def test_a_body_in_pieces(upstream: client.Client) -> None:
     assert server.requests == [post(5).encode() + b"hello"]
 
 
+async def test_an_answer_before_the_sender_has_seen_that_all_is_sent(
+    upstream: client.Client,
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"hello"
+        await asyncio.Event().wait()
+
+    async with servers.serving(servers.answering(STREAM + b"0\r\n\r\n")) as server:
+        for _ in range(3):
+            async with upstream.request(server.destination, post(5), pieces()) as got:
+                assert await got.read() == b""
+    assert upstream.made == 1
+
+
 @pytest.mark.parametrize("parts", [(b"hell",), (b"hello", b"!"), ()])
 async def test_a_body_of_another_length_than_it_says(
     upstream: client.Client, parts: tuple[bytes, ...]
