@@ -79,7 +79,9 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
     request_fields = fields.Fields(request.fields)
     request_fields.take("model", str)
     conversation = request_fields.take("messages", list[turns.Message], [])
-    request_tools = tools.read(request_fields, request.messages)
+    # Only `system` messages change tools.
+    is_plain = request.survey is not None and not request.survey.is_for_anthropic
+    request_tools = tools.read(request_fields, [] if is_plain else request.messages)
     names = tool_names.Names(tool.name for tool in request_tools)
     rules = thinking_rules.of(target)
     chat_turns = turns.Turns(

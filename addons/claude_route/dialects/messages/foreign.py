@@ -39,11 +39,11 @@ class _Block(msgspec.Struct):
 
 def edits(
     request: requests.Request,
-    history: list[requests.Message],
+    history: list[requests.Message] | None,
     call_id: Callable[[str], str] = call_ids.decode,
 ) -> requests.Edits:
-    """The changes to a request. `history` has the messages that the provider may see. `call_id` returns
-    a call's id as the provider accepts it.
+    """The changes to a request. `history` has the messages that the provider may see; None stands for all
+    of a conversation that fits as it is. `call_id` returns a call's id as the provider accepts it.
 
     Raises:
         ValueError: a part isn't in Anthropic's form.
@@ -54,11 +54,12 @@ def edits(
         changed["cache_control"] = foreign_blocks.unscoped(fields["cache_control"])
     if "system" in fields:
         changed["system"] = _system(fields["system"])
-    changed |= foreign_tools.edits(fields, history)
-    turns = foreign_blocks.turns(history, call_id)
-    if turns != request.messages or any(message.is_marked for message in turns):
-        plain = [{"role": turn.role, "content": turn.content} for turn in turns]
-        changed["messages"] = rawjson.encode(plain)
+    changed |= foreign_tools.edits(fields, history or [])
+    if history is not None:
+        turns = foreign_blocks.turns(history, call_id)
+        if turns != request.messages or any(message.is_marked for message in turns):
+            plain = [{"role": turn.role, "content": turn.content} for turn in turns]
+            changed["messages"] = rawjson.encode(plain)
     return {name: raw for name, raw in changed.items() if raw is not fields.get(name)}
 
 

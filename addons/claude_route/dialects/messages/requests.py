@@ -15,6 +15,7 @@ from functools import cached_property
 
 import msgspec
 
+from claude_route.dialects.messages import survey
 from claude_route.wire import rawjson
 
 _BYTES_PER_TOKEN = 3.5
@@ -84,9 +85,10 @@ class Request:
     output_config: msgspec.Raw = field(repr=False)
     opaque: bool
     """Whether it is nested so deeply that only its top level can be decoded."""
-    _messages: list[Message] = field(repr=False)
+    survey: survey.Survey | None = field(repr=False)
+    """What the conversation consists of; None unless it is plain."""
 
-    @property
+    @cached_property
     def messages(self) -> list[Message]:
         """The conversation.
 
@@ -95,7 +97,7 @@ class Request:
         """
         if self.opaque:
             raise ValueError(rawjson.explain(RecursionError()))
-        return self._messages
+        return _CONVERSATION.decode(self.text).messages
 
     @cached_property
     def fields(self) -> dict[str, msgspec.Raw]:
@@ -126,7 +128,7 @@ def read(body: bytes) -> Request:
         ValueError: `<place>: expected <what>, got <what>`.
     """
     try:
-        text, routing, opaque = _routing_fields(body)
+        text, routing, seen, opaque = _routing_fields(body)
     except rawjson.REFUSALS as e:
         raise ValueError(rawjson.explain(e)) from e
     if not routing.model:
@@ -143,7 +145,7 @@ def read(body: bytes) -> Request:
         thinking=routing.thinking,
         output_config=routing.output_config,
         opaque=opaque,
-        _messages=routing.messages,
+        survey=seen,
     )
 
 
@@ -216,13 +218,24 @@ def is_blank(text: msgspec.Raw) -> bool:
 class _RoutingFields(msgspec.Struct):
     model: str
     stream: bool | None = None
-    messages: list[Message] = []
     metadata: msgspec.Raw = rawjson.NULL
     thread: msgspec.Raw = rawjson.NULL
     tools: msgspec.Raw = rawjson.NULL
     tool_choice: msgspec.Raw = rawjson.NULL
     thinking: msgspec.Raw = rawjson.NULL
     output_config: msgspec.Raw = rawjson.NULL
+
+
+class _PlainFields(_RoutingFields, kw_only=True):
+    messages: list[survey.Message] = []
+
+
+class _OtherFields(_RoutingFields, kw_only=True):
+    messages: list[Message] = []
+
+
+class _Conversation(msgspec.Struct):
+    messages: list[Message] = []
 
 
 class _Metadata(msgspec.Struct):
@@ -233,17 +246,25 @@ class _User(msgspec.Struct):
     session_id: str
 
 
-_ROUTING_FIELDS = msgspec.json.Decoder(_RoutingFields)
+_PLAIN_FIELDS = msgspec.json.Decoder(_PlainFields)
+_ROUTING_FIELDS = msgspec.json.Decoder(_OtherFields)
+_CONVERSATION = msgspec.json.Decoder(_Conversation)
 
 
-def _routing_fields(body: bytes) -> tuple[bytes, _RoutingFields, bool]:
-    """The text, the fields that read() needs, and whether it is opaque."""
+def _routing_fields(body: bytes) -> tuple[bytes, _RoutingFields, survey.Survey | None, bool]:
+    """The text, the fields that read() needs, what is in the conversation, and whether it is opaque."""
+    try:
+        plain = _PLAIN_FIELDS.decode(body)
+    except rawjson.REFUSALS:
+        pass
+    else:
+        return body, plain, survey.of(plain.messages), False
     text = body
     while True:
         try:
-            return text, _ROUTING_FIELDS.decode(text), False
+            return text, _ROUTING_FIELDS.decode(text), None, False
         except RecursionError:
-            return text, _outlined_routing_fields(text), True
+            return text, _outlined_routing_fields(text), None, True
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:

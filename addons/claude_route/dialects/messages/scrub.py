@@ -104,6 +104,9 @@ def _for_anthropic(request: requests.Request, target: targets.Target) -> request
     is_bare = request.opaque and b"thinking" not in bytes(request.fields.get("messages", b""))
     if request.thread == "continue" or is_bare:
         return thinking_mode.for_anthropic(request, [], target)
+    if request.survey is not None and request.survey.fits(target):
+        is_manual = rawjson.kind(request.thinking) == "enabled"
+        return thinking_mode.for_anthropic(request, request.messages if is_manual else [], target)
     blocks = assistant_blocks.read(request.messages)
     history = anthropic_history.accepted(request.messages, blocks)
     if history is not request.messages:
@@ -114,13 +117,15 @@ def _for_anthropic(request: requests.Request, target: targets.Target) -> request
 
 
 def _for_others(request: requests.Request, target: targets.Target) -> requests.Edits:
-    provider = target.provider
-    history = thinking_request.keep(request.messages, provider)
-    lost = thinking_mode.loses_thinking(request.messages, history)
     target_quirks = quirks.of(target)
-    if target_quirks.returned and not thinking_mode.is_off(request.fields):
-        history = thinking_request.fill(history)
-    edits = foreign.edits(request, history, target_quirks.call_id)
+    if request.survey is not None and request.survey.fits(target):
+        edits, lost = foreign.edits(request, None), False
+    else:
+        history = thinking_request.keep(request.messages, target.provider)
+        lost = thinking_mode.loses_thinking(request.messages, history)
+        if target_quirks.returned and not thinking_mode.is_off(request.fields):
+            history = thinking_request.fill(history)
+        edits = foreign.edits(request, history, target_quirks.call_id)
     mode = thinking_mode.for_others(
         {**request.fields, **edits}, target, lost=lost, returned=target_quirks.returned
     )
