@@ -188,6 +188,9 @@ class Attempts:
         if self.stream.is_killed:
             await self.stream.tell(self.stream.killed)
             return None
+        if not is_whole and got.is_exhausted:
+            # All of it came at once, and so it goes to the client.
+            held, is_whole = held + reply.end(), True
         await self._commit(reply, held, is_whole=is_whole)
         if not is_whole and not self.stream.is_over:
             await self._stream(attempt, reply, got)

@@ -170,6 +170,11 @@ class Answer:
                 return None
             await self._wait()
 
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether `next()` would return None at once."""
+        return self.is_over and not (self._pieces or self._is_woken)
+
     async def read(self) -> bytes:
         """What is left of the body."""
         return b"".join([piece async for piece in self])

@@ -72,7 +72,9 @@ async def test_a_whole_answer(upstream: client.Client) -> None:
     ):
         response = await got.head()
         assert (response.status, response.reason) == (200, b"OK")
+        assert not got.is_exhausted
         assert await got.read() == b"hello world"
+        assert got.is_exhausted
         assert await got.next() is None
         assert got.trailers == [(b"X-Sum", b"5")]
         assert got.is_over
