@@ -56,7 +56,7 @@ def reveal(headers: http.Headers, secrets: Secrets) -> None:
 def hide_cookies(headers: http.Headers) -> dict[bytes, bytes]:
     """Replace the cookies that a response sets with placeholders, and return their real values."""
     secrets: dict[bytes, bytes] = {}
-    if "set-cookie" in headers:
+    if any(_sets_cookie(name) for name, _ in headers.fields):
         headers.fields = tuple(
             (name, _placeholder(value, "server", secrets) if _sets_cookie(name) else value)
             for name, value in headers.fields

@@ -23,6 +23,9 @@ from claude_route.access import loops
 
 logger = logging.getLogger(__name__)
 
+_FROM_BROWSERS = (b"origin", b"sec-fetch-site")
+"""Headers that only browsers send."""
+
 FORWARD_PORT = 8080
 REVERSE_PORT = 4000
 """The ports of the default listeners."""
@@ -209,7 +212,7 @@ def misdirected(request: http.Request, source: connection.Client) -> http.Respon
 def is_from_browser(request: http.Request) -> bool:
     """Whether a browser sent this: a web page could make its visitor's browser post to a listener on
     loopback."""
-    return "origin" in request.headers or "sec-fetch-site" in request.headers
+    return any(name.lower() in _FROM_BROWSERS for name, _ in request.headers.fields)
 
 
 def listening(modes: Iterable[str], host: str, port: int | None) -> list[loops.Address]:

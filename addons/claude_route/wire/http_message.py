@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
@@ -35,10 +34,16 @@ def path(request: Request) -> str:
 def like[M: Message](message: M, **data: Any) -> M:
     """A copy of the message with these fields of its `data` replaced. mitmproxy's own copy checks
     the type of each field; that takes 40 µs, about three times per request."""
-    made = copy.copy(message)
-    made.data = copy.copy(message.data)
-    for name, value in data.items():
-        setattr(made.data, name, value)
+    made = _twin(message)
+    made.data = _twin(message.data)
+    vars(made.data).update(data)
+    return made
+
+
+def _twin[T](of: T) -> T:
+    """As copy.copy() makes it of an object that is nothing but its attributes, in a third of the time."""
+    made: T = object.__new__(type(of))
+    vars(made).update(vars(of))
     return made
 
 

@@ -7,6 +7,7 @@ loopback addresses, which the environment's proxy never gets to see (as in Go): 
 from __future__ import annotations
 
 import base64
+import functools
 import ipaddress
 import re
 import urllib.parse
@@ -146,6 +147,7 @@ def _host_and_port(entry: str) -> tuple[str, int | None]:
     return entry, None
 
 
+@functools.lru_cache(256)  # for each request, the same few are asked for
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         address = ipaddress.ip_address(host)
