@@ -17,7 +17,25 @@ _BLANK = re.compile(rb"\n|\r\n|\r(?=[^\n])")
 _END = re.compile(rb"\n(?:\n|\r\n|\r(?=[^\n]))|\r\r")
 
 # Matches nearly all events, so that they need not be parsed line by line. Only for data without `\r`.
-_PLAIN = re.compile(rb"(?:event: ?([^\n]*)\n)?data: ?([^\n]*)\n\n")
+_PLAIN = re.compile(rb"((?:event: ?([^\n]*)\n)?data: ?([^\n]*)\n\n)")
+# As many of them as follow each other. That takes another look at them, but then findall() returns all at
+# once, in half the time of a match for each.
+_RUN = re.compile(rb"(?:(?:event: ?[^\n]*\n)?data: ?[^\n]*\n\n)++")
+
+# Those of nearly all events. Names that are one object are compared in half the time.
+_NAMES = {
+    name.encode(): name
+    for name in (
+        "content_block_delta",
+        "content_block_start",
+        "content_block_stop",
+        "message_delta",
+        "message_start",
+        "message_stop",
+        "ping",
+        "error",
+    )
+}
 
 _RETURN = ord("\r")
 
@@ -65,10 +83,12 @@ class Decoder:
         at = 0
         # The hot path, an event for each token.
         while at < len(chunk):
-            if not returns and (plain := _PLAIN.match(chunk, at)):
-                end = plain.end()
-                name = (plain[1] or b"").decode(errors="replace")
-                events.append(Event(name, plain[2], chunk[at:end]))
+            if not returns and (run := _RUN.match(chunk, at)):
+                end = run.end()
+                for raw, name, data in _PLAIN.findall(chunk, at, end):
+                    events.append(
+                        Event(_NAMES.get(name) or name.decode(errors="replace"), data, raw)
+                    )
             elif end := _end(chunk, at, at, returns):
                 events.append(_event(chunk[at:end]))
             elif len(chunk) - at > LIMIT:
