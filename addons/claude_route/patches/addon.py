@@ -16,6 +16,7 @@ from claude_route.patches import client_tasks
 from claude_route.patches import digests
 from claude_route.patches import hooktable
 from claude_route.patches import http_stream
+from claude_route.patches import large_reads
 from claude_route.patches import log_quotes
 from claude_route.patches import mitmweb
 from claude_route.patches import redirects
@@ -42,6 +43,7 @@ class Patches:
             log_quotes.install(),
             client_tasks.install(),
             redirects.install(),
+            large_reads.install(),
             unclosed.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),

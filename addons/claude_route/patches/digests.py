@@ -165,7 +165,8 @@ CODE = (
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.handle_connection",
         "95c3f93e9824",
-        "unclosed wraps it: a cancelled task leaves its writer in `transports`",
+        "unclosed wraps it: a cancelled task leaves its writer in `transports`; large_reads: it calls "
+        "`reader.read` with the size of a piece",
     ),
     Code(
         "mitmproxy.addonmanager:AddonManager.trigger_event",
