@@ -214,6 +214,16 @@ CODE = (
         "hooktable does the same in run(), and leaves a flow that was intercepted to it",
     ),
     Code(
+        "mitmproxy.addons.asgiapp:ASGIApp.request",
+        "602d253086c7",
+        "hooktable does not call it unless should_serve()",
+    ),
+    Code(
+        "mitmproxy.addons.onboarding:Onboarding.request",
+        "f6e48a4764c8",
+        "hooktable does not call it unless should_serve()",
+    ),
+    Code(
         "mitmproxy.tools.web.app:RequestHandler.prepare",
         "b316cd97beaa",
         "mitmweb wraps it: runs before every handler's method, and checks the login",

@@ -23,6 +23,8 @@ from mitmproxy import ctx
 from mitmproxy import exceptions
 from mitmproxy import flow
 from mitmproxy import hooks
+from mitmproxy.addons import asgiapp
+from mitmproxy.addons import onboarding
 
 type Group = list[Callable[..., Any]]
 """The hooks of an addon and of the addons inside it. If one raises, the rest of them are skipped."""
@@ -91,10 +93,23 @@ class HookTable:
     def _look_up(self, event: hooks.Hook) -> list[Group]:
         groups = []
         for addon in self.manager.chain:
-            group = [hook for _, hook in self.manager._iter_hooks(addon, event)]
+            group = [
+                _without_task(one, hook) for one, hook in self.manager._iter_hooks(addon, event)
+            ]
             if group:
                 groups.append(group)
         return groups
+
+
+def _without_task(addon: Any, hook: Callable[..., Any]) -> Callable[..., Any]:
+    """The hook, which is called only where it has something to do if it is that of mitm.it: it is the only
+    one of mitmproxy's that is a coroutine for every request."""
+    if getattr(hook, "__func__", None) not in (
+        asgiapp.ASGIApp.request,
+        onboarding.Onboarding.request,
+    ):
+        return hook
+    return lambda flow: hook(flow) if addon.should_serve(flow) else None
 
 
 def _calls(groups: list[Group], args: list[Any]) -> Calls:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from mitmproxy import addonmanager
 from mitmproxy import exceptions
+from mitmproxy.addons import asgiapp
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
+from mitmproxy.test import tutils
 
 from claude_route.patches import hooktable
 
@@ -204,3 +206,22 @@ async def test_run_with_an_update_that_waits(manager: addonmanager.AddonManager)
     assert log == ["request"]
     await manager.trigger_event(event)
     assert log == ["request", "update"]
+
+
+async def test_an_app_s_hook_is_called_only_for_its_host(
+    manager: addonmanager.AddonManager,
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"served"})
+
+    manager.add(asgiapp.ASGIApp(app, "app.example", 80))
+    table = hooktable.HookTable(manager)
+    for host, is_served in (("elsewhere.example", False), ("app.example", True)):
+        flow = tflow.tflow(req=tutils.treq(host=host, port=80))
+        event = layers.HttpRequestHook(flow)
+        flow.live = True
+        assert table.run(event, flow) == (not is_served)
+        if is_served:
+            await manager.handle_lifecycle(event)
+            assert flow.response and flow.response.content == b"served"
