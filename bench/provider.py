@@ -29,7 +29,7 @@ WHOLE_EVENTS = 20
 FAST_EVENTS = 4000
 PACE = 20
 """Events a second in a paced answer."""
-PACED_SECONDS = 3.5
+PACED_SECONDS = 6.0
 
 MODE = re.compile(rb'"Begin: (\w+)\."')
 STAMP = b"~%015d~"
