@@ -60,6 +60,9 @@ class Announcement:
             machine=machine_address,
         ):
             logger.info(line)
+        if getattr(ctx.master, "app", None):  # Only mitmweb's master has one.
+            address = human.format_address((ctx.options.web_host, ctx.options.web_port))
+            logger.info(f"Status page, in mitmweb:      http://{address}/status")
 
 
 def lines(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Sequence
 
 from mitmproxy import command
 from mitmproxy import exceptions
@@ -21,7 +22,7 @@ class Commands:
         self.state_in_force = state_in_force
 
     @command.command("pool.status")  # type: ignore[untyped-decorator]
-    def pool_status(self) -> str:
+    def pool_status(self) -> Sequence[str]:
         """List the Claude tokens with their state, waiting time, utilisation and sessions."""
         return pool_table(self.pool())
 
@@ -36,10 +37,11 @@ class Commands:
         return self.by_hand(lambda pool: pool.wake(place), "is available again")
 
     @command.command("route.explain")  # type: ignore[untyped-decorator]
-    def route_explain(self, model: str) -> str:
+    def route_explain(self, model: str) -> Sequence[str]:
         """Say which targets the proxy would try for a model now."""
         now = self.in_force()
-        return explain.route(now.profile, now.pool, now.breaker, now.lessons, model)
+        # mitmweb shows each item of a list on a line of its own, but no line breaks.
+        return explain.route(now.profile, now.pool, now.breaker, now.lessons, model).splitlines()
 
     def pool(self) -> rotation.Pool:
         return self.in_force().pool
@@ -52,7 +54,7 @@ class Commands:
         except ValueError as e:
             raise exceptions.CommandError(str(e)) from e
         logger.info(f"{token.label} {what} (set by a user)")
-        return pool_table(pool).splitlines()[pool.tokens.index(token)]
+        return pool_table(pool)[pool.tokens.index(token)]
 
     def in_force(self) -> state.State:
         if in_force := self.state_in_force():
@@ -60,11 +62,11 @@ class Commands:
         raise exceptions.CommandError("no profile is loaded")
 
 
-def pool_table(pool: rotation.Pool) -> str:
+def pool_table(pool: rotation.Pool) -> list[str]:
     """A line for each token. Shows only the position and the last four characters of the token."""
     if not len(pool):
-        return f"The pool has {announcement.tokens(pool)}"
-    return "\n".join(map(_row, pool.status()))
+        return [f"The pool has {announcement.tokens(pool)}"]
+    return [_row(row) for row in pool.status()]
 
 
 def _row(row: rotation.Row) -> str:

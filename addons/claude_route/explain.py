@@ -26,10 +26,10 @@ def route(
     first = profile.target(model)
     if first is None:
         names = ", ".join(profile.models)
+        passes = " The forward listener passes the request on to Anthropic, with the client's own credential."
         return (
             f"{model} is not one of the models of profile {profile.name}: {names}.\n"
-            "The reverse listener answers 404. The forward listener passes the request on to "
-            "Anthropic, with the client's own credential."
+            f"The reverse listener answers 404.{passes if profile.asks_anthropic else ''}"
         )
     if first.provider.missing:
         return (

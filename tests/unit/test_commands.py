@@ -28,9 +28,9 @@ def test_commands(caplog: pytest.LogCaptureFixture) -> None:
     now = in_force()
     with taddons.context(commands.Commands(lambda: now)) as tctx:
         call = tctx.master.commands.execute
-        assert "token 2 …pol2 (oauth): available" in call("pool.status")
+        assert "token 2 …pol2 (oauth): available" in call("pool.status")[1]
         assert call("pool.rest 2 600").startswith("token 2 …pol2 (oauth): resting, for 600 s")
-        assert "rests for 10 min" in call("route.explain claude-opus-5-5")
+        assert any("rests for 10 min" in line for line in call("route.explain claude-opus-5-5"))
         assert call("pool.wake 2").startswith("token 2 …pol2 (oauth): available")
     assert caplog.messages == [
         "token 2 …pol2 rests 600 s (set by a user)",
@@ -66,12 +66,12 @@ def test_pool_table() -> None:
         f"{prefix}5h-utilization": "1.0",
     }
     pool.learn(pool.tokens[0], 429, limited)
-    table = commands.pool_table(pool)
-    first, second = table.splitlines()
+    first, second = commands.pool_table(pool)
     assert first.startswith("token 1 …pol1 (oauth): resting, for 60 s, 5 h 100%, 7 d ?")
     assert second.startswith("token 2 …pol2 (oauth): available, 5 h ?, 7 d ?")
-    assert "sk-ant" not in table
+    assert "sk-ant" not in first + second
 
 
 def test_an_empty_pool() -> None:
-    assert "no tokens" in commands.pool_table(rotation.Pool(clock=lambda: 1000.0))
+    (line,) = commands.pool_table(rotation.Pool(clock=lambda: 1000.0))
+    assert "no tokens" in line

@@ -16,6 +16,7 @@ from claude_route import responses
 from claude_route.pages import browser
 from claude_route.pages import content
 from claude_route.pages import health
+from claude_route.pages import home
 from claude_route.pages import html
 from claude_route.pages import models
 from claude_route.pages import status
@@ -52,6 +53,7 @@ class Page:
 
 
 PAGES = (
+    Page("/", home.answer, html=home.html),
     Page("/health", health.answer, is_public=True, is_listed=False),
     Page("/v1/models", models.answer),
     Page(

@@ -50,7 +50,10 @@ def ask(path: str, method: str = "GET", accept: str = "") -> http.Response:
         ("GET", "/status.html", None),
         ("GET", "/../status.py", None),
         ("GET", "/v1/messages", None),
-        ("GET", "/", None),
+        ("GET", "/", "/"),
+        ("HEAD", "/?x=1", "/"),
+        ("POST", "/", None),
+        ("GET", "//", None),
     ],
 )
 def test_find(method: str, path: str, found: str | None) -> None:
@@ -63,11 +66,11 @@ def paths(pages: list[table.Page]) -> list[str]:
 
 
 def test_what_is_true_of_which_page() -> None:
-    assert paths(list(table.PAGES)) == ["/health", "/v1/models", *STATUS]
+    assert paths(list(table.PAGES)) == ["/", "/health", "/v1/models", *STATUS]
     assert paths([page for page in table.PAGES if page.is_public]) == ["/health"]
-    assert paths([page for page in table.PAGES if page.html]) == STATUS
+    assert paths([page for page in table.PAGES if page.html]) == ["/", *STATUS]
     assert paths([page for page in table.PAGES if page.in_mitmweb]) == STATUS
-    assert paths([page for page in table.PAGES if page.is_listed]) == ["/v1/models"]
+    assert paths([page for page in table.PAGES if page.is_listed]) == ["/", "/v1/models"]
 
 
 def test_each_path_is_of_one_page() -> None:

@@ -1,0 +1,31 @@
+"""`GET /`: what this is, for whoever opens the reverse listener's address in a browser."""
+
+from __future__ import annotations
+
+from tornado import template
+
+import claude_route
+from claude_route.pages import content
+from claude_route.proxy import state
+
+PATHS = ("/status", "/v1/models", "/health")
+
+TEMPLATE = template.Template((content.STATIC / "home.html").read_text(encoding="utf-8"))
+
+
+def answer(in_force: state.State) -> content.Content:
+    return content.json(
+        {
+            "name": "claude-route",
+            "version": claude_route.__version__,
+            "profile": in_force.profile.name,
+            "pages": PATHS,
+        }
+    )
+
+
+def html(in_force: state.State) -> bytes:
+    page: bytes = TEMPLATE.generate(
+        version=claude_route.__version__, profile=in_force.profile.name, paths=PATHS
+    )
+    return page

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import json
+
+from claude_route.pages import home
+from claude_route.profile import profiles
+from tests.unit import states
+from tests.wire import proxies
+
+PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "/p/<mine>.yaml")
+
+
+def test_for_programs() -> None:
+    answer = json.loads(home.answer(states.state_of(PROFILE)).body)
+    assert (answer["name"], answer["profile"]) == ("claude-route", "<mine>")
+    assert "/status" in answer["pages"]
+
+
+def test_for_browsers() -> None:
+    page = home.html(states.state_of(PROFILE)).decode()
+    assert '<a href="/status">' in page
+    assert "profile <b>&lt;mine&gt;</b>" in page
