@@ -130,6 +130,8 @@ class Attempts:
         try:
             async with got:
                 return await self._converse(attempt, got)
+        except dial.BarredError as e:
+            return contract.Failure(failures.Kind.BARRED, str(e))
         except dial.UnreachableError as e:
             return contract.Failure(failures.Kind.CONNECT, str(e))
         except TimeoutError:

@@ -22,7 +22,7 @@ import time
 import weakref
 from collections.abc import Callable
 from collections.abc import Coroutine
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography import x509
@@ -129,8 +129,10 @@ class Upstreams:
 
     def running(self) -> None:
         self._keep_warm()
-        for line in announcement(self.rules()):
+        for line in proxies.announcement(self.rules()):
             logger.info(line)
+        if advice := shell_advice(os.environ):
+            logger.info(advice)
 
     def _keep_warm(self) -> None:
         self.client.keep_warm(at_most=8 if ctx.options.warm_connections else 0)
@@ -155,14 +157,14 @@ class Upstreams:
         where it has one."""
         host, port = attempt.address
         scheme = "https" if attempt.tls else "http"
-        proxy = self._proxy(via, scheme, host, port)
+        proxy = self.proxy(scheme, host, port, via)
         is_tls = attempt.tls or (proxy is not None and proxy.scheme == "https")
         return dial.Destination(
             scheme,
             host,
             port,
             proxy,
-            self._settings(host) if is_tls else tls.Settings(),
+            self.settings(host) if is_tls else tls.Settings(),
             self.client.fingerprint(*attempt.account),
             ctx.options.connect_addr or None,
         )
@@ -188,9 +190,10 @@ class Upstreams:
             self._rules = configured, environment_rules(configured)
         return self._rules[1]
 
-    def _proxy(
-        self, via: server_spec.ServerSpec | None, scheme: str, host: str, port: int
+    def proxy(
+        self, scheme: str, host: str, port: int, via: server_spec.ServerSpec | None = None
     ) -> proxies.Proxy | None:
+        """The proxy on the way to a place; None: there is none."""
         if via := via or mode_proxy(ctx.options.mode):
             user, _, password = (ctx.options.upstream_auth or "").partition(":")
             return proxies.Proxy(via[0], *via[1], user or None, password)
@@ -202,7 +205,8 @@ class Upstreams:
             return None
         return proxy
 
-    def _settings(self, host: str) -> tls.Settings:
+    def settings(self, host: str) -> tls.Settings:
+        """mitmproxy's options for a host."""
         if (settings := self._tls.get(host)) is None:
             settings = self._tls[host] = tls_settings(host)
         return settings
@@ -278,15 +282,16 @@ async def retire(upstream: client.Client) -> None:
     await upstream.close()
 
 
-def announcement(rules: proxies.Rules) -> Iterator[str]:
-    """Which proxies are used; without their passwords."""
-    if rules.configured:
-        yield f"Upstream proxy:    {rules.configured} (upstream_proxy in the profile)"
-        return
-    if rules.https:
-        yield f"Upstream proxy:    {rules.https} for https (HTTPS_PROXY in the environment)"
-    if rules.http:
-        yield f"Upstream proxy:    {rules.http} for http (HTTP_PROXY in the environment)"
+def shell_advice(environ: Mapping[str, str]) -> str:
+    """For a client in a shell like that of the proxy; "" where it needs none. Claude Code asks the proxy
+    of its environment even for hosts on its own machine."""
+    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+    excepted = proxies.exceptions(environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+    if not any(environ.get(name) for name in names) or ("127.0.0.1", 4000) in excepted:
+        return ""
+    return (
+        'A client with these variables and ANTHROPIC_BASE_URL needs NO_PROXY="$NO_PROXY,127.0.0.1"'
+    )
 
 
 def environment_rules(configured: str | None) -> proxies.Rules:

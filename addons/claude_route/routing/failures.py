@@ -8,6 +8,9 @@ import enum
 class Kind(enum.StrEnum):
     CONNECT = "connect"
     """No connection was made."""
+    BARRED = "barred"
+    """No connection will be made until somebody changes a setting: a certificate isn't trusted, or a proxy
+    on the way lets nothing through."""
     TIMEOUT = "timeout"
     """The upstream was silent for longer than its limit."""
     RESET = "reset"
@@ -22,7 +25,7 @@ class Kind(enum.StrEnum):
     @property
     def is_silence(self) -> bool:
         """Whether the upstream was unreachable, so that another credential wouldn't help."""
-        return self in (Kind.CONNECT, Kind.TIMEOUT)
+        return self in (Kind.CONNECT, Kind.BARRED, Kind.TIMEOUT)
 
     @property
     def is_answer(self) -> bool:

@@ -101,6 +101,7 @@ ANY: tuple[Credential, ...] = ("pool", "provider", "client")
 RULES = (
     # There was no answer.
     Rule({failures.Kind.CONNECT}, ANY, "next", "outage", client_status=502),
+    Rule({failures.Kind.BARRED}, ANY, "next", "outage", client_status=502, retry=False),
     Rule({failures.Kind.RESET}, ANY, "next", "outage", client_status=502),
     Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", client_status=504),
     Rule({failures.Kind.LOCAL}, ANY, "next", "target", client_status=500, retry=False),

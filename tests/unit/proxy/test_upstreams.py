@@ -224,6 +224,20 @@ async def test_the_environments_proxy(
     assert "hush" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, False),
+        ({"HTTPS_PROXY": "http://proxy.example"}, True),
+        ({"http_proxy": "http://proxy.example"}, True),
+        ({"HTTPS_PROXY": "http://proxy.example", "NO_PROXY": ".example,127.0.0.1"}, False),
+        ({"HTTPS_PROXY": "http://proxy.example", "no_proxy": "*"}, False),
+    ],
+)
+def test_what_a_client_in_such_a_shell_needs(environ: dict[str, str], expected: bool) -> None:
+    assert ("NO_PROXY" in upstreams.shell_advice(environ)) is expected
+
+
 async def test_the_profiles_proxy_comes_first(
     reach: Reach, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from claude_route.proxy.upstream import answer
 from claude_route.proxy.upstream import dial
 from claude_route.proxy.upstream import http1
+from claude_route.proxy.upstream import pipe
 from claude_route.proxy.upstream import pool
 from claude_route.proxy.upstream import resolver
 from claude_route.proxy.upstream import timers
@@ -105,6 +106,11 @@ class Client:
         if destination.proxy and destination.scheme == "http":
             request = through_proxy(destination, request)
         return answer.Answer(self, destination, request, body, limits or answer.Limits())
+
+    async def pipe(self, destination: dial.Destination) -> pipe.Streams:
+        """A tunnel through the destination's proxy, that nothing is sent through yet; the caller closes
+        it. Raises OSError."""
+        return await pipe.opened(self._dialer, destination)
 
     def fingerprint(self, *secret: bytes) -> str:
         """For `Destination.credential`: tells secrets apart, and says nothing about them."""

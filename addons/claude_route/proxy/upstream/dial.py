@@ -40,8 +40,19 @@ INTERIM = re.compile(rb"HTTP/1\.1 1(?!01)\d\d\b")
 """The line of a response that another follows (RFC 9110, 15.2)."""
 
 
+NO_TUNNEL = " opens no tunnel: "
+
+
 class UnreachableError(OSError):
     """No connection could be made, and so nothing was sent."""
+
+
+class BarredError(UnreachableError):
+    """There will be none until somebody changes a setting."""
+
+
+class UntrustedError(BarredError):
+    """Its certificate."""
 
 
 class Destination(NamedTuple):
@@ -126,15 +137,15 @@ class Dialer:
         except ValueError as e:
             raise UnreachableError(str(e)) from e
         host, port = (proxy.host, proxy.port) if proxy else (destination.host, destination.port)
-        sock = await self._connect(host, port, destination.local)
+        sock = await self.connect(host, port, destination.local)
         connected = self._clock()
         try:
             if tunnel and inner:
-                await _open(sock, tunnel, outer, host)
+                await open_transport(sock, tunnel, outer, host)
                 await tunnel.opened
                 await _start_tls(tunnel.transport, connection, inner, destination.host)
             else:
-                await _open(sock, connection, outer or inner, host)
+                await open_transport(sock, connection, outer or inner, host)
         except BaseException:
             if tunnel:
                 tunnel.close()
@@ -144,7 +155,8 @@ class Dialer:
         connection.socket = sock
         return self._link(connection.transport, started, connected)
 
-    async def _connect(self, host: str, port: int, local: str | None) -> socket.socket:
+    async def connect(self, host: str, port: int, local: str | None = None) -> socket.socket:
+        """Raises UnreachableError."""
         try:
             addresses = await self._names.resolve(host, port)
         except OSError as e:
@@ -194,7 +206,7 @@ class Tunnel(asyncio.Protocol):
         fields = [(b"Host", ascii_host(authority))]
         if proxy.authorization:
             fields.append((b"Proxy-Authorization", proxy.authorization))
-        self.opened = asyncio.get_running_loop().create_future()
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._request = http1.Request(b"CONNECT", ascii_host(authority), fields).encode()
         self._proxy = proxy
         self._response = b""
@@ -220,11 +232,20 @@ class Tunnel(asyncio.Protocol):
                 self._refuse("it answered with endless headers")
             return
         line = head.partition(b"\r\n")[0].decode("latin-1")
-        if re.match(r"HTTP/1\.[01] 407\b", line):
-            self._refuse("it wants another user and password (407)")
-        elif not re.match(r"HTTP/1\.[01] 2\d\d\b", line):
+        match = re.match(r"HTTP/1\.[01] (\d\d\d)\b", line)
+        status = int(match[1]) if match else 0
+        if status in (401, 407):
+            self._refuse(f"it wants another user and password ({status})", BarredError)
+        elif 400 <= status < 500:
+            self._refuse(f"it answered {line[:100]!r}", BarredError)
+        elif status // 100 != 2:
             self._refuse(f"it answered {line[:100]!r}")
-        elif rest:
+        else:
+            self.accepted(rest)
+
+    def accepted(self, rest: bytes) -> None:
+        """The tunnel stands; `rest` has come through it already."""
+        if rest:
             self._refuse("it speaks before it is spoken to")
         else:
             self.opened.set_result(None)
@@ -237,14 +258,12 @@ class Tunnel(asyncio.Protocol):
         if hasattr(self, "transport"):
             self.transport.abort()
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, error: type[UnreachableError] = UnreachableError) -> None:
         if not self.opened.done():
-            self.opened.set_exception(
-                UnreachableError(f"proxy {self._proxy} opens no tunnel: {why}")
-            )
+            self.opened.set_exception(error(f"proxy {self._proxy}{NO_TUNNEL}{why}"))
 
 
-async def _open(
+async def open_transport(
     sock: socket.socket, protocol: asyncio.BaseProtocol, context: tls.Context | None, host: str
 ) -> None:
     """The transport that this makes first of all owns the socket, and closes it on failure."""
@@ -270,6 +289,8 @@ async def _start_tls(
 def _explained(host: str) -> Iterator[None]:
     try:
         yield
+    except ssl.SSLCertVerificationError as e:
+        raise UntrustedError(tls.explain(e, host)) from e
     except ssl.SSLError as e:
         raise UnreachableError(tls.explain(e, host)) from e
     except OSError as e:

@@ -11,6 +11,7 @@ import functools
 import ipaddress
 import re
 import urllib.parse
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
@@ -90,6 +91,17 @@ def rules(environ: Mapping[str, str], configured: str | None = None) -> Rules:
         _first(environ, "HTTPS_PROXY", "ALL_PROXY"),
         exceptions(environ.get("no_proxy") or environ.get("NO_PROXY") or ""),
     )
+
+
+def announcement(rules: Rules) -> Iterator[str]:
+    """Which proxies are used; without their passwords."""
+    if rules.configured:
+        yield f"Upstream proxy:    {rules.configured} (upstream_proxy in the profile)"
+        return
+    if rules.https:
+        yield f"Upstream proxy:    {rules.https} for https (HTTPS_PROXY in the environment)"
+    if rules.http:
+        yield f"Upstream proxy:    {rules.http} for http (HTTP_PROXY in the environment)"
 
 
 def _first(environ: Mapping[str, str], *names: str) -> Proxy | None:

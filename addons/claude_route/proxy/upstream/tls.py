@@ -13,6 +13,12 @@ from dataclasses import dataclass
 
 import certifi
 
+ADVICE = (
+    "if a company's proxy or a private CA signs it, set SSL_CERT_FILE, or "
+    "ssl_verify_upstream_trusted_ca, to that CA's certificate"
+)
+"""What to do about an unknown CA."""
+
 MAX_SESSIONS = 256
 """Of upstreams whose handshakes are resumed: some kilobytes each."""
 
@@ -111,10 +117,7 @@ def explain(error: ssl.SSLError, host: str) -> str:
         return f"TLS handshake with {host} failed: {_words(error)}"
     why = error.verify_message
     if error.verify_code in (18, 19, 20, 21):  # self-signed, or signed by someone unknown
-        return (
-            f"certificate of {host} not trusted: {why}; if a company's proxy or a private CA signs it, "
-            "set SSL_CERT_FILE, or ssl_verify_upstream_trusted_ca, to that CA's certificate"
-        )
+        return f"certificate of {host} not trusted: {why}; {ADVICE}"
     if error.verify_code in (9, 10):
         return f"certificate of {host} not valid now: {why}; check this machine's clock"
     return f"certificate of {host} not accepted: {why}"

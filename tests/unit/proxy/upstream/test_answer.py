@@ -585,7 +585,7 @@ async def test_a_dead_kept_connection_whose_host_has_gone_too(upstream: client.C
         got = upstream.request(again.destination, post(5), b"hello")
         await got.__aenter__()
         upstream._dialer._names.close()
-        upstream._dialer._connect = refuse  # type: ignore[assignment,method-assign]
+        upstream._dialer.connect = refuse  # type: ignore[assignment,method-assign]
         for _ in range(2):
             with pytest.raises(dial.UnreachableError, match="gone"):
                 await got.head()
