@@ -21,6 +21,7 @@ from claude_route.patches import addon
 from claude_route.proxy import counting
 from claude_route.proxy import layer
 from claude_route.proxy import observers
+from claude_route.proxy import passing
 from claude_route.proxy import upstreams
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
@@ -49,7 +50,12 @@ def addons() -> list[object]:
     route = admission.Route(in_force, entry, observer)
     reach = upstreams.Upstreams(lambda: in_force.state.profile if in_force.state else None)
     return [
-        addon.Patches(layer.made_for(route, reach), readonly.refusal, readonly.is_shown),
+        addon.Patches(
+            layer.made_for(route, reach),
+            passing.Dialer(reach),
+            readonly.refusal,
+            readonly.is_shown,
+        ),
         in_force,
         opening.Opening(),
         reach,

@@ -45,7 +45,7 @@ class Listeners:
         """Connection -> the client whose key its CONNECT request carried as the proxy password."""
 
     def client_connected(self, client: connection.Client) -> None:
-        if not self.guard.accepts(is_outside=_is_outside(client)):
+        if not self.guard.accepts(is_outside=is_outside(client)):
             logger.warning(
                 "Refused a connection from another machine: set PROXY_STATIC_TOKEN to allow it"
             )
@@ -58,7 +58,7 @@ class Listeners:
             return
         if client := self.guard.client(clients.first_key(proxy_password=password)):
             self._tunnel_clients[flow.client_conn] = client
-        elif password or _is_outside(flow.client_conn):
+        elif password or is_outside(flow.client_conn):
             flow.response = http.Response.make(
                 407, b"", {"proxy-authenticate": 'Basic realm="proxy"', "connection": "close"}
             )
@@ -76,17 +76,17 @@ class Listeners:
         the forward listener: it uses the client's own credential, and can't carry our headers."""
         if not self.guard.key or client:
             return True
-        return passes and not is_reverse(source) and not _is_outside(source)
+        return passes and not is_reverse(source) and not is_outside(source)
 
     def answers_to(self, source: connection.Client, host: str | None) -> bool:
         """Whether to serve our own pages under this host name. A web page can point its own domain
         at this machine, and then read our pages with its visitor's browser (DNS rebinding)."""
-        return bool(self.guard.key) or _is_outside(source) or addresses.names_address(host)
+        return bool(self.guard.key) or is_outside(source) or addresses.names_address(host)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients on other machines from reaching this machine and its network."""
         address = data.server.address
-        if address is None or not _is_outside(data.client) or address in self._own(data.client):
+        if address is None or not is_outside(data.client) or address in self._own(data.client):
             return
         try:
             loop = asyncio.get_running_loop()
@@ -223,5 +223,6 @@ def listening(modes: Iterable[str], host: str, port: int | None) -> list[loops.A
     return [(listen_host, listen_port) for listen_host, listen_port in pairs if listen_port]
 
 
-def _is_outside(client: connection.Client) -> bool:
+def is_outside(client: connection.Client) -> bool:
+    """Whether a client came from another machine."""
     return client.sockname is None or not addresses.is_loopback(client.sockname[0])

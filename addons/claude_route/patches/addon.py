@@ -13,6 +13,7 @@ from mitmproxy.tools.web import app
 
 from claude_route.patches import cancelled_streams
 from claude_route.patches import client_tasks
+from claude_route.patches import dialing
 from claude_route.patches import digests
 from claude_route.patches import hooktable
 from claude_route.patches import http_stream
@@ -20,6 +21,7 @@ from claude_route.patches import large_reads
 from claude_route.patches import log_quotes
 from claude_route.patches import mitmweb
 from claude_route.patches import redirects
+from claude_route.patches import roots
 from claude_route.patches import unclosed
 
 logger = logging.getLogger(__name__)
@@ -31,19 +33,23 @@ class Patches:
     def __init__(
         self,
         make_stream: http_stream.MakeStream,
+        dial: dialing.Dial,
         refusal: Callable[[app.RequestHandler], str | None],
         is_shown: Callable[[str, Any], bool],
     ) -> None:
-        """`make_stream` makes each HTTP stream; `refusal` and `is_shown` guard mitmweb."""
+        """`make_stream` makes each HTTP stream, `dial` mitmproxy's connections; `refusal` and `is_shown`
+        guard mitmweb."""
         # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
         # stream must not pass them on without admission.
         http_stream.install(make_stream)
         cancelled_streams.install()
         self._undo = [
             log_quotes.install(),
+            dialing.install(dial),
             client_tasks.install(),
             redirects.install(),
             large_reads.install(),
+            roots.install(),
             unclosed.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),

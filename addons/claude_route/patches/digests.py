@@ -127,8 +127,18 @@ CODE = (
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.open_connection",
         "5e0b3cbaf7a4",
-        "client_tasks, redirects and unclosed wrap it: runs as a task, which CloseConnection cancels, its "
-        "hooks included",
+        "client_tasks, dialing, redirects and unclosed wrap it: runs as a task, which CloseConnection "
+        "cancels, its hooks included, and calls asyncio.open_connection",
+    ),
+    Code(
+        "mitmproxy.net.tls:create_proxy_server_context",
+        "e2d90d71c574",
+        "roots adds to the contexts that it keeps, where no option names other roots",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http:HttpStream.make_server_connection",
+        "ddc7bc72f4d2",
+        "connect() does for requests that pass through what it does",
     ),
     Code(
         "mitmproxy.proxy.server:ConnectionHandler.server_event",

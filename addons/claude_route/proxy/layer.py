@@ -17,7 +17,8 @@ behind those whose inner order matters:
                  state_errored, make_server_connection, send_response, request_body_buf,
                  response_body_buf
     events       those that layers.http passes between streams and connections, ConnectionEvent
-    commands     SendHttp, DropStream, Log, CloseConnection, and the hooks of a response and an error
+    commands     SendHttp, GetHttpConnection, DropStream, Log, CloseConnection, and the hooks of a
+                 response and an error
     handler      server_event, timeout_watchdog
 """
 
@@ -48,8 +49,10 @@ from claude_route.patches import http_stream
 from claude_route.proxy import attempts
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
+from claude_route.proxy import passing
 from claude_route.proxy import tunnels
 from claude_route.proxy import upstreams
+from claude_route.proxy.upstream import proxies
 from claude_route.proxy.upstream import timers
 from claude_route.wire import sse
 
@@ -94,6 +97,8 @@ class FailoverStream(layers.HttpStream):
         self.task: connection.Server | None = None
         """Stands for the task of the attempts."""
         self.handler: server.ConnectionHandler
+        self.relay: proxies.Proxy | None = None
+        """The proxy that a request to an http URL goes to, if it passes through one."""
         self.cookies: credentials.Secrets = {}
         """Cookies that the response sets, by their placeholders in the flow."""
 
@@ -195,7 +200,7 @@ class FailoverStream(layers.HttpStream):
     def make_server_connection(self) -> Commands[bool]:
         exchange = self.policy.exchange(self.flow)
         if exchange is None:
-            return (yield from super().make_server_connection())
+            return (yield from self.connect())
         if isinstance(exchange, http.Response):
             yield from self.answer(exchange)
             return False
@@ -208,6 +213,28 @@ class FailoverStream(layers.HttpStream):
             work = functools.partial(self.run, exchange=exchange, first=step)
             yield client_tasks.RunTask(self.task, work)
         return False  # the stock code is not to send anything
+
+    def connect(self) -> Commands[bool]:
+        """A connection for a request that passes through."""
+        self.relay = passing.relay(self.upstreams, self.flow)
+        request, meant = self.relay or self.flow.request, self.flow.server_conn
+        upstream, why = yield layers.GetHttpConnection(
+            (request.host, request.port),
+            request.scheme == "https",
+            meant.via,
+            meant.transport_protocol,
+        )
+        if why:
+            code = layers.ErrorCode.CONNECT_FAILED
+            if passing.is_final(why):
+                # A 400: Claude Code asks for its settings again and again after a 502, and starts
+                # only then.
+                code = layers.ErrorCode.DESTINATION_UNKNOWN
+            error = layers.ResponseProtocolError(self.stream_id, passing.explain(why), code)
+            yield from self.handle_protocol_error(error)
+            return False
+        self.reaches(upstream)
+        return True
 
     async def run(
         self,
@@ -385,6 +412,8 @@ class FailoverStream(layers.HttpStream):
         """The request is replaced by a copy that carries the client's own credential again."""
         if isinstance(event, layers.RequestHeaders):
             event.request = self.policy.passthrough(self.flow)
+            if self.relay:
+                passing.address(event.request, self.relay)
 
     def keep_partial_body(self) -> None:
         """The stock code stores a streamed body only if the stream ended without an error."""

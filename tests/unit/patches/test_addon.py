@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from mitmproxy import connection
 from mitmproxy import optmanager
 from mitmproxy.proxy import server
 from mitmproxy.proxy.layers import http as layers
@@ -18,10 +19,15 @@ from claude_route.patches import log_quotes
 REPLACED: dict[str, Callable[[], Any]] = {
     "handle_connection": lambda: server.ConnectionHandler.handle_connection,
     "open_connection": lambda: server.ConnectionHandler.open_connection,
+    "asyncio": lambda: vars(server)["asyncio"],
     "prepare": lambda: app.RequestHandler.prepare,
     "dump_dicts": lambda: optmanager.dump_dicts,
     "filters": lambda: list(logging.getLogger(log_quotes.LOGGER).filters),
 }
+
+
+async def no_proxy(source: connection.Client, upstream: connection.Server) -> None:
+    return None
 
 
 def replaced() -> dict[str, Any]:
@@ -33,6 +39,7 @@ def patches(monkeypatch: pytest.MonkeyPatch) -> addon.Patches:
     monkeypatch.setattr(layers.HttpLayer, "make_stream", layers.HttpLayer.make_stream)
     return addon.Patches(
         lambda context, id, parent: layers.HttpStream(context, id),
+        no_proxy,
         lambda handler: None,
         lambda name, value: True,
     )
@@ -45,6 +52,7 @@ def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     with taddons.context() as tctx:
         patches = addon.Patches(
             lambda context, id, parent: layers.HttpStream(context, id),
+            no_proxy,
             lambda handler: None,
             lambda name, value: True,
         )

@@ -46,7 +46,7 @@ NAMES = {
     """,
     "tls": "conn tls",
     "http2": "h2_conn.stream_buffers",
-    "errors": "KILL",
+    "errors": "KILL CONNECT_FAILED DESTINATION_UNKNOWN",
     "servers": "_instances",
 }
 """Of instances, as they are made."""
