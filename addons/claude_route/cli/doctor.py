@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import itertools
 import json
 import os
 import shutil
@@ -34,6 +35,10 @@ PATIENCE = 15.0
 """Seconds that `claude --version` may take: a slow machine may read it from disk for the first time."""
 
 FORWARD_PORT, REVERSE_PORT = 8080, 4000
+
+NO_RULES = proxies.Rules()
+
+CERTIFICATES = "docs/profiles.md says where it can be set, under Certificates"
 
 DAY = datetime.timedelta(days=1)
 
@@ -80,7 +85,8 @@ def findings(
     certificate = confdir.expanduser() / "mitmproxy-ca-cert.pem"
     yield authority(certificate)
     home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
-    yield from way_in(client_environment(environ, home / "settings.json"), certificate)
+    client = client_environment(environ, home / "settings.json")
+    yield from way_in(client, certificate, here=urllib.parse.urlsplit(url).hostname or "")
     if profile and online:
         yield from asyncio.run(_providers(profile, environ))
     elif profile:
@@ -201,11 +207,21 @@ def client_environment(environ: Mapping[str, str], settings: Path) -> dict[str, 
     return {**environ, **{name: str(value) for name, value in configured.items()}}
 
 
-def way_in(environ: Mapping[str, str], certificate: Path) -> Iterator[Finding]:
-    """How Claude Code reaches the proxy from this shell."""
+def way_in(
+    environ: Mapping[str, str], certificate: Path, *, here: str = "127.0.0.1"
+) -> Iterator[Finding]:
+    """How Claude Code reaches the proxy from this shell. `here` is the host of our listeners."""
     base_url = environ.get("ANTHROPIC_BASE_URL")
     proxy = environ.get("HTTPS_PROXY") or environ.get("https_proxy")
     if base_url:
+        if between := on_the_way(base_url, environ):
+            host = urllib.parse.urlsplit(base_url).hostname
+            yield Finding(
+                "wrong",
+                f"Claude Code asks {shown(between)} for {shown(base_url)} (ANTHROPIC_BASE_URL)",
+                f'NO_PROXY="$NO_PROXY,{host}"',
+            )
+            return
         yield Finding("ok", f"Claude Code asks {shown(base_url)} (ANTHROPIC_BASE_URL)")
         if any(environ.get(name) for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")):
             yield Finding("ok", "Claude Code has a token or key in its environment")
@@ -217,8 +233,32 @@ def way_in(environ: Mapping[str, str], certificate: Path) -> Iterator[Finding]:
             "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude, or claude-route run",
         )
         return
+    if not is_here(proxy, here):
+        yield Finding(
+            "note",
+            f"Claude Code, started from this shell, uses {shown(proxy)} (HTTPS_PROXY), not this proxy",
+            "claude-route run, or see docs/clients.md",
+        )
+        return
     yield Finding("ok", f"Claude Code uses {shown(proxy)} (HTTPS_PROXY)")
     yield extra_certificates(environ.get("NODE_EXTRA_CA_CERTS"), certificate)
+
+
+def on_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
+    """The proxy that Claude Code takes to a URL: for hosts on its own machine too, and that of
+    HTTPS_PROXY where there is no other, for http URLs."""
+    parts = urllib.parse.urlsplit(base_url)
+    excepted = proxies.exceptions(environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+    if (parts.hostname or "", parts.port or REVERSE_PORT) in excepted:
+        return None
+    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
+def is_here(proxy: str, here: str) -> bool:
+    """Whether a proxy is ours: by its host, since it may be at any port."""
+    host = urllib.parse.urlsplit(proxy if "://" in proxy else f"http://{proxy}").hostname or ""
+    return host == here or proxies.is_loopback(host)
 
 
 def extra_certificates(path: str | None, certificate: Path) -> Finding:
@@ -247,15 +287,42 @@ def shown(url: str) -> str:
 
 async def _providers(profile: profiles.Profile, environ: Mapping[str, str]) -> Iterable[Finding]:
     try:
-        rules = proxies.rules(environ, profile.upstream_proxy)
+        rules = proxies.rules(for_the_proxy(environ), profile.upstream_proxy)
     except ValueError as e:
         return [Finding("wrong", f"The environment's proxy: {e}", "correct the variable")]
     questions = list(probe.questions(profile))
     answers = await asyncio.gather(*(probe.ask(question, rules) for question in questions))
-    return [finding(question, answer) for question, answer in zip(questions, answers, strict=True)]
+    return [
+        *(Finding("ok", line) for line in proxies.announcement(rules)),
+        *map(finding, questions, answers, itertools.repeat(rules)),
+    ]
 
 
-def finding(question: probe.Question, answer: probe.Answer) -> Finding:
+def for_the_proxy(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what leads Claude Code to our forward listener: the proxy doesn't use
+    itself."""
+    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY")
+
+    def is_ours(value: str) -> bool:
+        try:
+            proxy = proxies.parse(value)
+        except ValueError:
+            return False
+        return proxies.is_loopback(proxy.host) and proxy.port == FORWARD_PORT
+
+    return {
+        name: value
+        for name, value in environ.items()
+        if name not in names or not value or not is_ours(value)
+    }
+
+
+def finding(
+    question: probe.Question, answer: probe.Answer, rules: proxies.Rules = NO_RULES
+) -> Finding:
+    provider = question.provider
+    way = rules.proxy(provider.scheme, provider.host, provider.port)
+    source = "upstream_proxy" if rules.configured else f"{provider.scheme.upper()}_PROXY"
     where = f"{question.name}: {question.provider.base_url}"
     match answer.verdict:
         case "accepted":
@@ -271,6 +338,17 @@ def finding(question: probe.Question, answer: probe.Answer) -> Finding:
             )
         case "failed":
             return Finding("wrong", f"{where} fails: {answer.why}", "try again later")
+        case "untrusted":
+            return Finding("wrong", f"{where} can't be asked: {answer.why}", CERTIFICATES)
+        case "barred":
+            advice = (
+                f"correct the user and password in {source}, or have whoever runs that proxy let "
+                f"{provider.host} pass"
+            )
+            return Finding("wrong", f"{where} can't be reached: {answer.why}", advice)
+        case "unreachable" if way:
+            advice = f"check whether {source} names the right proxy ({way}), and whether it runs"
+            return Finding("wrong", f"{where} can't be reached: {answer.why}", advice)
         case "unreachable":
             advice = (
                 "start its server, if you want it"

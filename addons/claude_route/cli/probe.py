@@ -21,7 +21,9 @@ from claude_route.proxy.upstream import http1
 from claude_route.proxy.upstream import proxies
 from claude_route.routing import rotation
 
-type Verdict = Literal["accepted", "unclear", "refused", "failed", "unreachable"]
+type Verdict = Literal[
+    "accepted", "unclear", "refused", "failed", "unreachable", "barred", "untrusted"
+]
 
 LIMITS = upstream_answer.Limits(connect=10, first_byte=10, idle=5, body_size=1_000_000)
 
@@ -104,6 +106,10 @@ async def ask(asked: Question, rules: proxies.Rules) -> Answer:
             body = b""
             while len(body) < LIMITS.buffered and (piece := await got.next()) is not None:
                 body += piece
+    except dial.UntrustedError as e:
+        return Answer("untrusted", str(e))
+    except dial.BarredError as e:
+        return Answer("barred", str(e))
     except (OSError, ValueError) as e:
         return Answer("unreachable", str(e) or type(e).__name__)
     finally:

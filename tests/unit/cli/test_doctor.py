@@ -11,6 +11,7 @@ import trustme
 from claude_route.cli import doctor
 from claude_route.cli import probe
 from claude_route.profile import profiles
+from claude_route.proxy.upstream import proxies
 
 NOW = datetime.datetime(2026, 11, 28, tzinfo=datetime.UTC)
 
@@ -150,3 +151,70 @@ models: {glm: zai/glm-5}
         "failed": "wrong",
         "unreachable": "wrong",
     }
+
+
+@pytest.mark.parametrize(
+    ("environ", "mark", "words"),
+    [
+        ({}, "ok", "asks http://127.0.0.1:4000"),
+        ({"HTTP_PROXY": "http://me:hush@proxy.example"}, "wrong", "http://proxy.example"),
+        ({"https_proxy": "http://me:hush@proxy.example"}, "wrong", "http://proxy.example"),
+        ({"HTTPS_PROXY": "http://proxy.example", "no_proxy": "a, 127.0.0.1"}, "ok", "asks"),
+        ({"HTTPS_PROXY": "http://proxy.example", "NO_PROXY": "127.0.0.0/8"}, "ok", "asks"),
+        ({"HTTPS_PROXY": "http://proxy.example", "NO_PROXY": "localhost"}, "wrong", "asks"),
+    ],
+)
+def test_a_proxy_between_claude_code_and_its_base_url(
+    environ: dict[str, str], mark: str, words: str
+) -> None:
+    base_url = {"ANTHROPIC_BASE_URL": "http://127.0.0.1:4000"}
+    (one,) = doctor.way_in(base_url | environ, Path("ca.pem"))
+    assert one.mark == mark
+    assert words in one.what
+    assert "hush" not in str(one)
+    assert mark == "ok" or one.advice == 'NO_PROXY="$NO_PROXY,127.0.0.1"'
+
+
+@pytest.mark.parametrize(
+    ("proxy", "here", "mark"),
+    [
+        ("http://proxy.example:8080", "127.0.0.1", "note"),
+        ("127.0.0.1:8090", "127.0.0.1", "wrong"),
+        ("http://me:key@team.example:8080", "team.example", "wrong"),
+    ],
+)
+def test_only_our_own_proxy_has_to_be_trusted(proxy: str, here: str, mark: str) -> None:
+    found = doctor.way_in({"HTTPS_PROXY": proxy}, Path("ca.pem"), here=here)
+    assert [*found][-1].mark == mark
+
+
+def test_the_proxy_does_not_use_itself() -> None:
+    environ = {
+        "HTTPS_PROXY": "http://claude:key@127.0.0.1:8080",
+        "HTTP_PROXY": "http://proxy.example",
+        "ALL_PROXY": "socks5://nobody.example",
+        "https_proxy": "",
+        "PATH": "/bin",
+    }
+    kept = doctor.for_the_proxy(environ)
+    assert kept == {name: environ[name] for name in environ if name != "HTTPS_PROXY"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "verdict", "advice"),
+    [
+        (proxies.rules({"HTTPS_PROXY": "p.example"}), "unreachable", "HTTPS_PROXY names the right"),
+        (proxies.rules({}, "p.example"), "unreachable", "upstream_proxy names the right"),
+        (proxies.rules({}), "unreachable", "set HTTPS_PROXY or upstream_proxy"),
+        (proxies.rules({}, "p.example"), "barred", "password in upstream_proxy, or have whoever"),
+        (proxies.rules({}), "untrusted", "Certificates"),
+    ],
+)
+def test_what_stands_in_the_way(rules: proxies.Rules, verdict: probe.Verdict, advice: str) -> None:
+    profile = profiles.parse(
+        'providers: {zai: {base_url: "https://api.z.ai", auth: none}}\nmodels: {glm: zai/glm-5}',
+        {},
+        "p.yaml",
+    )
+    (question,) = probe.questions(profile)
+    assert advice in doctor.finding(question, probe.Answer(verdict, "why"), rules).advice

@@ -108,5 +108,5 @@ providers: {{zai: {{base_url: "{sim.url}", api_key: secret}}}}
 models: {{glm: zai/glm-5}}
 """)
         answer = asyncio.run(probe.ask(question, proxies.rules({})))
-    assert answer.verdict == "unreachable"
+    assert answer.verdict == "untrusted"
     assert "SSL_CERT_FILE" in answer.why
