@@ -8,7 +8,7 @@ from pathlib import Path
 
 import trustme
 
-NAMES = ("localhost", "api.anthropic.com", "127.0.0.1", "::1")
+NAMES = ("localhost", "api.anthropic.com", "provider.example", "127.0.0.1", "::1")
 
 
 def context(folder: Path, protocols: Sequence[str]) -> ssl.SSLContext:
