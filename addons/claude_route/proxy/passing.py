@@ -51,7 +51,9 @@ class Dialer:
             return None
         settings = self._reach.settings(proxy.host)
         local = upstream.sockname[0] if upstream.sockname else None  # by `connect_addr`
-        return await self._reach.client.pipe(dial.Destination("https", host, port, proxy, settings, local=local))
+        return await self._reach.client.pipe(
+            dial.Destination("https", host, port, proxy, settings, local=local)
+        )
 
 
 def relay(reach: Reach, flow: http.HTTPFlow) -> proxies.Proxy | None:
