@@ -85,6 +85,8 @@ def lines(
         pool, needs_tokens=needs_tokens
     )
     yield env
+    # Claude Code doesn't start without a credential, even where nobody needs one.
+    login = "" if profile.asks_anthropic else "ANTHROPIC_AUTH_TOKEN=any "
     key = "$PROXY_STATIC_TOKEN"
     for spec in map(mode_specs.ProxyMode.parse, modes):
         port = spec.listen_port(default_port)
@@ -98,11 +100,12 @@ def lines(
             certificate = str(Path(confdir).expanduser() / "mitmproxy-ca-cert.pem")
             yield (
                 f"Forward listener (proxy):     HTTPS_PROXY=http://{user}{address} "
-                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} claude"
+                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} {login}claude"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
             header = f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}" ' if needs_key else ""
-            yield f"Reverse listener (base URL):  ANTHROPIC_BASE_URL=http://{address} {header}claude"
+            base_url = f"ANTHROPIC_BASE_URL=http://{address}"
+            yield f"Reverse listener (base URL):  {base_url} {header}{login}claude"
     if needs_key:
         yield "PROXY_STATIC_TOKEN is the proxy's own key: set it in that shell, too"
 

@@ -90,7 +90,10 @@ def test_lines_can_be_pasted(confdir: str) -> None:
 def test_a_profile_without_anthropic() -> None:
     text = "{providers: {a: {base_url: http://x}}, models: {m: a/m}}"
     profile = profiles.parse(text, {}, "local.yaml")
-    assert "the pool has no tokens, and no model needs any" in "\n".join(announced(profile=profile))
+    logged = "\n".join(announced(profile=profile))
+    assert "the pool has no tokens, and no model needs any" in logged
+    assert logged.count("ANTHROPIC_AUTH_TOKEN=any claude") == 2
+    assert "AUTH_TOKEN" not in lines()
 
 
 @pytest.mark.parametrize(
