@@ -32,8 +32,13 @@ def exchange(port: int, wire: bytes) -> bytes:
         return raw.makefile("rb").read()
 
 
-def post(*fields: bytes, path: bytes = b"/v1/messages", model: str = "claude-opus-5-5") -> bytes:
-    body = json.dumps(proxies.message(model)).encode()
+def post(
+    *fields: bytes,
+    path: bytes = b"/v1/messages",
+    model: str = "claude-opus-5-5",
+    stream: bool = False,
+) -> bytes:
+    body = json.dumps(proxies.message(model, stream=stream)).encode()
     head = (
         b"POST %s HTTP/1.1" % path,
         b"host: x",
@@ -250,11 +255,15 @@ def test_a_token_repeated_in_headers_is_redacted(start: Start, tmp_path: Path, w
 
 def test_a_token_repeated_in_the_middle_of_an_answer_is_redacted(start: Start) -> None:
     error = b'{"type":"error","error":{"type":"api_error","message":"no %s"}}' % TOKEN
-    begun = b'event: message_start\ndata: {"type":"message_start","message":{}}\n\n'
+    begun = (
+        b'event: message_start\ndata: {"type":"message_start","message":{}}\n\n'
+        b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+        b'"content_block":{"type":"text","text":""}}\n\n'
+    )
     head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
     with pairs.Odd([head + begun + b"event: error\ndata: %s\n\n" % error]) as upstream:
         proxy = start(proxies.profile(upstream.url, pool=POOL))
-        answer = exchange(proxy.reverse_port, post())
+        answer = exchange(proxy.reverse_port, post(stream=True))
     assert b'"message":"no [redacted]"' in answer
     assert TOKEN not in answer
 

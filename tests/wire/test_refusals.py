@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -76,7 +77,7 @@ def test_a_refused_effort(
     assert (second.status_code, second.headers["x-route-attempts"]) == (200, "1")
     assert [field in recorded.json for recorded in seen.requests] == [True, False, False]
     assert proxy.log.count(f"{model} refuses {name}: requests go without for 6 h.") == 1
-    assert f"{model}: {model} 400 → without {name}" in proxy.log
+    assert re.search(rf"{model} 400, .* → without {name}\n", proxy.log)
     rows = httpx.get(f"{proxy.url}/status", trust_env=False).json()["targets"]
     assert [row["left_out"] for row in rows if row["name"] == model] == [[name]]
 
@@ -91,5 +92,5 @@ def test_a_refusal_that_is_about_something_else(
     finally:
         seen.default(answers.Answer())
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"] == says
+    assert says in answer.json()["error"]["message"]
     assert len(seen.requests) == 1
