@@ -115,3 +115,26 @@ def test_auto_mode_asks_the_one_provider_too(
         assert (proxy.home / "work" / "allowed").exists()
     assert any(map(is_check, provider.requests))
     assert not anthropic.requests, [request.path for request in anthropic.requests]
+
+
+def test_with_litellms_config(
+    start: Starter, provider: simulator.Simulator, tmp_path: Path
+) -> None:
+    """Clients stay as they are: they present LiteLLM's key in its header."""
+    config = tmp_path / "config.yaml"
+    config.write_text(f"""
+model_list:
+  - model_name: glm
+    litellm_params:
+      model: anthropic/glm-5
+      api_base: {provider.url}
+      api_key: os.environ/ZAI_API_KEY
+general_settings:
+  master_key: os.environ/PROXY_STATIC_TOKEN
+""")
+    client = f"ANTHROPIC_CUSTOM_HEADERS='x-litellm-api-key: Bearer {KEY}' {readme.WITHOUT_LOGIN}"
+    command = readme.LITELLM.replace("config.yaml", str(config))
+    with start(command, ZAI_API_KEY="key-of-zai") as proxy:
+        assert proxy.shell(f"{client} --model glm -p hello", environ={}) == "You said: hello"
+    assert {request.credential for request in provider.requests} == {"key-of-zai"}
+    assert not any(request.header("x-litellm-api-key") for request in provider.requests)
