@@ -66,6 +66,10 @@ class Rewriter(Protocol):
     def error(self) -> str:
         """Anthropic's type of the error that ended the stream; empty if none did."""
 
+    @property
+    def message_id(self) -> str:
+        """The provider's id of the answer, if a thread can continue after it; otherwise empty."""
+
     def feed(self, event: sse.Event) -> bytes:
         """The whole events for the client that follow from this one; may be empty."""
 
@@ -110,6 +114,9 @@ class Call(Protocol):
 
     def usage(self, body: bytes) -> usage.Usage | None:
         """The usage that a whole answer reports, or the tokens that it counts."""
+
+    def message_id(self, body: bytes) -> str:
+        """A whole answer's id, as `Rewriter.message_id`."""
 
 
 class Dialect(Protocol):

@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from claude_route import targets
+from claude_route.dialects.messages import server_tools
 from claude_route.profile import env_file
 from claude_route.profile import litellm
 from claude_route.profile import patterns
@@ -75,6 +76,8 @@ class Profile:
     """Model name or pattern -> target, whose model may contain `*`."""
     fallbacks: patterns.Table[tuple[str, ...]] = field(hash=False)
     """Model name or pattern -> models to try next, named as in `models`, which may contain `*`."""
+    server_tools: Mapping[str, str] = field(hash=False)
+    """Server tool -> the model, named as in `models`, that runs it for models without it."""
     pool: Pool
     intercept: tuple[str, ...]
     """Hosts whose TLS we decrypt; lower case."""
@@ -132,6 +135,13 @@ class Profile:
             for fallback in fallbacks
             if fallback.target and not fallback.passed_over
         )
+
+    def server_tool_targets(self, tools: Iterable[str]) -> tuple[targets.Target, ...]:
+        """The usable targets that run these server tools for models without them, each once."""
+        names = (self.server_tools.get(tool) for tool in tools)
+        found = (self.target(name) for name in names if name)
+        usable = (target for target in found if target and not target.provider.missing)
+        return tuple(dict.fromkeys(usable))
 
     def listed_models(self) -> list[str]:
         """The model names of the file, in its order, for `GET /v1/models`.
@@ -240,7 +250,7 @@ def environment(
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
-        "upstream_proxy",
+        *("upstream_proxy", "server_tools"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -261,6 +271,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         providers=by_name,
         models=models,
         fallbacks=patterns.Table(fallbacks),
+        server_tools=_server_tools(root["server_tools"], models),
         pool=_pool(root["pool"]),
         intercept=tuple(_host(item) for item in intercept.items("a list of host names")),
         max_attempts=root["max_attempts"].integer(4, expected="a whole number above 0", least=1),
@@ -295,6 +306,22 @@ def _fallback(pattern: str, at: values.Value, models: patterns.Table[targets.Tar
     # Only a pattern's `*` matches a `*` in the name, so it will also match whatever replaces it.
     if models.find(name) is None:
         raise at.error(f"one of the models {_list(models)}")
+    return name
+
+
+def _server_tools(value: values.Value, models: patterns.Table[targets.Target]) -> Mapping[str, str]:
+    """One model for all of the tools, or a mapping of some of them to models."""
+    if not isinstance(value.raw, dict | None):
+        return dict.fromkeys(server_tools.NAMES, _server_tools_model(value, models))
+    value.only(*server_tools.NAMES)
+    return {name: _server_tools_model(at, models) for name, at in value.mapping().items()}
+
+
+def _server_tools_model(at: values.Value, models: patterns.Table[targets.Target]) -> str:
+    name = at.text(expected="a model name")
+    entry = models.find(name)
+    if entry is None or not entry[0].provider.is_anthropic:
+        raise at.error("a model that the profile sends to Anthropic")
     return name
 
 

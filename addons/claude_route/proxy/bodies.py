@@ -74,6 +74,8 @@ class Reader(Protocol):
     def output(self) -> int: ...
     @property
     def error(self) -> str: ...
+    @property
+    def message_id(self) -> str: ...
     def feed(self, data: bytes) -> bytes: ...
     def end(self) -> bytes: ...
     def broken(self, why: str) -> bytes: ...
@@ -100,12 +102,12 @@ class Bodies:
 
     def whole(self) -> Reader:
         if self.wants == "count":
-            return Whole(self.response, self.call.count, self.call.usage)
+            return Whole(self.response, self.call, self.call.count)
         if self.wants == "whole":
             self.declare(JSON)
-            return Whole(self.response, self.call.answer, self.call.usage)
+            return Whole(self.response, self.call, self.call.answer)
         self.declare(SSE)
-        return Whole(self.response, self._streamed, self.call.usage)
+        return Whole(self.response, self.call, self._streamed)
 
     def _streamed(self, body: bytes) -> bytes:
         return conversion.streamed(self.call.answer(body))
@@ -130,21 +132,25 @@ class Whole:
     def __init__(
         self,
         response: http.Response,
+        call: dialect.Call,
         translate: Callable[[bytes], bytes],
-        count: Callable[[bytes], usage.Usage | None],
     ) -> None:
-        """`translate` returns what the client gets, or raises ValueError; `count` returns what it used."""
+        """`translate` returns what the client gets, or raises ValueError."""
         self.response = response
         self.good = self.complete = False
         self.failure: contract.Failure | None = None
         self.usage: usage.Usage | None = None
         self._translate = translate
-        self._count = count
+        self._call = call
         self._body = bytearray()
 
     @property
     def output(self) -> int:
         return self.usage.output if self.usage else 0
+
+    @property
+    def message_id(self) -> str:
+        return self._call.message_id(bytes(self._body))
 
     def feed(self, data: bytes) -> bytes:
         self._body += data
@@ -164,7 +170,7 @@ class Whole:
         except ValueError as e:
             self.failure = refused(self.response, body, str(e))
             return b""
-        self.usage = self._count(body)
+        self.usage = self._call.usage(body)
         self.response.headers["content-length"] = str(len(answer))
         self.good = self.complete = True
         return answer
@@ -221,6 +227,10 @@ class Stream:
     @property
     def error(self) -> str:
         return self._rewriter.error
+
+    @property
+    def message_id(self) -> str:
+        return self._rewriter.message_id
 
     def feed(self, data: bytes) -> bytes:
         if self._is_over:
@@ -320,6 +330,10 @@ class Joined:
     @property
     def error(self) -> str:
         return ""
+
+    @property
+    def message_id(self) -> str:
+        return self._stream.message_id
 
     def feed(self, data: bytes) -> bytes:
         return self._take(self._stream.feed(data))

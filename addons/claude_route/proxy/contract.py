@@ -74,6 +74,10 @@ class Reply(Protocol):
     def error(self) -> str:
         """The type of the error that ended it after it had begun; empty if none did."""
 
+    @property
+    def message_id(self) -> str:
+        """The answer's id once it is good, if a thread can continue after it; otherwise empty."""
+
     def feed(self, data: bytes) -> bytes: ...
     def end(self) -> bytes: ...
     def broken(self, why: str) -> bytes:

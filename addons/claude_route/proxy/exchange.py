@@ -19,15 +19,18 @@ from claude_route.dialects import errors
 from claude_route.dialects import overflow
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import server_tools
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import state
+from claude_route.proxy import unanswerable
 from claude_route.routing import failures
 from claude_route.routing import fitness
 from claude_route.routing import lessons
 from claude_route.routing import plan
 from claude_route.routing import quota
 from claude_route.routing import repeats
+from claude_route.routing import threads
 from claude_route.routing import verdict
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
@@ -69,13 +72,14 @@ class Exchange:
         """The targets of failures that the breaker has counted."""
         self.request: requests.Request
         self.plan: plan.Plan
+        self.thread: threads.Thread
         self.routed: contract.RoutedRequest
         """The request as observers see it."""
         self.has_begun = False
         self.attempt: attempt.Attempt
         self.current: contract.Try
         """The attempt as observers see it."""
-        self.progress: contract.Progress
+        self.progress: contract.Reply
         self.is_committed = False
 
     def begin(self) -> contract.Attempt | http.Response:
@@ -88,23 +92,36 @@ class Exchange:
             return responses.error(400, str(e))
         except LookupError as e:
             return responses.error(404, str(e.args[0]))
-        refusals = [self._refusal(target) for target in candidates]
-        fitting = [target for target, why in zip(candidates, refusals, strict=True) if not why]
+        able = self._able(candidates)
+        refusals = [self._refusal(target) for target in able]
+        fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
         session = self.flow.request.headers.get("x-claude-code-session-id") or self.request.session
+        self.thread = self.state.threads.thread(
+            self.request.thread,
+            self.request.previous_message_id,
+            self.client.name if self.client else "",
+            self.clock(),
+        )
         self.plan = plan.Plan(
             fitting,
             pool=self.state.pool if rotates and len(self.state.pool) else None,
             is_down=lambda target: self.state.breaker.is_open(str(target)),
             session=session,
             max_attempts=self.state.profile.max_attempts,
+            keeper=self.thread.keeper,
         )
         self.routed = contract.RoutedRequest(
             self.flow, self.request.model, session or "", self.counts_tokens, self.client
         )
         self.has_begun = True
         self.observer.began(self.routed)
+        if not able:
+            return self._go_on(unanswerable.lacks_tools(self._server_tools, self.request.model))
         if not fitting:
             return self._go_on(responses.error(400, refusals[0]))
+        is_foreign = not fitting[0].provider.is_anthropic
+        if is_foreign and self.request.thread and not self.counts_tokens:
+            return self._go_on(unanswerable.keeps_no_threads(fitting[0]))
         return self._go_on(self._next())
 
     def _refusal(self, target: targets.Target) -> str:
@@ -155,11 +172,8 @@ class Exchange:
         if step is None:
             return None
         provider = step.target.provider
-        if not provider.is_anthropic and self.request.thread == "continue":
-            # The request doesn't contain the conversation. After this error Claude Code sends all of it.
-            return responses.error(
-                404, "thread_not_found: this proxy keeps no threads", code="thread_not_found"
-            )
+        if not self.thread.continues_at(step, self.plan.targets[0]):
+            return unanswerable.lacks_thread(step.target)
         try:
             if self.counts_tokens and (
                 provider.count_tokens == "estimate" or not registry.of(provider).counts_tokens
@@ -172,6 +186,23 @@ class Exchange:
                 # Only this fallback can't be asked, so it must not hide how the others failed.
                 return self._next()
             return responses.error(400, str(e))
+
+    @functools.cached_property
+    def _server_tools(self) -> tuple[str, ...]:
+        return server_tools.alone(self.request.tools)
+
+    def _able(self, candidates: list[targets.Target]) -> list[targets.Target]:
+        """The targets that have the server tools which the request is about; all if it isn't about any.
+
+        What other models made up would come back as the tool's result. So the models of `server_tools` in
+        the profile take their place.
+        """
+        if self.counts_tokens or not self._server_tools:
+            return candidates
+        able = [target for target in candidates if target.provider.is_anthropic]
+        named = self.state.profile.server_tool_targets(self._server_tools)
+        is_able = candidates[0].provider.is_anthropic
+        return list(dict.fromkeys([*able, *named] if is_able else [*named, *able]))
 
     def _settings(self) -> bytes:
         return requests.settings(self.request)
@@ -377,6 +408,7 @@ class Exchange:
         self.state.breaker.succeeded(self.current.target)
         self.is_committed = True
         self.observer.committed(self.routed, self.current, self.progress)
+        self._keep_thread()
         if self.refused:
             new = self.state.lessons.learn(self.attempt.step.target, self.refused)
             if new:
@@ -388,6 +420,11 @@ class Exchange:
             if self.state.pool.answered(step.token, model=step.target.model, asked=asked):
                 self.observer.woke(self.routed, self.current)
 
+    def _keep_thread(self) -> None:
+        token = self.attempt.step.token
+        if token and self.thread.kind:
+            self.thread.keep(self.progress.message_id, token, self.clock())
+
     def _sign(self, response: http.Response) -> None:
         """Tell the client which target answered."""
         response.headers["x-route-target"] = self.current.target
@@ -397,6 +434,9 @@ class Exchange:
         self.observer.interrupted(self.routed, self.current, why)
 
     def closed(self, why: str | None) -> None:
+        if self.is_committed:
+            # Its time begins when the answer is complete, which may be long after it has begun.
+            self._keep_thread()
         if self.has_begun:
             usage = self.progress.usage if self.is_committed else None
             self.observer.closed(self.routed, usage, why)

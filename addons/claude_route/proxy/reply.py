@@ -91,7 +91,7 @@ class Refusal:
     good = complete = started = False
     usage: usage.Usage | None = None
     output = 0
-    error = ""
+    error = message_id = ""
 
     def __init__(self, response: http.Response, unreadable: str = "") -> None:
         """`unreadable` is why a response with a good status can't be read."""
@@ -177,6 +177,10 @@ class Answer:
     @property
     def error(self) -> str:
         return self._reader.error if self._reader else ""
+
+    @property
+    def message_id(self) -> str:
+        return self._reader.message_id if self._reader else ""
 
     def feed(self, data: bytes) -> bytes:
         if self._failure:

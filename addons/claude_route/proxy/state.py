@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import field
 
 from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
+from claude_route.routing import threads
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,4 @@ class State:
     breaker: breaker.Breaker
     stats: stats.Stats
     lessons: lessons.Lessons
+    threads: threads.Threads = field(default_factory=threads.Threads)

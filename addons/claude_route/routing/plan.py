@@ -30,6 +30,7 @@ class Plan:
       tried before the next token.
     - The last of `max_attempts` is reserved for a fallback, if one is left.
     - A target whose upstream keeps failing (`is_down`) is skipped as long as another is left.
+    - The token that keeps the request's thread comes before the others, if it is available.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Plan:
         is_down: Callable[[targets.Target], bool],
         session: str | None,
         max_attempts: int,
+        keeper: rotation.Token | None = None,
     ) -> None:
         self.targets = candidates
         self.pool = pool
@@ -47,6 +49,7 @@ class Plan:
         self.is_down = is_down
         self.session = session
         self.left = max_attempts
+        self.keeper = keeper
         self.place = 0
         self.tried: list[rotation.Token] = []
         """The pool's tokens that were tried for the target at `place`."""
@@ -80,7 +83,11 @@ class Plan:
 
     def _pooled(self, pool: rotation.Pool, target: targets.Target) -> Step | None:
         token = None
-        if not self.tried and self.left > 1:  # what follows a probe in vain needs an attempt too
+        if self.keeper and self.keeper not in self.tried:
+            token = pool.own(self.keeper, target.model)
+        if (
+            token is None and not self.tried and self.left > 1
+        ):  # what follows a probe in vain needs an attempt too
             token = pool.probe(self.session, target.model)
             self.tried_resting = self.tried_resting or token is not None
         token = token or pool.pick(self.session, self.tried, target.model)

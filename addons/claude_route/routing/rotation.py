@@ -206,6 +206,12 @@ class Pool:
                 return token
         return None
 
+    def own(self, token: Token, model: str | None = None) -> Token | None:
+        """This pool's token with the same secret; None if it has none, or one that rests or is disabled."""
+        now = self._clock()
+        matches = (own for own in self.tokens if own == token)
+        return next((own for own in matches if self._available(own, model, now)), None)
+
     def soonest(self, tried: Collection[Token] = (), model: str | None = None) -> Token | None:
         """The resting token that becomes available first, for use if nothing else is left to try."""
         now = self._clock()

@@ -163,6 +163,38 @@ def test_an_unusable_fallback_is_passed_over() -> None:
     assert kimi.provider.missing == ("KIMI_API_KEY",)
 
 
+CLAUDE = "anthropic/claude-sonnet-5-5"
+
+
+@pytest.mark.parametrize(
+    "value, tools, expected",
+    [
+        ("claude-sonnet-5-5", ["web_search"], [CLAUDE]),
+        ("claude-sonnet-5-5", ["web_fetch", "code_execution"], [CLAUDE]),
+        ("{web_search: claude-sonnet-5-5}", ["web_search"], [CLAUDE]),
+        ("{web_search: claude-sonnet-5-5}", ["web_fetch"], []),
+        ("{web_search: claude-sonnet-5-5}", ["web_fetch", "web_search"], [CLAUDE]),
+        (
+            "{web_search: claude-sonnet-5-5, web_fetch: anthropic/claude-x}",
+            ["web_search", "web_fetch"],
+            [CLAUDE, "anthropic/claude-x"],
+        ),
+        ("${SEARCH:-claude-sonnet-5-5}", ["web_search"], [CLAUDE]),
+        ("{}", ["web_search"], []),
+        ("", ["web_search"], []),
+    ],
+)
+def test_server_tools(value: str, tools: list[str], expected: list[str]) -> None:
+    profile = parse(f"{PROVIDERS}{MODELS}\nserver_tools: {value}")
+    assert [str(target) for target in profile.server_tool_targets(tools)] == expected
+
+
+def test_server_tools_of_a_provider_without_its_key() -> None:
+    providers = PROVIDERS.replace("anthropic.com", "anthropic.com, api_key: '${KEY}'")
+    profile = parse(f"{providers}{MODELS}\nserver_tools: claude-sonnet-5-5")
+    assert profile.server_tool_targets(["web_search"]) == ()
+
+
 @pytest.mark.parametrize(
     "tokens, environ, found",
     [
@@ -341,6 +373,19 @@ def test_warnings() -> None:
             PROVIDERS + MODELS + "intercept: ['https://x']",
             "intercept[0]: expected a host name without scheme, port or path, got 'https://x'",
         ),
+        (
+            PROVIDERS + MODELS + "server_tools: glm",
+            "server_tools: expected a model that the profile sends to Anthropic, got 'glm'",
+        ),
+        (
+            PROVIDERS + MODELS + "server_tools: {web_search: gpt-5}",
+            "server_tools.web_search: expected a model that the profile sends to Anthropic, got 'gpt-5'",
+        ),
+        (
+            PROVIDERS + MODELS + "server_tools: {computer: claude-x}",
+            "server_tools.computer: expected one of the keys web_search, web_fetch, code_execution",
+        ),
+        (PROVIDERS + MODELS + "server_tools: [claude-x]", "server_tools: expected a model name"),
         (
             PROVIDERS + MODELS + "max_attempts: 0",
             "max_attempts: expected a whole number above 0, got 0",

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,7 @@ from claude_route.routing import rotation
 from claude_route.routing import stats
 from claude_route.routing.failures import Kind
 from tests.clocks import Clock
+from tests.unit.flows import MESSAGE
 from tests.unit.flows import STREAM
 
 MODEL = "claude-opus-5-5"
@@ -115,6 +117,7 @@ class Setting:
         headers: dict[str, str] | None = None,
         state_of: state.State | None = None,
         has_login: bool = True,
+        profile: dict[str, Any] | None = None,
         **fields: Any,
     ) -> None:
         text = {
@@ -147,6 +150,7 @@ class Setting:
                 "wide": "chat/wide",
             },
             **({"fallbacks": FALLBACKS} if fallback else {}),
+            **(profile or {}),
         }
         self.clock = Clock()
         self.state = state_of or state.State(
@@ -642,13 +646,21 @@ def test_the_clients_own_credential_goes_on() -> None:
     assert isinstance(answer, http.Response) and answer.status_code == 401
 
 
+def error_code(response: http.Response | attempt.Attempt | contract.Attempt) -> str:
+    assert isinstance(response, http.Response)
+    code = json.loads(response.content or b"")["error"]["details"]["error_code"]
+    assert isinstance(code, str)
+    return code
+
+
 @pytest.mark.parametrize(("model", "is_refused"), [("glm", True), (MODEL, False)])
 def test_only_anthropic_keeps_threads(model: str, is_refused: bool) -> None:
     setting = Setting(model=model, thread={"type": "continue"})
     step = setting.exchange.begin()
     assert isinstance(step, http.Response) is is_refused
     if isinstance(step, http.Response):
-        assert step.status_code == 404
+        assert step.status_code == 400
+        assert error_code(step) == "thread_unsupported_request"
         assert setting.events == [("began", model), ("refused", None)]
 
 
@@ -661,6 +673,158 @@ def test_a_fallback_without_the_thread_is_answered_here() -> None:
         ("failed", 1, "Connect call failed", "outage", 404),
         ("refused", None),
     ]
+
+
+def begun_thread(kind: str = "create", **more: Any) -> Setting:
+    """Answered by the first token as `msg_1`."""
+    setting = Setting(thread={"type": kind}, **more)
+    answered(setting).feed(STREAM)
+    setting.exchange.committed(setting.exchange.progress.response)
+    setting.exchange.closed(None)
+    return setting
+
+
+def continued(first: Setting, message_id: str = "msg_1", **more: Any) -> Setting:
+    thread = {"type": "continue", "previous_message_id": message_id}
+    return Setting(thread=thread, state_of=first.state, **more)
+
+
+def test_a_thread_goes_to_the_token_that_began_it() -> None:
+    first = begun_thread()
+    for _ in range(3):
+        setting = continued(first)
+        assert isinstance(setting.exchange.begin(), attempt.Attempt)
+        assert setting.events[-1] == ("tries", 1, CLAUDE, TOKEN_1)
+
+
+def test_a_whole_answer_continues_a_thread_too() -> None:
+    first = Setting(thread={"type": "create"}, stream=False)
+    assert isinstance(first.exchange.begin(), attempt.Attempt)
+    reply = first.exchange.reply(head(200, headers={"content-type": "application/json"}))
+    reply.feed(json.dumps({**MESSAGE, "type": "message", "stop_reason": "end_turn"}).encode())
+    reply.end()
+    first.exchange.committed(reply.response)
+    assert isinstance(continued(first).exchange.begin(), attempt.Attempt)
+
+
+def test_an_answer_without_a_thread_begins_none() -> None:
+    first = Setting()
+    answered(first).feed(STREAM)
+    first.exchange.committed(first.exchange.progress.response)
+    assert error_code(continued(first).exchange.begin()) == "thread_not_found"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda first: first.state.pool.rest(1, 60), id="its token rests"),
+        pytest.param(
+            lambda first: setattr(first.clock, "now", first.clock.now + 300), id="too old"
+        ),
+    ],
+)
+def test_a_thread_that_its_token_can_not_continue_starts_over(
+    change: Callable[[Setting], object],
+) -> None:
+    first = begun_thread()
+    change(first)
+    setting = continued(first)
+    setting.exchange.clock = first.clock
+    assert error_code(setting.exchange.begin()) == "thread_not_found"
+    assert setting.events == [("began", MODEL), ("refused", None)]
+
+
+@pytest.mark.parametrize("more", [{"rotates": False}, {"model": "claude-sonnet-5-5"}])
+def test_a_thread_is_for_one_account(more: dict[str, Any]) -> None:
+    setting = continued(begun_thread(), **more)
+    step = setting.exchange.begin()
+    assert isinstance(step, attempt.Attempt) is ("model" in more)
+
+
+def test_an_unknown_thread_of_a_pool_starts_over_at_once() -> None:
+    setting = continued(Setting(), "msg_9")
+    assert error_code(setting.exchange.begin()) == "thread_not_found"
+
+
+def test_an_unknown_thread_of_the_clients_own_is_for_anthropic_to_judge() -> None:
+    setting = continued(Setting(), "msg_9", rotates=False)
+    assert isinstance(setting.exchange.begin(), attempt.Attempt)
+
+
+@pytest.mark.parametrize("fallback", [True, False])
+@pytest.mark.parametrize("failure", [BUSY, DEAD, refusal(429)])
+def test_a_thread_whose_token_fails_starts_over_elsewhere(
+    failure: contract.Failure, fallback: bool
+) -> None:
+    setting = continued(begun_thread(fallback=fallback), fallback=fallback)
+    setting.exchange.begin()
+    assert error_code(setting.exchange.failed(failure)) == "thread_not_found"
+
+
+def test_a_thread_whose_token_fails_gets_the_failure_if_nothing_else_is_left() -> None:
+    pool = POOL[:1]
+    setting = continued(begun_thread(pool=pool, fallback=False), pool=pool, fallback=False)
+    setting.exchange.begin()
+    answer = setting.exchange.failed(BUSY)
+    assert isinstance(answer, http.Response) and answer.status_code == 529
+
+
+SEARCH = [{"type": "web_search_20250305", "name": "web_search"}]
+NAMED = {"server_tools": "claude-sonnet-5-5"}
+
+
+@pytest.mark.parametrize(
+    ("model", "profile", "tries"),
+    [
+        pytest.param(MODEL, {}, CLAUDE, id="Claude has them"),
+        pytest.param(MODEL, NAMED, CLAUDE, id="Claude needs no other"),
+        pytest.param("glm", {}, None, id="Messages"),
+        pytest.param("chat", {}, None, id="Chat Completions"),
+        pytest.param("glm", NAMED, "anthropic/claude-sonnet-5-5", id="a model named for it"),
+        pytest.param("chat", NAMED, "anthropic/claude-sonnet-5-5", id="for any dialect"),
+        pytest.param("glm", {"server_tools": {"web_fetch": MODEL}}, None, id="for another tool"),
+        pytest.param("glm", {"fallbacks": {"glm": [MODEL]}}, CLAUDE, id="a fallback has them"),
+    ],
+)
+def test_a_search_goes_to_who_can_search(
+    model: str, profile: dict[str, Any], tries: str | None
+) -> None:
+    setting = Setting(model=model, profile=profile, tools=SEARCH)
+    step = setting.exchange.begin()
+    if tries is None:
+        assert error_code(step) == "policy_blocked"
+        assert setting.events == [("began", model), ("refused", None)]
+    else:
+        assert setting.events == [("began", model), ("tries", 1, tries, TOKEN_1)]
+
+
+def test_a_search_is_made_up_by_no_fallback() -> None:
+    setting = Setting(tools=SEARCH, pool=())
+    setting.exchange.begin()
+    answer = setting.exchange.failed(BUSY)
+    assert isinstance(answer, http.Response) and answer.status_code == 529
+
+
+def test_a_search_falls_back_to_the_model_named_for_it() -> None:
+    setting = Setting(tools=SEARCH, pool=(), profile=NAMED)
+    setting.exchange.begin()
+    setting.exchange.failed(BUSY)
+    assert setting.events[-1] == ("tries", 2, "anthropic/claude-sonnet-5-5", "")
+
+
+def test_a_request_with_other_tools_can_do_without_a_search() -> None:
+    tools = [*SEARCH, {"name": "Bash", "input_schema": {"type": "object"}}]
+    setting = Setting(model="glm", profile=NAMED, tools=tools)
+    step = setting.exchange.begin()
+    assert isinstance(step, attempt.Attempt)
+    assert step.call.body.count(b"web_search") == 0
+    assert setting.events[-1] == ("tries", 1, GLM, "")
+
+
+def test_the_tokens_of_a_search_are_counted_by_the_model_itself() -> None:
+    setting = Setting(model="glm", path="/v1/messages/count_tokens", tools=SEARCH)
+    answer = setting.exchange.begin()
+    assert isinstance(answer, http.Response) and answer.status_code == 200
 
 
 def test_tokens_are_estimated_where_nobody_counts_them() -> None:

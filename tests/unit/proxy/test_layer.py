@@ -83,7 +83,7 @@ class Reply:
 
     usage = None
     output = 0
-    error = ""
+    error = message_id = ""
     started = False
 
     def commit(self) -> None:

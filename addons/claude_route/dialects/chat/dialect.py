@@ -48,6 +48,9 @@ class Call:
     def usage(self, body: bytes) -> usage.Usage | None:
         return completions.counted_in(body)
 
+    def message_id(self, body: bytes) -> str:
+        return ""
+
 
 class Chat:
     """Implements `dialect.Dialect`."""

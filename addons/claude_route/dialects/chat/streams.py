@@ -51,6 +51,7 @@ class Stream:
         self.begun = False
         self.complete = False
         self.error = ""
+        self.message_id = ""
         """Type and message of the error that ended it."""
         self._context = context
         self._emitter = emitter.Emitter(self.meter)

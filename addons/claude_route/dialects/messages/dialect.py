@@ -81,6 +81,9 @@ class Call:
     def usage(self, body: bytes) -> usage.Usage | None:
         return messages_usage.of_body(body)
 
+    def message_id(self, body: bytes) -> str:
+        return messages_usage.message_id(body)
+
 
 class Messages:
     """Implements `dialect.Dialect`."""

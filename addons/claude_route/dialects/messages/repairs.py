@@ -83,6 +83,7 @@ class Stream:
     ) -> None:
         """`editor` changes the thinking in what has been repaired."""
         self.meter = usage.Meter()
+        self.message_id = ""
         self.begun = False
         self.complete = False
         self.error = ""

@@ -77,6 +77,8 @@ class Request:
     """The session_id in metadata.user_id, which is a string of JSON."""
     thread: str | None
     """thread.type: `create`, or `continue` if the request has only the new messages."""
+    previous_message_id: str
+    """thread.previous_message_id, the answer after which it continues; empty if there is none."""
     tools: msgspec.Raw = field(repr=False)
     """An array; `null` if there are none."""
     tool_choice: msgspec.Raw = field(repr=False)
@@ -140,6 +142,7 @@ def read(body: bytes) -> Request:
         stream=bool(routing.stream),
         session=_session(routing.metadata),
         thread=rawjson.kind(routing.thread) or None,
+        previous_message_id=_previous_message_id(routing.thread),
         tools=routing.tools,
         tool_choice=routing.tool_choice,
         thinking=routing.thinking,
@@ -285,6 +288,19 @@ def _outlined_routing_fields(text: bytes) -> _RoutingFields:
     for key in ("tools", "tool_choice", "thinking", "output_config"):
         setattr(routing, key, outline.get(key, rawjson.NULL))
     return routing
+
+
+class _Thread(msgspec.Struct):
+    previous_message_id: str
+
+
+def _previous_message_id(thread: msgspec.Raw) -> str:
+    if thread == rawjson.NULL:
+        return ""
+    try:
+        return msgspec.json.decode(thread, type=_Thread).previous_message_id
+    except rawjson.REFUSALS:
+        return ""
 
 
 def _session(metadata: msgspec.Raw) -> str | None:

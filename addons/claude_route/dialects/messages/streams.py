@@ -34,6 +34,7 @@ class Stream:
         self.begun = False
         self.complete = False
         self.error = ""
+        self.message_id = ""
         self._editor = editor
         self._lacks_stop = False
         """Whether everything but `message_stop` has arrived."""
@@ -71,6 +72,8 @@ class Stream:
             return
         meter = self.meter
         if counted.message is not None:
+            if isinstance(counted.message.id, str):
+                self.message_id = counted.message.id
             meter.usage = messages_usage.read(counted.message.usage, meter.usage)
         meter.usage = messages_usage.read(counted.usage, meter.usage)
         meter.is_final = event.name == "message_delta" and counted.usage is not None

@@ -1,4 +1,4 @@
-"""Reads the usage that a message reports: https://platform.claude.com/docs/en/api/messages, `usage`."""
+"""Reads the usage that a message reports, and its id: https://platform.claude.com/docs/en/api/messages."""
 
 from __future__ import annotations
 
@@ -35,12 +35,14 @@ def _number(value: Any, otherwise: int) -> int:
 
 
 class _Message(msgspec.Struct):
+    id: Any = None
     usage: Any = None
 
 
 class Counted(msgspec.Struct):
     """The numbers in a message, an event of a stream, or an answer of count_tokens."""
 
+    id: Any = None
     message: _Message | None = None
     usage: Any = None
     input_tokens: int | None = None
@@ -62,3 +64,9 @@ def of_body(body: bytes) -> usage.Usage | None:
     if isinstance(counted.usage, dict):
         return read(counted.usage)
     return usage.Usage(input=counted.input_tokens) if counted.input_tokens else None
+
+
+def message_id(body: bytes) -> str:
+    """The id of a whole message; empty if it has none."""
+    counted = decode(body)
+    return counted.id if counted and isinstance(counted.id, str) else ""

@@ -1,0 +1,97 @@
+"""Remembers which token began a thread: a conversation that Anthropic keeps, so that a request only has
+what is new.
+
+https://platform.claude.com/docs/en/build-with-claude/message-threads, beta `message-threads-2026-08-12`. A
+request continues the thread by the id of its last answer. Another account doesn't have it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from claude_route import targets
+from claude_route.routing import plan
+from claude_route.routing import rotation
+
+LIFETIME = 300.0
+"""Seconds after an answer for which Anthropic keeps its thread."""
+
+MAX_THREADS = 10_000
+"""Of all clients, in the last five minutes. With MAX_ID this takes at most about 3 MB; a thread that is
+forgotten costs its client one request, which is answered here."""
+
+MAX_ID = 128
+"""Characters. Anthropic's ids of messages have about 30."""
+
+
+class _Answer(NamedTuple):
+    client: str
+    message_id: str
+
+
+class _Keeper(NamedTuple):
+    token: rotation.Token
+    until: float
+
+
+class Threads:
+    """Which token keeps each thread. Only the client who began a thread finds it again."""
+
+    def __init__(self) -> None:
+        self._keepers: OrderedDict[_Answer, _Keeper] = OrderedDict()
+        """The ones that end first come first."""
+
+    def __len__(self) -> int:
+        return len(self._keepers)
+
+    def keep(self, client: str, message_id: str, token: rotation.Token, now: float) -> None:
+        """Remember who gave the answer with this id. Once more after a while, it is kept for longer."""
+        if not 0 < len(message_id) <= MAX_ID:
+            return
+        while self._keepers and next(iter(self._keepers.values())).until <= now:
+            self._keepers.popitem(last=False)
+        answer = _Answer(client, message_id)
+        self._keepers.pop(answer, None)
+        self._keepers[answer] = _Keeper(token, now + LIFETIME)
+        if len(self._keepers) > MAX_THREADS:
+            self._keepers.popitem(last=False)
+
+    def keeper(self, client: str, message_id: str, now: float) -> rotation.Token | None:
+        """The token that can continue after this answer; None if that isn't known, or no longer true."""
+        keeper = self._keepers.get(_Answer(client, message_id))
+        return keeper.token if keeper and keeper.until > now else None
+
+    def thread(self, kind: str | None, previous: str, client: str, now: float) -> Thread:
+        """The part that a client's request has in a thread: `kind` and `previous` are the request's
+        `thread.type` and `thread.previous_message_id`."""
+        keeper = self.keeper(client, previous, now) if previous else None
+        return Thread(self, kind, previous, client, keeper)
+
+
+@dataclass(frozen=True)
+class Thread:
+    """The part that one request has in a thread, if it has any."""
+
+    threads: Threads
+    kind: str | None
+    previous: str
+    client: str
+    keeper: rotation.Token | None
+    """The pool's token that keeps it."""
+
+    def continues_at(self, step: plan.Step, asked: targets.Target) -> bool:
+        """Whether a step has what the request leaves out. Anthropic keeps a thread for one account and one
+        model, the one that was `asked` for.
+
+        If the account is the client's own, only Anthropic knows. It also refuses a request without the id.
+        """
+        if self.kind != "continue":
+            return True
+        is_keepers = step.token == self.keeper or not self.previous
+        return is_keepers and step.target == asked and asked.provider.is_anthropic
+
+    def keep(self, message_id: str, token: rotation.Token, now: float) -> None:
+        """The request has an answer with this id, from this token."""
+        self.threads.keep(self.client, message_id, token, now)
