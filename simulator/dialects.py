@@ -20,6 +20,8 @@ from simulator import messages
 from simulator import signatures
 from simulator import strict
 from simulator import strict_chat
+from simulator import threads
+from simulator.history import Problems
 from simulator.recorded import Recorded
 from simulator.strict import Refusal
 from simulator.strict import first
@@ -42,6 +44,12 @@ class Dialect(Protocol):
 
     def refusal(self, recorded: Recorded, body: Any, size: int) -> Refusal | None:
         """What is wrong with the request; `size` is the body's in bytes, decompressed."""
+
+    def complete(self, recorded: Recorded, body: Any) -> Any:
+        """The body with the part of the conversation that the provider has kept."""
+
+    def answered(self, recorded: Recorded, body: Any, whole: dict[str, Any]) -> None:
+        """`whole` is the answer to a complete body."""
 
     def turns(self, body: Any) -> list[conversation.Turn]: ...
 
@@ -68,8 +76,11 @@ class Messages:
 
     surrogates = False
 
-    def __init__(self, signer: signatures.Signer, *, counts: bool = False) -> None:
+    def __init__(
+        self, signer: signatures.Signer, kept: threads.Threads, *, counts: bool = False
+    ) -> None:
         self._signer = signer
+        self._threads = kept
         self._counts = counts
         self._served: Counter[str | None] = Counter()
 
@@ -82,13 +93,29 @@ class Messages:
     def refusal(self, recorded: Recorded, body: Any, size: int) -> Refusal | None:
         if size > strict.LIMIT:
             return Refusal(413, *answers.ERRORS[413])
-        betas = recorded.listed("anthropic-beta")
         return (
             strict.credential(recorded)
             or self.unreadable(body)
             or strict.unknown_model(body)
-            or first(strict.problems(body, betas, self._signer, counts=self._counts))
+            or self._threads.refusal(body, recorded.credential)
+            or first(self._problems(recorded, self.complete(recorded, body)))
         )
+
+    def _problems(self, recorded: Recorded, body: Any) -> Problems:
+        return strict.problems(
+            body,
+            recorded.listed("anthropic-beta"),
+            self._signer,
+            version=recorded.header("anthropic-version") or "",
+            counts=self._counts,
+        )
+
+    def complete(self, recorded: Recorded, body: Any) -> Any:
+        return self._threads.whole(body, recorded.credential)
+
+    def answered(self, recorded: Recorded, body: Any, whole: dict[str, Any]) -> None:
+        if not self._counts:
+            self._threads.answered(body, recorded.credential, whole)
 
     def turns(self, body: Any) -> list[conversation.Turn]:
         return messages.turns(body)
@@ -139,7 +166,7 @@ class Messages:
         return messages.thinks(body)
 
     def _signed(self, content: Sequence[answers.Block], body: Any) -> list[dict[str, Any]]:
-        return messages.signed(content, self._signer, messages.shown(body))
+        return messages.signed(content, self._signer, messages.shown(body), body["model"])
 
 
 class Foreign(Messages):
@@ -159,7 +186,7 @@ class Foreign(Messages):
         thinking_required: bool,
         counts: bool,
     ) -> None:
-        super().__init__(signer, counts=counts)
+        super().__init__(signer, threads.Threads(), counts=counts)
         self._name = name
         self._needs_key = needs_key
         self._thinking_required = thinking_required
@@ -174,6 +201,12 @@ class Foreign(Messages):
             or self.unreadable(body)
             or first(foreign.problems(body, self._signer, self._name, thinking_required=required))
         )
+
+    def complete(self, recorded: Recorded, body: Any) -> Any:
+        return body
+
+    def answered(self, recorded: Recorded, body: Any, whole: dict[str, Any]) -> None:
+        pass
 
     def allowance(self, recorded: Recorded) -> Headers:
         return ()
@@ -207,6 +240,12 @@ class Chat:
             or self.unreadable(body)
             or first(strict_chat.problems(body, reasoning_required=required))
         )
+
+    def complete(self, recorded: Recorded, body: Any) -> Any:
+        return body
+
+    def answered(self, recorded: Recorded, body: Any, whole: dict[str, Any]) -> None:
+        pass
 
     def turns(self, body: Any) -> list[conversation.Turn]:
         return chat.turns(body)

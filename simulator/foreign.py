@@ -17,7 +17,12 @@ from simulator.strict import Refusal
 NOT_OURS = ("route:", signatures.FOREIGN)
 REDACTED = "glm-redacted"
 OURS_ALONE = ("anthropic-beta", "x-litellm-api-key", "x-claude-token-mode")
-FIELDS = ("context_management", "diagnostics", "thread", "container", "mcp_servers", "service_tier")
+FIELDS = (
+    *("context_management", "diagnostics", "thread", "container", "mcp_servers", "service_tier"),
+    "speed",
+)
+VERSION = "2023-06-01"
+"""The only version of Anthropic's API that others offer."""
 
 
 def credential(recorded: Recorded, *, needs_key: bool) -> Refusal | None:
@@ -26,6 +31,8 @@ def credential(recorded: Recorded, *, needs_key: bool) -> Refusal | None:
         token.startswith("sk-ant-") or "{{" in token for token in tokens
     ):
         return Refusal(401, "authentication_error", "token expired or incorrect")
+    if recorded.header("anthropic-version") not in (None, VERSION):
+        return Refusal(400, "invalid_request_error", "unsupported anthropic-version")
     for name in OURS_ALONE:
         if recorded.header(name) is not None:
             return Refusal(400, "invalid_request_error", f"unexpected header: {name}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
+from simulator import binding
 from simulator import messages
 from simulator import server_tools
 from simulator import signatures
@@ -29,11 +30,10 @@ def problems(body: Body, betas: Sequence[str], signer: signatures.Signer) -> Pro
     """All that is wrong with well-formed messages."""
     yield from roles(body, betas)
     yield from blocks(body, signer)
-    if (body.get("thread") or {}).get("type") != "continue":
-        # Continued, the tools that results belong to were called in messages we are not shown.
-        yield from tool_pairs(body)
+    yield from tool_pairs(body)
     yield from server_tools.problems(body["messages"])
     yield from thinking_order(body, signer)
+    yield from binding.problems(body, signer)
     yield from cache_points(body)
 
 

@@ -163,9 +163,9 @@ def _image(block: Mapping[str, Any]) -> str:
 
 
 def signed(
-    content: Sequence[answers.Block], signer: signatures.Signer, show: bool
+    content: Sequence[answers.Block], signer: signatures.Signer, show: bool, model: str = ""
 ) -> list[dict[str, Any]]:
-    """Blocks as JSON, with thinking signed by Anthropic."""
+    """Blocks as JSON, with thinking signed by Anthropic as the model's."""
     message = os.urandom(8)
     total = sum(isinstance(b, answers.Thinking | answers.RedactedThinking) for b in content)
     place = 0
@@ -176,12 +176,14 @@ def signed(
                 text = thinking if show else ""
                 if signature is None:
                     seen = text if show else None
-                    signature = signer.sign(seen, message=message, place=place, total=total)
+                    signature = signer.sign(
+                        seen, message=message, place=place, total=total, model=model
+                    )
                 place += 1
                 blocks.append({"type": "thinking", "thinking": text, "signature": signature})
             case answers.RedactedThinking(data):
                 if data is None:
-                    data = signer.redact(message=message, place=place, total=total)
+                    data = signer.redact(message=message, place=place, total=total, model=model)
                 place += 1
                 blocks.append({"type": "redacted_thinking", "data": data})
             case _:

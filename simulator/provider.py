@@ -17,6 +17,7 @@ from simulator import scenarios
 from simulator import script
 from simulator import signatures
 from simulator import strict
+from simulator import threads
 
 Role = Literal["anthropic", "provider"]
 
@@ -38,13 +39,15 @@ class Provider:
         needs_key: bool,
         reasoning_required: bool,
         signer: signatures.Signer,
+        kept: threads.Threads | None = None,
     ) -> None:
         self._role = role
         self._needs_key = needs_key
         self._strict = strict
         self._reasoning_required = reasoning_required
         self._signer = signer
-        self._anthropic = dialects.Messages(signer)
+        self._threads = kept or threads.Threads()
+        self._anthropic = dialects.Messages(signer, self._threads)
 
     def plan(self, recorded: requests.Recorded, scripted: script.Script) -> faults.Plan:
         path = recorded.bare_path
@@ -75,7 +78,9 @@ class Provider:
                 thinking_required=required,
                 counts=counts,
             )
-        return dialects.Messages(self._signer, counts=True) if counts else self._anthropic
+        if counts:
+            return dialects.Messages(self._signer, self._threads, counts=True)
+        return self._anthropic
 
     def _success(
         self, reply: _Reply, answer: answers.Answer | None, default: answers.Answer
@@ -97,12 +102,14 @@ class Provider:
             refusal = dialect.unreadable(body)
         if refusal is not None:
             return reply.refused(refusal)
+        body = dialect.complete(recorded, body)
         asked = conversation.read(dialect.turns(body))
         if answer is None:
             answer = scenarios.named(body["model"], results=bool(asked.results)) or default
         if _fails(answer):
             return reply.failed(answer)
         whole = dialect.whole(body, size, asked, answer)
+        dialect.answered(recorded, body, whole)
         events = dialect.events(body, whole, answer)
         if events is None and answer.error_at is not None:
             return reply.failed(answer)
@@ -140,10 +147,13 @@ class _Reply:
         return self.json(self.dialect.error(answer, self.id), answer, status)
 
     def refused(self, refusal: strict.Refusal) -> faults.Plan:
-        status, kind, message = refusal
+        status, kind, message, code = refusal
         self.recorded.refused = message
         self.headers.append(("x-should-retry", "false"))
-        return self.failed(answers.Answer(status=status, error=kind, message=message))
+        details = {"error_code": code} if code else None
+        return self.failed(
+            answers.Answer(status=status, error=kind, message=message, details=details)
+        )
 
     def _plan(
         self,

@@ -20,6 +20,7 @@ from simulator import messages
 from simulator import provider
 from simulator import script
 from simulator import signatures
+from simulator import threads
 from simulator.recorded import Predicate
 from simulator.recorded import Recorded
 
@@ -37,7 +38,8 @@ class Simulator:
     HTTP/2 to those who offer it, unless `http2` is false. Without `needs_key`, a provider other than
     Anthropic answers without a credential, as a local server does. With `reasoning_required`, a provider
     refuses an assistant message with tool calls that lost its thinking. Simulators with the same
-    `key` accept each other's signatures. Only the last `keep` requests are remembered.
+    `key` accept each other's signatures. Only the last `keep` requests are remembered. Threads end by
+    `clock`, in seconds.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Simulator:
         reasoning_required: bool = False,
         key: bytes = b"simulator",
         keep: int = 100_000,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.host = host
         self.port = port
@@ -65,6 +68,7 @@ class Simulator:
             needs_key=needs_key,
             reasoning_required=reasoning_required,
             signer=signatures.Signer(key),
+            kept=threads.Threads(clock),
         )
         self._script = script.Script()
         self._recorded: deque[Recorded] = deque(maxlen=keep)

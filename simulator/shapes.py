@@ -60,6 +60,7 @@ class ContextManagement(msgspec.Struct):
 
 class Thread(msgspec.Struct):
     type: str | None = None
+    previous_message_id: str | None = None
 
 
 class Choice(msgspec.Struct):

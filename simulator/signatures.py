@@ -14,7 +14,7 @@ import os
 import struct
 from typing import NamedTuple
 
-_FIELDS = struct.Struct(">2s8sBB32s64s")
+_FIELDS = struct.Struct(">2s8sBB32s32s64s")
 FOREIGN = "glm-sig-"
 _UNSHOWN = bytes(32)
 
@@ -30,6 +30,8 @@ class Seal(NamedTuple):
     """Among the thinking blocks of its answer, from 0."""
     total: int
     digest: bytes
+    model: str
+    """Empty if it isn't said."""
 
     def fits(self, text: str) -> bool:
         """Whether the text is what was signed; where none was shown, any is as good."""
@@ -40,13 +42,15 @@ class Signer:
     def __init__(self, key: bytes) -> None:
         self._key = key
 
-    def sign(self, text: str | None, *, message: bytes, place: int, total: int) -> str:
+    def sign(
+        self, text: str | None, *, message: bytes, place: int, total: int, model: str = ""
+    ) -> str:
         """A signature for thinking that shows `text`, or no text (`display: omitted`)."""
-        return self._seal(b"\x12T", text, message, place, total)
+        return self._seal(b"\x12T", text, message, place, total, model)
 
-    def redact(self, *, message: bytes, place: int, total: int) -> str:
+    def redact(self, *, message: bytes, place: int, total: int, model: str = "") -> str:
         """The `data` of a redacted thinking block."""
-        return self._seal(b"\x12R", None, message, place, total)
+        return self._seal(b"\x12R", None, message, place, total, model)
 
     def read(self, signature: str) -> Seal | None:
         """None unless this key made it."""
@@ -57,18 +61,21 @@ class Signer:
         body, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
         if not hmac.compare_digest(mac, self._mac(body)):
             return None
-        kind, message, place, total, digest, _ = _FIELDS.unpack(body)
-        return Seal(kind[1:], message, place, total, digest)
+        kind, message, place, total, digest, model, _ = _FIELDS.unpack(body)
+        return Seal(kind[1:], message, place, total, digest, model.rstrip(b"\0").decode())
 
     def foreign(self, provider: str, text: str) -> str:
         """A signature as other providers make them: short, not base64, and each has its own."""
         signed = f"{provider}\0{text}".encode("utf-8", "surrogatepass")
         return FOREIGN + hmac.digest(self._key, signed, "sha256").hex()[:16]
 
-    def _seal(self, kind: bytes, text: str | None, message: bytes, place: int, total: int) -> str:
+    def _seal(
+        self, kind: bytes, text: str | None, message: bytes, place: int, total: int, model: str
+    ) -> str:
         digest = _UNSHOWN if text is None else _digest(text)
         # The real ones hold the whole thinking, encrypted; this filler stands for it.
-        body = _FIELDS.pack(kind, message, place, total, digest, os.urandom(64))
+        filler = os.urandom(64)
+        body = _FIELDS.pack(kind, message, place, total, digest, model.encode(), filler)
         return base64.b64encode(body + self._mac(body)).decode()
 
     def _mac(self, body: bytes) -> bytes:

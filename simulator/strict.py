@@ -28,14 +28,18 @@ NOT_COUNTED = {
 }
 NEEDS_BETA = {
     "context_management": "context-management-",
-    "diagnostics": "cache-diagnosis-",
     "thread": "message-threads-",
     "mcp_servers": "mcp-",
     "resumption": "resumption-",
 }
 PYDANTIC = {"str": "string", "array": "list", "object": "dictionary", "int": "integer"}
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
-NEVER_FORCED = re.compile(r"claude-(?:fable|mythos)-5-[1-9]")
+NEVER_FORCED = re.compile(r"claude-(?:(?:fable|mythos)-5-[1-9]|sonnet-5-5)(?!\d)")
+FAST = re.compile(r"claude-opus-(?:4-[6-9]|5)")
+FAST_WITHOUT_BETA = re.compile(r"claude-opus-5-5")
+WITHOUT_SAMPLING = "2026-10-21"
+"""The version of the API that has neither of SAMPLING, even at their defaults."""
+SAMPLING = ("temperature", "top_k", "top_p")
 LIMIT = 32 << 20
 
 
@@ -43,6 +47,8 @@ class Refusal(NamedTuple):
     status: int
     type: str
     message: str
+    code: str | None = None
+    """`details.error_code`."""
 
 
 def first(problems: Problems) -> Refusal | None:
@@ -86,10 +92,18 @@ def unknown_model(body: Body) -> Refusal | None:
 
 
 def problems(
-    body: Body, betas: Sequence[str], signer: signatures.Signer, *, counts: bool
+    body: Body,
+    betas: Sequence[str],
+    signer: signatures.Signer,
+    *,
+    version: str = "2023-06-01",
+    counts: bool,
 ) -> Problems:
-    """All that is wrong with a body of good shape, the gravest first. `counts`: count_tokens."""
+    """All that is wrong with a body of good shape, the gravest first. `version`: anthropic-version.
+    `counts`: count_tokens."""
     yield from fields(body, betas, counts=counts)
+    yield from sampling(body, version)
+    yield from speed(body, betas)
     yield from thinking_mode(body)
     yield from forced_choice(body)
     yield from tools(body)
@@ -105,6 +119,22 @@ def fields(body: Body, betas: Sequence[str], *, counts: bool) -> Problems:
         lacks = name in NEEDS_BETA and not any(b.startswith(NEEDS_BETA[name]) for b in betas)
         if name not in FIELDS or lacks or (counts and name in NOT_COUNTED):
             yield f"{name}: Extra inputs are not permitted"
+
+
+def sampling(body: Body, version: str) -> Problems:
+    for name in SAMPLING:
+        if name in body and version >= WITHOUT_SAMPLING:
+            yield f"{name}: Extra inputs are not permitted"
+
+
+def speed(body: Body, betas: Sequence[str]) -> Problems:
+    if body.get("speed") != "fast":
+        return
+    model = body["model"]
+    if not FAST.match(model):
+        yield f"speed: fast mode is not supported for {model}"
+    elif not FAST_WITHOUT_BETA.match(model) and not any(b.startswith("fast-mode-") for b in betas):
+        yield "speed: Extra inputs are not permitted"
 
 
 def thinking_mode(body: Body) -> Problems:

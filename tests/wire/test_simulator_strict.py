@@ -42,7 +42,14 @@ def glm() -> Iterator[Simulator]:
 THREADS = {"anthropic-beta": BETAS["anthropic-beta"] + ",message-threads-2026-08-12"}
 SEARCH = {"type": "server_tool_use", "id": "srvtoolu_1", "name": "web_search", "input": {}}
 SEARCHED = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "content": []}
-REFUSED = [
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"thread": {"type": "create"}}, "thread: Extra inputs are not permitted"),
+    ({"speed": "fast", "model": OLD}, "speed: fast mode is not supported for claude-haiku-4-5"),
+    ({"speed": "fast", "model": "claude-opus-4-8"}, "speed: Extra inputs are not permitted"),
+    (
+        {"model": "claude-sonnet-5-5", "tools": [BASH], "tool_choice": {"type": "any"}},
+        "tool_choice: this model does not support forced tool use",
+    ),
     ({"reasoning": {}}, "reasoning: Extra inputs are not permitted"),
     ({"resumption": {"type": "create"}}, "resumption: Extra inputs are not permitted"),
     ({"messages": []}, "messages: at least one message is required"),
@@ -223,7 +230,11 @@ class TestStrict:
             {"thinking": {"type": "disabled"}, "system": [{"type": "text", "text": "s"}]},
             {"thinking": {"type": "adaptive"}, "messages": turns("hi", [USE], [RESULT])},
             {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
-            {"messages": turns([RESULT]), "thread": {"type": "continue"}},
+            {"messages": turns("hi"), "thread": {"type": "create"}},
+            {"diagnostics": {"previous_message_id": None}},
+            {"speed": "fast"},
+            {"speed": "standard", "model": OLD},
+            {"temperature": 1, "top_k": 3},
             {"messages": turns("hi", [SEARCH, SEARCHED], "go on")},
             {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
             {"tools": [BASH], "tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}},
@@ -254,6 +265,14 @@ class TestStrict:
         status, _, content = post(sim, ask(model="glm-5"))
         assert status == 404
         assert json.loads(content)["error"]["message"] == "model: glm-5"
+
+    @pytest.mark.parametrize("field", ["temperature", "top_k", "top_p"])
+    def test_the_newest_version_has_no_sampling(self, sim: Simulator, field: str) -> None:
+        newest = KEY | {"anthropic-version": "2026-10-21"}
+        status, _, content = post(sim, ask() | {field: 1}, newest)
+        assert status == 400
+        assert json.loads(content)["error"]["message"] == f"{field}: Extra inputs are not permitted"
+        message(sim, ask(), newest)
 
     def test_version_is_required(self, sim: Simulator) -> None:
         _, _, content = post(sim, ask(), {"x-api-key": "k"})
@@ -297,6 +316,26 @@ class TestSignatures:
     def test_own_blocks_are_accepted(self, sim: Simulator) -> None:
         content = message(sim, self.THINKING)["content"]
         assert self.reply(sim, content) is None
+
+    @pytest.mark.parametrize(
+        ("model", "another", "is_bound"),
+        [
+            ("claude-fable-5-2", "claude-fable-5-2", False),
+            ("claude-fable-5-2", "claude-mythos-5-2", True),
+            ("claude-sonnet-5-5", "claude-opus-5-5", True),
+            ("claude-opus-5-5", "claude-sonnet-5-5", True),
+            ("claude-opus-5-5", "claude-opus-5", False),
+            ("claude-fable-5-1", "claude-opus-5-5", False),
+        ],
+    )
+    def test_the_newest_models_think_for_themselves(
+        self, sim: Simulator, model: str, another: str, is_bound: bool
+    ) -> None:
+        content = message(sim, {**self.THINKING, "model": model})["content"]
+        post(sim, {**self.THINKING, "model": another, "messages": turns("hello", content, "go on")})
+        refused = sim.requests[-1].refused or ""
+        assert refused.startswith("messages.1.content.0: Invalid `signature`") is is_bound
+        assert ("is bound to a different model" in refused) is is_bound
 
     @pytest.mark.parametrize("signature", ["", "abc", "c2lnbmVk" * 20, "glm-sig-12", "route:zai:x"])
     def test_foreign_signature(self, sim: Simulator, signature: str) -> None:
