@@ -11,6 +11,7 @@ from typing import Any
 from typing import Protocol
 
 from simulator import answers
+from simulator import binding
 from simulator import chat
 from simulator import conversation
 from simulator import faults
@@ -166,7 +167,8 @@ class Messages:
         return messages.thinks(body)
 
     def _signed(self, content: Sequence[answers.Block], body: Any) -> list[dict[str, Any]]:
-        return messages.signed(content, self._signer, messages.shown(body), body["model"])
+        shown, bond = messages.shown(body), binding.bond(body, len(body["messages"]))
+        return messages.signed(content, self._signer, shown, bond)
 
 
 class Foreign(Messages):

@@ -163,9 +163,12 @@ def _image(block: Mapping[str, Any]) -> str:
 
 
 def signed(
-    content: Sequence[answers.Block], signer: signatures.Signer, show: bool, model: str = ""
+    content: Sequence[answers.Block],
+    signer: signatures.Signer,
+    show: bool,
+    bond: signatures.Bond = signatures.UNBOUND,
 ) -> list[dict[str, Any]]:
-    """Blocks as JSON, with thinking signed by Anthropic as the model's."""
+    """Blocks as JSON, with thinking signed by Anthropic."""
     message = os.urandom(8)
     total = sum(isinstance(b, answers.Thinking | answers.RedactedThinking) for b in content)
     place = 0
@@ -177,13 +180,13 @@ def signed(
                 if signature is None:
                     seen = text if show else None
                     signature = signer.sign(
-                        seen, message=message, place=place, total=total, model=model
+                        seen, message=message, place=place, total=total, bond=bond
                     )
                 place += 1
                 blocks.append({"type": "thinking", "thinking": text, "signature": signature})
             case answers.RedactedThinking(data):
                 if data is None:
-                    data = signer.redact(message=message, place=place, total=total, model=model)
+                    data = signer.redact(message=message, place=place, total=total, bond=bond)
                 place += 1
                 blocks.append({"type": "redacted_thinking", "data": data})
             case _:

@@ -14,9 +14,20 @@ import os
 import struct
 from typing import NamedTuple
 
-_FIELDS = struct.Struct(">2s8sBB32s32s64s")
+_FIELDS = struct.Struct(">2s8sBB32s16s32s64s")
 FOREIGN = "glm-sig-"
 _UNSHOWN = bytes(32)
+
+
+class Bond(NamedTuple):
+    """What a block of thinking is good for."""
+
+    model: str
+    prefix: bytes
+    """A digest of what came before it, of 16 bytes."""
+
+
+UNBOUND = Bond("", b"")
 
 
 class Seal(NamedTuple):
@@ -30,8 +41,7 @@ class Seal(NamedTuple):
     """Among the thinking blocks of its answer, from 0."""
     total: int
     digest: bytes
-    model: str
-    """Empty if it isn't said."""
+    bond: Bond
 
     def fits(self, text: str) -> bool:
         """Whether the text is what was signed; where none was shown, any is as good."""
@@ -43,14 +53,14 @@ class Signer:
         self._key = key
 
     def sign(
-        self, text: str | None, *, message: bytes, place: int, total: int, model: str = ""
+        self, text: str | None, *, message: bytes, place: int, total: int, bond: Bond = UNBOUND
     ) -> str:
         """A signature for thinking that shows `text`, or no text (`display: omitted`)."""
-        return self._seal(b"\x12T", text, message, place, total, model)
+        return self._seal(b"\x12T", text, message, place, total, bond)
 
-    def redact(self, *, message: bytes, place: int, total: int, model: str = "") -> str:
+    def redact(self, *, message: bytes, place: int, total: int, bond: Bond = UNBOUND) -> str:
         """The `data` of a redacted thinking block."""
-        return self._seal(b"\x12R", None, message, place, total, model)
+        return self._seal(b"\x12R", None, message, place, total, bond)
 
     def read(self, signature: str) -> Seal | None:
         """None unless this key made it."""
@@ -61,8 +71,9 @@ class Signer:
         body, mac = raw[: _FIELDS.size], raw[_FIELDS.size :]
         if not hmac.compare_digest(mac, self._mac(body)):
             return None
-        kind, message, place, total, digest, model, _ = _FIELDS.unpack(body)
-        return Seal(kind[1:], message, place, total, digest, model.rstrip(b"\0").decode())
+        kind, message, place, total, digest, prefix, model, _ = _FIELDS.unpack(body)
+        bond = Bond(model.rstrip(b"\0").decode(), prefix)
+        return Seal(kind[1:], message, place, total, digest, bond)
 
     def foreign(self, provider: str, text: str) -> str:
         """A signature as other providers make them: short, not base64, and each has its own."""
@@ -70,12 +81,13 @@ class Signer:
         return FOREIGN + hmac.digest(self._key, signed, "sha256").hex()[:16]
 
     def _seal(
-        self, kind: bytes, text: str | None, message: bytes, place: int, total: int, model: str
+        self, kind: bytes, text: str | None, message: bytes, place: int, total: int, bond: Bond
     ) -> str:
         digest = _UNSHOWN if text is None else _digest(text)
         # The real ones hold the whole thinking, encrypted; this filler stands for it.
         filler = os.urandom(64)
-        body = _FIELDS.pack(kind, message, place, total, digest, model.encode(), filler)
+        bound = (bond.prefix, bond.model.encode())
+        body = _FIELDS.pack(kind, message, place, total, digest, *bound, filler)
         return base64.b64encode(body + self._mac(body)).decode()
 
     def _mac(self, body: bytes) -> bytes:

@@ -35,9 +35,11 @@ NEEDS_BETA = {
 PYDANTIC = {"str": "string", "array": "list", "object": "dictionary", "int": "integer"}
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 NEVER_FORCED = re.compile(r"claude-(?:(?:fable|mythos)-5-[1-9]|sonnet-5-5)(?!\d)")
-FAST = re.compile(r"claude-opus-(?:4-[6-9]|5)")
-FAST_WITHOUT_BETA = re.compile(r"claude-opus-5-5")
-WITHOUT_SAMPLING = "2026-10-21"
+FAST = re.compile(r"claude-(?:opus-(?:4-8|5)|(?:fable|mythos)-5-2)")
+FAST_WITHOUT_BETA = re.compile(r"claude-(?:opus-5-5|(?:fable|mythos)-5-2)")
+BETWEEN_TOOLS = re.compile(r"claude-sonnet-5-5(?!\d)")
+ALWAYS_THINKS = re.compile(r"claude-(?:fable|mythos)-")
+NEWEST = "2026-10-21"
 """The version of the API that has neither of SAMPLING, even at their defaults."""
 SAMPLING = ("temperature", "top_k", "top_p")
 LIMIT = 32 << 20
@@ -102,7 +104,7 @@ def problems(
     """All that is wrong with a body of good shape, the gravest first. `version`: anthropic-version.
     `counts`: count_tokens."""
     yield from fields(body, betas, counts=counts)
-    yield from sampling(body, version)
+    yield from newest_version(body, version)
     yield from speed(body, betas)
     yield from thinking_mode(body)
     yield from forced_choice(body)
@@ -121,10 +123,19 @@ def fields(body: Body, betas: Sequence[str], *, counts: bool) -> Problems:
             yield f"{name}: Extra inputs are not permitted"
 
 
-def sampling(body: Body, version: str) -> Problems:
+def newest_version(body: Body, version: str) -> Problems:
+    """https://platform.claude.com/docs/en/api/versioning. Documents of assistants are refused anyway."""
+    if version < NEWEST:
+        return
     for name in SAMPLING:
-        if name in body and version >= WITHOUT_SAMPLING:
+        if name in body:
             yield f"{name}: Extra inputs are not permitted"
+    for n, message in enumerate(body["messages"]):
+        if message.get("role") != "user" or isinstance(message["content"], str):
+            continue
+        for m, block in enumerate(message["content"]):
+            if block["type"] == "text" and block.get("citations"):
+                yield f"messages.{n}.content.{m}.text.citations: Extra inputs are not permitted"
 
 
 def speed(body: Body, betas: Sequence[str]) -> Problems:
@@ -156,6 +167,12 @@ def thinking_mode(body: Body) -> Problems:
             yield "`max_tokens` must be greater than `thinking.budget_tokens`."
     if kind == "adaptive" and version and version <= (4, 5):
         yield "adaptive thinking is not supported on this model"
+    if kind == "between_tools" and not BETWEEN_TOOLS.match(body["model"]):
+        yield "thinking: Input tag 'between_tools' does not match any of the expected tags"
+    if kind == "disabled" and BETWEEN_TOOLS.match(body["model"]):
+        yield '"thinking.type.disabled" is not supported for this model. Use "between_tools".'
+    if kind == "disabled" and ALWAYS_THINKS.match(body["model"]):
+        yield '"thinking.type.disabled" is not supported for this model.'
     effort = (body.get("output_config") or {}).get("effort")
     if kind == "disabled" and effort in ("xhigh", "max"):
         yield f"effort '{effort}' is not supported when thinking is disabled"
@@ -170,7 +187,7 @@ def forced_choice(body: Body) -> Problems:
     if (body.get("thinking") or {}).get("type") == "enabled":
         yield "Thinking may not be enabled when tool_choice forces tool use."
     if NEVER_FORCED.match(body["model"]):
-        yield "tool_choice: this model does not support forced tool use"
+        yield 'tool_choice: type "tool" and "any" are not supported for this model.'
 
 
 def tools(body: Body) -> Problems:

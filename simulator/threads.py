@@ -1,7 +1,7 @@
 """Message threads: the conversations that Anthropic keeps, so that a request has only what is new.
 
-https://platform.claude.com/docs/en/build-with-claude/message-threads. A thread is for one credential, and
-lasts five minutes. What isn't about the messages must stay the same, and no answer is continued twice.
+The beta is message-threads-2026-08-12. A thread is for one credential, and lasts five minutes. What isn't
+about the messages must stay the same, and no answer is continued twice.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _kind(body: Body) -> str | None:
 
 def _fingerprint(body: Body) -> dict[str, Any]:
     """What must not differ, of what a request has."""
-    names = ("model", "system", "tools", "thinking")
+    names = ("model", "system", "tools", "thinking", "output_config")
     fields = {name: body[name] for name in names if body.get(name) is not None}
     if isinstance(fields.get("system"), list):
         fields["system"] = [

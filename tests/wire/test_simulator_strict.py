@@ -45,10 +45,23 @@ SEARCHED = {"type": "web_search_tool_result", "tool_use_id": "srvtoolu_1", "cont
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"thread": {"type": "create"}}, "thread: Extra inputs are not permitted"),
     ({"speed": "fast", "model": OLD}, "speed: fast mode is not supported for claude-haiku-4-5"),
+    ({"speed": "fast", "model": "claude-opus-4-7"}, "speed: fast mode is not supported for"),
+    (
+        {"model": "claude-sonnet-5-5", "thinking": {"type": "disabled"}},
+        '"thinking.type.disabled" is not supported for this model. Use "between_tools".',
+    ),
+    (
+        {"model": "claude-fable-5-2", "thinking": {"type": "disabled"}},
+        '"thinking.type.disabled" is not supported for this model.',
+    ),
+    (
+        {"thinking": {"type": "between_tools"}},
+        "thinking: Input tag 'between_tools' does not match any of the expected tags",
+    ),
     ({"speed": "fast", "model": "claude-opus-4-8"}, "speed: Extra inputs are not permitted"),
     (
         {"model": "claude-sonnet-5-5", "tools": [BASH], "tool_choice": {"type": "any"}},
-        "tool_choice: this model does not support forced tool use",
+        'tool_choice: type "tool" and "any" are not supported for this model.',
     ),
     ({"reasoning": {}}, "reasoning: Extra inputs are not permitted"),
     ({"resumption": {"type": "create"}}, "resumption: Extra inputs are not permitted"),
@@ -235,6 +248,8 @@ class TestStrict:
             {"speed": "fast"},
             {"speed": "standard", "model": OLD},
             {"temperature": 1, "top_k": 3},
+            {"model": "claude-sonnet-5-5", "thinking": {"type": "between_tools"}},
+            {"model": "claude-opus-5", "thinking": {"type": "disabled"}},
             {"messages": turns("hi", [SEARCH, SEARCHED], "go on")},
             {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
             {"tools": [BASH], "tool_choice": {"type": "any"}, "thinking": {"type": "adaptive"}},
@@ -273,6 +288,14 @@ class TestStrict:
         assert status == 400
         assert json.loads(content)["error"]["message"] == f"{field}: Extra inputs are not permitted"
         message(sim, ask(), newest)
+
+    def test_the_newest_version_has_no_citations_of_users(self, sim: Simulator) -> None:
+        cited = {"type": "text", "text": "x", "citations": [{"type": "char_location"}]}
+        newest = KEY | {"anthropic-version": "2026-10-21"}
+        _, _, content = post(sim, ask(messages=turns([cited])), newest)
+        problem = "messages.0.content.0.text.citations: Extra inputs are not permitted"
+        assert json.loads(content)["error"]["message"] == problem
+        message(sim, ask(messages=turns([cited])))
 
     def test_version_is_required(self, sim: Simulator) -> None:
         _, _, content = post(sim, ask(), {"x-api-key": "k"})
@@ -318,24 +341,34 @@ class TestSignatures:
         assert self.reply(sim, content) is None
 
     @pytest.mark.parametrize(
-        ("model", "another", "is_bound"),
+        ("model", "change", "is_refused"),
         [
-            ("claude-fable-5-2", "claude-fable-5-2", False),
-            ("claude-fable-5-2", "claude-mythos-5-2", True),
-            ("claude-sonnet-5-5", "claude-opus-5-5", True),
-            ("claude-opus-5-5", "claude-sonnet-5-5", True),
-            ("claude-opus-5-5", "claude-opus-5", False),
-            ("claude-fable-5-1", "claude-opus-5-5", False),
+            ("claude-fable-5-2", {}, False),
+            ("claude-fable-5-2", {"system": "another"}, True),
+            ("claude-fable-5-2", {"tools": [BASH]}, True),
+            ("claude-fable-5-2", {"tools": [{**BASH, "defer_loading": True}]}, False),
+            ("claude-fable-5-2", {"messages": turns("changed")}, True),
+            ("claude-fable-5-2", {"messages": turns([POINT | {"text": "hello"}])}, False),
+            ("claude-mythos-5-2", {"system": "another"}, True),
+            ("claude-opus-5-5", {"system": "another"}, False),
         ],
     )
-    def test_the_newest_models_think_for_themselves(
-        self, sim: Simulator, model: str, another: str, is_bound: bool
+    def test_thinking_is_bound_to_what_came_before(
+        self, sim: Simulator, model: str, change: dict[str, Any], is_refused: bool
     ) -> None:
-        content = message(sim, {**self.THINKING, "model": model})["content"]
-        post(sim, {**self.THINKING, "model": another, "messages": turns("hello", content, "go on")})
+        first = {**self.THINKING, "model": model}
+        content = message(sim, first)["content"]
+        prompt = change.get("messages", first["messages"])
+        messages = [*prompt, *turns("", content, "go on")[1:]]
+        post(sim, first | change | {"messages": messages})
         refused = sim.requests[-1].refused or ""
-        assert refused.startswith("messages.1.content.0: Invalid `signature`") is is_bound
-        assert ("is bound to a different model" in refused) is is_bound
+        assert ("is bound to a different conversation" in refused) is is_refused
+
+    def test_thinking_that_a_model_can_not_read_is_no_error(self, sim: Simulator) -> None:
+        content = message(sim, self.THINKING | {"model": "claude-fable-5-2"})["content"]
+        fields = {"system": "another", "messages": turns("hello", content, "go on")}
+        post(sim, self.THINKING | fields)
+        assert sim.requests[-1].refused is None
 
     @pytest.mark.parametrize("signature", ["", "abc", "c2lnbmVk" * 20, "glm-sig-12", "route:zai:x"])
     def test_foreign_signature(self, sim: Simulator, signature: str) -> None:

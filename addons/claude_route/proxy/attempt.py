@@ -13,6 +13,7 @@ from claude_route.access import credentials
 from claude_route.access import fronts
 from claude_route.access import paths
 from claude_route.dialects import registry
+from claude_route.dialects.messages import claude_fallback
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.profile import providers
@@ -23,6 +24,7 @@ from claude_route.routing import plan
 from claude_route.routing import rotation
 from claude_route.routing import verdict
 from claude_route.wire import http_message
+from claude_route.wire import rawjson
 
 NOT_IN_PATHS = re.compile(rb"[\x00-\x20\x7f]")
 NOT_IN_HEADERS = re.compile(rb"[\r\n\x00]")
@@ -44,10 +46,12 @@ class Attempt:
         request: requests.Request,
         client_secrets: credentials.Secrets,
         *,
+        asked: targets.Target | None = None,
         left_out: tuple[str, ...] = (),
         redact: Callable[[bytes], bytes] = bodies.unchanged,
     ) -> None:
-        """`left_out` names what the target refuses, as a profile's `drop` does.
+        """`asked` is the target whose place this one takes, if it is a fallback. `left_out` names what the
+        target refuses, as a profile's `drop` does.
 
         Raises:
             ValueError: such a request must not carry a credential of ours.
@@ -69,7 +73,13 @@ class Attempt:
             self.wants = "count"
         self.dialect = registry.of(provider)
         self.left_out = left_out
-        self.call = self.dialect.request(request, step.target.without(left_out))
+        target = claude_fallback.fit(
+            step.target,
+            asked or step.target,
+            client_request.headers.get("anthropic-version", ""),
+            rawjson.kind(request.thinking),
+        )
+        self.call = self.dialect.request(request, target.without(left_out))
         self.rewritten = self.call.body is not request.body
         """Whether the upstream body differs from the client's."""
         self.secrets: dict[bytes, bytes] = {}

@@ -218,6 +218,7 @@ class Exchange:
             self.flow.request,
             self.request,
             self.secrets,
+            asked=self.plan.targets[0],
             left_out=left_out,
             redact=self._redaction.text,
         )

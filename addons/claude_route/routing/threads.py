@@ -1,8 +1,8 @@
 """Remembers which token began a thread: a conversation that Anthropic keeps, so that a request only has
 what is new.
 
-https://platform.claude.com/docs/en/build-with-claude/message-threads, beta `message-threads-2026-08-12`. A
-request continues the thread by the id of its last answer. Another account doesn't have it.
+Claude Code asks for it with the beta `message-threads-2026-08-12`. A request continues the thread by the id
+of its last answer. Another account doesn't have it.
 """
 
 from __future__ import annotations

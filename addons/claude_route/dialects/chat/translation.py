@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects import claude_models
 from claude_route.dialects import thinking_rules
 from claude_route.dialects.chat import fields
 from claude_route.dialects.chat import omissions
@@ -92,8 +93,11 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
         request_fields.drop("messages[].output_config")
     sampling = _sampling(request_fields, target_quirks)
     functions = tools.functions(request_fields, request_tools, names)
-    is_unthinking = rules.unforced and functions.get("tool_choice", "none") != "none"
-    if is_unthinking and rules.always:
+    is_forced = functions.get("tool_choice", "none") != "none"
+    is_unthinking = rules.unforced and is_forced
+    if (is_unthinking and rules.always) or (
+        is_forced and claude_models.refuses_force(target.model)
+    ):
         request_fields.drop("tool_choice")
         del functions["tool_choice"]
         is_unthinking = False

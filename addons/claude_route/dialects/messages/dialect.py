@@ -92,7 +92,7 @@ class Messages:
     label = "Messages"
     paths = ("/v1/messages", "/v1/messages/count_tokens")
     models_endpoint = "/v1/models"
-    version_headers = ((b"anthropic-version", b"2023-06-01"),)
+    version_headers = ((b"anthropic-version", scrub.VERSION),)
     counts_tokens = True
     required = ("model", "messages", "max_tokens")
     request_fields = dialect.RequestFields(

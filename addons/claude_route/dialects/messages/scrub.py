@@ -38,6 +38,9 @@ _FOR_OTHERS = {
 }
 _FOR_OTHERS_TOO = b"x-stainless-"
 
+VERSION = b"2023-06-01"
+"""The version of the API that providers other than Anthropic offer, whatever the client asks for."""
+
 # Anthropic's count_tokens refuses these, so a profile's `set` doesn't add them there.
 _NOT_COUNTED = {
     "max_tokens",
@@ -61,7 +64,7 @@ def headers(
     if provider.is_anthropic:
         return tuple(field for field in fields if field[0].lower() not in _NOT_FOR_ANTHROPIC)
     return tuple(
-        field
+        (field[0], VERSION) if field[0].lower() == b"anthropic-version" else field
         for field in fields
         if field[0].lower() in _FOR_OTHERS or field[0].lower().startswith(_FOR_OTHERS_TOO)
     )

@@ -7,13 +7,13 @@ effort, or without the thinking that came before.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects import claude_models
 from claude_route.dialects import thinking_rules
 from claude_route.dialects.messages import assistant_blocks
 from claude_route.dialects.messages import requests
@@ -24,9 +24,6 @@ _CLEAR = "clear_thinking_20251015"
 
 _FORCED = ("any", "tool")
 """The types of `tool_choice` with which the model must call a tool."""
-
-_NEVER_FORCED = re.compile(r"claude-(?:fable|mythos)-5-[1-9]")
-"""Models that accept no tool_choice that forces a call, whether they think or not."""
 
 _NOT_WHILE_OFF = ("xhigh", "max")
 """Efforts that Anthropic refuses while thinking is off: `effort '…' is not supported when thinking is
@@ -55,7 +52,7 @@ def for_anthropic(
         edits |= _switched_off(request.fields)
     elif mode == "disabled" and _effort(request.output_config) in _NOT_WHILE_OFF:
         edits |= _without_effort(request.output_config)
-    if is_forced and _NEVER_FORCED.match(target.model):
+    if is_forced and claude_models.refuses_force(target.model):
         edits["tool_choice"] = _unforced(request.tool_choice)
     return edits
 
@@ -74,7 +71,9 @@ def for_others(
     choice = fields.get("tool_choice") or rawjson.NULL
     is_forced = rawjson.kind(choice) in _FORCED
     edits: dict[str, msgspec.Raw | None] = {}
-    if is_forced and rules.unforced and rules.always:
+    if is_forced and (
+        claude_models.refuses_force(target.model) or (rules.unforced and rules.always)
+    ):
         edits["tool_choice"] = _unforced(choice)
     elif (is_forced and (rules.unforced or mode == "enabled")) or (
         mode == "enabled" and lost and not returned

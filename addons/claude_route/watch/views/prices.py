@@ -1,6 +1,6 @@
 """The cost of an answer at Anthropic's list prices.
 
-From https://platform.claude.com/docs/en/about-claude/pricing as of October 2026; they may have changed
+From https://platform.claude.com/docs/en/about-claude/pricing as of November 2026; they may have changed
 since. They are the API's prices: a subscription isn't billed by token, and other providers, cloud
 platforms, batches and fast modes have different prices.
 """
@@ -32,8 +32,10 @@ class Price(NamedTuple):
 
 
 LIST: dict[str, Price] = {
+    "fable-5-2": Price(8, 40, 0.2),
     "fable-5-1": Price(10, 50, 0.25),
     "fable-5": Price(10, 50, 1),
+    "mythos-5-2": Price(8, 40, 0.2),
     "mythos-5-1": Price(10, 50, 0.25),
     "mythos-5": Price(10, 50, 1),
     "opus-5-5": Price(4, 20, 0.2),

@@ -288,6 +288,12 @@ def test_headers_for_anthropic() -> None:
     assert kept == tuple(field for field in HEADERS if field[0].lower() not in ours)
 
 
+def test_others_get_the_version_that_they_offer() -> None:
+    fields = ((b"Anthropic-Version", b"2026-10-21"),)
+    assert scrub.headers(fields, ZAI.provider) == ((b"Anthropic-Version", b"2023-06-01"),)
+    assert scrub.headers(fields, ANTHROPIC.provider) == fields
+
+
 def test_headers_for_others() -> None:
     assert [name.decode() for name, _ in scrub.headers(HEADERS, ZAI.provider)] == [
         "Host",

@@ -144,7 +144,9 @@ def test_models_that_are_never_forced(mode: Any) -> None:
     fields = {"thinking": mode, "tool_choice": BASH}
     auto = {"type": "auto", "disable_parallel_tool_use": True}
     assert changes(PLAIN, fields, "anthropic", "claude-fable-5-1") == {"tool_choice": auto}
+    assert changes(PLAIN, fields, "anthropic", "claude-sonnet-5-5") == {"tool_choice": auto}
     assert changes(PLAIN, fields, "anthropic", "claude-fable-5") == {}
+    assert changes(PLAIN, fields, "gateway", "anthropic/claude-sonnet-5.5") == {"tool_choice": auto}
 
 
 DEEPSEEK = ("deepseek-v4-pro", "https://api.deepseek.com/anthropic")
