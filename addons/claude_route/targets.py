@@ -33,6 +33,9 @@ type Strategy = Literal["session", "round-robin", "least-used"]
 
 _MARK = "[1m]"
 
+BARE_CALLS = "calls without thinking"
+"""What a provider refuses that needs `reasoning: required` in a profile."""
+
 
 def bare(model: str) -> str:
     """A model's name without Claude Code's mark for a context of a million tokens: `glm` for `glm[1m]`.
@@ -148,8 +151,11 @@ class Target(NamedTuple):
         return f"{self.provider.name}/{self.model}"
 
     def without(self, names: Collection[str]) -> Target:
-        """The target with more left out of its requests, named as in `drop`."""
+        """The target with more left out of its requests, named as in `drop`, or BARE_CALLS."""
         if not names:
             return self
-        provider = dataclasses.replace(self.provider, drop=(*self.provider.drop, *names))
+        dropped = tuple(name for name in names if name != BARE_CALLS)
+        provider = dataclasses.replace(self.provider, drop=(*self.provider.drop, *dropped))
+        if BARE_CALLS in names and provider.reasoning is None:
+            provider = dataclasses.replace(provider, reasoning="required")
         return Target(provider, self.model)

@@ -68,3 +68,13 @@ def test_abilities() -> None:
     assert target.abilities == targets.Abilities(7)
     assert target._replace(model="other").abilities == targets.Abilities(9)
     assert examples.target("zai", auth="none").abilities == targets.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("settings", "reasoning"), [({}, "required"), ({"reasoning": "required"}, "required")]
+)
+def test_calls_without_thinking_are_left_out_by_adding_some(
+    settings: dict[str, Any], reasoning: str
+) -> None:
+    zai = examples.target("zai", **settings).without(("top_p", targets.BARE_CALLS))
+    assert (zai.provider.reasoning, zai.provider.drop) == (reasoning, ("top_p",))

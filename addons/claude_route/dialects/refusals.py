@@ -33,6 +33,19 @@ _CENSORED = re.compile("policy|moderation|filter|safety|sensitive|guardrail|bloc
 _UNKNOWN_CODES = {"unsupported_parameter", "unknown_parameter", "extra_forbidden"}
 
 
+_RETURNED = re.compile(
+    r"thinking.{0,80}must be passed back|reasoning_content.{0,20} (?:is missing|must be passed back)",
+    re.IGNORECASE,
+)
+"""DeepSeek: `The content[].thinking in the thinking mode must be passed back to the API.` Kimi: `thinking is
+enabled but reasoning_content is missing in assistant tool call message at index 1`."""
+
+
+def wants_thinking(body: bytes) -> bool:
+    """Whether an error says that calls of tools lack the thinking before them."""
+    return _RETURNED.search(error_body.read(body).message) is not None
+
+
 def read(body: bytes) -> tuple[Refusal, ...]:
     """The parameters of ours that the provider refuses, from the body of its error or the data of its
     error event. Empty if the error is about anything else."""

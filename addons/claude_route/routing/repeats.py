@@ -23,6 +23,10 @@ def omissions(
     that was refused, which went without `left_out`."""
     dialect = registry.of(target.provider)
     omitted: list[lessons.Lesson] = []
+    if refusals.wants_thinking(error) and targets.BARE_CALLS not in left_out:
+        names = (*left_out, targets.BARE_CALLS)
+        if dialect.request(request, target.without(names)).body != sent:
+            return [lessons.Lesson(targets.BARE_CALLS)]
     for refusal in refusals.read(error):
         for names in refusal.choices:
             if not set(names).isdisjoint(dialect.required):

@@ -12,6 +12,7 @@ from mitmproxy import http
 from mitmproxy.utils import strutils
 
 from claude_route import options
+from claude_route import targets
 from claude_route.access import listeners
 from claude_route.dialects import error_body
 from claude_route.pages import table
@@ -94,9 +95,13 @@ class Log(contract.Observer):
         like = "" if any(lesson.settings is None for lesson in refused) else " like this one"
         hours = quantities.duration(lessons.LIFETIME)
         provider = attempt.target.partition("/")[0]
+        dropped = ", ".join(lesson.name for lesson in refused if lesson.name != targets.BARE_CALLS)
+        lines = [f"`drop: [{dropped}]`"] if dropped else []
+        if any(lesson.name == targets.BARE_CALLS for lesson in refused):
+            lines.append("`reasoning: required`")
         logger.warning(
             f"{attempt.target} refuses {names}: requests{like} go without for {hours}. To leave it out "
-            f"for good, add `drop: [{names}]` to providers.{provider} in the profile"
+            f"for good, add {' and '.join(lines)} to providers.{provider} in the profile"
         )
 
     def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:

@@ -410,3 +410,24 @@ JSON = strategies.recursive(
 @given(JSON)
 def test_any_body_is_read(body: Any) -> None:
     refusals.read(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("message", "wanted"),
+    [
+        ("The `content[].thinking` in the thinking mode must be passed back to the API.", True),
+        ("The content[].thinking in the thinking mode must be passed back to the API.", True),
+        ("The reasoning_content in the thinking mode must be passed back to the API.", True),
+        (
+            "thinking is enabled but reasoning_content is missing in assistant tool call message at "
+            "index 1",
+            True,
+        ),
+        ("reasoning_content: Extra inputs are not permitted", False),
+        ("thinking is not supported with this model", False),
+        ("max_tokens is missing", False),
+    ],
+)
+def test_thinking_that_must_return(message: str, wanted: bool) -> None:
+    body = json.dumps({"error": {"message": message}}).encode()
+    assert refusals.wants_thinking(body) is wanted

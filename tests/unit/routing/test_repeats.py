@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from claude_route import targets
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
 from claude_route.routing import lessons
@@ -123,3 +124,21 @@ def test_a_lesson_is_a_line_of_a_profile() -> None:
     names = [name for name, _ in omitted("openai", "failed to parse grammar")]
     assert examples.target("acme", drop=names).provider.drop == tuple(names)
     assert lessons.Lesson(names[0]).settings is None
+
+
+MISSING = "The content[].thinking in the thinking mode must be passed back to the API."
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "Note", "input": {}}
+LOOP = [
+    {"role": "user", "content": "hi"},
+    {"role": "assistant", "content": [CALL]},
+    {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1"}]},
+]
+
+
+@pytest.mark.parametrize("api", ["anthropic", "openai"])
+def test_calls_without_thinking(api: str) -> None:
+    learnt = [(targets.BARE_CALLS, True)]
+    choice = {"tool_choice": {"type": "auto"}}
+    assert omitted(api, MISSING, messages=LOOP, **choice) == learnt
+    assert omitted(api, MISSING, targets.BARE_CALLS, messages=LOOP, **choice) == []
+    assert omitted(api, MISSING, **choice) == []

@@ -13,6 +13,7 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
+from claude_route import targets
 from claude_route.proxy import contract
 from claude_route.routing import lessons
 from claude_route.routing import quota
@@ -120,6 +121,15 @@ def test_learned(settings: bytes | None, which: str, caplog: pytest.LogCaptureFi
     assert caplog.messages == [
         f"zai/glm-5 refuses schemas.pattern, schemas.format: {which} go without for 6 h. To leave it "
         "out for good, add `drop: [schemas.pattern, schemas.format]` to providers.zai in the profile"
+    ]
+
+
+def test_what_is_learned_about_thinking(caplog: pytest.LogCaptureFixture) -> None:
+    refused = [lessons.Lesson("top_k"), lessons.Lesson(targets.BARE_CALLS)]
+    log.Log().learned(routed(tflow.tflow(), "opus"), attempt(), refused)
+    assert caplog.messages == [
+        "zai/glm-5 refuses top_k, calls without thinking: requests go without for 6 h. To leave it out "
+        "for good, add `drop: [top_k]` and `reasoning: required` to providers.zai in the profile"
     ]
 
 
