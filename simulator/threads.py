@@ -77,7 +77,7 @@ class Threads:
             thread.is_continued = True
         answer = {"role": "assistant", "content": message["content"]}
         until = self._clock() + LIFETIME
-        messages = [*body["messages"], answer]
+        messages = [*map(_pointless, body["messages"]), answer]
         self._kept[message["id"]] = _Thread(credential, _fingerprint(body), messages, until)
 
     def _thread(self, body: Body, credential: str | None) -> _Thread | None:
@@ -85,6 +85,15 @@ class Threads:
         if thread is None or thread.credential != credential or thread.until <= self._clock():
             return None
         return thread
+
+
+def _pointless(message: Body) -> dict[str, Any]:
+    """A message without cache points: those of a request count, not those of its thread."""
+    content = message["content"]
+    if isinstance(content, list):
+        points = [{k: v for k, v in block.items() if k != "cache_control"} for block in content]
+        return {**message, "content": points}
+    return dict(message)
 
 
 def _refusal(status: int, kind: str, code: str, words: str) -> Refusal:

@@ -13,6 +13,7 @@ from tests import clocks
 from tests.wire.simulator_client import BASH
 from tests.wire.simulator_client import BETAS
 from tests.wire.simulator_client import KEY
+from tests.wire.simulator_client import POINT
 from tests.wire.simulator_client import RESULT
 from tests.wire.simulator_client import ask
 from tests.wire.simulator_client import message
@@ -64,6 +65,12 @@ def test_a_tool_loop_in_a_thread(sim: Simulator) -> None:
     assert second["content"][-1]["text"] == "Result: hi"
     third = message(sim, more(second["id"], turns("and now")), HEADERS)
     assert third["content"][-1]["text"] == "You said: and now"
+
+
+def test_cache_points_are_counted_in_the_request_alone(sim: Simulator) -> None:
+    first = create(sim, messages=turns([POINT, POINT, POINT]))
+    second = message(sim, more(first, turns([POINT, POINT, POINT])), HEADERS)["id"]
+    message(sim, more(second, turns([POINT])), HEADERS)
 
 
 def test_the_results_belong_to_calls_of_the_thread(sim: Simulator) -> None:

@@ -37,6 +37,9 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
             (name, "→", ", ".join(names)) for name, names in profile.fallbacks.items()
         )
         yield ""
+    if profile.server_tools:
+        models = dict.fromkeys(profile.server_tools.values())
+        yield f"Server tools, for models without them: {', '.join(models)}"
     yield f"Pool: {_pool(profile)}"
     yield f"Attempts per request: at most {profile.max_attempts}"
     yield f"Hosts intercepted on the forward listener: {', '.join(profile.intercept)}"

@@ -79,6 +79,12 @@ def test_clients(more: str, has_key: bool, clients: str) -> None:
     assert f"Clients: {clients}" in lines(f"{PROFILE}\n{more}", has_key=has_key)
 
 
+@pytest.mark.parametrize("value", ["claude-x", "{web_search: claude-x, web_fetch: claude-x}"])
+def test_server_tools(value: str) -> None:
+    expected = "Server tools, for models without them: claude-x"
+    assert expected in lines(f"{PROFILE}server_tools: {value}")
+
+
 def test_no_secret_is_in_it() -> None:
     text = "\n".join(
         lines(

@@ -769,6 +769,26 @@ def test_a_thread_whose_token_fails_gets_the_failure_if_nothing_else_is_left() -
     assert isinstance(answer, http.Response) and answer.status_code == 529
 
 
+@pytest.mark.parametrize("asked", ["claude-fable-5-2", "claude-fable-5-1"])
+def test_thinking_that_is_bound_to_its_model_is_not_for_a_fallback(asked: str) -> None:
+    thinking = {"type": "thinking", "thinking": "Hm", "signature": "ab" * 60}
+    answer = {"role": "assistant", "content": [thinking, {"type": "text", "text": "hi"}]}
+    setting = Setting(
+        model=asked,
+        pool=(),
+        profile={"fallbacks": {"claude-*": [MODEL]}},
+        messages=[{"role": "user", "content": "a"}, answer, {"role": "user", "content": "b"}],
+        speed="fast",
+    )
+    first = setting.exchange.begin()
+    assert isinstance(first, attempt.Attempt)
+    assert b'"thinking"' in first.call.body and b'"speed"' in first.call.body
+    second = setting.exchange.failed(BUSY)
+    assert isinstance(second, attempt.Attempt)
+    assert (b'"thinking"' in second.call.body) is (asked == "claude-fable-5-1")
+    assert b'"speed"' not in second.call.body
+
+
 SEARCH = [{"type": "web_search_20250305", "name": "web_search"}]
 NAMED = {"server_tools": "claude-sonnet-5-5"}
 
