@@ -148,8 +148,10 @@ class Route:
         if flow.response or flow.error or not self.in_force.state:
             return
         admission = self.admissions.get(flow)
-        if admission and admission.is_reverse and (page := table.find(flow.request)):
-            flow.response = table.answer(page, flow.request, self.in_force.state)
+        in_force = self.in_force.state
+        if admission and admission.is_reverse:
+            if page := table.find(flow.request, in_force.profile):
+                flow.response = table.answer(page, flow.request, in_force)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)
@@ -226,7 +228,7 @@ def receive(request: http.Request) -> None:
 def classify(request: http.Request, profile: profiles.Profile, *, is_reverse: bool) -> Kind:
     """What a request asks for. `is_reverse`: it arrived on the reverse listener, so it is addressed to
     us. A request to another host is routed only if the profile intercepts that host."""
-    if is_reverse and (page := table.find(request)):
+    if is_reverse and (page := table.find(request, profile)):
         return page
     is_ours = is_reverse or request.host.lower() in profile.intercept
     if not is_ours:

@@ -11,6 +11,7 @@ from claude_route import admission
 from claude_route import announcement
 from claude_route import collector
 from claude_route import commands
+from claude_route import discovery
 from claude_route import opening
 from claude_route import options
 from claude_route import settings
@@ -61,6 +62,7 @@ def addons() -> list[object]:
         reach,
         announcement.Announcement(in_force),
         entry,
+        discovery.Discovery(lambda: in_force.state, reach),
         loops.Loops(),
         route,
         lines,

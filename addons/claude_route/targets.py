@@ -36,6 +36,15 @@ _MARK = "[1m]"
 BARE_CALLS = "calls without thinking"
 """What a provider refuses that needs `reasoning: required` in a profile."""
 
+PREFIX = "claude-route/"
+"""What may precede a model's name. Claude Code's list of models keeps only names that contain `claude` or
+`anthropic`, so `GET /v1/models` lists `glm` as `claude-route/glm` too."""
+
+
+def unprefixed(model: str) -> str:
+    """A model's name as the profile has it: `glm` for `claude-route/glm`."""
+    return model.removeprefix(PREFIX)
+
 
 def bare(model: str) -> str:
     """A model's name without Claude Code's mark for a context of a million tokens: `glm` for `glm[1m]`.

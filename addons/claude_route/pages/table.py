@@ -20,6 +20,7 @@ from claude_route.pages import home
 from claude_route.pages import html
 from claude_route.pages import models
 from claude_route.pages import status
+from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.wire import http_message
 
@@ -33,6 +34,10 @@ class Page:
     path: str
     answer: Callable[[state.State], content.Content]
     """Makes what programs get."""
+    response: Callable[[http.Request, state.State], http.Response] | None = None
+    """Makes the response to a request on the reverse listener, where that depends on the request."""
+    has: Callable[[str, profiles.Profile], bool] | None = None
+    """Whether a path below this one belongs to the page too."""
     html: Callable[[state.State], bytes] | None = None
     """Makes what browsers get. A page with HTML also accepts the key as the password of HTTP basic
     authentication, and makes browsers ask for it."""
@@ -55,7 +60,7 @@ class Page:
 PAGES = (
     Page("/", home.answer, html=home.html),
     Page("/health", health.answer, is_public=True, is_listed=False),
-    Page("/v1/models", models.answer),
+    Page(models.PATH, models.answer, response=models.response, has=models.is_ours),
     Page(
         "/status",
         status.answer,
@@ -69,9 +74,21 @@ PAGES = (
 _BY_PATH = {path: page for page in PAGES for path in page.paths}
 
 
-def find(request: http.Request) -> Page | None:
-    """The page that a request on the reverse listener asks for; None if none."""
-    return _BY_PATH.get(http_message.path(request)) if request.method in METHODS else None
+def find(request: http.Request, profile: profiles.Profile | None = None) -> Page | None:
+    """The page that a request on the reverse listener asks for; None if none. Without a profile, no page
+    has anything below its path."""
+    if request.method not in METHODS:
+        return None
+    path = http_message.path(request)
+    page = _BY_PATH.get(path)
+    return page if page or profile is None else _above(path, profile)
+
+
+def _above(path: str, profile: profiles.Profile) -> Page | None:
+    for page in PAGES:
+        if page.has and path.startswith(f"{page.path}/") and page.has(path, profile):
+            return page
+    return None
 
 
 def unlisted() -> list[str]:
@@ -93,9 +110,12 @@ def read(page: Page, path: str, accept: str, in_force: state.State | None) -> co
 
 def answer(page: Page, request: http.Request, in_force: state.State) -> http.Response:
     """The response on the reverse listener."""
-    accept = request.headers.get("accept", "")
-    media_type, body = read(page, http_message.path(request), accept, in_force)
-    headers = browser.HEADERS if page.html else {}
-    response = http.Response.make(200, body, {"content-type": media_type, **headers})
+    if page.response:
+        response = page.response(request, in_force)
+    else:
+        accept = request.headers.get("accept", "")
+        media_type, body = read(page, http_message.path(request), accept, in_force)
+        headers = browser.HEADERS if page.html else {}
+        response = http.Response.make(200, body, {"content-type": media_type, **headers})
     responses.fit(response, request)
     return response

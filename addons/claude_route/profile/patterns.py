@@ -65,14 +65,16 @@ class Table[T]:
 
     An exact name wins, then the pattern with the most literal characters, then the first one. The mark
     `[1m]` is no part of a name. An entry that has it is preferred for a name that has it, and a pattern
-    that has it matches no other.
+    that has it matches no other. Nor is the prefix `claude-route/` a part of a name.
     """
 
     def __init__(self, entries: Mapping[str, T]) -> None:
         self._entries = dict(entries)
-        bare = {name: targets.bare(name) for name in entries}
-        self._unmarked = _Names({name: entries[name] for name in entries if bare[name] == name})
-        self._marked = _Names({bare[name]: entries[name] for name in entries if bare[name] != name})
+        names = {targets.unprefixed(name): value for name, value in entries.items()}
+        names |= {name: value for name, value in entries.items() if name in names}
+        bare = {name: targets.bare(name) for name in names}
+        self._unmarked = _Names({name: names[name] for name in names if bare[name] == name})
+        self._marked = _Names({bare[name]: names[name] for name in names if bare[name] != name})
 
     def __iter__(self) -> Iterator[str]:
         """The names and patterns in their original order."""
@@ -90,6 +92,7 @@ class Table[T]:
 
     def find(self, name: str) -> tuple[T, tuple[str, ...]] | None:
         """The value for a name, and what the stars of its pattern match; None if nothing matches."""
+        name = targets.unprefixed(name)
         bare = targets.bare(name)
         marked = self._marked.find(bare) if bare != name else None
         return marked or self._unmarked.find(bare) or self._marked.exact(bare)

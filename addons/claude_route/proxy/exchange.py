@@ -151,7 +151,8 @@ class Exchange:
                     f"model: {model!r} is not in this proxy's profile, which has: {names}"
                 )
             # The client didn't mean to use this proxy's tokens.
-            return [targets.Target(anthropic, targets.bare(model))], False
+            name = targets.bare(targets.unprefixed(model))
+            return [targets.Target(anthropic, name)], False
         if target.provider.missing:
             missing = " and ".join(target.provider.missing)
             raise ValueError(
@@ -359,10 +360,11 @@ class Exchange:
 
     def _final(self, response: http.Response | None = None) -> http.Response:
         """What the client gets if no attempt succeeded; `response` is that of the last one."""
+        model = targets.unprefixed(self.request.model)
         answer = verdict.final(
             [*self._skipped(), *self.outcomes],
             now=self.clock(),
-            wait=self.state.pool.wait(self.request.model) if self.plan.pool else None,
+            wait=self.state.pool.wait(model) if self.plan.pool else None,
             secrets=self._redaction.secrets,
         )
         if answer:

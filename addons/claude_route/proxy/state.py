@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from claude_route.profile import profiles
+from claude_route.proxy import served
 from claude_route.routing import breaker
 from claude_route.routing import lessons
 from claude_route.routing import rotation
@@ -23,3 +24,4 @@ class State:
     stats: stats.Stats
     lessons: lessons.Lessons
     threads: threads.Threads = field(default_factory=threads.Threads)
+    served: served.Served = field(default_factory=served.Served)

@@ -23,6 +23,7 @@ import weakref
 from collections.abc import Callable
 from collections.abc import Coroutine
 from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -155,17 +156,28 @@ class Upstreams:
     ) -> dial.Destination:
         """Where an attempt goes, and how. `via` is the proxy of the listener that a client came to,
         where it has one."""
-        host, port = attempt.address
         scheme = "https" if attempt.tls else "http"
+        return self.place(scheme, *attempt.address, account=attempt.account, via=via)
+
+    def place(
+        self,
+        scheme: str,
+        host: str,
+        port: int,
+        *,
+        account: Sequence[bytes],
+        via: server_spec.ServerSpec | None = None,
+    ) -> dial.Destination:
+        """Where a request with these secrets goes, and how."""
         proxy = self.proxy(scheme, host, port, via)
-        is_tls = attempt.tls or (proxy is not None and proxy.scheme == "https")
+        is_tls = scheme == "https" or (proxy is not None and proxy.scheme == "https")
         return dial.Destination(
             scheme,
             host,
             port,
             proxy,
             self.settings(host) if is_tls else tls.Settings(),
-            self.client.fingerprint(*attempt.account),
+            self.client.fingerprint(*account),
             ctx.options.connect_addr or None,
         )
 

@@ -94,6 +94,38 @@ def test_find_by_specificity(names: list[str], name: str, found: str | None) -> 
     assert list(table) == names
 
 
+PREFIXED = patterns.Table(
+    {"glm": 1, "kimi[1m]": 2, "claude-*": 3, "claude-route/qwen": 4, "claude-route/x-*": 5}
+)
+
+
+@pytest.mark.parametrize(
+    "name, match",
+    [
+        ("claude-route/glm", (1, ())),
+        ("claude-route/glm[1m]", (1, ())),
+        ("claude-route/kimi", (2, ())),
+        ("claude-route/kimi[1m]", (2, ())),
+        ("claude-route/claude-opus-5-5", (3, ("opus-5-5",))),
+        ("claude-route/claude-opus-5-5[1m]", (3, ("opus-5-5",))),
+        ("claude-route/qwen", (4, ())),
+        ("qwen", (4, ())),
+        ("x-1", (5, ("1",))),
+        ("claude-route/x-1", (5, ("1",))),
+        ("claude-route/other", None),
+        ("claude-route/", None),
+    ],
+)
+def test_the_prefix_is_no_part_of_a_name(name: str, match: tuple[int, tuple[str, ...]]) -> None:
+    assert PREFIXED.find(name) == match
+    assert list(PREFIXED)[3] == "claude-route/qwen"
+
+
+def test_an_entry_without_the_prefix_is_preferred() -> None:
+    for entries in ({"claude-route/glm": 1, "glm": 2}, {"glm": 2, "claude-route/glm": 1}):
+        assert patterns.Table(entries).find("claude-route/glm") == (2, ())
+
+
 MARKED = patterns.Table(
     {"glm": 1, "kimi[1m]": 2, "qwen": 3, "qwen[1m]": 4, "claude-*": 5, "claude-opus-*[1M]": 6}
 )
