@@ -122,16 +122,15 @@ def display_name(name: str, profile: profiles.Profile) -> str:
     if name.startswith(targets.PREFIX):
         return targets.unprefixed(name)  # in Claude Code's list the description says the rest
     target = profile.target(name)
-    return f"{name} ({target})" if target else name
+    return f"{name} ({target})" if target and target.model != name else name
 
 
 def description(name: str, profile: profiles.Profile) -> str:
-    """`zai/glm-5 through claude-route`"""
+    """`From gateway: zai/glm-5`. Claude Code itself says `From gateway` where there is no description."""
     target = profile.target(name)
     if target is None:
         return ""
+    text = f"From gateway: {target}"
     if target.provider.missing:
-        text = f"{target}, which can't be used: {target.provider.unset}"
-    else:
-        text = f"{target} through claude-route"
+        text += f", which can't be used: {target.provider.unset}"
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"

@@ -50,7 +50,7 @@ def test_models_in_anthropics_list_format() -> None:
         "type": "model",
         "id": "glm",
         "display_name": "glm (zai/glm-5)",
-        "description": "zai/glm-5 through claude-route",
+        "description": "From gateway: zai/glm-5",
         "created_at": "1970-01-01T00:00:00Z",
     }
 
@@ -68,10 +68,11 @@ def test_what_the_list_of_claude_code_shows() -> None:
     shown = {each["id"]: each for each in ask("/v1/models")[1]["data"]}
     glm = shown["claude-route/glm"]
     assert glm["display_name"] == "glm"
-    assert glm["description"] == "zai/glm-5 through claude-route"
+    assert glm["description"] == "From gateway: zai/glm-5"
     assert shown["claude-route/kimi"]["description"] == (
-        "unset/k2, which can't be used: KIMI_API_KEY is not set"
+        "From gateway: unset/k2, which can't be used: KIMI_API_KEY is not set"
     )
+    assert shown["claude-opus-5-5"]["display_name"] == "claude-opus-5-5"
     assert all(len(each["description"]) <= models.MAX_DESCRIPTION for each in shown.values())
     assert shown["claude-route/long"]["description"].endswith("x…")
 
