@@ -34,8 +34,16 @@ KEYS = (
     "idle_timeout",
 )
 
-FIRST_BYTE_TIMEOUT = 120.0
-"""Seconds, if a profile gives none."""
+ANTHROPIC_FIRST_BYTE = 120.0
+OTHERS_FIRST_BYTE = 300.0
+"""Seconds, unless the profile says otherwise. Anthropic sends pings while it thinks; many others send
+nothing. The client gets pings of ours meanwhile."""
+
+
+def first_byte_default(name: str) -> float:
+    """The default of a provider's `first_byte_timeout`."""
+    return ANTHROPIC_FIRST_BYTE if name == "anthropic" else OTHERS_FIRST_BYTE
+
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """A name that is unambiguous before the `/` of a target and the `:` of a tagged signature."""
@@ -124,7 +132,7 @@ def read(name: str, value: values.Value) -> targets.Provider:
             "forward", "estimate", default="forward" if is_anthropic else "estimate"
         ),
         connect_timeout=value["connect_timeout"].seconds(10),
-        first_byte_timeout=value["first_byte_timeout"].seconds(FIRST_BYTE_TIMEOUT),
+        first_byte_timeout=value["first_byte_timeout"].seconds(first_byte_default(name)),
         idle_timeout=value["idle_timeout"].seconds(300),
         abilities=own,
         models=abilities.table(value["models"], own),

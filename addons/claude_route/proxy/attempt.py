@@ -207,7 +207,7 @@ def refuse_injection(path: bytes, headers: http.Headers) -> None:
 
 def limits(provider: targets.Provider, *, stream: bool) -> contract.Limits:
     first_byte = provider.first_byte_timeout
-    if not stream and first_byte == providers.FIRST_BYTE_TIMEOUT:
+    if not stream and first_byte == providers.first_byte_default(provider.name):
         # An answer that isn't streamed arrives all at once. Unless the profile sets a limit, allow it
         # as much time as a pause in a stream.
         first_byte = max(first_byte, provider.idle_timeout)

@@ -21,6 +21,7 @@ from mitmproxy.proxy import commands
 from claude_route.access import loops
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
+from claude_route.proxy import pings
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import answer
 from claude_route.proxy.upstream import dial
@@ -70,9 +71,12 @@ class Stream(Protocol):
     def begin(
         self, response: http.Response, held: bytes, *, is_whole: bool
     ) -> Generator[commands.Command, Any, None]: ...
-    def pass_on(self, data: bytes) -> Generator[commands.Command, Any, None]: ...
+    def pass_on(
+        self, data: bytes, *, is_whole: bool = False
+    ) -> Generator[commands.Command, Any, None]: ...
     def end(self, tail: bytes) -> Generator[commands.Command, Any, None]: ...
     def interrupt(self, why: str, tail: bytes) -> Generator[commands.Command, Any, None]: ...
+    def fail(self, why: str, tail: bytes) -> Generator[commands.Command, Any, None]: ...
     def killed(self) -> Generator[commands.Command, Any, None]: ...
     def recover(self) -> Generator[commands.Command, Any, None]: ...
 
@@ -91,6 +95,13 @@ class Attempts:
         self.upstreams = reach
         self.via = via
         self.clock = reach.client.clock
+        self.is_open = False
+        """The client's stream has begun, with a ping."""
+        self.client: client_writer.ClientWriter | None = None
+        """Since an answer streams."""
+        self.pings: pings.Pings | None = None
+        if exchange.wants_stream:
+            self.pings = pings.Pings(self.clock, self._ping)
 
     async def run(self, first: contract.Attempt) -> None:
         """One attempt after the other until an answer is good, or none is left."""
@@ -98,7 +109,11 @@ class Attempts:
             await self._run(first)
         except Exception:
             logger.exception("Internal error while proxying a request")
+            await self._quiet()
             await self.stream.tell(self.stream.recover)
+        finally:
+            if self.pings:
+                self.pings.stop()
 
     async def _run(self, step: contract.Attempt | http.Response) -> None:
         while not isinstance(step, http.Response):
@@ -110,7 +125,35 @@ class Attempts:
                 return
             step = self.exchange.failed(failure)
         response = step
-        await self.stream.tell(lambda: self.stream.answer(response))
+        await self._quiet()
+        if self.is_open:
+            why, event = pings.failure(response)
+            await self.stream.tell(lambda: self.stream.fail(why, event))
+        else:
+            await self.stream.tell(lambda: self.stream.answer(response))
+
+    async def _ping(self) -> None:
+        if self.client is None:
+            await self._ping_early()
+        elif not self.client.is_full:  # else it has something to read
+            await self._pass_on(pings.PING, self.client)
+
+    async def _ping_early(self) -> None:
+        if self.stream.reply:
+            return  # an answer is about to begin
+        if self.is_open:
+            await self.stream.tell(lambda: self.stream.pass_on(pings.PING))
+            return
+        self.is_open = True
+        self.exchange.opened()
+        head = pings.head()
+        self._frame(head)
+        await self.stream.tell(lambda: self.stream.begin(head, pings.PING, is_whole=False))
+
+    async def _quiet(self) -> None:
+        """From now on nothing but the caller writes to the client."""
+        if self.pings:
+            await self.pings.pause()
 
     async def _make(self, attempt: contract.Attempt) -> contract.Failure | None:
         """None: the answer was good, or there is nobody to be answered any more."""
@@ -218,19 +261,32 @@ class Attempts:
         response = reply.response
         self.exchange.committed(response)
         self.stream.reply = reply
+        await self._quiet()
+        if self.is_open:
+            if shown := self.stream.flow.response:
+                shown.timestamp_start = response.timestamp_start  # rather than the first ping's
+            await self.stream.tell(lambda: self.stream.pass_on(held, is_whole=is_whole))
+            return
         if "content-length" not in response.headers:
-            response.stream = True
-            # The reply comes without the upstream's framing. Without any, mitmproxy would end the body
-            # by closing the client's connection.
-            if self.stream.flow.request.http_version == "HTTP/1.1":
-                response.headers["transfer-encoding"] = "chunked"
+            self._frame(response)
         await self.stream.tell(lambda: self.stream.begin(response, held, is_whole=is_whole))
+
+    def _frame(self, response: http.Response) -> None:
+        """As a stream, without the upstream's framing. Without any, mitmproxy would end the body by closing
+        the client's connection."""
+        response.headers.pop("content-length", None)
+        response.stream = True
+        if self.stream.flow.request.http_version == "HTTP/1.1":
+            response.headers["transfer-encoding"] = "chunked"
 
     async def _stream(
         self, attempt: contract.Attempt, reply: contract.Reply, got: answer.Answer
     ) -> None:
         """Passes on what comes, as it comes, to a client that may read slowly."""
-        client = self.stream.writer()
+        client = self.client = self.stream.writer()
+        heartbeat = self.pings
+        if heartbeat:
+            heartbeat.resume()
         idle = attempt.limits.idle
         got.limit(LINGER if reply.complete else idle)
 
@@ -238,7 +294,11 @@ class Attempts:
             """Within the read that brought it, where nothing is in between."""
             if not client.is_free:
                 return False
-            client.send(reply.feed(data))
+            data = reply.feed(data)
+            if data:
+                client.send(data)
+                if heartbeat:
+                    heartbeat.wrote()
             if reply.complete:
                 got.limit(LINGER)
             if client.is_full:
@@ -251,7 +311,10 @@ class Attempts:
         why = ""
         try:
             while (piece := await got.next()) is not None:
-                await self._pass_on(reply.feed(piece) if piece else b"", client)
+                if data := reply.feed(piece) if piece else b"":
+                    await self._pass_on(data, client)
+                    if heartbeat:
+                        heartbeat.wrote()
                 if reply.complete:
                     got.limit(LINGER)
                 if client.is_full:
@@ -265,6 +328,7 @@ class Attempts:
         except ConnectionError as e:
             why = str(e)
         got.close()
+        await self._quiet()
         if why and not reply.complete:
             tail = reply.broken(why)
             await self.stream.tell(lambda: self.stream.interrupt(why, tail))
@@ -273,8 +337,6 @@ class Attempts:
             await self.stream.tell(lambda: self.stream.end(tail))
 
     async def _pass_on(self, data: bytes, client: client_writer.ClientWriter) -> None:
-        if not data:
-            return
         if client.is_free:
             client.send(data)
         else:

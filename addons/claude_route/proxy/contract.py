@@ -106,6 +106,10 @@ class Attempt(Protocol):
 class Exchange(Protocol):
     """One client's request, until it is answered."""
 
+    @property
+    def wants_stream(self) -> bool:
+        """Whether the client expects an event stream. Known once it has begun."""
+
     def begin(self) -> Attempt | http.Response:
         """The first attempt, or an answer of our own."""
 
@@ -115,9 +119,13 @@ class Exchange(Protocol):
     def reply(self, response: http.Response) -> Reply:
         """The Reply that reads the current attempt's answer, given its headers."""
 
+    def opened(self) -> None:
+        """No attempt is good yet, but the client has waited so long that its stream begins with a ping.
+        From now on the status is 200, and a failure becomes the stream's last event."""
+
     def committed(self, response: http.Response) -> None:
-        """The answer is good. `response` has the headers that the client gets, and may still be
-        changed."""
+        """The answer is good. `response` has the headers that the client gets, unless its stream is open
+        already, and may still be changed."""
 
     def interrupted(self, why: str) -> None:
         """The upstream died in the middle of the answer."""
@@ -218,6 +226,9 @@ class Observer:
 
     def failed(self, request: RoutedRequest, attempt: FailedAttempt) -> None:
         """The attempt failed. The client has seen nothing of it."""
+
+    def opened(self, request: RoutedRequest) -> None:
+        """The client's stream begins with a ping, before any attempt is good."""
 
     def committed(self, request: RoutedRequest, attempt: Try, progress: Progress) -> None:
         """The attempt's answer is good, and the client begins to get it."""

@@ -405,6 +405,13 @@ class Exchange:
             [*tokens, *keys], [value.rpartition(" ")[2] for value in client_secrets]
         )
 
+    @property
+    def wants_stream(self) -> bool:
+        return self.has_begun and self.request.stream and not self.counts_tokens
+
+    def opened(self) -> None:
+        self.observer.opened(self.routed)
+
     def committed(self, response: http.Response) -> None:
         self._redaction.headers(response)
         self._sign(response)

@@ -280,11 +280,19 @@ class FailoverStream(layers.HttpStream):
         if is_whole:
             yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
 
-    def pass_on(self, data: bytes) -> Commands[None]:
+    def pass_on(self, data: bytes, *, is_whole: bool = False) -> Commands[None]:
         if self.is_killed:
             yield from self.killed()
-        else:
+            return
+        if data:
             yield from self.stock(layers.ResponseData(self.stream_id, data))
+        if is_whole:
+            yield from self.stock(layers.ResponseEndOfMessage(self.stream_id))
+
+    def fail(self, why: str, tail: bytes) -> Commands[None]:
+        """No attempt was good, and the client's stream is open already."""
+        self.flow.error = flow.Error(why)
+        yield from self.end(tail)
 
     def answer(self, response: http.Response) -> Commands[None]:
         """Give the stock code a response of our own, as if an upstream had sent it."""
@@ -324,11 +332,12 @@ class FailoverStream(layers.HttpStream):
         """Our code or an addon raised: report the error to the client as far as possible."""
         if self.server_state == self.state_wait_for_response_headers:
             yield from self.answer(responses.error(500, "Internal error in the proxy; see its log"))
-        elif self.server_state == self.state_stream_response_body and self.reply:
+        elif self.server_state == self.state_stream_response_body and self.is_routed:
             why = envelope.body(
                 "api_error", "Internal error in the proxy while streaming the answer"
             )
-            yield from self.end(b"" if self.reply.complete else sse.encode("error", why))
+            is_complete = self.reply is not None and self.reply.complete
+            yield from self.end(b"" if is_complete else sse.encode("error", why))
         else:
             yield from self.hang_up()
 

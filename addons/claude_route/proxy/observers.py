@@ -29,6 +29,9 @@ class Observers(contract.Observer):
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
         self._report("failed", request, attempt)
 
+    def opened(self, request: contract.RoutedRequest) -> None:
+        self._report("opened", request)
+
     def committed(
         self,
         request: contract.RoutedRequest,

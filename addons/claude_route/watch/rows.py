@@ -43,6 +43,18 @@ def is_telemetry(request: http.Request) -> bool:
 _MODEL = re.compile(rb'\s*\{\s*"model"\s*:\s*"([^"\\]{1,200})"')
 
 
+class NothingYet:
+    """The progress of a stream of pings."""
+
+    usage = None
+    output = 0
+    complete = False
+    error = ""
+
+
+NOTHING_YET = NothingYet()
+
+
 class Rows(contract.Observer):
     """Writes each flow's comment, and sets the list's columns and filter."""
 
@@ -89,6 +101,9 @@ class Rows(contract.Observer):
 
     # What the exchange reports
 
+    def opened(self, request: contract.RoutedRequest) -> None:
+        self._answers[request.flow] = NOTHING_YET
+
     def committed(
         self,
         request: contract.RoutedRequest,
@@ -105,7 +120,7 @@ class Rows(contract.Observer):
     # Called by `capture`
 
     def is_answering(self, flow: http.HTTPFlow) -> bool:
-        """Whether an upstream's good answer is on its way to the client."""
+        """Whether the client gets a stream: an upstream's good answer, or pings until there is one."""
         return flow in self._answers
 
     def grown(self, flow: http.HTTPFlow) -> None:

@@ -38,7 +38,7 @@ def test_defaults() -> None:
         set={},
         count_tokens="estimate",
         connect_timeout=10,
-        first_byte_timeout=120,
+        first_byte_timeout=300,
         idle_timeout=300,
     )
 
@@ -49,6 +49,7 @@ def test_defaults_of_anthropic() -> None:
     assert anthropic.auth == "pool"
     assert anthropic.thinking == targets.Thinking("own", "keep")
     assert anthropic.count_tokens == "forward"
+    assert anthropic.first_byte_timeout == 120
 
 
 def test_all_keys_set() -> None:

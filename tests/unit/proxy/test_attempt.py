@@ -16,12 +16,14 @@ from tests.wire import proxies
 @pytest.mark.parametrize(
     ("named", "stream", "first_byte"),
     [
-        ({}, True, 120),
+        ({}, True, 300),
         ({}, False, 300),
         ({"first_byte_timeout": 5}, True, 5),
         ({"first_byte_timeout": 5}, False, 5),
         ({"first_byte_timeout": 600}, False, 600),
-        ({"idle_timeout": 60}, False, 120),
+        ({"idle_timeout": 60}, False, 300),
+        ({"idle_timeout": 600}, True, 300),
+        ({"idle_timeout": 600}, False, 600),
     ],
 )
 def test_limits(named: dict[str, float], stream: bool, first_byte: float) -> None:
@@ -32,6 +34,13 @@ def test_limits(named: dict[str, float], stream: bool, first_byte: float) -> Non
     assert found.first_byte == first_byte
     assert found.idle == named.get("idle_timeout", 300)
     assert found.connect == 10
+
+
+@pytest.mark.parametrize(("stream", "first_byte"), [(True, 120), (False, 300)])
+def test_limits_of_anthropic(stream: bool, first_byte: float) -> None:
+    profile = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
+    found = attempt.limits(profile.providers["anthropic"], stream=stream)
+    assert found.first_byte == first_byte
 
 
 def attempt_at(target: targets.Target, client: http.Request) -> attempt.Attempt:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import h2.connection
+import h2.events
 import pytest
 from mitmproxy import ctx
 from mitmproxy import http
@@ -26,6 +27,7 @@ from claude_route.profile import profiles
 from claude_route.proxy import attempts
 from claude_route.proxy import contract
 from claude_route.proxy import layer
+from claude_route.proxy import pings
 from claude_route.proxy import upstreams
 from claude_route.routing import failures
 from claude_route.wire import sse
@@ -164,6 +166,13 @@ class Exchange:
         self.record("reply")
         return Reply(self, response)
 
+    @property
+    def wants_stream(self) -> bool:
+        return self.policy.wants_stream
+
+    def opened(self) -> None:
+        self.record("opened")
+
     def committed(self, response: http.Response) -> None:
         self.record("committed")
 
@@ -181,6 +190,7 @@ class Policy:
         self.first_port = 0
         """Another one for the first attempts."""
         self.limits = contract.Limits(1, 1, 1)
+        self.wants_stream = False
         self.profile: profiles.Profile | None = None
         """Where it says which proxy is on the way."""
         self.raises: dict[str, Exception | type[Exception]] = {}
@@ -847,3 +857,227 @@ async def test_a_kept_connection_keeps_no_request(
     assert remaining(layer.Act) == 0
     others = {task.get_name() for task in asyncio.all_tasks() - {asyncio.current_task()}}
     assert not [name for name in others if "connection handler" in name]
+
+
+# Pings, by the same clock
+
+
+@pytest.fixture
+def streaming(patient: Policy) -> Policy:
+    patient.wants_stream = True
+    patient.limits = contract.Limits(connect=100, first_byte=100, idle=100)
+    return patient
+
+
+def parts(wire: bytes) -> list[bytes]:
+    """The data of each event of an answer that may not have ended."""
+    _, _, body = wire.partition(b"\r\n\r\n")
+    data = b"".join(body.split(b"\r\n")[1::2])
+    return [b"ping" if e.name == "ping" else e.data for e in sse.Decoder().feed(data)]
+
+
+async def test_a_client_that_waits_gets_pings_before_the_first_event(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(14.9)
+    assert driver.answer == b""
+    await driver.wait(0.2)
+    head, _, _ = driver.answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\ncontent-type: text/event-stream; charset=utf-8" in head
+    assert b"x-route" not in head, "nobody knows who will answer"
+    for _ in range(2):
+        await driver.wait(15)
+    assert parts(driver.answer) == [b"ping"] * 3
+    await driver.say(HEAD)
+    await driver.wait(15)
+    await driver.say(chunk(COMMENT))
+    assert parts(driver.answer) == [b"ping"] * 4, "what comes before the first event is held back"
+    await driver.say(chunk(FIRST))
+    await driver.say(chunk(SECOND) + END)
+    assert [event.name for event in events(driver.answer)[:4]] == ["ping"] * 4
+    assert parts(driver.answer)[-2:] == [b"1", b"2"]
+    assert driver.answer.count(b"HTTP/1.1") == 1
+    assert driver.hooks.count("responseheaders") == driver.hooks.count("response") == 1
+    (exchange,) = streaming.exchanges
+    assert exchange.ends == [None]
+    assert streaming.calls.count("opened") == streaming.calls.count("committed") == 1
+
+
+async def test_another_takes_its_place_behind_the_pings(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    await driver.hang_up()
+    assert [kind for kind, _ in failures_of(streaming)] == ["reset"]
+    await driver.wait(20)
+    await driver.say(ANSWER)
+    assert parts(driver.answer) == [b"ping", b"ping", b"1", b"2"]
+    assert driver.answer.endswith(END)
+    assert streaming.exchanges[0].ends == [None]
+
+
+async def test_a_failure_behind_pings_is_the_last_event(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    await driver.hang_up()
+    await driver.hang_up()
+    first, last = events(driver.answer)
+    assert (first.name, last.name) == ("ping", "error")
+    assert b'"type":"api_error"' in last.data
+    (exchange,) = streaming.exchanges
+    assert exchange.flow.error
+    assert exchange.flow.error.msg.startswith("502 ")
+    assert exchange.ends == [exchange.flow.error.msg]
+    await driver.ask(ABSOLUTE)
+    assert len(streaming.exchanges) == 2, "the connection is as good as before"
+
+
+async def test_a_whole_answer_comes_behind_pings(driver: drivers.Driver, streaming: Policy) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    await driver.say(HEAD + chunk(FIRST) + END)
+    assert parts(driver.answer) == [b"ping", b"1"]
+    assert driver.answer.endswith(END)
+
+
+async def test_a_silence_in_the_middle_of_a_stream(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    await driver.wait(14.9)
+    await driver.say(chunk(SECOND))
+    await driver.wait(14.9)
+    assert parts(driver.answer) == [b"1", b"2"]
+    await driver.wait(0.2)
+    await driver.wait(15)
+    assert parts(driver.answer) == [b"1", b"2", b"ping", b"ping"]
+    await driver.say(chunk(SECOND) + END)
+    assert parts(driver.answer)[-1] == b"2"
+    assert "opened" not in streaming.calls
+
+
+async def test_pings_keep_no_upstream_alive(driver: drivers.Driver, streaming: Policy) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    for _ in range(8):
+        await driver.wait(15)
+    assert parts(driver.answer)[-1] == b"silent for 100 s"
+    assert driver.upstreams[0].is_left
+
+
+async def test_who_wants_no_stream_gets_no_ping(driver: drivers.Driver, streaming: Policy) -> None:
+    streaming.wants_stream = False
+    await driver.ask(ABSOLUTE)
+    await driver.wait(90)
+    assert driver.answer == b""
+    await driver.say(HEAD + chunk(FIRST))
+    await driver.wait(90)
+    assert parts(driver.answer) == [b"1"]
+
+
+async def test_a_client_that_reads_nothing_gets_no_ping(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    driver.socket.unread = 1 << 20
+    await driver.wait(60)
+    assert parts(driver.answer) == [b"1"]
+    driver.socket.unread = 0
+    await driver.wait(15)
+    assert parts(driver.answer) == [b"1", b"ping"]
+
+
+async def test_an_answer_waits_for_a_hook_about_the_pings(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    lets_go = asyncio.Event()
+
+    async def hold(flow: http.HTTPFlow) -> None:
+        await lets_go.wait()
+
+    driver.on_hook["responseheaders"] = [hold]
+    await driver.ask(ABSOLUTE)
+    await driver.wait(15)
+    await driver.say(HEAD + chunk(FIRST))
+    await driver.wait(30)
+    assert driver.answer == b""
+    lets_go.set()
+    await drivers.settle()
+    await driver.say(chunk(SECOND) + END)
+    assert [event.name for event in events(driver.answer)] == ["ping", "", ""]
+    assert parts(driver.answer) == [b"ping", b"1", b"2"]
+
+
+async def test_a_client_that_leaves_between_pings(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    await driver.leave()
+    assert driver.upstreams[0].is_left
+    await driver.wait(100)
+    assert parts(driver.answer) == [b"ping"]
+    assert len(streaming.exchanges[0].ends) == 1
+
+
+async def test_a_flow_that_is_killed_between_pings(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    streaming.exchanges[0].flow.kill()
+    await driver.wait(layer.TICK)
+    assert driver.upstreams[0].is_left
+    assert driver.socket.is_closed
+    assert streaming.exchanges[0].ends == ["killed"]
+
+
+@pytest.mark.parametrize("where", ["committed", "feed", "reply"])
+async def test_an_error_of_ours_behind_pings_costs_one_attempt(
+    driver: drivers.Driver, streaming: Policy, where: str
+) -> None:
+    streaming.raises[where] = RuntimeError
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    await driver.say(HEAD + chunk(FIRST))
+    await driver.wait(20)
+    await driver.say(HEAD + chunk(FIRST) + END)
+    assert parts(driver.answer) == [b"ping", b"ping", b"1"]
+
+
+async def test_an_error_of_ours_that_ends_a_stream_of_pings(
+    driver: drivers.Driver, streaming: Policy
+) -> None:
+    streaming.raises["failed"] = RuntimeError
+    await driver.ask(ABSOLUTE)
+    await driver.wait(20)
+    await driver.hang_up()
+    assert [event.name for event in events(driver.answer)] == ["ping", "error"]
+
+
+async def test_pings_for_an_http2_client(clock: clocks.Timers, streaming: Policy) -> None:
+    client = h2.connection.H2Connection()
+    client.initiate_connection()
+    for stream in (1, 3):
+        pseudo = [(":method", "POST"), (":scheme", "http"), (":authority", "x"), (":path", "/")]
+        client.send_headers(stream, pseudo, end_stream=True)
+    async with driving(clock, streaming, alpn=b"h2") as driver:
+        await driver.ask(client.data_to_send())
+        await driver.say(HEAD + chunk(FIRST), 0)
+        await driver.wait(20)
+        await driver.say(HEAD + chunk(FIRST) + END, 1)
+        await driver.wait(15)
+        await driver.say(chunk(LAST) + END, 0)
+        got: dict[int, bytes] = {1: b"", 3: b""}
+        for event in client.receive_data(driver.answer):
+            if isinstance(event, h2.events.DataReceived):
+                got[event.stream_id or 0] += event.data
+        assert got == {1: FIRST + pings.PING * 2 + LAST, 3: pings.PING + FIRST}
+        await driver.leave()

@@ -18,6 +18,7 @@ EVENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("began", ()),
     ("tries", (attempt(),)),
     ("failed", (failed_attempt(),)),
+    ("opened", ()),
     ("committed", (attempt(), Progress())),
     ("learned", (attempt(), [lessons.Lesson("temperature")])),
     ("woke", (attempt(),)),
