@@ -93,5 +93,5 @@ def failure(response: http.Response) -> tuple[str, bytes]:
     kind = envelope.kind(response.status_code)
     if not (error_body.is_error(body) and fault.kind):
         body = envelope.body(kind, fault.message or f"HTTP {response.status_code}")
-    why = f"{response.status_code} {error_body.clean(fault.message) or fault.kind or kind}"
+    why = f"{response.status_code} {error_body.clean(fault.kind or fault.message) or kind}"
     return why, sse.encode("error", body)

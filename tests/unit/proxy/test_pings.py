@@ -123,11 +123,11 @@ OVERLOADED = (
 @pytest.mark.parametrize(
     ("status", "body", "why", "kind", "message"),
     [
-        (529, OVERLOADED, "529 Overloaded", "overloaded_error", "Overloaded"),
+        (529, OVERLOADED, "529 overloaded_error", "overloaded_error", "Overloaded"),
         (
             502,
             b'{"type":"error","error":{"type":"api_error","message":"zai/glm-5: 503"}}',
-            "502 zai/glm-5: 503",
+            "502 api_error",
             "api_error",
             "zai/glm-5: 503",
         ),
