@@ -305,11 +305,13 @@ import json
 from pathlib import Path
 from mitmproxy import ctx
 from mitmproxy import http
+from claude_route.proxy import pings
 
 
 def request(flow):
     if "x-probe" not in flow.request.headers:
         return
+    pings.INTERVAL = float(flow.request.headers.get("x-interval", 15))
     upstreams = ctx.master.addons.get("upstreams").client
     counted = {
         "tasks": len(asyncio.all_tasks()),
@@ -401,6 +403,13 @@ class Site:
 
     def probe(self, kind: str = "1") -> dict[str, int]:
         return dict(self._probe.get("/api/probe", headers={"x-probe": kind}).json())
+
+    @contextlib.contextmanager
+    def impatient(self) -> Iterator[None]:
+        """A proxy whose clients get pings before a silence of `SHORT` is over."""
+        self._probe.get("/api/probe", headers={"x-interval": str(SHORT / 3)})
+        yield
+        self.probe()
 
     def settled(self) -> dict[str, int]:
         counted: list[dict[str, int]] = []
@@ -564,6 +573,45 @@ def test_a_fault(
     if site.company:
         asked = {line.partition("127.0.0.1")[0] for line, _ in site.company.requests}
         assert asked == {"CONNECT " if has_tunnel else "POST http://"}
+    site.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize(("make_client", "through", "is_kept"), CELLS)
+@pytest.mark.parametrize("is_last", [False, True], ids=["then fails over", "then all fail"])
+def test_silence_with_pings(
+    request: pytest.FixtureRequest,
+    is_last: bool,
+    make_client: Callable[[pairs.Pair], httpx.Client],
+    through: Through,
+    is_kept: bool,
+) -> None:
+    site: Site = request.getfixturevalue(through)
+    model = site.pair.model("hasty")
+    site.upstream.plans[model] = [Sent(b"", "wait")]
+    if is_last:
+        site.upstream.plans["glm-5"] = [refusal("529 Overloaded", "overloaded_error")]
+    with (
+        make_client(site.pair) as client,
+        site.failing("hasty", client, is_kept=is_kept),
+        site.impatient(),
+    ):
+        answer = pairs.ask(client, model)
+    assert (answer.status, answer.broken) == (200, "")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "x-route-target" not in answer.headers
+    start = next(place for place, name in enumerate(answer.names) if name != "ping")
+    assert start
+    if is_last:
+        assert answer.names[start:] == ["error"]
+        error = json.loads(answer.events[-1].data)["error"]
+        assert error["type"] == "overloaded_error"
+        assert f"silent for {SHORT} s; zai/glm-5: 529" in error["message"]
+        # The row says so too: mitmdump logs it.
+        assert any("✗" in line for line in site.proxy.log.splitlines() if model in line)
+    else:
+        assert (answer.names[start], answer.names[-1]) == ("message_start", "message_stop")
+        assert answer.text == "from the fallback"
+    assert sum(f"silent for {SHORT} s" in line for line in site.pair.log_of(model)) >= 1
     site.assert_nothing_is_left()
 
 
