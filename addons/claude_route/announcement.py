@@ -20,6 +20,7 @@ from claude_route import installation
 from claude_route import options
 from claude_route import settings
 from claude_route.profile import profiles
+from claude_route.profile import windows
 from claude_route.routing import rotation
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ def lines(
     # Claude Code doesn't start without a credential, even where nobody needs one.
     login = "" if profile.asks_anthropic else "ANTHROPIC_AUTH_TOKEN=any "
     key = "$PROXY_STATIC_TOKEN"
+    window = windows.smallest(profile)
+    command = f"{login}{windows.VARIABLE}={window} claude" if window else f"{login}claude"
     for spec in map(mode_specs.ProxyMode.parse, modes):
         port = spec.listen_port(default_port)
         if not port:  # The system chooses the port, and tells `claude-route run`.
@@ -100,12 +103,12 @@ def lines(
             certificate = str(Path(confdir).expanduser() / "mitmproxy-ca-cert.pem")
             yield (
                 f"Forward listener (proxy):     HTTPS_PROXY=http://{user}{address} "
-                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} {login}claude"
+                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} {command}"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
             header = f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}" ' if needs_key else ""
             base_url = f"ANTHROPIC_BASE_URL=http://{address}"
-            yield f"Reverse listener (base URL):  {base_url} {header}{login}claude"
+            yield f"Reverse listener (base URL):  {base_url} {header}{command}"
     if needs_key:
         yield "PROXY_STATIC_TOKEN is the proxy's own key: set it in that shell, too"
 

@@ -111,7 +111,9 @@ def _target(target: targets.Target, profile: profiles.Profile) -> str:
             credential = "the provider's key"
         case "none":
             credential = "no credential"
-    return f"{target} at {provider.base_url}, with {credential}"
+    context = target.abilities.context
+    window = f", for up to {quantities.count(context)} tokens" if context else ""
+    return f"{target} at {provider.base_url}, with {credential}{window}"
 
 
 def _left_out(row: lessons.Row) -> str:

@@ -96,6 +96,18 @@ def test_a_profile_without_anthropic() -> None:
     assert "AUTH_TOKEN" not in lines()
 
 
+def test_the_window_of_models_that_claude_code_does_not_know() -> None:
+    assert "CLAUDE_CODE_MAX_CONTEXT_TOKENS" not in lines()
+    text = """
+providers: {a: {base_url: "http://x", context: 65536}}
+models: {m: a/m}
+"""
+    profile = profiles.parse(text, {}, "local.yaml")
+    for line in announced(profile=profile):
+        if "listener" in line:
+            assert line.endswith(" CLAUDE_CODE_MAX_CONTEXT_TOKENS=65536 claude")
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

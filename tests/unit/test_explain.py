@@ -206,3 +206,20 @@ def test_what_a_target_refuses() -> None:
         "   reasoning_effort is left out for another 5 h",
         "   thinking is left out by requests like the one that it refused for another 5 h",
     ]
+
+
+def test_how_many_tokens_a_target_takes() -> None:
+    text = PROFILE.replace('"http://127.0.0.1:11434"', '"http://127.0.0.1:11434", context: 65536')
+    proxy = Proxy()
+    proxy.profile = profiles.parse(text, {}, "test.yaml")
+    assert (
+        "1. ollama/qwen at http://127.0.0.1:11434, with no credential, for up to 65,536 tokens"
+        in (proxy.explain("local"))
+    )
+
+
+@pytest.mark.parametrize("name", ["claude-route/glm", "claude-route/glm[1m]"])
+def test_a_name_of_claude_codes_list(name: str) -> None:
+    proxy = Proxy()
+    plain = proxy.explain("glm")
+    assert proxy.explain(name) == plain.replace("glm goes", f"{name} goes")

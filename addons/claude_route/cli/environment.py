@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from claude_route.access import clients
+from claude_route.profile import windows
 
 CA_BUNDLES = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE")
 """The variables with which OpenSSL, curl and Python's requests replace their own list of CAs."""
@@ -75,6 +76,12 @@ def with_credential(environ: Mapping[str, str]) -> dict[str, str]:
     if any(environ.get(name) for name in CREDENTIALS):
         return dict(environ)
     return {**environ, "ANTHROPIC_AUTH_TOKEN": PLACEHOLDER}
+
+
+def with_window(environ: Mapping[str, str], window: int | None) -> dict[str, str]:
+    """The environment for a Claude Code that knows the window of the profile's models, if the profile
+    does. Keeps the user's own."""
+    return {windows.VARIABLE: str(window), **environ} if window else dict(environ)
 
 
 def without_hosts(no_proxy: str, hosts: Iterable[str]) -> str:

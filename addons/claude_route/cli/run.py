@@ -14,6 +14,7 @@ from claude_route.cli import notices
 from claude_route.cli import private_proxy
 from claude_route.cli import program
 from claude_route.profile import profiles
+from claude_route.profile import windows
 
 CLAUDE = "claude"
 
@@ -74,6 +75,7 @@ def run(
             )
         if not profile.asks_anthropic:
             program_environ = environment.with_credential(program_environ)
+        program_environ = environment.with_window(program_environ, windows.smallest(profile))
         is_live = not notices.may_disturb([*arguments])
         failures = notices.Notices(proxy.folder, _print, is_live=is_live)
         failures.start()

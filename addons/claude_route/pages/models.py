@@ -21,6 +21,7 @@ from claude_route.pages import content
 from claude_route.profile import expansion
 from claude_route.profile import profiles
 from claude_route.proxy import state
+from claude_route.text import quantities
 from claude_route.wire import http_message
 
 PATH = "/v1/models"
@@ -109,28 +110,31 @@ def entries(in_force: state.State) -> list[dict[str, Any]]:
 
 
 def entry(name: str, profile: profiles.Profile) -> dict[str, Any]:
-    return {
+    target = profile.target(name)
+    fields: dict[str, Any] = {
         "type": "model",
         "id": name,
-        "display_name": display_name(name, profile),
-        "description": description(name, profile),
+        "display_name": display_name(name, target),
+        "description": description(target) if target else "",
         "created_at": "1970-01-01T00:00:00Z",
     }
+    if target and target.abilities.context:
+        fields["max_input_tokens"] = target.abilities.context
+    return fields
 
 
-def display_name(name: str, profile: profiles.Profile) -> str:
+def display_name(name: str, target: targets.Target | None) -> str:
     if name.startswith(targets.PREFIX):
         return targets.unprefixed(name)  # in Claude Code's list the description says the rest
-    target = profile.target(name)
     return f"{name} ({target})" if target and target.model != name else name
 
 
-def description(name: str, profile: profiles.Profile) -> str:
-    """`From gateway: zai/glm-5`. Claude Code itself says `From gateway` where there is no description."""
-    target = profile.target(name)
-    if target is None:
-        return ""
+def description(target: targets.Target) -> str:
+    """`From gateway: zai/glm-5, 200k tokens`. Claude Code itself says `From gateway` where there is no
+    description."""
     text = f"From gateway: {target}"
     if target.provider.missing:
         text += f", which can't be used: {target.provider.unset}"
+    elif context := target.abilities.context:
+        text += f", {quantities.short(context)} tokens"
     return text if len(text) <= MAX_DESCRIPTION else f"{text[: MAX_DESCRIPTION - 1]}…"

@@ -95,3 +95,18 @@ def test_a_program_without_a_credential_gets_a_placeholder(
     environ: dict[str, str], token: str | None
 ) -> None:
     assert environment.with_credential(environ).get("ANTHROPIC_AUTH_TOKEN") == token
+
+
+@pytest.mark.parametrize(
+    ("environ", "window", "value"),
+    [
+        ({}, 65536, "65536"),
+        ({}, None, None),
+        ({"CLAUDE_CODE_MAX_CONTEXT_TOKENS": "1000"}, 65536, "1000"),
+        ({"CLAUDE_CODE_MAX_CONTEXT_TOKENS": ""}, 65536, ""),
+    ],
+)
+def test_the_window(environ: dict[str, str], window: int | None, value: str | None) -> None:
+    changed = environment.with_window({"A": "1", **environ}, window)
+    assert changed["A"] == "1"
+    assert changed.get("CLAUDE_CODE_MAX_CONTEXT_TOKENS") == value

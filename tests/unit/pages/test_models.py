@@ -16,7 +16,7 @@ MANY = profiles.parse(
     """
 providers:
   anthropic: {base_url: "https://api.anthropic.com"}
-  zai: {base_url: "https://api.z.ai", auth: none}
+  zai: {base_url: "https://api.z.ai", auth: none, models: {glm-5: {context: 200000}}}
   unset: {base_url: "https://api.kimi.com", api_key: "${KIMI_API_KEY}"}
 models:
   glm: zai/glm-5
@@ -68,7 +68,9 @@ def test_what_the_list_of_claude_code_shows() -> None:
     shown = {each["id"]: each for each in ask("/v1/models")[1]["data"]}
     glm = shown["claude-route/glm"]
     assert glm["display_name"] == "glm"
-    assert glm["description"] == "From gateway: zai/glm-5"
+    assert glm["description"] == "From gateway: zai/glm-5, 200k tokens"
+    assert glm["max_input_tokens"] == 200000
+    assert "max_input_tokens" not in shown["opus"]
     assert shown["claude-route/kimi"]["description"] == (
         "From gateway: unset/k2, which can't be used: KIMI_API_KEY is not set"
     )
