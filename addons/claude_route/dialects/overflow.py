@@ -126,12 +126,10 @@ def counted(tokens: int, limit: int) -> str:
     return f"{_TOO_LONG}{max(tokens, limit + 1)} tokens > {limit} maximum"
 
 
-def with_numbers(message: str, tokens: int, limit: int) -> str:
-    """The message, with these numbers if it has none: without any, Claude Code has to guess how much to
-    drop, and asks several times."""
-    if message.startswith(_TOO_LONG) and not _NUMBERED.search(message):
-        return counted(tokens, limit)
-    return message
+def lacks_numbers(message: str) -> bool:
+    """Whether a message says that a conversation is too long, but not by how much. Then Claude Code has to
+    guess how much to drop, and asks several times."""
+    return message.startswith(_TOO_LONG) and not _NUMBERED.search(message)
 
 
 def _counted(limit: int, input: int = 0, output: int = 0, total: int = 0) -> str:

@@ -324,7 +324,7 @@ class Exchange:
         if has_words and not step.target.provider.is_anthropic and not self.counts_tokens:
             error = self.attempt.dialect.error(status, body)
             retry = error.retry
-            status, body = _client_error(error, status, body, self.request, step.target)
+            status, body = self._client_error(error, status, body)
         return verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
@@ -339,6 +339,24 @@ class Exchange:
             count_tokens=self.counts_tokens,
             retry=retry,
         )
+
+    def _client_error(self, error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
+        """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
+        sent; the verdict knows that the key is ours and not the client's."""
+        if error.refuses_key and status >= 400:
+            return 401, body
+        message = error.message
+        if refused := capability.of_request(error.refuses, self.request):
+            message = capability.rejected(refused, message)
+        if overflow.lacks_numbers(message):
+            tokens = requests.estimate(self.request)
+            target = self.attempt.step.target
+            limit = target.abilities.context or self.state.sizes.limit(
+                str(target), self.routed.session, len(self.request.body), tokens
+            )
+            if limit:
+                message = overflow.counted(tokens, limit)
+        return (error.status if status >= 400 else status), envelope.body(error.kind, message)
 
     def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
         """Apply an outcome to the breaker and the pool."""
@@ -423,6 +441,9 @@ class Exchange:
             new = self.state.lessons.learn(self.attempt.step.target, self.refused)
             if new:
                 self.observer.learned(self.routed, self.current, new)
+        if not self.counts_tokens and self.routed.session:
+            size = len(self.request.body)
+            self.state.sizes.took(self.current.target, self.routed.session, size)
         step = self.attempt.step
         # Counting tokens isn't limited as answers are.
         if step.token and not self.counts_tokens:
@@ -450,25 +471,6 @@ class Exchange:
         if self.has_begun:
             usage = self.progress.usage if self.is_committed else None
             self.observer.closed(self.routed, usage, why)
-
-
-def _client_error(
-    error: errors.Error,
-    status: int,
-    body: bytes,
-    request: requests.Request,
-    target: targets.Target,
-) -> tuple[int, bytes]:
-    """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
-    sent; the verdict knows that the key is ours and not the client's."""
-    if error.refuses_key and status >= 400:
-        return 401, body
-    message = error.message
-    if refused := capability.of_request(error.refuses, request):
-        message = capability.rejected(refused, message)
-    if context := target.abilities.context:
-        message = overflow.with_numbers(message, requests.estimate(request), context)
-    return (error.status if status >= 400 else status), envelope.body(error.kind, message)
 
 
 def client_body(request: http.Request) -> bytes:

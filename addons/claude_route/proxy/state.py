@@ -10,6 +10,7 @@ from claude_route.proxy import served
 from claude_route.routing import breaker
 from claude_route.routing import lessons
 from claude_route.routing import rotation
+from claude_route.routing import sizes
 from claude_route.routing import stats
 from claude_route.routing import threads
 
@@ -25,3 +26,4 @@ class State:
     lessons: lessons.Lessons
     threads: threads.Threads = field(default_factory=threads.Threads)
     served: served.Served = field(default_factory=served.Served)
+    sizes: sizes.Sizes = field(default_factory=sizes.Sizes)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
@@ -467,6 +468,82 @@ def test_the_profile_has_the_numbers_that_a_provider_lacks(words: str, message: 
     response = head(400, json.dumps({"error": {"message": words}}).encode())
     answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "HTTP 400", response))
     assert error_of(answer)["message"] == message
+
+
+def too_long(setting: Setting) -> str:
+    body = json.dumps({"error": {"message": "Prompt exceeds max length"}}).encode()
+    answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "HTTP 400", head(400, body)))
+    return str(error_of(answer)["message"])
+
+
+def test_what_a_target_took_of_a_session_shows_what_it_takes() -> None:
+    session = {"x-claude-code-session-id": "s"}
+    before = Setting(model="glm", fallback=False, headers=session, **turn("word " * 800))
+    before.exchange.begin()
+    before.exchange.reply(head(200, headers={"content-type": "text/event-stream"}))
+    before.exchange.committed(head(200))
+    after = Setting(
+        model="glm",
+        fallback=False,
+        headers=session,
+        state_of=before.state,
+        **turn("word " * 1000),
+    )
+    after.exchange.begin()
+    tokens, limit = re.findall(r"(\d+) tokens > (\d+) maximum", too_long(after))[0]
+    assert 0.7 < int(limit) / int(tokens) < 0.8
+    other = Setting(
+        model="glm",
+        fallback=False,
+        headers={"x-claude-code-session-id": "other"},
+        state_of=before.state,
+        **turn("word " * 1000),
+    )
+    other.exchange.begin()
+    assert too_long(other) == "prompt is too long: Prompt exceeds max length"
+
+
+@pytest.mark.parametrize(
+    ("path", "stream", "wants"),
+    [
+        ("/v1/messages", True, True),
+        ("/v1/messages", False, False),
+        ("/v1/messages/count_tokens", True, False),
+    ],
+)
+def test_who_wants_a_stream(path: str, stream: bool, wants: bool) -> None:
+    setting = Setting(model="glm", path=path, stream=stream)
+    assert setting.exchange.wants_stream is False
+    setting.exchange.begin()
+    assert setting.exchange.wants_stream is wants
+
+
+@pytest.mark.parametrize(
+    ("model", "target"),
+    [
+        ("claude-route/glm", GLM),
+        ("claude-route/glm[1m]", GLM),
+        ("claude-route/claude-opus-5-5", "anthropic/claude-opus-5-5"),
+        ("claude-route/claude-opus-5-5[1m]", "anthropic/claude-opus-5-5"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_names_of_claude_codes_list(model: str, target: str, path: str) -> None:
+    setting = Setting(model=model, path=path)
+    step = setting.exchange.begin()
+    if isinstance(step, attempt.Attempt):
+        assert setting.events[-1][2] == target
+        assert json.loads(step.shown.content or b"")["model"] == target.partition("/")[2]
+    else:
+        assert isinstance(step, http.Response)
+        assert step.status_code == 200 and target == GLM
+
+
+def test_a_name_of_claude_codes_list_that_the_profile_lacks() -> None:
+    setting = Setting(model="claude-route/other[1m]", is_reverse=False)
+    step = setting.exchange.begin()
+    assert isinstance(step, attempt.Attempt)
+    assert json.loads(step.shown.content or b"")["model"] == "other"
 
 
 @pytest.mark.parametrize(
