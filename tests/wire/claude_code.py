@@ -25,6 +25,10 @@ needs_claude = pytest.mark.skipif(
 ENVIRON = {"ANTHROPIC_API_KEY": proxies.API_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
 
+TIMEOUT = 120.0
+"""Seconds that it may take to answer."""
+
+
 class Claude:
     """Claude Code with its own home and working folder, and no other network."""
 
@@ -48,7 +52,7 @@ def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) ->
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )
     assert run.returncode == 0, (run.stdout, run.stderr)
