@@ -621,3 +621,21 @@ def test_the_mark_of_a_long_context(mark: str) -> None:
     tried = [str(target) for target in profile.fallback_targets(f"claude-opus-5{mark}")]
     assert tried == ["zai/glm-5"]
     assert [str(target) for target in profile.fallback_targets(f"glm{mark}")] == ["zai/glm-4"]
+
+
+def test_names_of_claude_codes_list_in_a_profile() -> None:
+    text = """
+providers:
+  anthropic: {base_url: "https://api.anthropic.com"}
+  zai: {base_url: "https://api.z.ai", auth: none}
+models: {glm: zai/glm-5, claude-route/fast: zai/glm-5-air, claude-*: anthropic/claude-*}
+fallbacks: {claude-route/claude-*: [claude-route/glm, fast]}
+"""
+    profile = profiles.parse(text, {}, "p.yaml")
+    assert not profile.warnings
+    for name in ("claude-opus-5-5", "claude-route/claude-opus-5-5", "claude-opus-5-5[1m]"):
+        assert [str(candidate.target) for candidate in profile.candidates(name)] == [
+            "anthropic/claude-opus-5-5",
+            "zai/glm-5",
+            "zai/glm-5-air",
+        ]

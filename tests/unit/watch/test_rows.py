@@ -43,6 +43,29 @@ def test_a_request_in_flight() -> None:
     assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / ~1.2k out · 1.5 s…"
 
 
+def test_a_stream_of_pings_that_fails() -> None:
+    flow = exchange()
+    addon = rows.Rows()
+    addon.requestheaders(flow)
+    addon.opened(routed(flow))
+    assert addon.is_answering(flow), "it is recorded from its first ping on"
+    addon.grown(flow)
+    addon.refused(routed(flow), attempt())
+    flow.error = tflow.terr("529 overloaded_error")
+    addon.response(flow)
+    assert flow.comment == "✗ opus-5-5 → zai/glm-5 · try 2 · 529 overloaded_error"
+    assert flow.metadata["route_state"] == "failed"
+
+
+def test_a_stream_of_pings_that_is_answered() -> None:
+    flow = exchange()
+    addon = rows.Rows()
+    addon.opened(routed(flow))
+    addon.committed(routed(flow), attempt(), counted())
+    addon.response(flow)
+    assert flow.metadata["route_state"] == "complete"
+
+
 @pytest.mark.parametrize(
     ("progress", "comment", "state"),
     [
