@@ -157,7 +157,9 @@ def test_pages(shared: proxies.Proxy) -> None:
     with shared.client() as client:
         models = client.get("/v1/models?limit=1000").json()
         health = client.get("/health")
-    assert [model["id"] for model in models["data"]] == ["glm", "kimi"]
+    names = [model["id"] for model in models["data"]]
+    assert (names[:2], names[-2:]) == (["glm", "kimi"], ["claude-route/glm", "claude-route/kimi"])
+    assert all(name.startswith("claude-") for name in names[2:])
     assert {model["type"] for model in models["data"]} == {"model"}
     assert models["data"][0]["display_name"] == "glm (zai/glm-5)"
     assert health.status_code == 200
