@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,7 @@ from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import credentials
 from claude_route.access import fronts
+from claude_route.access import keys
 from claude_route.access import listeners
 from claude_route.access import loops
 from claude_route.access import paths
@@ -76,13 +78,16 @@ class Route:
         # Before `hide` replaces the key with a placeholder.
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
         password = clients.basic_password(headers.pop("proxy-authorization", None))
+        presented = keys.presented(headers, proxy_password=password)
+        if self.entry.guard.needs_key:
+            keys.take_out(flow.request, self.entry.guard.has)
         secrets = credentials.hide(headers, is_new=not flow.is_replay)
         if flow.is_replay:
             # Anyone who may replay a flow may also read all of them. Its headers contain
             # placeholders; we know their values only if this process saw the original request.
             logger.info(f"A user replayed {flow.request.method} {flow.request.path}")
         if flow not in self.admissions:
-            flow.response = self.admit(flow, key, mode, password, secrets)
+            flow.response = self.admit(flow, key, mode, presented, secrets)
         admission = self.admissions.get(flow)
         if flow.response:
             headers.pop("expect", None)
@@ -97,7 +102,7 @@ class Route:
         flow: http.HTTPFlow,
         key: str | None,
         mode: str | None,
-        password: str | None,
+        presented_keys: Sequence[clients.Key],
         secrets: credentials.Secrets,
     ) -> http.Response | None:
         """Admit a request, or return the refusal."""
@@ -110,13 +115,10 @@ class Route:
         except ValueError as e:
             # An empty mode, so that an invalid one in the key header isn't parsed again.
             presented, mode_error = clients.presented(key, ""), str(e)
-        takes_basic = isinstance(kind, table.Page) and kind.html
-        presented_key = clients.first_key(
-            header=presented.key,
-            proxy_password=password,
-            basic=browser.presented_key(request, secrets) if takes_basic else None,
-        )
-        client = self.entry.client(source, presented_key)
+        if not (isinstance(kind, table.Page) and kind.html):
+            # A browser sends it by itself, also where another site has made it send the request.
+            presented_keys = [key for key in presented_keys if key.kind != "basic"]
+        client = self.entry.client(source, presented_keys)
         candidate = Candidate(
             request=request,
             source=source,
@@ -124,7 +126,7 @@ class Route:
             mode_error=mode_error,
             host=self.hosts.get(request),
             is_replay=bool(flow.is_replay),
-            key=presented_key,
+            key=presented_keys[0] if presented_keys else None,
         )
         if response := refusal(kind, candidate, self.entry):
             return response
@@ -135,7 +137,7 @@ class Route:
             rotates=(presented.mode or profile.pool.mode) == "rotate",
             secrets=secrets,
             origin=admissions.origin(request),
-            has_login=bool(flow.is_replay) or has_login(request, secrets, self.entry.guard.key),
+            login="own" if flow.is_replay else login(request, secrets),
         )
         return None
 
@@ -202,14 +204,17 @@ class Candidate:
     """The key that the client presents, right or wrong."""
 
 
-def has_login(request: http.Request, secrets: credentials.Secrets, key: str | None) -> bool:
-    """Whether a client may have a credential of its own. Its headers contain placeholders."""
-    values = (
-        secrets.get(value, value).decode("utf-8", "surrogateescape")
+def login(request: http.Request, secrets: credentials.Secrets) -> admissions.Login:
+    """What a request has of a credential of the client's own. Its headers contain placeholders, and no
+    key of ours."""
+    values = [
+        clients.bare(secrets.get(value, value).decode("utf-8", "surrogateescape"))
         for name, value in request.headers.fields
         if name.lower() in (b"authorization", b"x-api-key")
-    )
-    return any(clients.is_login(value, key) for value in values)
+    ]
+    if not any(values):
+        return "none"
+    return "own" if any(map(clients.is_login, values)) else "text"
 
 
 def receive(request: http.Request) -> None:

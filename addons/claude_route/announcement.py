@@ -56,7 +56,7 @@ class Announcement:
             ctx.options.confdir,
             self.in_force.state.profile,
             self.in_force.state.pool,
-            needs_key=bool(self.in_force.entry.guard.key),
+            needs_key=self.in_force.entry.guard.needs_key,
             env=env_line(Path.cwd()),
             machine=machine_address,
         ):

@@ -160,4 +160,5 @@ def guard_of(profile: profiles.Profile, environ: Mapping[str, str]) -> guard.Gua
         key=environ.get("PROXY_STATIC_TOKEN") or None,
         is_open=profile.open,
         provider_addresses=frozenset((provider.host, provider.port) for provider in providers),
+        next_key=environ.get("PROXY_STATIC_TOKEN_NEXT") or None,
     )

@@ -28,6 +28,7 @@ type TokenMode = Literal["rotate", "passthrough"]
 """Whether a request gets a token of the pool, or keeps the client's own credential."""
 
 type Strategy = Literal["session", "round-robin", "least-used"]
+type Spread = Literal["session", "agent"]
 """How the pool chooses a token."""
 
 

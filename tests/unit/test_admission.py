@@ -12,6 +12,7 @@ from mitmproxy.test import tflow
 from claude_route import admission
 from claude_route import responses
 from claude_route import settings
+from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import guard
 from claude_route.access import listeners
@@ -90,7 +91,7 @@ def refused(
     entry = listeners.Listeners()
     entry.guard = guard.Guard(needs)
     request = make(line, **headers)
-    client = entry.client(source, clients.first_key(header=key))
+    client = entry.client(source, [clients.Key(key, "header")] if key else [])
     kind = admission.classify(request, PROFILE, is_reverse=listeners.is_reverse(source))
     candidate = admission.Candidate(request, source, client, mode_error, host, is_replay)
     return admission.refusal(kind, candidate, entry)
@@ -244,6 +245,37 @@ def admitted(
         (MESSAGES, REVERSE, {"x_litellm_api_key": f"Bearer {KEY}"}, ("shared", "header")),
         (MESSAGES, FORWARD, {"proxy_authorization": basic(KEY)}, ("shared", "proxy password")),
         (STATUS, REVERSE, {"authorization": basic(KEY)}, ("shared", "basic")),
+        (MESSAGES, REVERSE, {"authorization": f"Bearer {KEY}"}, ("shared", "bearer")),
+        (MESSAGES, FORWARD, {"authorization": f"Bearer {KEY}"}, ("shared", "bearer")),
+        (COUNT, REVERSE, {"x_api_key": KEY}, ("shared", "x-api-key")),
+        (MESSAGES, FORWARD, {"x_api_key": KEY}, ("shared", "x-api-key")),
+        (BATCHES, REVERSE, {"x_api_key": KEY, "authorization": KEY}, ("shared", "bearer")),
+        (BATCHES, FORWARD, {"x_api_key": KEY}, ("shared", "x-api-key")),
+        (STATUS, REVERSE, {"authorization": f"Bearer {KEY}"}, ("shared", "bearer")),
+        (STATUS, REVERSE, {"x_api_key": KEY}, ("shared", "x-api-key")),
+        (MODELS, REVERSE, {"authorization": f"Bearer {KEY}"}, ("shared", "bearer")),
+        (MODELS, REVERSE, {"x_api_key": KEY}, ("shared", "x-api-key")),
+        (HEALTH, REVERSE, {"x_api_key": KEY}, ("shared", "x-api-key")),
+        # A wrong key hides no right one, nor does a credential of the client's own.
+        (MESSAGES, REVERSE, {"x_litellm_api_key": "no", "x_api_key": KEY}, ("shared", "x-api-key")),
+        (
+            MESSAGES,
+            REVERSE,
+            {"authorization": "Bearer own", "x_api_key": KEY},
+            ("shared", "x-api-key"),
+        ),
+        (
+            MESSAGES,
+            REVERSE,
+            {"authorization": f"Bearer {KEY}", "x_api_key": "o"},
+            ("shared", "bearer"),
+        ),
+        (
+            STATUS,
+            REVERSE,
+            {"authorization": basic(KEY), "x_litellm_api_key": "no"},
+            ("shared", "basic"),
+        ),
         (BATCHES, FORWARD, {}, None),
         (BATCHES, FORWARD, {"x_litellm_api_key": "wrong"}, None),
         (HEALTH, REVERSE, {}, None),
@@ -264,8 +296,9 @@ def test_who_is_admitted(
     [
         (MODELS, {"authorization": basic(KEY)}),
         (MESSAGES, {"authorization": basic(KEY)}),
-        (STATUS, {"authorization": basic(KEY), "x_litellm_api_key": "wrong"}),
-        (MESSAGES, {"proxy_authorization": basic(KEY), "x_litellm_api_key": "wrong"}),
+        (MESSAGES, {"authorization": f"Basic {KEY}"}),
+        (STATUS, {"cookie": f"key={KEY}"}),
+        (MESSAGES, {"x_api_key": f"{KEY}x", "authorization": f"Bearer {KEY[:-1]}"}),
     ],
 )
 def test_a_key_that_does_not_count(line: str, headers: dict[str, str]) -> None:
@@ -395,15 +428,18 @@ def test_without_anthropic_in_the_profile_nothing_is_asked_of_it() -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({"x_api_key": "sk-ant-api03-client-cLnt"}, True),
-        ({"authorization": "Bearer sk-ant-oat01-client-cLnt"}, True),
-        ({"authorization": "Bearer any", "x_api_key": "sk-ant-api03-client-cLnt"}, True),
-        ({"authorization": "Bearer any"}, False),
-        ({"authorization": f"Bearer {KEY}"}, False),
-        ({"x_api_key": KEY, "authorization": f"Bearer {KEY}"}, False),
-        ({}, False),
+        ({"x_api_key": "sk-ant-api03-client-cLnt"}, "own"),
+        ({"authorization": "Bearer sk-ant-oat01-client-cLnt"}, "own"),
+        ({"authorization": "Bearer any", "x_api_key": "sk-ant-api03-client-cLnt"}, "own"),
+        ({"authorization": f"Bearer {KEY}", "x_api_key": "sk-ant-api03-client-cLnt"}, "own"),
+        ({"authorization": "Bearer any"}, "text"),
+        ({"authorization": "Bearer any", "x_api_key": KEY}, "text"),
+        ({"authorization": f"Bearer {KEY}"}, "none"),
+        ({"x_api_key": KEY, "authorization": f"Bearer {KEY}"}, "none"),
+        ({"authorization": "Bearer ", "x_api_key": ""}, "none"),
+        ({}, "none"),
     ],
 )
-def test_whether_a_client_has_a_login(headers: dict[str, str], expected: bool) -> None:
+def test_what_a_client_has_of_a_login(headers: dict[str, str], expected: admissions.Login) -> None:
     flow, route = admitted(MESSAGES, x_litellm_api_key=KEY, **headers)
-    assert route.admissions[flow].has_login is expected
+    assert route.admissions[flow].login == expected

@@ -36,6 +36,8 @@ def test_guard() -> None:
         None, True, addresses
     )
     assert settings.guard_of(parse(PROFILE), {"PROXY_STATIC_TOKEN": ""}).key is None
+    environ["PROXY_STATIC_TOKEN_NEXT"] = "static-9876543210-next"
+    assert settings.guard_of(parse(PROFILE), environ).next_key == "static-9876543210-next"
 
 
 def test_a_new_profile_keeps_what_was_learnt() -> None:

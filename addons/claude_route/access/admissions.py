@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Literal
 
 from mitmproxy import http
 
 from claude_route.access import clients
 from claude_route.access import credentials
+
+type Login = Literal["own", "text", "none"]
+"""`text` only stands in a credential's place, because Claude Code requires some."""
 
 type Origin = tuple[str, str, int]
 """Scheme, host and port."""
@@ -31,8 +35,8 @@ class Admission:
     """The client's own credentials, by their placeholders."""
     origin: Origin
     """The request's destination. If it passes through, `secrets` may go only there."""
-    has_login: bool = True
-    """Whether it may have a credential of its own, rather than none, or text in its place."""
+    login: Login = "own"
+    """What it has of a credential of its own."""
 
 
 def origin(request: http.Request) -> Origin:

@@ -19,9 +19,10 @@ MODE_HEADER = "x-claude-token-mode"
 KEY_AND_HEADER = re.compile(r"(.*?),\s*([\w-]+)\s*:(.*)", re.DOTALL)
 """What Claude Code sends for `x-litellm-api-key: TOKEN, name: value`. A token may contain a comma."""
 
-type KeyKind = Literal["header", "proxy password", "basic"]
-"""Where a client presents its key: in `x-litellm-api-key`, as the password in `HTTPS_PROXY`, or in
-HTTP's basic authentication, as browsers do."""
+type KeyKind = Literal["header", "proxy password", "bearer", "x-api-key", "basic"]
+"""Where a client presents its key: in `x-litellm-api-key`, as the password in `HTTPS_PROXY`, where
+Claude Code has its credential (`ANTHROPIC_AUTH_TOKEN`, `ANTHROPIC_API_KEY` or both by `apiKeyHelper`), or
+in HTTP's basic authentication, as browsers do."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Client:
     """The client that a valid key identifies."""
 
     name: str
-    """The key's owner: `shared` for PROXY_STATIC_TOKEN, which all clients use."""
+    """The key's owner: `shared` for PROXY_STATIC_TOKEN and PROXY_STATIC_TOKEN_NEXT, which all clients use."""
     key_kind: KeyKind
 
 
@@ -60,10 +61,14 @@ def presented(key: str | None, mode: str | None) -> Presented:
             key, name, value = both.groups()
             if name.lower() == MODE_HEADER and mode is None:
                 mode = value
-        key = key.strip()
-        if key[:7].lower() == "bearer ":
-            key = key[7:].strip()
+        key = bare(key)
     return Presented(key or None, parse_mode(mode))
+
+
+def bare(value: str) -> str:
+    """A header's value without `Bearer` before it."""
+    scheme, _, rest = value.strip().partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else value.strip()
 
 
 def parse_mode(mode: str | None) -> targets.TokenMode | None:
@@ -86,18 +91,6 @@ def is_key(candidate: str | None, key: str) -> bool:
     return hmac.compare_digest(
         candidate.encode("utf-8", "surrogateescape"), key.encode("utf-8", "surrogateescape")
     )
-
-
-def first_key(
-    *, header: str | None = None, proxy_password: str | None = None, basic: str | None = None
-) -> Key | None:
-    """The first key that a request presents. We ignore the others, even if this one is wrong."""
-    presented: tuple[tuple[str | None, KeyKind], ...] = (
-        (header, "header"),
-        (proxy_password, "proxy password"),
-        (basic, "basic"),
-    )
-    return next((Key(secret, kind) for secret, kind in presented if secret), None)
 
 
 def basic_password(authorization: str | None) -> str | None:
@@ -125,12 +118,8 @@ SHORTEST_LOGIN = 8
 """Characters."""
 
 
-def is_login(credential: str | None, key: str | None) -> bool:
+def is_login(credential: str | None) -> bool:
     """Whether the value of an `authorization` or `x-api-key` header may be a credential of the client's
-    own: not text that only stands there because Claude Code requires some, nor our own key."""
-    text = (credential or "").strip()
-    if text[:7].lower() == "bearer ":
-        text = text[7:].strip()
-    if len(text) < SHORTEST_LOGIN or _NO_LOGIN.fullmatch(text):
-        return False
-    return not is_key(text, key or "")
+    own: not text that only stands there because Claude Code requires some."""
+    text = bare(credential or "")
+    return len(text) >= SHORTEST_LOGIN and not _NO_LOGIN.fullmatch(text)

@@ -21,16 +21,28 @@ class Guard:
     provider_addresses: frozenset[tuple[str, int]] = frozenset()
     """The addresses of the profile's providers. Clients on other machines may reach these even on
     this machine and its network."""
+    next_key: str | None = field(default=None, repr=False)
+    """A second key, from PROXY_STATIC_TOKEN_NEXT, so that clients can change to it one by one."""
 
-    def client(self, key: clients.Key | None) -> clients.Client | None:
-        """The client that a key identifies; None if the key is wrong, or if no key is set."""
-        if key and self.key and clients.is_key(key.secret, self.key):
-            return clients.Client("shared", key.kind)
-        return None
+    @property
+    def needs_key(self) -> bool:
+        return bool(self.key or self.next_key)
+
+    def has(self, secret: str) -> bool:
+        """Whether this is a key of ours."""
+        # Both are compared in any case, so that the time doesn't tell them apart.
+        matches = [clients.is_key(secret, key or "") for key in (self.key, self.next_key)]
+        return any(matches)
+
+    def client(self, *presented: clients.Key | None) -> clients.Client | None:
+        """The client that the first valid one of these keys identifies; None if all are wrong, or if no
+        key is set."""
+        valid = [key for key in presented if key and self.has(key.secret)]
+        return clients.Client("shared", valid[0].kind) if valid else None
 
     def accepts(self, *, is_outside: bool) -> bool:
         """Whether connections are accepted, from this machine or from outside."""
-        return not is_outside or bool(self.key) or self.is_open
+        return not is_outside or self.needs_key or self.is_open
 
     def check_listeners(self, hosts: Iterable[str]) -> None:
         """Raises:

@@ -9,6 +9,7 @@ import re
 import socket
 import weakref
 from collections.abc import Iterable
+from collections.abc import Sequence
 
 from mitmproxy import connection
 from mitmproxy import http
@@ -39,10 +40,11 @@ class Listeners:
 
     def __init__(self) -> None:
         self.guard = guard.Guard()
-        self._tunnel_clients: weakref.WeakKeyDictionary[connection.Client, clients.Client] = (
+        self._tunnel_keys: weakref.WeakKeyDictionary[connection.Client, clients.Key] = (
             weakref.WeakKeyDictionary()
         )
-        """Connection -> the client whose key its CONNECT request carried as the proxy password."""
+        """Connection -> the valid key that its CONNECT request carried as the proxy password. It is
+        checked again with each request, because it may have been changed."""
 
     def client_connected(self, client: connection.Client) -> None:
         if not self.guard.accepts(is_outside=is_outside(client)):
@@ -54,34 +56,41 @@ class Listeners:
     def http_connect(self, flow: http.HTTPFlow) -> None:
         # Even if no key is set, because flows must not hold passwords.
         password = clients.basic_password(flow.request.headers.pop("proxy-authorization", None))
-        if not self.guard.key:
+        if not self.guard.needs_key:
             return
-        if client := self.guard.client(clients.first_key(proxy_password=password)):
-            self._tunnel_clients[flow.client_conn] = client
+        key = clients.Key(password or "", "proxy password")
+        if self.guard.client(key):
+            self._tunnel_keys[flow.client_conn] = key
         elif password or is_outside(flow.client_conn):
             flow.response = http.Response.make(
                 407, b"", {"proxy-authenticate": 'Basic realm="proxy"', "connection": "close"}
             )
 
-    def client(self, source: connection.Client, key: clients.Key | None) -> clients.Client | None:
-        """Who sends a request; None if the client is unknown, or if no key is set."""
-        if not self.guard.key:
-            return None
-        return self.guard.client(key) or self._tunnel_clients.get(source)
+    def client(
+        self, source: connection.Client, presented: Sequence[clients.Key]
+    ) -> clients.Client | None:
+        """Who sends a request that presents these keys, in their order; None if the client is unknown, or
+        if no key is set."""
+        for_us = ("header", "proxy password")
+        return self.guard.client(
+            *(key for key in presented if key.kind in for_us),
+            self._tunnel_keys.get(source),
+            *(key for key in presented if key.kind not in for_us),
+        )
 
     def admits(
         self, source: connection.Client, client: clients.Client | None, *, passes: bool
     ) -> bool:
         """Whether a client may send a request. One that passes through from this machine needs no key on
         the forward listener: it uses the client's own credential, and can't carry our headers."""
-        if not self.guard.key or client:
+        if not self.guard.needs_key or client:
             return True
         return passes and not is_reverse(source) and not is_outside(source)
 
     def answers_to(self, source: connection.Client, host: str | None) -> bool:
         """Whether to serve our own pages under this host name. A web page can point its own domain
         at this machine, and then read our pages with its visitor's browser (DNS rebinding)."""
-        return bool(self.guard.key) or is_outside(source) or addresses.names_address(host)
+        return self.guard.needs_key or is_outside(source) or addresses.names_address(host)
 
     async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Keep clients on other machines from reaching this machine and its network."""
@@ -178,14 +187,18 @@ def refusal(key: clients.Key | None) -> http.Response:
     )
     return responses.error(
         401,
-        f"This proxy requires its key, {problem}. Set ANTHROPIC_CUSTOM_HEADERS to "
-        '"x-litellm-api-key: KEY", or use KEY as the password in HTTPS_PROXY',
+        f"This proxy requires its key, {problem}. Set ANTHROPIC_AUTH_TOKEN to KEY or, beside a login of "
+        'your own, ANTHROPIC_CUSTOM_HEADERS to "x-litellm-api-key: KEY", or use KEY as the password in '
+        "HTTPS_PROXY",
     )
 
 
 _PLACES: dict[clients.KeyKind, str] = {
     "header": "one in x-litellm-api-key",
     "proxy password": "proxy password",
+    # Not by the name of its header: for some errors that name it, Claude Code shows words of its own.
+    "bearer": "credential in Authorization",
+    "x-api-key": "API key",
     "basic": "password",
 }
 

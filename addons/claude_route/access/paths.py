@@ -35,6 +35,13 @@ _ANTHROPICS = (
 )
 
 
+def without_query(path: str) -> str:
+    """The path for a provider that isn't Anthropic: of the query, which may hold credentials of the
+    client's, only the `beta=true` that Claude Code sends stays."""
+    path, _, query = path.partition("?")
+    return f"{path}?beta=true" if "beta=true" in query.split("&") else path
+
+
 def endpoint(path: str) -> str | None:
     """The endpoint of the Messages API that a path, without its query, ends in: MESSAGES or
     COUNT_TOKENS. None for any other path, and for one that another server could read as another."""

@@ -5,9 +5,6 @@ from __future__ import annotations
 
 from mitmproxy import http
 
-from claude_route.access import clients
-from claude_route.access import credentials
-
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": (
@@ -25,15 +22,6 @@ HEADERS = {
 def wants_html(accept: str) -> bool:
     """Whether an Accept header is a browser's. Programs get JSON, including those that send `*/*`."""
     return "text/html" in accept.lower()
-
-
-def presented_key(request: http.Request, secrets: credentials.Secrets) -> str | None:
-    """The key that a browser sends. It can't set our headers, so it sends the key as the password
-    of HTTP basic authentication, with any user name. `secrets` maps the request's placeholders to
-    their values.
-    """
-    value = request.headers.get("authorization", "").encode("utf-8", "surrogateescape")
-    return clients.basic_password(secrets.get(value, value).decode("utf-8", "surrogateescape"))
 
 
 def challenge(request: http.Request, refusal: http.Response) -> http.Response:

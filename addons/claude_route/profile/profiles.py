@@ -55,6 +55,8 @@ class Pool:
     strategy: targets.Strategy
     cooldown: float
     """Seconds that a token rests if the provider gives no time."""
+    spread: targets.Spread = "session"
+    """What keeps one token with the strategy `session`: a whole session, or each of its agents."""
     names: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, hash=False
     )
@@ -326,7 +328,7 @@ def _server_tools_model(at: values.Value, models: patterns.Table[targets.Target]
 
 
 def _pool(value: values.Value) -> Pool:
-    value.only("tokens", "mode", "strategy", "cooldown")
+    value.only("tokens", "mode", "strategy", "spread", "cooldown")
     mode = value["mode"].otherwise("${CLAUDE_TOKEN_MODE:-rotate}")
     tokens = _tokens(value["tokens"].otherwise("${CLAUDE_OAUTH_TOKENS:-}"))
     return Pool(
@@ -336,6 +338,7 @@ def _pool(value: values.Value) -> Pool:
             "session", "round-robin", "least-used", default="session"
         ),
         cooldown=value["cooldown"].seconds(60, may_be_zero=True),
+        spread=value["spread"].choice("session", "agent", default="session"),
         names={token: name for token, name in tokens.items() if name},
     )
 

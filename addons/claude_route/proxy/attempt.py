@@ -112,7 +112,8 @@ class Attempt:
         headers = http.Headers(http_message.changed(fields, changes))
         # Headers set in the profile may contain keys too.
         self.secrets |= credentials.hide(headers, provider.name)
-        path = provider.path + self.dialect.endpoint(client.path)
+        asked = client.path if provider.is_anthropic else paths.without_query(client.path)
+        path = provider.path + self.dialect.endpoint(asked)
         target = path.encode("utf-8", "surrogateescape")
         refuse_injection(target, headers)
         return http_message.like(

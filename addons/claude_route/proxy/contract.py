@@ -10,6 +10,7 @@ from typing import Protocol
 from mitmproxy import http
 
 from claude_route.access import clients
+from claude_route.access import identity
 from claude_route.dialects import usage
 from claude_route.routing import failures
 from claude_route.routing import lessons
@@ -166,6 +167,8 @@ class RoutedRequest:
     """Whether it asks for a token count instead of an answer."""
     client: clients.Client | None
     """Who sends it, so that an observer can charge its usage to them; see `Admission.client`."""
+    identity: identity.Identity = identity.NOBODY
+    """Which agent of which session sends it, as it says itself."""
 
 
 @dataclass(frozen=True)

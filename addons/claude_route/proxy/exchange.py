@@ -10,7 +10,9 @@ from mitmproxy import http
 
 from claude_route import responses
 from claude_route import targets
+from claude_route.access import account_headers
 from claude_route.access import admissions
+from claude_route.access import identity
 from claude_route.access import paths
 from claude_route.access import redaction
 from claude_route.dialects import capability
@@ -58,7 +60,7 @@ class Exchange:
         self.client = admission.client
         self.secrets = admission.secrets
         self.rotates = admission.rotates
-        self.has_login = admission.has_login
+        self.login = admission.login
         # A request that was addressed to Anthropic goes there if the profile doesn't know its model.
         self.to_anthropic = not admission.is_reverse
         self.observer = observer
@@ -92,10 +94,13 @@ class Exchange:
             return responses.error(400, str(e))
         except LookupError as e:
             return responses.error(404, str(e.args[0]))
+        except PermissionError as e:
+            return responses.error(401, str(e))
         able = self._able(candidates)
         refusals = [self._refusal(target) for target in able]
         fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
-        session = self.flow.request.headers.get("x-claude-code-session-id") or self.request.session
+        who = identity.read(self.flow.request.headers)
+        who = who._replace(session=who.session or self.request.session or "")
         self.thread = self.state.threads.thread(
             self.request.thread,
             self.request.previous_message_id,
@@ -106,12 +111,12 @@ class Exchange:
             fitting,
             pool=self.state.pool if rotates and len(self.state.pool) else None,
             is_down=lambda target: self.state.breaker.is_open(str(target)),
-            session=session,
+            session=self._turn(who) or None,
             max_attempts=self.state.profile.max_attempts,
             keeper=self.thread.keeper,
         )
         self.routed = contract.RoutedRequest(
-            self.flow, self.request.model, session or "", self.counts_tokens, self.client
+            self.flow, self.request.model, who.session, self.counts_tokens, self.client, who
         )
         self.has_begun = True
         self.observer.began(self.routed)
@@ -133,6 +138,7 @@ class Exchange:
 
         Raises:
             LookupError: the profile doesn't know the model.
+            PermissionError: only the client's own credential would do, and it has none.
             ValueError: its provider lacks a key.
         """
         if not model.isprintable():
@@ -151,8 +157,8 @@ class Exchange:
                     f"model: {model!r} is not in this proxy's profile, which has: {names}"
                 )
             # The client didn't mean to use this proxy's tokens.
-            name = targets.bare(targets.unprefixed(model))
-            return [targets.Target(anthropic, name)], False
+            unknown = [targets.Target(anthropic, targets.bare(targets.unprefixed(model)))]
+            return self._usable(unknown, rotates=False), False
         if target.provider.missing:
             missing = " and ".join(target.provider.missing)
             raise ValueError(
@@ -160,12 +166,39 @@ class Exchange:
                 f"environment variable {missing} is set"
             )
         candidates = [target, *profile.fallback_targets(model)]
-        if not self.has_login:
-            # Without its own credential, the client is nobody to a target that wants that.
-            rotates = self.rotates and len(self.state.pool) > 0
-            usable = [c for c in candidates if c.provider.credential(rotates=rotates) != "client"]
-            candidates = usable or candidates
-        return candidates, self.rotates
+        return self._usable(candidates, rotates=self.rotates), self.rotates
+
+    def _usable(self, candidates: list[targets.Target], *, rotates: bool) -> list[targets.Target]:
+        """The targets without those that want a credential of the client's own, if it has none.
+
+        Raises:
+            PermissionError: none is left.
+        """
+        if self.login == "own":
+            return candidates
+        has_tokens = len(self.state.pool) > 0
+        usable = [
+            candidate
+            for candidate in candidates
+            if candidate.provider.credential(rotates=rotates and has_tokens) != "client"
+        ]
+        if usable:
+            return usable
+        # Other gateways do accept what is no credential at Anthropic's.
+        if self.login == "text" and candidates[0].provider.host != "api.anthropic.com":
+            return candidates
+        why = "this request asks for that" if has_tokens else "the proxy has no tokens"
+        raise PermissionError(
+            f"{candidates[0]} is asked with the login of each client, because {why}, and this client has "
+            "none. Log in and, if this proxy requires its key, set ANTHROPIC_CUSTOM_HEADERS to "
+            '"x-litellm-api-key: KEY", beside which a login stays in use'
+        )
+
+    def _turn(self, who: identity.Identity) -> str:
+        """What keeps one token of the pool: the session, or each of its agents."""
+        if self.state.profile.pool.spread == "agent" and who.session and who.agent:
+            return f"{who.agent}/{who.session}"
+        return who.session
 
     def _next(self, *, upstream_failed: bool = False) -> attempt.Attempt | http.Response | None:
         """The next attempt, or an answer that needs none; None if no attempt is left."""
@@ -336,6 +369,7 @@ class Exchange:
             body=body,
             token=step.token.place if step.token else None,
             token_name=step.token.name if step.token else "",
+            is_fast=self.request.is_fast,
             count_tokens=self.counts_tokens,
             retry=retry,
         )
@@ -374,6 +408,7 @@ class Exchange:
             outcome.fault,
             model=step.target.model,
             count_tokens=self.counts_tokens,
+            is_fast=self.request.is_fast,
         )
 
     def _final(self, response: http.Response | None = None) -> http.Response:
@@ -388,6 +423,8 @@ class Exchange:
         if answer:
             response = http.Response.make(answer.status, answer.body, answer.headers)
         assert response
+        if not answer:
+            response = self._without_account(response.copy())
         if self.outcomes:
             self._sign(response)
         return response
@@ -432,6 +469,7 @@ class Exchange:
 
     def committed(self, response: http.Response) -> None:
         self._redaction.headers(response)
+        self._without_account(response)
         self._sign(response)
         self.state.breaker.succeeded(self.current.target)
         self.is_committed = True
@@ -455,6 +493,12 @@ class Exchange:
         token = self.attempt.step.token
         if token and self.thread.kind:
             self.thread.keep(self.progress.message_id, token, self.clock())
+
+    def _without_account(self, response: http.Response) -> http.Response:
+        """Remove what an answer says about our own account, which isn't the client's."""
+        if self.attempt.credential != "client":
+            response.headers.fields = account_headers.without(response.headers.fields)
+        return response
 
     def _sign(self, response: http.Response) -> None:
         """Tell the client which target answered."""

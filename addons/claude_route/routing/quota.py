@@ -79,6 +79,7 @@ def effects(
     now: float,
     cooldown: float,
     model: str | None = None,
+    is_fast: bool = False,
 ) -> list[Effect]:
     """The effects of an answer on the token that was used; usually none.
 
@@ -90,6 +91,7 @@ def effects(
                            reset, else retry-after, else the reset of an API key's spent limit, else
                            for the cooldown; for a model-scoped window, only for that model family
     429, entitlement       nothing: the account may not make this request (extra usage, 1M context)
+    429, `speed: fast`     nothing, unless it names a limit of the account: fast mode has limits of its own
     429 without a limit    nothing if it has x-should-retry: true, because that isn't a quota
     all others             nothing: the fault is the request's or the provider's
     """
@@ -104,7 +106,7 @@ def effects(
         return [Rest(until, None, f"{status}, {why}")]
     if status == 429:
         lower = {name.lower(): value for name, value in headers.items()}
-        return _limited(lower, fault, now, cooldown, model)
+        return _limited(lower, fault, now, cooldown, model, is_fast=is_fast)
     return []
 
 
@@ -146,6 +148,8 @@ def _limited(
     now: float,
     cooldown: float,
     model: str | None,
+    *,
+    is_fast: bool,
 ) -> list[Effect]:
     """The effects of a 429. The header names are in lower case."""
     rejected: dict[str | None, dict[str, float | None]] = {}
@@ -156,7 +160,7 @@ def _limited(
             reset = _future(_moment(headers.get(f"{UNIFIED}{window[1]}-reset", "")), now)
             rejected.setdefault(scope, {})[window[1]] = reset
     if not rejected:
-        if _entitlement(fault):
+        if _entitlement(fault) or (is_fast and not _names_account(headers, now)):
             return []
         # An answer that names a limit rests the token, whatever it says about retrying.
         named = any(n.startswith("anthropic-ratelimit-") or n == "retry-after" for n in headers)
@@ -182,13 +186,25 @@ def _named_time(headers: Mapping[str, str], now: float) -> tuple[float, str] | N
             return reset, "unified reset"
     if (seconds := retry_after(headers, now)) is not None:
         return now + seconds, "retry-after"
-    spent = {}
-    for name, value in headers.items():
-        if (limit := KEY_REMAINING.fullmatch(name)) and _number(value) == 0:
-            spent[limit[1]] = _future(_moment(headers.get(f"{limit[1]}-reset", "")), now)
-    if resets := _present(spent.values()):
+    if resets := _present(_spent(headers, now).values()):
         return max(resets), "spent limit"
     return None
+
+
+def _names_account(headers: Mapping[str, str], now: float) -> bool:
+    """Whether a 429 that rejects no window names a limit of the whole account otherwise."""
+    claim = headers.get(f"{UNIFIED}representative-claim", "")
+    is_rejected = headers.get(f"{UNIFIED}status") == "rejected"
+    return bool(_spent(headers, now)) or (is_rejected and claim.startswith(("five_h", "seven_d")))
+
+
+def _spent(headers: Mapping[str, str], now: float) -> dict[str, float | None]:
+    """The limits of an API key of which nothing is left, and when each resets."""
+    return {
+        limit[1]: _future(_moment(headers.get(f"{limit[1]}-reset", "")), now)
+        for name, value in headers.items()
+        if (limit := KEY_REMAINING.fullmatch(name)) and _number(value) == 0
+    }
 
 
 def _claimed_family(headers: Mapping[str, str], model: str | None) -> str | None:

@@ -249,6 +249,7 @@ class Pool:
         *,
         model: str | None = None,
         count_tokens: bool = False,
+        is_fast: bool = False,
     ) -> list[quota.Effect]:
         """Learn from an answer. Call this for every answer, good or bad. Returns the effects on the
         token, for the log.
@@ -268,7 +269,13 @@ class Pool:
             return []
         done: list[quota.Effect] = []
         for effect in quota.effects(
-            status, headers, fault, now=now, cooldown=self.cooldown, model=model
+            status,
+            headers,
+            fault,
+            now=now,
+            cooldown=self.cooldown,
+            model=model,
+            is_fast=is_fast,
         ):
             if isinstance(effect, quota.Rest):
                 done.append(memory.rest(effect, now))

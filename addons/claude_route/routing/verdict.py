@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Collection
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
+from claude_route.routing import accounts
 from claude_route.routing import failures
 from claude_route.routing import quota
 
@@ -28,7 +30,21 @@ PAGE_STATUSES = (400, 403, 404, 405, 406, 407, 418, 421, 451)
 """With these, a web page says nothing about the request. A 401, 413 or 429 means the same in any form."""
 
 MAX_RETRY_AFTER = 60
-"""Seconds. If it is longer, Claude Code gives up at once instead of waiting."""
+"""Seconds. If it is longer, Claude Code gives up at once instead of waiting. That is right only where
+nothing else can help before: where all tokens of the pool rest."""
+
+ABOUT_CREDENTIALS = re.compile(
+    r"api.?key|auth|balance|billing|credential|credit|expired|log(ged)?.?in|organi[sz]ation|revoked|token has",
+    re.IGNORECASE,
+)
+"""What a provider says about a credential of ours. Claude Code would take it to be about the user's own,
+and send them to /login or to their bills."""
+
+CLAUDE_CODES_WORDS = re.compile(
+    r"x-api-key|credit balance is too low|oauth (access )?token|organization has been disabled",
+    re.IGNORECASE,
+)
+"""Those of them for which Claude Code shows words of its own, whatever the status."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,8 @@ class Outcome:
     """The error body, decompressed; for an `event`, that event's data."""
     token: int | None = None
     """The position of the pool's token."""
+    is_fast: bool = False
+    """Whether the request asks for `speed: fast`, which has limits of its own."""
     token_name: str = ""
     """What the profile calls that token; empty if it has no name there."""
     count_tokens: bool = False
@@ -95,9 +113,11 @@ class Rule(NamedTuple):
 
 
 ANY: tuple[Credential, ...] = ("pool", "provider", "client")
+REFUSED = ("refused", "spent")
 
 # The first match applies. A 401 or 403 for a credential of ours must not reach the client, which
-# would refresh or discard its own; a provider's 404 would make it switch models.
+# would refresh or discard its own; a provider's 404 would make it switch models. Claude Code asks once
+# for a 424, and shows it as it is, where it calls every 500 temporary.
 RULES = (
     # There was no answer.
     Rule({failures.Kind.CONNECT}, ANY, "next", "outage", client_status=502),
@@ -109,10 +129,11 @@ RULES = (
     Rule({"page"}, ANY, "next", "outage", client_status=502),
     # The credential is not accepted, or its account has nothing left: see `_seen` for "refused". The
     # pool has other tokens; a provider has one key; the client's own credential is its own matter.
-    Rule({401, 403, "refused"}, {"pool"}, "next", "credential", client_status=500, retry=False),
-    Rule({401, 403, "refused"}, {"provider"}, "next", "target", client_status=500, retry=False),
-    Rule({402, 429}, {"pool"}, "next", "credential"),
-    Rule({402}, {"provider"}, "next", "target"),
+    Rule({401, 403, *REFUSED}, {"pool"}, "next", "credential", client_status=424, retry=False),
+    Rule({401, 403, *REFUSED}, {"provider"}, "next", "target", client_status=424, retry=False),
+    # Claude Code goes on without fast mode, with the same token.
+    Rule({"fast"}, ANY, "back", "request"),
+    Rule({429}, {"pool"}, "next", "credential"),
     Rule({401, 402, 403}, {"client"}, "back", "credential"),
     Rule({429}, {"provider", "client"}, "next", "target"),
     # The request is at fault, so the answer would be the same elsewhere. 408, 413 and "uncounted"
@@ -181,30 +202,43 @@ def final(
     if is_last and last.anthropic and is_its_own:
         # Claude Code knows best what to do with Anthropic's own answer.
         is_only = len(outcomes) == 1 and rule.retry
-        if rule.decision == "back" or (is_only and not _sooner(last, now, wait)):
+        # But not what it says about limits of the pool: they aren't the client's.
+        is_at_limit = last.credential == "pool" and last.status == 429 and bool(wait)
+        if rule.decision == "back" or (
+            is_only and not is_at_limit and not _sooner(last, now, wait)
+        ):
             return None
     status = rule.client_status or last.error_status
     # The words of a refusal would make Claude Code change a request that isn't wrong.
     text = error_body.clean(last.fault.message, secrets) if is_last else ""
-    if (
+    is_refused = last.credential != "client" and rule.client_status == 424
+    is_about_request = (
         last.kind is failures.Kind.STATUS
         and last.status in (400, 413, 422)
         and rule.cause == "request"
-        and text
-    ):
+    )
+    not_shown = CLAUDE_CODES_WORDS if is_about_request else ABOUT_CREDENTIALS
+    if last.credential != "client" and not_shown.search(text):
+        text = ""
+    if is_about_request and text:
         # Claude Code parses these texts, some of them literally, to correct its request.
         message = text
     else:
         message = _tried(outcomes, text, secrets)
+    if is_refused:
+        message += f". {_refused(last)}"
     seconds = quota.retry_after(last.headers, now)
+    longest: float = MAX_RETRY_AFTER
     if wait and any(o.credential == "pool" and o.error_status == 429 for o in outcomes):
         message += f". {_due(now, wait)}"
         seconds = wait
+        if last.credential == "pool":
+            longest = quota.LONGEST
     headers = {"content-type": "application/json"}
     if not (rule.retry and last.retry):
         headers["x-should-retry"] = "false"
     elif seconds and (status == 429 or status >= 500):
-        headers["retry-after"] = str(min(math.ceil(seconds), MAX_RETRY_AFTER))
+        headers["retry-after"] = str(min(math.ceil(seconds), int(longest)))
     return Answer(status, headers, envelope.body(envelope.kind(status), message))
 
 
@@ -242,10 +276,15 @@ def _seen(outcome: Outcome) -> int | str:
         return "uncounted"
     if outcome.kind is failures.Kind.STATUS and status in PAGE_STATUSES and _is_page(outcome):
         return "page"
-    # "This organization has been disabled", "Your credit balance is too low"
-    ours = outcome.credential != "client"
-    if status == 400 and ours and quota.effects(400, {}, outcome.fault, now=0, cooldown=0):
-        return "refused"
+    if outcome.credential != "client":
+        # "This organization has been disabled", "Your credit balance is too low"
+        if accounts.spent(status, outcome.fault):
+            return "spent"
+        if status == 400 and accounts.refusal(status, outcome.fault):
+            return "refused"
+    if status == 429 and outcome.anthropic and outcome.is_fast:
+        if not quota.effects(429, outcome.headers, outcome.fault, now=0, cooldown=0, is_fast=True):
+            return "fast"
     return min(max(status, 0), 999)
 
 
@@ -275,6 +314,21 @@ def _tried(outcomes: Sequence[Outcome], text: str, secrets: Collection[str]) -> 
     return "; ".join(parts) + (f", {text}" if text else "")
 
 
+def _refused(outcome: Outcome) -> str:
+    """Whose credential was refused, in words that Claude Code shows as they are."""
+    provider = outcome.target.partition("/")[0]
+    which = f"token {outcome.token}" if outcome.token else "key"
+    if _seen(outcome) == "spent":
+        return (
+            f"At {provider}, nothing is left on the account of this proxy's {which}: whoever runs the proxy "
+            "has to top it up, or wait"
+        )
+    return (
+        f"{provider} refuses this proxy's {which}: whoever runs the proxy has to replace it. Nothing is "
+        "wrong with yours"
+    )
+
+
 def _due(now: float, wait: float) -> str:
     moment = datetime.fromtimestamp(now + wait, UTC).isoformat(timespec="seconds")
     return (
@@ -287,6 +341,9 @@ def _no_attempt(now: float, wait: float | None) -> Answer:
     headers = {"content-type": "application/json"}
     if wait is None:
         headers["x-should-retry"] = "false"
-        return Answer(500, headers, envelope.body("api_error", "All Claude tokens are disabled"))
-    headers["retry-after"] = str(min(math.ceil(wait), MAX_RETRY_AFTER))
+        disabled = (
+            "All Claude tokens of this proxy are disabled: whoever runs it has to replace them"
+        )
+        return Answer(424, headers, envelope.body(envelope.kind(424), disabled))
+    headers["retry-after"] = str(math.ceil(wait))
     return Answer(429, headers, envelope.body("rate_limit_error", _due(now, wait)))

@@ -77,22 +77,6 @@ def test_basic_password(header: str | None, password: str | None) -> None:
     assert clients.basic_password(header) == password
 
 
-@pytest.mark.parametrize(
-    ("presented", "expected"),
-    [
-        ({}, None),
-        ({"header": "a"}, ("a", "header")),
-        ({"header": "a", "proxy_password": "b", "basic": "c"}, ("a", "header")),
-        ({"header": "", "proxy_password": "b", "basic": "c"}, ("b", "proxy password")),
-        ({"header": None, "basic": "c"}, ("c", "basic")),
-    ],
-)
-def test_the_first_key_counts(
-    presented: dict[str, str], expected: tuple[str, clients.KeyKind] | None
-) -> None:
-    assert clients.first_key(**presented) == (expected and clients.Key(*expected))
-
-
 def test_a_key_is_not_in_its_repr() -> None:
     assert "tok" not in repr(clients.Key("tok", "header"))
 
@@ -118,11 +102,7 @@ def test_a_key_is_not_in_its_repr() -> None:
         ("placeholder", False),
         ("your_api_key_here", False),
         ("xxxxxxxxxxxxxxxx", False),
-        ("Bearer the-key-of-this-proxy", False),
-        ("bearer  the-key-of-this-proxy", False),
     ],
 )
 def test_whether_a_client_has_a_login(credential: str | None, expected: bool) -> None:
-    assert clients.is_login(credential, "the-key-of-this-proxy") is expected
-    if "this-proxy" not in (credential or ""):
-        assert clients.is_login(credential, None) is expected
+    assert clients.is_login(credential) is expected

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 
 import pytest
 from mitmproxy import connection
@@ -41,9 +42,9 @@ def guarded(key: str | None = None, is_open: bool = False) -> listeners.Listener
 
 
 def admits(
-    entry: listeners.Listeners, source: connection.Client, key: clients.Key | None, passes: bool
+    entry: listeners.Listeners, source: connection.Client, keys: Sequence[clients.Key], passes: bool
 ) -> bool:
-    return entry.admits(source, entry.client(source, key), passes=passes)
+    return entry.admits(source, entry.client(source, keys), passes=passes)
 
 
 def basic(password: str) -> str:
@@ -105,7 +106,8 @@ def test_requests(
     came_in_on: str, mode: str, ours: bool, key: str | None, password: str | None, admitted: bool
 ) -> None:
     entry = guarded(KEY)
-    presented = clients.first_key(header=key, proxy_password=password)
+    presented = [clients.Key(key, "header")] if key else []
+    presented += [clients.Key(password, "proxy password")] if password else []
     assert admits(entry, client(came_in_on, mode), presented, passes=not ours) is admitted
 
 
@@ -113,15 +115,44 @@ def test_a_tunnels_password_counts_for_its_requests() -> None:
     entry = guarded(KEY)
     source = client()
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
-    assert admits(entry, source, None, passes=False)
-    assert not admits(entry, client(), None, passes=False)
-    assert entry.client(source, None) == clients.Client("shared", "proxy password")
+    assert admits(entry, source, [], passes=False)
+    assert not admits(entry, client(), [], passes=False)
+    assert entry.client(source, []) == clients.Client("shared", "proxy password")
+
+
+@pytest.mark.parametrize(
+    ("presented", "expected"),
+    [
+        ([clients.Key(KEY, "header")], "header"),
+        ([clients.Key("wrong", "header")], "proxy password"),
+        ([clients.Key(KEY, "bearer")], "proxy password"),
+        ([clients.Key("wrong", "header"), clients.Key(KEY, "x-api-key")], "proxy password"),
+        ([], "proxy password"),
+    ],
+)
+def test_what_is_for_the_proxy_alone_counts_before_a_credential(
+    presented: list[clients.Key], expected: clients.KeyKind
+) -> None:
+    entry = guarded(KEY)
+    source = client()
+    entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
+    assert entry.client(source, presented) == clients.Client("shared", expected)
+
+
+def test_a_tunnel_does_not_outlive_its_key() -> None:
+    entry = guarded(KEY)
+    source = client()
+    entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
+    entry.guard = guard.Guard("another", next_key=KEY)
+    assert admits(entry, source, [], passes=False)
+    entry.guard = guard.Guard("another")
+    assert not admits(entry, source, [], passes=False)
 
 
 def test_a_request_without_a_key_is_nobodys() -> None:
     entry = guarded(None)
-    assert entry.client(client(), clients.Key(KEY, "header")) is None
-    assert admits(entry, client(), None, passes=False)
+    assert entry.client(client(), [clients.Key(KEY, "header")]) is None
+    assert admits(entry, client(), [], passes=False)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,10 @@ from mitmproxy import http
 from mitmproxy.test import tflow
 
 from claude_route import responses
+from claude_route import targets
 from claude_route.access import admissions
 from claude_route.access import clients
+from claude_route.access import identity
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
@@ -117,7 +119,7 @@ class Setting:
         is_reverse: bool = True,
         headers: dict[str, str] | None = None,
         state_of: state.State | None = None,
-        has_login: bool = True,
+        login: admissions.Login = "own",
         profile: dict[str, Any] | None = None,
         **fields: Any,
     ) -> None:
@@ -180,7 +182,7 @@ class Setting:
                 rotates=rotates,
                 secrets={b"{{client}}": OWN},
                 origin=admissions.origin(self.flow.request),
-                has_login=has_login,
+                login=login,
             ),
             observer=self.observer,
             clock=self.clock,
@@ -392,7 +394,7 @@ def test_a_key_that_a_provider_refuses_is_ours() -> None:
     setting.exchange.begin()
     answer = setting.exchange.failed(refusal(401))
     assert isinstance(answer, http.Response)
-    assert (answer.status_code, answer.headers["x-should-retry"]) == (500, "false")
+    assert (answer.status_code, answer.headers["x-should-retry"]) == (424, "false")
     assert setting.observer.failures[0].cause == "target"
     assert setting.observer.failures[0].outcome.status == 401
 
@@ -593,9 +595,109 @@ def test_no_token_is_usable() -> None:
     for token in setting.state.pool.tokens:
         setting.state.pool.learn(token, 401, {}, error_body.read(refused))
     answer = setting.exchange.begin()
-    assert isinstance(answer, http.Response) and answer.status_code == 500
+    assert isinstance(answer, http.Response) and answer.status_code == 424
     assert "x-route-target" not in answer.headers
     assert setting.events == [("began", MODEL), ("refused", None)]
+
+
+# Limits and agents
+
+
+OF_ACCOUNT = {
+    "anthropic-ratelimit-unified-status": "allowed",
+    "anthropic-ratelimit-unified-5h-utilization": "0.4",
+    "anthropic-organization-id": "org-of-the-pool",
+    "request-id": "req_1",
+}
+
+
+@pytest.mark.parametrize(
+    ("known", "is_shown"),
+    [({}, False), ({"rotates": False}, True), ({"pool": ()}, True), ({"model": "glm"}, False)],
+)
+def test_limits_of_an_account_are_for_its_owner(known: dict[str, Any], is_shown: bool) -> None:
+    setting = Setting(fallback=False, **known)
+    setting.exchange.begin()
+    response = head(200, headers={**EVENTS, **OF_ACCOUNT})
+    setting.exchange.reply(response)
+    setting.exchange.committed(response)
+    shown = OF_ACCOUNT if is_shown else {"request-id": "req_1"}
+    assert OF_ACCOUNT.keys() & set(response.headers) == shown.keys()
+    if not known:
+        assert setting.state.pool.status()[0].five_hour == 0.4, "the pool has learnt it before"
+
+
+@pytest.mark.parametrize(("rotates", "is_shown"), [(True, False), (False, True)])
+def test_nor_are_they_in_errors(rotates: bool, is_shown: bool) -> None:
+    """Of which Anthropic's own pass unchanged otherwise."""
+    setting = Setting(fallback=False, rotates=rotates)
+    setting.exchange.begin()
+    failure = refusal(400, headers=OF_ACCOUNT)
+    answer = setting.exchange.failed(failure)
+    assert isinstance(answer, http.Response)
+    assert ("anthropic-organization-id" in answer.headers) is is_shown
+    assert failure.response
+    assert "anthropic-organization-id" in failure.response.headers, "people may see it in mitmweb"
+
+
+def test_fast_mode_rests_no_token_and_asks_no_fallback() -> None:
+    setting = Setting(speed="fast")
+    setting.exchange.begin()
+    failure = refusal(429, "rate_limit_error", {"retry-after": "3000"})
+    answer = setting.exchange.failed(failure)
+    assert isinstance(answer, http.Response)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3000")
+    assert [row.state for row in setting.state.pool.status()] == ["available", "available"]
+
+
+AGENT = {
+    "x-claude-code-session-id": "s-1",
+    "x-claude-code-agent-id": "a-1",
+    "x-claude-code-parent-agent-id": "a-0",
+    "x-client-request-id": "r-1",
+    "traceparent": "00-aa-bb-01",
+}
+
+
+def test_observers_learn_which_agent_asks() -> None:
+    setting = Setting(headers=AGENT)
+    setting.exchange.begin()
+    who = setting.observer.request.identity
+    assert who == identity.Identity("s-1", "a-1", "a-0", "r-1", "00-aa-bb-01")
+    assert setting.observer.request.session == "s-1"
+
+
+def test_agents_ids_are_anthropics_alone() -> None:
+    for model, is_sent in ((MODEL, True), ("glm", False), ("chat", False)):
+        setting = Setting(model=model, headers=AGENT)
+        setting.exchange.begin()
+        sent = set(setting.exchange.attempt.shown.headers)
+        assert (AGENT.keys() <= sent) is is_sent
+        assert bool(AGENT.keys() & sent) is is_sent
+
+
+@pytest.mark.parametrize(
+    ("spread", "tokens"),
+    [
+        ("session", [TOKEN_1, TOKEN_1, TOKEN_1, TOKEN_1]),
+        ("agent", [TOKEN_1, TOKEN_2, TOKEN_1, TOKEN_2]),
+    ],
+)
+def test_what_keeps_one_token(spread: targets.Spread, tokens: list[str]) -> None:
+    state_of = None
+    taken = []
+    for agent in ("", "a-1", "a-2", "a-1"):
+        ids = {"x-claude-code-session-id": "s-1", "x-claude-code-agent-id": agent}
+        setting = Setting(headers=ids, state_of=state_of)
+        profile = setting.state.profile
+        pool = dataclasses.replace(profile.pool, spread=spread)
+        state_of = dataclasses.replace(
+            setting.state, profile=dataclasses.replace(profile, pool=pool)
+        )
+        setting.exchange.state = state_of
+        setting.exchange.begin()
+        taken.append(setting.events[-1][3])
+    assert taken == tokens
 
 
 # Answers
@@ -1184,19 +1286,52 @@ def test_a_model_that_a_litellm_config_has_but_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pool", "fallback", "rotates", "has_login", "expected"),
+    ("pool", "fallback", "rotates", "login", "expected"),
     [
-        ((), True, True, False, GLM),
-        ((), True, True, True, CLAUDE),
-        ((), False, True, False, CLAUDE),
-        (POOL, True, True, False, CLAUDE),
-        (POOL, True, False, False, GLM),
-        (POOL, True, False, True, CLAUDE),
+        ((), True, True, "none", GLM),
+        ((), True, True, "text", GLM),
+        ((), True, True, "own", CLAUDE),
+        ((), False, True, "text", CLAUDE),
+        ((), False, True, "none", "the proxy has no tokens"),
+        (POOL, True, True, "none", CLAUDE),
+        (POOL, True, False, "none", GLM),
+        (POOL, False, False, "none", "this request asks for that"),
+        (POOL, True, False, "own", CLAUDE),
     ],
 )
 def test_a_client_without_a_login_is_nobody_to_send_to_anthropic(
-    pool: Sequence[str], fallback: bool, rotates: bool, has_login: bool, expected: str
+    pool: Sequence[str], fallback: bool, rotates: bool, login: admissions.Login, expected: str
 ) -> None:
-    setting = Setting(pool=pool, fallback=fallback, rotates=rotates, has_login=has_login)
-    setting.exchange.begin()
-    assert setting.events[-1][:3] == ("tries", 1, expected)
+    setting = Setting(pool=pool, fallback=fallback, rotates=rotates, login=login)
+    answer = setting.exchange.begin()
+    if "/" in expected:
+        assert setting.events[-1][:3] == ("tries", 1, expected)
+        return
+    check_no_login(answer, expected)
+    assert not setting.events
+
+
+def check_no_login(answer: object, why: str) -> None:
+    assert isinstance(answer, http.Response)
+    assert answer.status_code == 401
+    assert answer.headers["x-should-retry"] == "false"
+    error = answer.json()["error"]
+    assert error["type"] == "authentication_error"
+    assert why in error["message"]
+
+
+def test_an_unknown_model_at_the_forward_listener_needs_a_login() -> None:
+    setting = Setting(model="gpt-9", is_reverse=False, login="none")
+    check_no_login(setting.exchange.begin(), "anthropic/gpt-9 is asked with the login")
+
+
+def test_text_is_no_login_at_anthropics_own_host() -> None:
+    setting = Setting(pool=(), fallback=False, login="text")
+    profile = setting.state.profile
+    anthropic = dataclasses.replace(profile.providers["anthropic"], host="api.anthropic.com")
+    target = targets.Target(anthropic, MODEL)
+    setting.exchange.state = dataclasses.replace(
+        setting.state,
+        profile=dataclasses.replace(profile, models=patterns.Table({"claude-*": target})),
+    )
+    check_no_login(setting.exchange.begin(), "the proxy has no tokens")

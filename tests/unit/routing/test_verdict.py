@@ -158,6 +158,114 @@ def test_a_provider_that_cannot_count_is_not_down() -> None:
     assert verdict.judge(outcome(404, count_tokens=True)) == BACK
 
 
+REPLACE = "whoever runs the proxy has to replace it. Nothing is wrong with yours"
+TOP_UP = "whoever runs the proxy has to top it up, or wait"
+
+
+class TestOurCredentialIsRefused:
+    """Claude Code must not take it for the user's own: no words that it would show others for."""
+
+    @pytest.mark.parametrize("status", [400, 401, 403])
+    @pytest.mark.parametrize(
+        "says",
+        [
+            "invalid x-api-key",
+            "OAuth token has expired. Please obtain a new token",
+            "OAuth access token has been revoked",
+            "This organization has been disabled.",
+            "API key authentication is disabled",
+            "OAuth authentication is currently not allowed for this organization.",
+        ],
+    )
+    def test_by_anthropic(self, status: int, says: str) -> None:
+        body = error_body_of("authentication_error", says)
+        for kind in (error_body_of("permission_error", says), body):
+            for seen in (claude(status, body=kind), claude(status, "provider", body=kind)):
+                which = "token 1" if seen.token else "key"
+                got = client_gets(seen)
+                assert got == (
+                    424,
+                    "invalid_request_error",
+                    f"{names(seen)}: {status}. anthropic refuses this proxy's {which}: {REPLACE}",
+                    NO_RETRY,
+                )
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_by_others(self, status: int) -> None:
+        for says, text in [
+            ("invalid x-api-key", ""),
+            ("no access to glm-5", ", no access to glm-5"),
+        ]:
+            got = client_gets(outcome(status, body=error_body_of("x", says)))
+            words = f"zai/glm-5: {status}{text}. zai refuses this proxy's key: {REPLACE}"
+            assert got == (424, "invalid_request_error", words, NO_RETRY)
+
+    def test_in_the_first_event(self) -> None:
+        body = error_body_of("authentication_error", "invalid x-api-key")
+        status, _, message, headers = client_gets(outcome("event", status=200, body=body))
+        assert (status, headers) == (424, NO_RETRY)
+        assert "x-api-key" not in message
+
+    @pytest.mark.parametrize("status", [400, 402, 403, 429])
+    def test_nothing_left(self, status: int) -> None:
+        for kind in ("billing_error", "invalid_request_error"):
+            if status == 429 and kind != "billing_error":
+                continue
+            body = error_body_of(
+                kind, "Your credit balance is too low to access the Anthropic API."
+            )
+            if status == 400 and kind == "billing_error":
+                continue
+            for seen in (claude(status, body=body), outcome(status, body=body)):
+                which = "token 1" if seen.token else "key"
+                at = seen.target.partition("/")[0]
+                assert client_gets(seen) == (
+                    424,
+                    "invalid_request_error",
+                    f"{names(seen)}: {status}. At {at}, nothing is left on the account of this proxy's "
+                    f"{which}: {TOP_UP}",
+                    NO_RETRY,
+                )
+            assert verdict.final([claude(status, "client", body=body)], now=NOW) is None
+
+    @pytest.mark.parametrize("status", [500, 503, 404])
+    @pytest.mark.parametrize(
+        "says", ["invalid x-api-key", "Credit balance is too low", "not logged in"]
+    )
+    def test_words_about_it_with_another_status(self, status: int, says: str) -> None:
+        got = client_gets(outcome(status, body=error_body_of("api_error", says)))
+        assert got[2] == f"zai/glm-5: {status}"
+
+    def test_a_request_that_is_wrong_is_explained(self) -> None:
+        says = "messages.1: the login tool has no credit_card field"
+        assert client_gets(outcome(400, body=error_body_of("x", says)))[2] == says
+        says = "Sorry, your credit balance is too low"
+        assert client_gets(outcome(400, body=error_body_of("x", says)))[2] == "zai/glm-5: 400"
+
+
+class TestFastMode:
+    FAST = error_body_of("rate_limit_error", "Fast mode limit reached")
+
+    @pytest.mark.parametrize("credential", ["pool", "client"])
+    def test_its_limit_is_the_clients_to_handle(self, credential: str) -> None:
+        limited = claude(
+            429, credential, is_fast=True, body=self.FAST, headers={"retry-after": "3000"}
+        )
+        assert verdict.judge(limited) == BACK
+        assert verdict.final([limited], now=NOW, wait=0) is None
+
+    def test_a_limit_of_the_account_is_as_always(self) -> None:
+        headers = {
+            "anthropic-ratelimit-unified-5h-status": "rejected",
+            "anthropic-ratelimit-unified-5h-reset": str(NOW + 99),
+        }
+        assert verdict.judge(claude(429, is_fast=True, headers=headers)) == NEXT_TOKEN
+
+    def test_other_failures_and_providers_are_as_always(self) -> None:
+        assert verdict.judge(claude(529, is_fast=True)) == OUTAGE
+        assert verdict.judge(outcome(429, is_fast=True)) == NEXT_TARGET
+
+
 def check_end(one: Outcome) -> None:
     """There is always a verdict, and an answer that does the client no harm."""
     if verdict.judge(one).decision == "good":
@@ -168,7 +276,7 @@ def check_end(one: Outcome) -> None:
         return
     assert 400 <= answer.status < 600
     assert json.loads(answer.body)["error"]["message"]
-    assert float(answer.headers.get("retry-after", 1)) <= 60
+    assert float(answer.headers.get("retry-after", 1)) <= 60, "without a pool"
     assert answer.status not in (401, 403) or one.credential == "client"
     assert answer.status != 404 or one.count_tokens
 
@@ -230,9 +338,6 @@ class TestOneAttempt:
         "seen,status,kind,headers",
         [
             (400, 400, "invalid_request_error", {}),
-            (401, 500, "api_error", NO_RETRY),
-            (402, 402, "billing_error", {}),
-            (403, 500, "api_error", NO_RETRY),
             (404, 400, "invalid_request_error", {}),
             (405, 400, "invalid_request_error", {}),
             (408, 504, "timeout_error", {}),
@@ -269,7 +374,6 @@ class TestOneAttempt:
             ("overloaded_error", 529),
             ("rate_limit_error", 429),
             ("api_error", 500),
-            ("authentication_error", 500),
             ("not_found_error", 400),
             ("made_up_error", 500),
         ],
@@ -288,9 +392,9 @@ class TestOneAttempt:
             (503, b'{"error":{"message":"no capacity"}}', "zai/glm-5: 503, no capacity"),
             (404, b'{"error":"no model glm-9"}', "zai/glm-5: 404, no model glm-9"),
             (
-                401,
+                503,
                 error_body_of("x", "bad key sk-1234567890"),
-                "zai/glm-5: 401, bad key [redacted]",
+                "zai/glm-5: 503, bad key [redacted]",
             ),
             # to the letter, for Claude Code reads them
             (400, error_body_of("x", "capability_rejected: x"), "capability_rejected: x"),
@@ -332,16 +436,16 @@ class TestOneAttempt:
 
 class TestAnthropic:
     @pytest.mark.parametrize("credential", ["pool", "client", "provider"])
-    @pytest.mark.parametrize("status", [400, 402, 404, 408, 413, 422, 429, 500, 503, 529])
+    @pytest.mark.parametrize("status", [400, 404, 408, 413, 422, 429, 500, 503, 529])
     def test_its_only_answer_passes(self, status: int, credential: str) -> None:
         assert verdict.final([claude(status, credential)], now=NOW) is None
 
-    @pytest.mark.parametrize("status", [401, 403])
+    @pytest.mark.parametrize("status", [401, 402, 403])
     def test_a_refused_credential_is_reported_only_if_it_is_the_clients(self, status: int) -> None:
         assert verdict.final([claude(status, "client")], now=NOW) is None
         for credential in ("pool", "provider"):
             seen = client_gets(claude(status, credential))
-            assert (seen[0], seen[3]) == (500, NO_RETRY)
+            assert (seen[0], seen[3]) == (424, NO_RETRY)
 
     def test_a_token_with_a_name(self) -> None:
         message = client_gets(claude(503), claude(529, token=2, token_name="alice"))[2]
@@ -351,9 +455,9 @@ class TestAnthropic:
 
     def test_a_disabled_organization_of_ours(self) -> None:
         assert client_gets(claude(400, body=ORG_DISABLED)) == (
-            500,
-            "api_error",
-            "anthropic/claude-opus-5-5 (token 1): 400, This organization has been disabled.",
+            424,
+            "invalid_request_error",
+            f"anthropic/claude-opus-5-5 (token 1): 400. anthropic refuses this proxy's token 1: {REPLACE}",
             NO_RETRY,
         )
         assert verdict.final([claude(400, "client", body=ORG_DISABLED)], now=NOW) is None
@@ -393,7 +497,7 @@ class TestSeveralAttempts:
 
     def test_all_tokens_rest(self) -> None:
         status, kind, message, headers = client_gets(claude(429), claude(429, token=2), wait=3600.2)
-        assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "60"})
+        assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "3601"})
         assert message == (
             "anthropic/claude-opus-5-5 (token 1): 429; anthropic/claude-opus-5-5 (token 2): 429. "
             "All Claude tokens are resting; the first is available in 3601 s, at 2027-01-15T09:00:00+00:00"
@@ -404,10 +508,27 @@ class TestSeveralAttempts:
         assert seen[3] == {"retry-after": "7"}
         assert "available in 7 s" in seen[2]
 
-    @pytest.mark.parametrize("wait", [49.9, 50, None])
-    def test_the_only_tokens_limit_passes(self, wait: float | None) -> None:
-        limited = claude(429, headers={"retry-after": "50"})
+    @pytest.mark.parametrize("wait", [0, None])
+    def test_a_limit_passes_that_rests_no_token(self, wait: float | None) -> None:
+        limited = claude(429, body=error_body_of("rate_limit_error", "Extra usage is required"))
         assert verdict.final([limited], now=NOW, wait=wait) is None
+
+    def test_the_pools_limit_is_told_in_our_words(self) -> None:
+        limited = claude(429, body=error_body_of("rate_limit_error", "Too much"))
+        status, _, message, headers = client_gets(limited, wait=7199.5)
+        assert (status, headers) == (429, {"retry-after": "7200"})
+        assert message == (
+            "anthropic/claude-opus-5-5 (token 1): 429, Too much. All Claude tokens are resting; the first "
+            "is available in 7200 s, at 2027-01-15T09:59:59+00:00"
+        )
+
+    def test_a_limit_of_the_clients_own_passes(self) -> None:
+        limited = claude(429, "client", headers={"retry-after": "7999"})
+        assert verdict.final([limited], now=NOW, wait=7999) is None
+
+    def test_a_fallback_may_be_back_before_the_pool(self) -> None:
+        assert client_gets(claude(429), outcome(503), wait=7200)[3] == {"retry-after": "60"}
+        assert client_gets(claude(429), outcome(429), wait=7200)[3] == {"retry-after": "60"}
 
     def test_another_token_has_become_available(self) -> None:
         limited = claude(429, headers={"retry-after": "7999"})
@@ -421,7 +542,7 @@ class TestSeveralAttempts:
 
     def test_our_key_is_refused_last(self) -> None:
         seen = client_gets(claude(429), outcome(401), wait=30)
-        assert (seen[0], seen[3]) == (500, NO_RETRY)
+        assert (seen[0], seen[3]) == (424, NO_RETRY)
 
     def test_passthrough_limit_then_a_failed_fallback(self) -> None:
         limited = claude(429, "client", headers={"retry-after": "7999"})
@@ -508,7 +629,13 @@ def names(one: Outcome) -> str:
 
 
 def test_nothing_could_be_tried() -> None:
-    assert client_gets() == (500, "api_error", "All Claude tokens are disabled", NO_RETRY)
+    assert client_gets() == (
+        424,
+        "invalid_request_error",
+        "All Claude tokens of this proxy are disabled: whoever runs it has to replace them",
+        NO_RETRY,
+    )
+    assert client_gets(wait=7199.5)[3] == {"retry-after": "7200"}
     status, kind, message, headers = client_gets(wait=12.5)
     assert (status, kind, headers) == (429, "rate_limit_error", {"retry-after": "13"})
     assert message.startswith(

@@ -108,6 +108,11 @@ class Request:
             return rawjson.outline(self.text)
         return rawjson.decode(self.text, dict[str, msgspec.Raw])
 
+    @property
+    def is_fast(self) -> bool:
+        """Whether it asks for fast mode: `speed: fast`."""
+        return bytes(self.fields.get("speed", b"")) == b'"fast"'
+
     def with_model(self, model: str) -> bytes:
         """The body with another model, and all other bytes unchanged."""
         value = msgspec.json.encode(model)

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from mitmproxy import http
+
+from claude_route.access import clients
+from claude_route.access import guard
+from claude_route.access import keys
+
+KEY, NEXT = "static-0123456789-tokn", "static-9876543210-next"
+OWN = "sk-ant-api03-client-0000000000-cLnt"
+OWN_BEARER = "Bearer sk-ant-oat01-client-000000000-cOat"
+OURS = guard.Guard(KEY, next_key=NEXT)
+
+
+def basic(password: str) -> str:
+    return "Basic " + base64.b64encode(f"me:{password}".encode()).decode()
+
+
+def request(path: str = "/v1/messages", **headers: str) -> http.Request:
+    made = http.Request.make("POST", f"http://x{path}")
+    for name, value in headers.items():
+        made.headers[name.replace("_", "-")] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("headers", "password", "expected"),
+    [
+        ({}, None, []),
+        ({}, "pw", [("pw", "proxy password")]),
+        ({"authorization": "Bearer a"}, None, [("a", "bearer")]),
+        ({"authorization": "bearer  a "}, None, [("a", "bearer")]),
+        ({"authorization": "a"}, None, [("a", "bearer")]),
+        ({"authorization": basic("a")}, None, [("a", "basic")]),
+        ({"authorization": "Bearer "}, None, []),
+        ({"x_api_key": "a"}, None, [("a", "x-api-key")]),
+        (
+            {"authorization": "Bearer a", "x_api_key": "a"},
+            None,
+            [("a", "bearer"), ("a", "x-api-key")],
+        ),
+        (
+            {"x_api_key": "d", "authorization": "Bearer c", "x_litellm_api_key": "Bearer a"},
+            "b",
+            [("a", "header"), ("b", "proxy password"), ("c", "bearer"), ("d", "x-api-key")],
+        ),
+        ({"x_litellm_api_key": "a, x-claude-token-mode: wrong"}, None, [("a", "header")]),
+    ],
+)
+def test_presented(
+    headers: dict[str, str], password: str | None, expected: list[tuple[str, clients.KeyKind]]
+) -> None:
+    found = keys.presented(request(**headers).headers, proxy_password=password)
+    assert found == [clients.Key(*each) for each in expected]
+
+
+def test_a_header_that_comes_twice() -> None:
+    made = request()
+    made.headers.set_all("x-litellm-api-key", ["wrong", KEY])
+    found = keys.presented(made.headers, proxy_password=None)
+    assert OURS.client(*found) == clients.Client("shared", "header")
+
+
+@pytest.mark.parametrize("key", [KEY, NEXT])
+@pytest.mark.parametrize(
+    ("headers", "left"),
+    [
+        ({"authorization": "Bearer {}"}, set()),
+        ({"authorization": "bearer   {}"}, set()),
+        ({"authorization": "{}"}, set()),
+        ({"x_api_key": "{}"}, set()),
+        ({"x_api_key": "Bearer {}"}, set()),
+        ({"authorization": "Bearer {}", "x_api_key": "{}"}, set()),
+        ({"authorization": OWN_BEARER, "x_api_key": "{}"}, {"authorization"}),
+        ({"authorization": "Bearer {}", "x_api_key": OWN}, {"x-api-key"}),
+        ({"authorization": OWN_BEARER, "x_api_key": OWN}, {"authorization", "x-api-key"}),
+        ({"x_team_token": "{}", "x_api_key": OWN}, {"x-api-key"}),
+        ({"authorization": "Bearer {}x"}, {"authorization"}),
+        ({"x_litellm_api_key": "{}"}, {"x-litellm-api-key"}),
+        ({"x_app": "{}"}, {"x-app"}),
+    ],
+)
+def test_headers_are_taken_out(key: str, headers: dict[str, str], left: set[str]) -> None:
+    made = request(**{name: value.format(key) for name, value in headers.items()})
+    keys.take_out(made, OURS.has)
+    assert set(made.headers) - {"content-length"} == left
+
+
+def test_a_password_of_a_browser_is_taken_out() -> None:
+    made = request(authorization=basic(KEY))
+    keys.take_out(made, OURS.has)
+    assert "authorization" not in made.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        (f"/v1/files?key={KEY}", "/v1/files"),
+        (f"/v1/files?beta=true&key={KEY}&limit=1", "/v1/files?beta=true&limit=1"),
+        (f"/v1/files?key={KEY.replace('-', '%2d')}", "/v1/files"),
+        (f"/v1/files?key={KEY}x", f"/v1/files?key={KEY}x"),
+        ("/v1/files?a&b=&&c", "/v1/files?a&b=&&c"),
+        ("/v1/files", "/v1/files"),
+    ],
+)
+def test_the_query(path: str, left: str) -> None:
+    made = request(path)
+    keys.take_out(made, OURS.has)
+    assert made.path == left
