@@ -90,7 +90,7 @@ def lines(
     login = "" if profile.asks_anthropic else "ANTHROPIC_AUTH_TOKEN=any "
     key = "$PROXY_STATIC_TOKEN"
     window = windows.smallest(profile)
-    command = f"{login}{windows.VARIABLE}={window} claude" if window else f"{login}claude"
+    command = f"{windows.VARIABLE}={window} claude" if window else "claude"
     for spec in map(mode_specs.ProxyMode.parse, modes):
         port = spec.listen_port(default_port)
         if not port:  # The system chooses the port, and tells `claude-route run`.
@@ -103,14 +103,23 @@ def lines(
             certificate = str(Path(confdir).expanduser() / "mitmproxy-ca-cert.pem")
             yield (
                 f"Forward listener (proxy):     HTTPS_PROXY=http://{user}{address} "
-                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} {command}"
+                f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} {login}{command}"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
-            header = f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}" ' if needs_key else ""
+            shown = f"{_key_variable(key, profile)} " if needs_key else login
             base_url = f"ANTHROPIC_BASE_URL=http://{address}"
-            yield f"Reverse listener (base URL):  {base_url} {header}{command}"
+            yield f"Reverse listener (base URL):  {base_url} {shown}{command}"
     if needs_key:
         yield "PROXY_STATIC_TOKEN is the proxy's own key: set it in that shell, too"
+
+
+def _key_variable(key: str, profile: profiles.Profile) -> str:
+    """The variable with which Claude Code presents the key at the reverse listener."""
+    anthropic = profile.providers.get("anthropic")
+    if anthropic and anthropic.credential(rotates=profile.pool.rotates) == "client":
+        # Beside it, a login stays in use.
+        return f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}"'
+    return f"ANTHROPIC_AUTH_TOKEN={key}"
 
 
 def env_line(folder: Path) -> str:

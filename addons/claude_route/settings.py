@@ -83,13 +83,14 @@ class Settings:
         self._check_loops(profile)
         self.state = next_state(self.state, profile)
         guarded = guard_of(profile, environ)
-        if self.entry.guard.key and not guarded.key:
+        before = self.entry.guard
+        if before.needs_key and not guarded.needs_key:
             # More likely a mistake than an intention, and it would open the proxy.
             logger.warning(
                 f"PROXY_STATIC_TOKEN is gone, from {Path('.env').absolute()} too: the previous key "
                 "stays in force until the proxy starts again"
             )
-            guarded = dataclasses.replace(guarded, key=self.entry.guard.key)
+            guarded = dataclasses.replace(guarded, key=before.key, next_key=before.next_key)
         self.entry.guard = guarded
         for warning in profile.warnings:
             logger.warning(warning)
@@ -157,8 +158,8 @@ def guard_of(profile: profiles.Profile, environ: Mapping[str, str]) -> guard.Gua
     """The guard for a profile and an environment."""
     providers = profile.providers.values()
     return guard.Guard(
-        key=environ.get("PROXY_STATIC_TOKEN") or None,
+        key=environ.get(guard.KEYS[0]) or None,
         is_open=profile.open,
         provider_addresses=frozenset((provider.host, provider.port) for provider in providers),
-        next_key=environ.get("PROXY_STATIC_TOKEN_NEXT") or None,
+        next_key=environ.get(guard.KEYS[1]) or None,
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import shlex
 from collections.abc import Sequence
@@ -129,6 +130,19 @@ def test_the_address_of_this_machine() -> None:
 
 def test_versions() -> None:
     assert lines().startswith(f"claude-route {claude_route.__version__} on mitmproxy ")
+
+
+def test_with_a_key_and_tokens() -> None:
+    profile = profiles.parse(
+        str(proxies.profile("http://127.0.0.1:1", pool={"tokens": proxies.POOL[0]})), {}, "p.yaml"
+    )
+    logged = "\n".join(announced(profile=profile, tokens=proxies.POOL[:1], needs_key=True))
+    assert ":4000 ANTHROPIC_AUTH_TOKEN=$PROXY_STATIC_TOKEN claude" in logged
+    passthrough = dataclasses.replace(
+        profile, pool=dataclasses.replace(profile.pool, mode="passthrough")
+    )
+    logged = "\n".join(announced(profile=passthrough, tokens=proxies.POOL[:1], needs_key=True))
+    assert ":4000 ANTHROPIC_CUSTOM_HEADERS=" in logged
 
 
 def test_with_a_key() -> None:

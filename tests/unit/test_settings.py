@@ -127,6 +127,23 @@ def test_a_key_that_is_gone_stays_in_force(
     assert entry.guard.key == "another-0123456789-tokn"
 
 
+def test_a_changeover(addon: settings.Settings, entry: listeners.Listeners, tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    old, new = "static-0123456789-tokn", "static-9876543210-next"
+    seen = []
+    for lines in (
+        f"PROXY_STATIC_TOKEN={old}",
+        f"PROXY_STATIC_TOKEN={old}\nPROXY_STATIC_TOKEN_NEXT={new}",
+        f"PROXY_STATIC_TOKEN={new}",
+        f"PROXY_STATIC_TOKEN_NEXT={old}",
+        "",
+    ):
+        path.write_text(lines)
+        addon._reload()
+        seen.append((entry.guard.has(old), entry.guard.has(new)))
+    assert seen == [(True, False), (True, True), (False, True), (True, False), (True, False)]
+
+
 @pytest.mark.parametrize("data", ["X=1".encode("utf-16"), b"PROXY_STATIC_TOKEN: another"])
 def test_an_environment_file_is_never_read_by_half(
     addon: settings.Settings,

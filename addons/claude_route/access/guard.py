@@ -9,6 +9,9 @@ from dataclasses import field
 from claude_route.access import addresses
 from claude_route.access import clients
 
+KEYS = ("PROXY_STATIC_TOKEN", "PROXY_STATIC_TOKEN_NEXT")
+"""The variables that keys are read from."""
+
 
 @dataclass(frozen=True)
 class Guard:

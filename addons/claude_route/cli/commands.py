@@ -15,6 +15,7 @@ from pathlib import Path
 
 from claude_route import explain
 from claude_route import installation
+from claude_route.access import guard
 from claude_route.cli import check
 from claude_route.cli import doctor
 from claude_route.cli import keys
@@ -250,7 +251,7 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
     return _print(
         check.lines(
             _profile(name),
-            has_key=bool(environ.get("PROXY_STATIC_TOKEN")),
+            has_key=any(environ.get(name) for name in guard.KEYS),
         )
     )
 

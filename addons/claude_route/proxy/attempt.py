@@ -115,7 +115,7 @@ class Attempt:
         asked = client.path if provider.is_anthropic else paths.without_query(client.path)
         path = provider.path + self.dialect.endpoint(asked)
         target = path.encode("utf-8", "surrogateescape")
-        refuse_injection(target, headers)
+        refuse_injection(client.data.path + target, headers)
         return http_message.like(
             client,
             host=provider.host,

@@ -33,6 +33,13 @@ class Labels:
     token: str | None = None
     """The label of the pool's token; empty for any other credential."""
     session: str | None = None
+    agent: str | None = None
+    """The subagent that sent the request; unknown for the main one."""
+    parent_agent: str | None = None
+    request_id: str | None = None
+    """The client's own."""
+    trace: str | None = None
+    """`traceparent`."""
     state: str | None = None
     """`complete` or `failed`, once the flow is over."""
     tokens_in: int | None = None
@@ -67,6 +74,10 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         attempts=value("attempts", int),
         token=value("token", str),
         session=value("session", str),
+        agent=value("agent", str),
+        parent_agent=value("parent_agent", str),
+        request_id=value("request_id", str),
+        trace=value("trace", str),
         state=value("state", str),
         tokens_in=value("tokens_in", int),
         tokens_cached=value("tokens_cached", int),
@@ -85,6 +96,10 @@ def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels
         attempts=attempt.number,
         token=attempt.token,
         session=request.session,
+        agent=request.identity.agent or None,
+        parent_agent=request.identity.parent_agent or None,
+        request_id=request.identity.request or None,
+        trace=request.identity.trace or None,
         passed_over=", ".join(attempt.passed_over) or None,
     )
 

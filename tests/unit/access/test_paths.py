@@ -88,3 +88,17 @@ def test_endpoint(path: str, endpoint: str | None) -> None:
 )
 def test_is_anthropics(path: str, expected: bool) -> None:
     assert paths.is_anthropics(path) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "left"),
+    [
+        ("/v1/messages", "/v1/messages"),
+        ("/v1/messages?beta=true", "/v1/messages?beta=true"),
+        ("/v1/messages?api_key=x&beta=true&y", "/v1/messages?beta=true"),
+        ("/v1/messages?key=x", "/v1/messages"),
+        ("/v1/messages?beta=truest", "/v1/messages"),
+    ],
+)
+def test_without_query(path: str, left: str) -> None:
+    assert paths.without_query(path) == left

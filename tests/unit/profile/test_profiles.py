@@ -339,7 +339,7 @@ def test_warnings() -> None:
         ),
         (
             PROVIDERS + MODELS + "pool: {coldown: 3}",
-            "pool.coldown: expected one of the keys tokens, mode, strategy, cooldown, got 'coldown'",
+            "pool.coldown: expected one of the keys tokens, mode, strategy, spread, cooldown, got 'coldown'",
         ),
         (
             PROVIDERS + MODELS + "pool: {mode: rotat}",
@@ -348,6 +348,10 @@ def test_warnings() -> None:
         (
             PROVIDERS + MODELS + "pool: {mode: '${M:-rotat}'}",
             "pool.mode: expected rotate or passthrough, got 'rotat' from ${M:-rotat}",
+        ),
+        (
+            PROVIDERS + MODELS + "pool: {spread: agents}",
+            "pool.spread: expected session or agent, got 'agents'",
         ),
         (
             PROVIDERS + MODELS + "pool: {strategy: Session}",

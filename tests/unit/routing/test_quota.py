@@ -344,3 +344,32 @@ def test_whatever_the_headers_say(status: int, headers: dict[str, str]) -> None:
         assert window.reset > NOW
     seconds = quota.retry_after(headers, NOW)
     assert seconds is None or 0 < seconds <= quota.LONGEST
+
+
+FAST = Fault("rate_limit_error", "This request would exceed the rate limit for fast mode")
+
+
+@pytest.mark.parametrize(
+    ("headers", "rest"),
+    [
+        ({}, None),
+        ({"retry-after": "3000"}, None),
+        ({"retry-after": "3000", "anthropic-fast-input-tokens-remaining": "0"}, None),
+        ({"retry-after": "3000", "anthropic-ratelimit-requests-remaining": "7"}, None),
+        ({f"{U}status": "rejected", f"{U}representative-claim": "overage"}, None),
+        (unified(w5h="rejected 5000"), 5000.0),
+        (
+            {
+                f"{U}status": "rejected",
+                f"{U}representative-claim": "five_hour",
+                f"{U}reset": str(NOW + 700),
+            },
+            700.0,
+        ),
+        ({"retry-after": "30", "anthropic-ratelimit-requests-remaining": "0"}, 30.0),
+    ],
+)
+def test_fast_mode_has_limits_of_its_own(headers: dict[str, str], rest: float | None) -> None:
+    done = quota.effects(429, headers, FAST, now=NOW, cooldown=COOLDOWN, is_fast=True)
+    assert [e.until - NOW for e in done if isinstance(e, Rest)] == ([rest] if rest else [])
+    assert quota.effects(429, headers, FAST, now=NOW, cooldown=COOLDOWN), "without fast mode"

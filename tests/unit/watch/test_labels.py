@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
 from mitmproxy.test import tflow
 
+from claude_route.access import identity
 from claude_route.watch import labels
 from tests.unit.flows import ROUTED
 from tests.unit.flows import attempt
@@ -16,6 +18,10 @@ ALL = labels.Labels(
     attempts=2,
     token="token 2 …wxyz",
     session="s",
+    agent="a-1",
+    parent_agent="a-0",
+    request_id="r-1",
+    trace="00-aa-bb-01",
     state="complete",
     tokens_in=107,
     tokens_cached=100,
@@ -28,6 +34,7 @@ ALL = labels.Labels(
 def test_the_keys_that_people_search_for() -> None:
     assert set(ALL.to_metadata()) == {
         *("route_model", "route_target", "route_attempts", "route_token", "route_session"),
+        *("route_agent", "route_parent_agent", "route_request_id", "route_trace"),
         *("route_state", "route_tokens_in", "route_tokens_cached", "route_tokens_out"),
         *("route_rewritten", "route_comment"),
     }
@@ -46,6 +53,14 @@ def test_values_of_other_types_are_unknown(value: Any) -> None:
 def test_an_attempt() -> None:
     known = labels.of_attempt(routed(tflow.tflow()), attempt())
     assert known.to_metadata() == ROUTED | {"route_session": "s"}
+
+
+def test_an_agents_attempt() -> None:
+    who = identity.Identity("s", "a-1", "a-0", "r-1", "00-aa-bb-01")
+    request = dataclasses.replace(routed(tflow.tflow()), identity=who)
+    known = labels.of_attempt(request, attempt())
+    assert (known.agent, known.parent_agent) == ("a-1", "a-0")
+    assert (known.request_id, known.trace) == ("r-1", "00-aa-bb-01")
 
 
 def test_a_request_that_is_sent_again() -> None:

@@ -53,6 +53,20 @@ def test_the_least() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "is_fast"),
+    [
+        (b'{"model":"m","messages":[],"speed":"fast"}', True),
+        (b'{"model":"m","messages":[],"speed":"standard"}', False),
+        (b'{"model":"m","messages":[],"speed":null}', False),
+        (b'{"model":"m","messages":[]}', False),
+        (b'{"model":"m","messages":[' + b"[" * 2000 + b"]" * 2000 + b'],"speed":"fast"}', True),
+    ],
+)
+def test_fast_mode(text: bytes, is_fast: bool) -> None:
+    assert requests.read(text).is_fast is is_fast
+
+
+@pytest.mark.parametrize(
     "metadata, session",
     [
         ({"user_id": USER_ID}, "s-1"),
