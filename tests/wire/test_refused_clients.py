@@ -49,12 +49,15 @@ def refused(home: Path, environ: Mapping[str, str], *, within: float = SOON) -> 
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({}, "this request presents none"),
+        ({}, "the API key is another"),
         (
             {"ANTHROPIC_CUSTOM_HEADERS": "x-litellm-api-key: wrong"},
             "the one in x-litellm-api-key is another",
         ),
-        ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "wrong"}, "presents none"),
+        (
+            {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "wrong"},
+            "the credential in Authorization is another",
+        ),
     ],
 )
 @pytest.mark.parametrize(

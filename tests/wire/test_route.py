@@ -462,6 +462,15 @@ def test_a_client_may_ask_for_the_pool(start: Start, sim: simulator.Simulator) -
     assert [request.credential for request in sim.requests] == [proxies.API_KEY, proxies.POOL[0]]
 
 
+AGENT = {
+    "x-claude-code-session-id": "11111111-2222-3333-4444-555555555555",
+    "x-claude-code-agent-id": "agent-0123456789",
+    "x-claude-code-parent-agent-id": "agent-9876543210",
+    "x-client-request-id": "99999999-2222-3333-4444-555555555555",
+    "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+}
+
+
 def test_every_header_that_upstreams_saw(
     start: Start, sim: simulator.Simulator, tmp_path: Path
 ) -> None:
@@ -482,6 +491,7 @@ def test_every_header_that_upstreams_saw(
         "anthropic-beta": "oauth-2025-04-20,context-management-2025-06-27",
         "user-agent": "claude-cli/2.1.330 (external, cli)",
         "x-app": "cli",
+        **AGENT,
     }
     paths = ("/v1/messages", "/v1/messages/count_tokens", "/v1/files", "/api/oauth/profile")
     with proxy.client(headers=sent) as client:
@@ -497,6 +507,9 @@ def test_every_header_that_upstreams_saw(
         assert STATIC not in values
         assert "user-agent" in names
         held = {secret for secret in secrets | client_secrets if secret in values}
+        is_anthropics = not request.bare_path.startswith("/provider")
+        assert AGENT.items() <= {(n.lower(), v) for n, v in request.headers} or not is_anthropics
+        assert is_anthropics or not AGENT.keys() & names, request.path
         if request.bare_path.startswith("/provider/zai/v1/messages"):
             assert held == {"zai-key-0123456789"}
             assert "anthropic-beta" not in names
