@@ -158,7 +158,7 @@ class Exchange:
                 )
             # The client didn't mean to use this proxy's tokens.
             unknown = [targets.Target(anthropic, targets.bare(targets.unprefixed(model)))]
-            return self._usable(unknown, rotates=False), False
+            return self._usable(unknown, "the profile doesn't have it"), False
         if target.provider.missing:
             missing = " and ".join(target.provider.missing)
             raise ValueError(
@@ -166,31 +166,33 @@ class Exchange:
                 f"environment variable {missing} is set"
             )
         candidates = [target, *profile.fallback_targets(model)]
-        return self._usable(candidates, rotates=self.rotates), self.rotates
+        own = "" if len(self.state.pool) else "the proxy has no tokens"
+        if not self.rotates:
+            own = "the token mode is passthrough"
+        return self._usable(candidates, own), self.rotates
 
-    def _usable(self, candidates: list[targets.Target], *, rotates: bool) -> list[targets.Target]:
-        """The targets without those that want a credential of the client's own, if it has none.
+    def _usable(self, candidates: list[targets.Target], why: str) -> list[targets.Target]:
+        """The targets without those that want a credential of the client's own, if it has none. `why` says
+        why no token of the pool can be used; empty if one can.
 
         Raises:
             PermissionError: none is left.
         """
         if self.login == "own":
             return candidates
-        has_tokens = len(self.state.pool) > 0
         usable = [
             candidate
             for candidate in candidates
-            if candidate.provider.credential(rotates=rotates and has_tokens) != "client"
+            if candidate.provider.credential(rotates=not why) != "client"
         ]
         if usable:
             return usable
         # Other gateways do accept what is no credential at Anthropic's.
         if self.login == "text" and candidates[0].provider.host != "api.anthropic.com":
             return candidates
-        why = "this request asks for that" if has_tokens else "the proxy has no tokens"
         raise PermissionError(
-            f"{candidates[0]} is asked with the login of each client, because {why}, and this client has "
-            "none. Log in and, if this proxy requires its key, set ANTHROPIC_CUSTOM_HEADERS to "
+            f"{candidates[0]} is asked with the login of each client{why and ', because '}{why}, and this "
+            "client has none. Log in and, if this proxy requires its key, set ANTHROPIC_CUSTOM_HEADERS to "
             '"x-litellm-api-key: KEY", beside which a login stays in use'
         )
 

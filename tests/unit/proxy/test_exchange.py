@@ -1295,7 +1295,7 @@ def test_a_model_that_a_litellm_config_has_but_nobody_answers() -> None:
         ((), False, True, "none", "the proxy has no tokens"),
         (POOL, True, True, "none", CLAUDE),
         (POOL, True, False, "none", GLM),
-        (POOL, False, False, "none", "this request asks for that"),
+        (POOL, False, False, "none", "the token mode is passthrough"),
         (POOL, True, False, "own", CLAUDE),
     ],
 )
