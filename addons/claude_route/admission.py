@@ -78,8 +78,9 @@ class Route:
         # Before `hide` replaces the key with a placeholder.
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
         password = clients.basic_password(headers.pop("proxy-authorization", None))
-        presented = keys.presented(headers, proxy_password=password)
+        presented: list[clients.Key] = []
         if self.entry.guard.needs_key:
+            presented = keys.presented(headers, proxy_password=password)
             keys.take_out(flow.request, self.entry.guard.has)
         secrets = credentials.hide(headers, is_new=not flow.is_replay)
         if flow.is_replay:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mitmproxy import http
+from claude_route.wire import http_message
 
 MAX_LENGTH = 128
 """Characters of an id that we keep; those of Claude Code are under 60."""
@@ -31,16 +31,20 @@ class Identity(NamedTuple):
 NOBODY = Identity()
 
 
-def read(headers: http.Headers) -> Identity:
-    return Identity(
-        session=_id(headers, "x-claude-code-session-id"),
-        agent=_id(headers, "x-claude-code-agent-id"),
-        parent_agent=_id(headers, "x-claude-code-parent-agent-id"),
-        request=_id(headers, "x-client-request-id"),
-        trace=_id(headers, "traceparent"),
-    )
+_FIELDS = {
+    b"x-claude-code-session-id": "session",
+    b"x-claude-code-agent-id": "agent",
+    b"x-claude-code-parent-agent-id": "parent_agent",
+    b"x-client-request-id": "request",
+    b"traceparent": "trace",
+}
 
 
-def _id(headers: http.Headers, name: str) -> str:
-    value = headers.get(name, "").strip()
-    return value[:MAX_LENGTH] if value.isprintable() else ""
+def read(fields: http_message.Fields) -> Identity:
+    found = {_FIELDS[key]: _id(value) for name, value in fields if (key := name.lower()) in _FIELDS}
+    return Identity(**found)
+
+
+def _id(value: bytes) -> str:
+    text = value.decode("utf-8", "surrogateescape").strip()
+    return text[:MAX_LENGTH] if text.isprintable() else ""

@@ -99,7 +99,7 @@ class Exchange:
         able = self._able(candidates)
         refusals = [self._refusal(target) for target in able]
         fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
-        who = identity.read(self.flow.request.headers)
+        who = identity.read(self.flow.request.headers.fields)
         who = who._replace(session=who.session or self.request.session or "")
         self.thread = self.state.threads.thread(
             self.request.thread,

@@ -33,18 +33,13 @@ MAX_RETRY_AFTER = 60
 """Seconds. If it is longer, Claude Code gives up at once instead of waiting. That is right only where
 nothing else can help before: where all tokens of the pool rest."""
 
-ABOUT_CREDENTIALS = re.compile(
-    r"api.?key|auth|balance|billing|credential|credit|expired|log(ged)?.?in|organi[sz]ation|revoked|token has",
-    re.IGNORECASE,
-)
-"""What a provider says about a credential of ours. Claude Code would take it to be about the user's own,
-and send them to /login or to their bills."""
-
 CLAUDE_CODES_WORDS = re.compile(
-    r"x-api-key|credit balance is too low|oauth (access )?token|organization has been disabled",
+    r"x-api-key|credit balance|oauth|/login|not logged in|api key authentication"
+    r"|(account|organization) has been disabled",
     re.IGNORECASE,
 )
-"""Those of them for which Claude Code shows words of its own, whatever the status."""
+"""What providers say about credentials, and Claude Code takes to be about the user's own, whatever the
+status: it shows words of its own for them, such as to run /login."""
 
 
 @dataclass(frozen=True)
@@ -217,8 +212,7 @@ def final(
         and last.status in (400, 413, 422)
         and rule.cause == "request"
     )
-    not_shown = CLAUDE_CODES_WORDS if is_about_request else ABOUT_CREDENTIALS
-    if last.credential != "client" and not_shown.search(text):
+    if last.credential != "client" and CLAUDE_CODES_WORDS.search(text):
         text = ""
     if is_about_request and text:
         # Claude Code parses these texts, some of them literally, to correct its request.

@@ -14,7 +14,7 @@ def test_read() -> None:
         x_client_request_id="r-1",
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     )
-    assert identity.read(headers) == identity.Identity(
+    assert identity.read(headers.fields) == identity.Identity(
         session="s-1",
         agent="researcher@team",
         parent_agent="a-0",
@@ -24,11 +24,11 @@ def test_read() -> None:
 
 
 def test_nobody() -> None:
-    assert identity.read(http.Headers()) == identity.NOBODY
+    assert identity.read(()) == identity.NOBODY
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [("x" * 1000, "x" * 128), ("a\x07b", ""), ("\udcff", ""), ("", "")]
 )
 def test_what_is_no_id(value: str, expected: str) -> None:
-    assert identity.read(http.Headers(x_claude_code_agent_id=value)).agent == expected
+    assert identity.read(http.Headers(x_claude_code_agent_id=value).fields).agent == expected

@@ -369,7 +369,8 @@ def test_nor_does_one_that_cannot_be_asked() -> None:
         (
             b'{"code":1113,"msg":"No balance"}',
             "an error with status 200",
-            "first event billing_error, No balance",
+            "first event billing_error, No balance. At {}, nothing is left on the account of this "
+            "proxy's key: whoever runs the proxy has to top it up, or wait",
         ),
         (
             b'{"error":{"type":"api_error"}}',
@@ -386,7 +387,7 @@ def test_only_who_gave_no_message_is_said_to_have_given_none(
     answer = setting.exchange.failed(contract.Failure(Kind.EVENT, detail, head(200, body)))
     assert isinstance(answer, http.Response)
     error = json.loads(answer.content or b"")["error"]
-    assert error["message"].partition(": ")[2] == message
+    assert error["message"].partition(": ")[2] == message.format({"glm": "zai"}.get(model, model))
 
 
 def test_a_key_that_a_provider_refuses_is_ours() -> None:
@@ -551,7 +552,7 @@ def test_a_name_of_claude_codes_list_that_the_profile_lacks() -> None:
 @pytest.mark.parametrize(
     ("status", "words", "final"),
     [
-        (500, "insufficient balance (1008)", 402),
+        (500, "insufficient balance (1008)", 424),
         (413, "on tokens per minute (TPM): Limit 8000, Requested 20449", 429),
     ],
 )
