@@ -21,8 +21,8 @@ from claude_route.profile import values
 
 NOTES = {
     "general_settings": {
-        "master_key": "clients present PROXY_STATIC_TOKEN, as x-litellm-api-key or as the proxy "
-        "password: set it to this key, and clients need no change",
+        "master_key": "clients present PROXY_STATIC_TOKEN, where they present LiteLLM's key: set it to "
+        "this key, and clients need no change",
         "custom_auth": "clients present PROXY_STATIC_TOKEN",
         "database_url": "nothing is kept in a database",
     },
