@@ -95,6 +95,8 @@ def test_a_profile_without_anthropic() -> None:
     assert "the pool has no tokens, and no model needs any" in logged
     assert logged.count("ANTHROPIC_AUTH_TOKEN=any claude") == 2
     assert "AUTH_TOKEN" not in lines()
+    logged = "\n".join(announced(profile=profile, needs_key=True))
+    assert ":4000 ANTHROPIC_AUTH_TOKEN=$PROXY_STATIC_TOKEN claude" in logged
 
 
 def test_the_window_of_models_that_claude_code_does_not_know() -> None:

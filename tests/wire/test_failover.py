@@ -180,7 +180,7 @@ def test_a_refused_key_of_ours_asks_nobody_to_log_in(
 ) -> None:
     pair.when("glm-5", status=401, message="provider-key-0123456789 is no key")
     answer = pairs.ask(client, "glm")
-    assert (answer.status, answer.headers["x-should-retry"]) == (500, "false")
+    assert (answer.status, answer.headers["x-should-retry"]) == (424, "false")
     assert "provider-key" not in answer.body.decode()
 
 
