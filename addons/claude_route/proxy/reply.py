@@ -65,9 +65,20 @@ class Body:
     def __init__(self, response: http.Response) -> None:
         encoding = response.headers.get("content-encoding")
         self._decompressor = content_encoding.Decompressor(encoding) if encoding else None
-        self.is_encoded = self._decompressor is not None
+        self.is_encoded = True
+        """Whether it is, as far as its beginning has shown."""
+        self._begun: bytes | None = b""
+        """The beginning, as long as it doesn't show that."""
 
     def feed(self, data: bytes) -> bytes:
+        if self._begun is not None:
+            data, self._begun = self._begun + data, None
+            if data == content_encoding.GZIP[: len(data)] and len(data) < len(
+                content_encoding.GZIP
+            ):
+                self._begun = data
+                return b""
+            self._open(data)
         if self._decompressor is None:
             return data
         decoded = bytearray()
@@ -79,6 +90,15 @@ class Body:
             if len(decoded) > bodies.MAX_ANSWER:
                 raise ValueError(f"body: expected at most {bodies.MAX_ANSWER} bytes, got more")
         return bytes(decoded)
+
+    def _open(self, begun: bytes) -> None:
+        """Correct the header, if it is wrong: gateways decode a body and keep the header, or lose the
+        header and keep the encoding."""
+        if content_encoding.is_text(begun):
+            self._decompressor = None
+        elif self._decompressor is None and begun.startswith(content_encoding.GZIP):
+            self._decompressor = content_encoding.Decompressor("gzip")
+        self.is_encoded = self._decompressor is not None
 
     def end(self) -> None:
         if self._decompressor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -15,6 +16,18 @@ expands to: at most 1 MiB in gzip, 32 MiB in zstd."""
 
 # In brotli 1 KiB can expand to 1 GiB, so that decoder has a limit of its own.
 _BROTLI_BURST = 64 * 1024 * 1024
+
+
+GZIP = b"\x1f\x8b"
+"""How gzip data begins."""
+
+_TEXT = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[{\[<:]|data:|event:|id:|retry:)[\s\x21-\x7e]{12}")
+
+
+def is_text(begun: bytes) -> bool:
+    """Whether a body that begins so is JSON, a web page or an event stream, whatever encoding its header
+    names: no encoded data has so many letters in a row at its beginning."""
+    return _TEXT.match(begun) is not None
 
 
 class Decompressor:

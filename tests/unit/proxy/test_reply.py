@@ -158,6 +158,21 @@ def test_a_compressed_stream_is_decoded(encoding: str, compress: Callable[[bytes
         assert "content-encoding" not in relayed.reply.response.headers
 
 
+@pytest.mark.parametrize(("encoding", "compress"), ENCODINGS)
+def test_a_stream_that_was_decoded_on_the_way(
+    encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
+    """The header stayed: agentgateway#3040"""
+    relayed = Relayed(head(content_encoding=encoding), [WIRE[:60], WIRE[60:]])
+    assert (relayed.out, relayed.failure) == (WIRE, None)
+
+
+def test_a_stream_whose_encoding_is_not_declared() -> None:
+    for pieces in cuts(gzip(WIRE)):
+        relayed = Relayed(head(), pieces)
+        assert (relayed.out, relayed.failure) == (WIRE, None)
+
+
 def test_each_event_passes_when_it_is_there() -> None:
     stream = reply.judge(head(), anthropics())
     for wire in WIRES:

@@ -110,3 +110,25 @@ def brotli_of_zeros(megabytes: int) -> bytes:
 def test_decompression_bomb(encoding: str, encoded: bytes) -> None:
     with pytest.raises((OverflowError, ValueError), match=r"body: expected .*, got more"):
         content_encoding.whole(encoded, encoding, 500)
+
+
+@pytest.mark.parametrize(
+    ("begun", "is_text"),
+    [
+        (b'{"type":"message","id":"x"}', True),
+        (b'\n\n [ {"error": {"message": "x"}} ]', True),
+        (b"\xef\xbb\xbfdata: {}\n\ndata: {}\n\n", True),
+        (b"<!DOCTYPE html><html>", True),
+        (b": comment\n\n: comment\n\n", True),
+        (b'{"type"', False),  # too little to tell
+        (gzip.compress(b'{"type":"message"}'), False),
+        (brotli.compress(b'{"type":"message","id":"x"}' * 9), False),
+        (brotli.compress(b'{"type":"message","id":"x"}', quality=0), False),
+        (zstandard.compress(b'{"type":"message","id":"x"}'), False),
+        (zlib.compress(b'{"type":"message","id":"x"}', 0), False),
+        (raw_deflate(b'{"type":"message","id":"x"}'), False),
+        (b"", False),
+    ],
+)
+def test_is_text(begun: bytes, is_text: bool) -> None:
+    assert content_encoding.is_text(begun) is is_text
