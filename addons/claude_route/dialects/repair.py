@@ -20,8 +20,11 @@ from claude_route.wire import rawjson
 BEGINNING = re.compile(r'\s*\{\s*["}]')
 """The beginning of an object that needs no repair at its beginning."""
 
+NO_BEGINNING = re.compile(r'\s*(?:[^\s{]|\{\s*[^\s"}])')
+"""What can't become one."""
+
 _OUTSIDE = re.compile(r'["{}\[\]]')
-_INSIDE = re.compile(r'["\\]')
+_INSIDE = re.compile(r'["\\\x00-\x1f]')
 _CLOSERS = {"{": "}", "[": "]"}
 _FENCE = re.compile(r"\s*```[a-z]*\s*(.*?)\s*(?:```\s*)?", re.DOTALL)
 _KEY = re.compile(r'\s*"(?:[^"\\]|\\.)*"\s*:')
@@ -40,13 +43,14 @@ class Nesting:
         self._is_broken = False
 
     def feed(self, text: str) -> str:
-        """The part of a piece that belongs to the object, which may be all of it."""
+        """The part of a piece that belongs to the object, which may be all of it. Line feeds in strings,
+        which some models don't escape, are escaped."""
         # The hot path: a piece for each token, most of them inside a string.
         if self._is_string and _INSIDE.search(text) is None and not self._is_escaped:
             return text
         if self.is_over:
             return ""
-        at = 0
+        at, copied, mended = 0, 0, ""
         while not self._is_broken:
             if self._is_escaped:
                 if at >= len(text):
@@ -57,9 +61,12 @@ class Nesting:
             if mark is None:
                 break
             at = mark.end()
-            if self._follow(mark[0]):
-                return text[:at]
-        return text
+            if mark[0] < " ":
+                mended += text[copied : mark.start()] + json.dumps(mark[0])[1:-1]
+                copied = at
+            elif self._follow(mark[0]):
+                return mended + text[copied:at]
+        return mended + text[copied:]
 
     def _follow(self, mark: str) -> bool:
         """Whether this mark ends the object."""
@@ -78,7 +85,7 @@ class Nesting:
 
     def closing(self) -> str:
         """What has to be appended to complete the object; empty if that can't do it."""
-        if self._is_broken or self._is_escaped:
+        if self.is_over or self._is_broken or self._is_escaped:
             return ""
         return '"' * self._is_string + "".join(reversed(self._open))
 
@@ -94,13 +101,16 @@ def is_object(text: str) -> bool:
 
 def closing(text: str) -> str:
     """What completes an object whose end is lost; empty if nothing does."""
-    end = _end(text)
+    nesting = Nesting()
+    text = nesting.feed(text)
+    end = nesting.closing()
     return end if end and is_object(text + end) else ""
 
 
 def _end(text: str) -> str:
     nesting = Nesting()
-    return "" if nesting.feed(text) != text else nesting.closing()
+    nesting.feed(text)
+    return nesting.closing()
 
 
 def repaired(text: str, *, is_whole: bool) -> bytes | None:

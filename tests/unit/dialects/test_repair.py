@@ -143,3 +143,28 @@ def test_lost_brackets_come_back(value: object) -> None:
         cut = text[: len(text) - lost]
         if repair.closing(cut):
             assert json.loads(cut + repair.closing(cut)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ('{"a": "x\ny\tz"}', '{"a": "x\\ny\\tz"}'),
+        ('{\n\t"a":\n1}', '{\n\t"a":\n1}'),
+        ('{"a": "\x01"} rest', '{"a": "\\u0001"}'),
+        ('{"a": "x\n', '{"a": "x\\n'),
+    ],
+)
+def test_control_characters_in_strings_are_escaped(text: str, mended: str) -> None:
+    for at in range(len(text) + 1):
+        nesting = repair.Nesting()
+        assert nesting.feed(text[:at]) + nesting.feed(text[at:]) == mended
+
+
+@pytest.mark.parametrize("text", ['"{', "[", "x", "{x", "{ 1"])
+def test_what_does_not_begin_an_object(text: str) -> None:
+    assert repair.NO_BEGINNING.match(text)
+
+
+@pytest.mark.parametrize("text", ["", " ", "{", '{"', "{}", "{\n", ' {"a'])
+def test_what_may_begin_one(text: str) -> None:
+    assert not repair.NO_BEGINNING.match(text)

@@ -23,6 +23,8 @@ class Call:
         self.extra_content: Any = None
         self.arguments: list[str] = []
         self._nesting = repair.Nesting()
+        self._is_garbled = False
+        """Whether the arguments have begun, and not as an object."""
         self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
         """waiting: for its block. held: its block is open, but its arguments so far aren't the beginning
         of an object, or are an empty one, so they are repaired and sent at its end. live: its arguments
@@ -64,9 +66,12 @@ class Call:
         return text
 
     def _enlivened(self) -> str:
+        if self._is_garbled:
+            return ""
         # Not joined(): the next piece may begin with the second half of a surrogate pair.
         text = "".join(self.arguments)
         if not repair.BEGINNING.match(text) or text == EMPTY:
+            self._is_garbled = repair.NO_BEGINNING.match(text) is not None
             return ""
         self.state = "live"
         return text

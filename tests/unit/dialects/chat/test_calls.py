@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import time
 from typing import Any
 
 import msgspec
@@ -102,3 +104,17 @@ def test_what_goes_out_when(before: list[str], after: list[str], out: list[str])
         sent.append(call.grown(piece))
     assert [*sent, call.close()] == out
     assert call.grown("more") == ""
+
+
+def test_arguments_that_are_a_string_take_no_time() -> None:
+    """They are held until all have arrived. Joining them for each piece took seconds for 100 KB."""
+    call = calls.Call()
+    call.name = call.id = "x"
+    call.wait()
+    text = json.dumps(json.dumps({"command": "x" * 200_000}))
+    call.open()
+    started = time.perf_counter()
+    for at in range(0, len(text), 4):
+        assert call.grown(call.add(text[at : at + 4])) == ""
+    assert time.perf_counter() - started < 2
+    assert json.loads(call.close("tool_calls")) == {"command": "x" * 200_000}
