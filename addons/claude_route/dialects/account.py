@@ -12,6 +12,7 @@ _EMPTY = re.compile(
     r"|credit balance is too low|credits? (?:are|is|has been|have been) (?:depleted|exhausted|used up)"
     r"|\barrear(?:s|age)?\b|in arrears|overdue[- ]payment|payment[_ ]required|account is in good standing"
     r"|no (?:available )?resource package|please (?:recharge|top up)|exceeded_current_quota"
+    r"|key limit exceeded"
     r"|suspended.{0,60}(?:check your plan|billing|recharge|balance)"
     r"|余额|欠费|充值|资源包|额度(?:不足|已用)",
     re.IGNORECASE,
@@ -19,7 +20,7 @@ _EMPTY = re.compile(
 
 _RATE = re.compile(
     r"tokens? per (?:minute|min\b|day|hour)|requests? per (?:minute|min\b|day|hour)|\((?:TPM|RPM|TPD|RPD)\)"
-    r"|\brate[_ ]limit",
+    r"|\brate[_ ]limit|\btoo[_ ]many[_ ]requests",
     re.IGNORECASE,
 )
 
@@ -42,7 +43,12 @@ def is_rate_limit(status: int, code: str, message: str) -> bool:
     larger than the tokens of a minute."""
     if status == 429:
         return True
-    return status in (400, 403, 413) and _RATE.search(f"{code} {message}") is not None
+    return status in (400, 403, 413) and names_rate_limit(f"{code} {message}")
+
+
+def names_rate_limit(text: str) -> bool:
+    """Whether an error is about such a limit, as far as its words show."""
+    return _RATE.search(text) is not None
 
 
 def may_pass(message: str) -> bool:

@@ -112,6 +112,7 @@ _CLASSES = tuple(
             MEDIA,
             r"content\S{0,8}\.type\b.{0,20}not one of the allowed"
             r"|content(?:\.str)?'?\W{0,3}(?:value )?(?:must|should) be a (?:valid )?string"
+            r"|content field's type should be .?str\b|\.type: input should be .?text\b|only accepts (?:plain )?text\b"
             r"|only (?:text|plain text) (?:content|input|messages?)? ?(?:type )?(?:is|are)? ?(?:supported|allowed)"
             r"|(?:only supports?|supports only) (?:plain )?text\b|text-only (?:model|prompts?)"
             r"|(?:unsupported|unknown|unexpected|invalid)(?: item| message)? (?:content|part)\W{0,4}(?:\[\]\.)?(?:type|part)"

@@ -8,7 +8,7 @@ _ECHO = re.compile(
     # FastAPI and Pydantic repeat what they refuse.
     r"['\"]input['\"]\s?:.*|\binput_value=.*"
     # Other servers quote it. Short quotations are names, and one after `"message":` is an error itself.
-    r"|(?<!\"message\": )(?<!\"message\":)(?<!\w)(?P<quote>[\"'`])"
+    r"|(?<!['\"]message['\"]: )(?<!['\"]message['\"]:)(?<!\w)(?P<quote>[\"'`])"
     r"(?:(?!(?P=quote))[^\\]|\\.){60,}(?P=quote)(?!\w)",
     re.DOTALL,
 )

@@ -41,6 +41,10 @@ _KEY = re.compile(
 )
 
 
+_GARBLED = re.compile(r"tool_use_failed|output_parse_failed")
+"""Groq's codes for a call that the model wrote and that can't be parsed. Their status is 400."""
+
+
 class Error(NamedTuple):
     """What the client gets."""
 
@@ -69,6 +73,9 @@ def translate(status: int, code: str, message: str) -> Error:
         return Error(429, envelope.kind(429), message, retry=account.may_pass(message))
     if status != 429 and (reworded := overflow.reworded(code, message)):
         return Error(400, "invalid_request_error", reworded)
+    if _GARBLED.search(code):
+        # The model's fault: it may write another call.
+        return Error(500, "api_error", message)
     if refuses := capability.refused(status, message):
         return Error(400, "invalid_request_error", message, refuses=refuses)
     if status == 408:
@@ -124,4 +131,5 @@ def status_of(error: dict[str, Any], code: str) -> int:
         if re.fullmatch(r"[45]\d\d", str(error.get(key))):
             return int(error[key])
     code = code.lower()
-    return next((status for name, status in _NAMED.items() if name in code), 500)
+    named = (status for name, status in _NAMED.items() if name in code)
+    return next(named, 429 if account.names_rate_limit(error_body.of(error).message) else 500)

@@ -52,6 +52,10 @@ _SENTENCES = [
         # Fireworks, Poolside
         r"prompt is too long: <input>, model maximum context length: <limit>",
         "input length <input> exceeds the maximum allowed (?:input )?length (?:of )?<limit>",
+        # SiliconFlow, Cloudflare, oMLX
+        r"length of prompt_tokens \(<input>\) must be less than max_seq_len \(<limit>",
+        r"input and maximum output tokens \(<total>\) exceeded this model context window limit \(<limit>",
+        "too long: <input> tokens exceeds max context window of <limit>",
     )
 ]
 
@@ -70,7 +74,12 @@ _PHRASES = re.compile(
             "context length is only",
             "context window exceeds",
             "context overflow",
-            "(?:greater|longer|larger) than the (?:maximum |model's )*(?:context|model) length",
+            "(?:greater|longer|larger) than the (?:maximum |model's )*(?:context|model) (?:length|size|window)",
+            "length of prompt_tokens .*must be less than",
+            "exceed(?:s|ed) (?:the|this) model context",
+            "context shift is disabled",
+            "too many tokens: size limit exceeded",
+            "tokens_limit_reached",
             "exceeded model token limit",
             "model_max_prompt_tokens_exceeded",
             "prompt token count of .*exceeds",
@@ -130,6 +139,15 @@ def lacks_numbers(message: str) -> bool:
     """Whether a message says that a conversation is too long, but not by how much. Then Claude Code has to
     guess how much to drop, and asks several times."""
     return message.startswith(_TOO_LONG) and not _NUMBERED.search(message)
+
+
+def size(message: str) -> int | None:
+    """How many tokens a conversation has that a message in these terms is about: 0 if it doesn't say, None
+    if it is about something else."""
+    if not message.startswith(_TOO_LONG):
+        return None
+    numbers = _NUMBERED.search(message)
+    return int(numbers[0].partition(" ")[0]) if numbers else 0
 
 
 def _counted(limit: int, input: int = 0, output: int = 0, total: int = 0) -> str:

@@ -27,6 +27,7 @@ EMPTY = [
     (403, "", "Your team has run out of credits"),
     (403, "30001", "Sorry, your account balance is insufficient"),
     (500, "", "no balance"),
+    (403, "", "Key limit exceeded (monthly limit). Manage it using https://openrouter.ai/settings/keys"),
     (400, "insufficient_quota", "No"),
 ]  # fmt: skip
 

@@ -60,6 +60,9 @@ IMAGES = [
     (400, "Multimodal data is corrupted or cannot be processed"),
     (400, "`image_url` is not supported"),
     (400, "input_image is not allowed; expected text content only"),
+    (400, "<400> InternalError.Algo.InvalidParameter: The content field's type should be `str` in messages."),
+    (422, "body.messages.1.content.list[union[A,B]].1.A.type: Input should be 'text'"),
+    (400, "input.contents: the model glm-5 only accepts text input"),
     # What is wrong with one image
     (400, "Could not process image"),
     (400, "Unable to process input image. Please retry or report in troubleshooting guide"),

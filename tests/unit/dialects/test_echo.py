@@ -18,6 +18,7 @@ LONG = "this model does not support image input, and the prompt is too long, say
         # What is the provider's own.
         ("unknown variant `image`, expected `text`", "unknown variant `image`, expected `text`"),
         (f'Wrapped: {{"error": {{"message": "{LONG}"}}}}', f'Wrapped: {{"error": {{"message": "{LONG}"}}}}'),
+        (f"Error code: 400 - {{'error': {{'message': \"{LONG}\"}}}}", f"Error code: 400 - {{'error': {{'message': \"{LONG}\"}}}}"),
         (
             "This model's window is 9 tokens, and the request's text has many more of them, it's said",
             "This model's window is 9 tokens, and the request's text has many more of them, it's said",

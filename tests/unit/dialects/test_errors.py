@@ -14,6 +14,7 @@ from claude_route.dialects import errors
         ({"status_code": "503"}, "", 503),
         ({"code": 200}, "", 500),
         ({"code": "x"}, "rate_limit_exceeded", 429),
+        ({"code": "1302", "message": "Rate limit reached for requests"}, "1302", 429),
         ({}, "OVERLOADED", 529),
         ({}, "", 500),
     ],

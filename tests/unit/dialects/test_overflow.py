@@ -169,6 +169,29 @@ TOO_LONG = [
         "Input length 131393 exceeds the maximum allowed input length of 131040 tokens.",
         "prompt is too long: 131393 tokens > 131040 maximum",
     ),
+    # SiliconFlow, Cloudflare, oMLX
+    (
+        "length of prompt_tokens (100000) must be less than max_seq_len (98304).",
+        "prompt is too long: 100000 tokens > 98304 maximum",
+    ),
+    (
+        "The estimated number of input and maximum output tokens (440012) exceeded this model context window limit (262144)",
+        "prompt is too long: 440012 tokens > 262144 maximum",
+    ),
+    (
+        "Prompt too long: 45113 tokens exceeds max context window of 32768 tokens",
+        "prompt is too long: 45113 tokens > 32768 maximum",
+    ),
+    (
+        "The prompt (24071 tokens) is longer than the model's context window (8192 tokens)",
+        "prompt is too long: The prompt (24071 tokens) is longer than the model's context window (8192 tokens)",
+    ),
+    ("context shift is disabled", "prompt is too long: context shift is disabled"),
+    # Behind a gateway in Python
+    (
+        "Error code: 400 - {'error': {'message': \"This model's maximum context length is 196608 tokens. However, your messages resulted in 199906 tokens. Please reduce the length of the messages.\", 'type': 'Bad Request', 'code': 400}}",
+        "prompt is too long: 199906 tokens > 196608 maximum",
+    ),
     (
         "prompt is too long: 205000 tokens > 200000 maximum",
         "prompt is too long: 205000 tokens > 200000 maximum",
@@ -202,6 +225,19 @@ def test_something_else(message: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "size"),
+    [
+        ("prompt is too long: 205000 tokens > 200000 maximum", 205000),
+        ("prompt is too long: Prompt exceeds max length", 0),
+        ("Rate limit reached", None),
+        ("", None),
+    ],
+)
+def test_size(message: str, size: int | None) -> None:
+    assert overflow.size(message) == size
+
+
+@pytest.mark.parametrize(
     "code",
     [
         "context_length_exceeded",
@@ -210,6 +246,7 @@ def test_something_else(message: str) -> None:
         "exceed_context_size_error",
         "model_context_window_exceeded",
         " 1261 None",
+        "tokens_limit_reached",
     ],
 )
 def test_code(code: str) -> None:

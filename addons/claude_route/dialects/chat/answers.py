@@ -14,6 +14,7 @@ import msgspec
 from claude_route import targets
 from claude_route.dialects import call_ids
 from claude_route.dialects import repair
+from claude_route.dialects import stops
 from claude_route.dialects import think_tags
 from claude_route.dialects.chat import completions
 from claude_route.dialects.chat import reasoning
@@ -22,13 +23,8 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking
 from claude_route.wire import rawjson
 
-STOPS = {
-    "length": "max_tokens",
-    "max_tokens": "max_tokens",
-    "model_length": "max_tokens",
-    "content_filter": "refusal",
-}
-"""finish_reason -> stop_reason. Any other is `end_turn`."""
+_STOPS = ("max_tokens", "refusal", "model_context_window_exceeded")
+"""The stop reasons that a finish_reason shows. With any other, the model has written all that it wanted."""
 
 
 def arguments(text: str, finish: str | None = None) -> bytes:
@@ -44,7 +40,7 @@ def lost_end(text: str, finish: str | None) -> str:
 
 def _is_whole(finish: str | None) -> bool:
     """Whether the provider says that the model has written all that it wanted."""
-    return finish is not None and STOPS.get(finish, "") == ""
+    return finish is not None and stops.reason(finish) not in _STOPS
 
 
 def _loose(text: str) -> Any:
@@ -125,11 +121,13 @@ def stop(
     call's arguments: then it is `max_tokens`.
     """
     sequence = matched if matched in context.stops else None
-    reason = STOPS.get(finish or "", "stop_sequence" if sequence else "end_turn")
+    reason = stops.reason(finish)
+    if reason not in _STOPS:
+        reason = "stop_sequence" if sequence else "end_turn"
     cut = False
     for text in arguments:
         reason = "tool_use"
-        cut = cut or (finish in (None, "length") and _is_cut(text))
+        cut = cut or ((finish is None or stops.is_cut(finish)) and _is_cut(text))
     return {"stop_reason": "max_tokens" if cut else reason, "stop_sequence": sequence}
 
 
@@ -147,6 +145,8 @@ def translate(body: bytes, context: Context) -> bytes:
     if not given:
         raise ValueError("choices: expected a message, got none")
     finish = next((choice.finish_reason for choice in choices if choice.finish_reason), None)
+    if finish and stops.is_failure(finish):
+        raise ValueError(stops.failure(finish))
     content = [block for message in given for block in _blocks(message, finish, context)]
     ending = stop(
         finish,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from claude_route.dialects import stops
 from claude_route.dialects import usage as tokens
 from claude_route.dialects.chat import quirks
 from claude_route.dialects.chat import reasoning
@@ -49,6 +50,7 @@ class Delta(msgspec.Struct):
     """A string, or a list of parts."""
     reasoning_content: Any = None
     reasoning: Any = None
+    reasoning_text: Any = None
     reasoning_details: Any = None
     refusal: Any = None
     tool_calls: list[ToolCall] | None = None
@@ -90,7 +92,7 @@ class Completion(msgspec.Struct):
         if self.choices is None and (self.message or self.msg or self.detail):
             return True
         first = self.choices[0] if self.choices else None
-        return first is not None and bool(first.error or first.finish_reason == "error")
+        return first is not None and bool(first.error or stops.is_failure(first.finish_reason))
 
 
 def read(data: bytes) -> Completion:
@@ -151,7 +153,10 @@ def read_chunk(data: bytes) -> Completion:
 
 def _halve(delta: Delta, halved: Delta) -> None:
     """Replace a delta's texts by those of `halved`, the same delta with lone halves in it."""
-    for field in ("content", "reasoning_content", "reasoning", "reasoning_details", "refusal"):
+    for field in (
+        *("content", "reasoning_content", "reasoning", "reasoning_text"),
+        *("reasoning_details", "refusal"),
+    ):
         setattr(delta, field, getattr(halved, field))
     for call, other in zip(tool_calls(delta), tool_calls(halved), strict=True):
         if call.function and other.function and isinstance(other.function.arguments, str):
@@ -173,6 +178,7 @@ def pieces(delta: Delta) -> Iterator[Piece]:
     thought = (
         _string(delta.reasoning_content)
         or _string(delta.reasoning)
+        or _string(delta.reasoning_text)
         or reasoning.detailed_text(details(delta))
         or "".join(_part_text(part.get("thinking")) for part in parts if isinstance(part, dict))
     )
@@ -193,6 +199,8 @@ def form(delta: Delta) -> reasoning.Form:
     """The field that contained the reasoning."""
     if _string(delta.reasoning_content):
         return "reasoning_content"
+    if _string(delta.reasoning_text):
+        return "reasoning_text"
     return "reasoning" if _string(delta.reasoning) else "parts"
 
 

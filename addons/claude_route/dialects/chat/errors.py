@@ -6,6 +6,7 @@ from typing import Any
 
 from claude_route.dialects import error_body
 from claude_route.dialects import errors
+from claude_route.dialects import stops
 
 
 def translate(status: int, body: bytes) -> errors.Error:
@@ -31,8 +32,12 @@ def _error(body: bytes) -> dict[str, Any]:
         return {}
     choices = value.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    for place in (value, choice):
+    choice = choice if isinstance(choice, dict) else {}
+    # Azure has it among the results of its filters.
+    for place in (value, choice, choice.get("content_filter_results")):
         if isinstance(place, dict) and isinstance(place.get("error"), dict):
             error: dict[str, Any] = place["error"]
             return error
+    if stops.is_failure(finish := choice.get("finish_reason")):
+        return {"message": stops.failure(finish)}
     return value

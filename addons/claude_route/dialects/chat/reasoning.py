@@ -18,11 +18,11 @@ import msgspec
 from claude_route.dialects import think_tags
 from claude_route.wire import rawjson
 
-Form = Literal["reasoning_content", "reasoning", "parts", "tags"]
-"""Where plain reasoning was: in the field of that name, for Mistral among the parts of the content, or in
+Form = Literal["reasoning_content", "reasoning", "reasoning_text", "parts", "tags"]
+"""Where plain reasoning was: in the field of that name, which for GitHub Copilot is the third, for Mistral among the parts of the content, or in
 tags with which the text begins."""
 
-_FORMS: tuple[Form, ...] = ("reasoning", "parts", "tags")
+_FORMS: tuple[Form, ...] = ("reasoning", "reasoning_text", "parts", "tags")
 """The forms that a signature records. It leaves out the most common one."""
 
 # The type of a reasoning detail of our own, for what Gemini requires back with a tool call.

@@ -18,6 +18,7 @@ import msgspec
 
 from claude_route.dialects import error_body
 from claude_route.dialects import repair
+from claude_route.dialects import stops
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -27,23 +28,6 @@ EMPTY_TEXT = {"type": "text", "text": ""}
 
 CALLS = ("tool_use", "server_tool_use", "mcp_tool_use")
 """Types of blocks that have an input."""
-
-STOPS = {
-    "end_turn": "end_turn",
-    "max_tokens": "max_tokens",
-    "stop_sequence": "stop_sequence",
-    "tool_use": "tool_use",
-    "pause_turn": "pause_turn",
-    "refusal": "refusal",
-    "model_context_window_exceeded": "model_context_window_exceeded",
-    # Other APIs' words.
-    "stop": "end_turn",
-    "length": "max_tokens",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
-    "content_filter": "refusal",
-}
-"""A provider's stop_reason -> the client's word for it."""
 
 _NUMBERS = (
     "input_tokens",
@@ -126,10 +110,14 @@ def repaired(body: bytes, context: Context) -> bytes:
     fields = rawjson.decode_mended(body, Fields)
     if error_body.has_error(fields):
         raise ValueError("body: expected an answer, got an error")
-    if fields.get("type", "message") != "message" or not isinstance(fields.get("content"), list):
+    content = fields.get("content")
+    if fields.get("type", "message") != "message" or not isinstance(content, list | str):
         raise ValueError("body: expected a message, got something else")
+    if stops.is_failure(given := fields.get("stop_reason")):
+        raise ValueError(stops.failure(given))
     is_whole = fields.get("stop_reason") is not None and not is_cut(fields)
-    content = list(_blocks(fields["content"], context, is_whole=is_whole))
+    listed = [content] if isinstance(content, str) else content
+    content = list(_blocks(listed, context, is_whole=is_whole))
     usage = numbers(fields.get("usage"))
     ending = stop(fields, (block["type"] for block in content))
     fields |= envelope(fields, context)
@@ -153,7 +141,7 @@ def stop(delta: Fields, kinds: Iterable[str]) -> Fields:
     """The stop reason and stop sequence. `delta` has what the provider reports as such; `kinds` are the
     types of the answer's blocks."""
     given = delta.get("stop_reason") or delta.get("finish_reason")
-    reason = STOPS.get(given, "end_turn") if isinstance(given, str) else "end_turn"
+    reason = stops.reason(given) or "end_turn"
     if reason == "end_turn" and "tool_use" in set(kinds):
         reason = "tool_use"
     sequence = delta.get("stop_sequence")
@@ -165,7 +153,7 @@ def stop(delta: Fields, kinds: Iterable[str]) -> Fields:
 
 def is_cut(delta: Fields) -> bool:
     """Whether the answer has reached its limit, so that it may end anywhere."""
-    return bool(stop(delta, ())["stop_reason"] == "max_tokens")
+    return stops.is_cut(stop(delta, ())["stop_reason"])
 
 
 def numbers(usage: Any) -> Fields:
@@ -185,6 +173,8 @@ def numbers(usage: Any) -> Fields:
 def _blocks(content: list[Any], context: Context, *, is_whole: bool) -> Iterator[Fields]:
     used: set[str] = set()
     for each in content:
+        if isinstance(each, str):
+            each = {"type": "text", "text": each}  # as in a request
         block = opened(each, context, used)
         if block is None:
             continue

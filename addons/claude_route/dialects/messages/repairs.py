@@ -14,6 +14,7 @@ import msgspec
 
 from claude_route.dialects import emitter
 from claude_route.dialects import error_body
+from claude_route.dialects import stops
 from claude_route.dialects import usage
 from claude_route.dialects.messages import answers
 from claude_route.dialects.messages import errors
@@ -33,6 +34,8 @@ _PLAIN = re.compile(
     rb'\{"type": ?"content_block_delta", ?"index": ?\d+, ?"delta": ?\{"type": ?"\w+", ?"\w+": ?"'
 )
 _REST = re.compile(rb'(?:[^"\\\x00-\x1f]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+" *+\} *+\}')
+_CONTROL = re.compile(rb"(?<!\\)(?:\\\\)*+\\(?:[bfnrt]|u00[01])")
+"""A control character, escaped as a text in JSON has it. In the JSON of an input, its backslash is escaped."""
 _INDEX = re.compile(rb'("index": ?)\d+')
 _AFTER_TEXT = b'"}}'
 _NO_DELTA = b"\0"
@@ -122,8 +125,14 @@ class Stream:
         if data.startswith(prefix) and _REST.fullmatch(data, len(prefix)):
             self.meter.written += len(data) - len(prefix) - len(_AFTER_TEXT)
             if (call := self._input) is not None:
-                # Only a brace can end the object.
-                if call.is_flowing and data.find(b"}", len(prefix), -len(_AFTER_TEXT)) < 0:
+                # Only a brace can end the object, and only a control character needs a repair within.
+                if (
+                    call.is_flowing
+                    and data.find(b"}", len(prefix), -len(_AFTER_TEXT)) < 0
+                    and (
+                        data.find(b"\\", len(prefix)) < 0 or not _CONTROL.search(data, len(prefix))
+                    )
+                ):
                     call.deltas.append(data)
                 elif (instead := call.add(data)) is not None:
                     self._emitter.send(instead)
@@ -178,6 +187,9 @@ class Stream:
             case "message_start":
                 self._start(fields.message)
             case "message_delta":
+                given = fields.delta.get("stop_reason") if isinstance(fields.delta, dict) else None
+                if stops.is_failure(given):
+                    return self._fail("api_error", stops.failure(given))
                 self._note_ending(fields, data)
             case "message_stop":
                 return self._finished()
@@ -264,13 +276,14 @@ class Stream:
 
     def _open(self, place: Any, block: dict[str, Any], raw: bytes = b"") -> None:
         self._close()
-        self.begun = True
         self._place, self._kind = place, block["type"]
         self._kinds.add(self._kind)
         if block == answers.EMPTY_TEXT:
-            # Some providers begin with a text block whether or not there is text.
+            # Some providers begin with a text block whether or not there is text, and before they know
+            # whether they can answer.
             self._held = block, raw
         else:
+            self.begun = True
             self._emitter.begin(block, raw)
 
     def _add(self, item: _Item, *, is_open: bool) -> None:
@@ -299,6 +312,7 @@ class Stream:
             self._emitter.send(instead)
             return
         if self._held:
+            self.begun = True
             self._emitter.begin(*self._held)
             self._held = None
         self._pass_on(item)

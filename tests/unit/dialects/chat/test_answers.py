@@ -71,6 +71,9 @@ def test_never_without_content(content: Any) -> None:
         ("length", ["{}", '{"p":'], "max_tokens"),
         (None, ['{"p":'], "max_tokens"),
         ("stop", ['{"p":'], "tool_use"),
+        ("max_tokens", ['{"p":'], "max_tokens"),
+        ("model_context_window_exceeded", [], "model_context_window_exceeded"),
+        ("guardrail_intervened", [], "refusal"),
     ],
 )
 def test_stop_reason(finish: str | None, calls: list[str], expected: str) -> None:

@@ -94,3 +94,9 @@ def test_usage(usage: dict[str, Any], counts: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("usage", [None, {}, 0, []])
 def test_no_usage(usage: Any) -> None:
     assert completions.usage(completion(usage=usage)) is None
+
+
+def test_the_reasoning_of_copilot() -> None:
+    delta = completions.Delta(reasoning_text="A plan")
+    assert list(completions.pieces(delta)) == [completions.Piece("thinking", "A plan")]
+    assert completions.form(delta) == "reasoning_text"

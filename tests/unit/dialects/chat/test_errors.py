@@ -124,8 +124,8 @@ BODIES = [
     pytest.param(
         400,
         error("Failed to call a function.", type="invalid_request_error", code="tool_use_failed", failed_generation="<f>"),
-        (400, "invalid_request_error", "Failed to call a function."),
-        id="Groq",
+        (500, "api_error", "Failed to call a function."),
+        id="Groq: the model may write another call",
     ),
     pytest.param(
         429, {"message": "Too busy", "type": "too_many_requests_error"}, (429, "rate_limit_error", "Too busy"), id="Cerebras"
@@ -170,10 +170,14 @@ def test_body(status: int, body: Any, expected: tuple[int, str, str]) -> None:
         (b"", (500, "api_error", "the provider gave no error message")),
         (
             {"choices": [{"delta": {}, "finish_reason": "error"}]},
-            (500, "api_error", "the provider gave no error message"),
+            (500, "api_error", "the provider ended its answer with error"),
+        ),
+        (
+            {"choices": [{"finish_reason": "content_filter", "content_filter_results": error("Blocked", code="content_filter")}]},
+            (500, "api_error", "Blocked"),
         ),
     ],
-)
+)  # fmt: skip
 def test_error_in_an_answer(body: Any, expected: tuple[int, str, str]) -> None:
     assert translated(200, body) == expected
 

@@ -319,6 +319,10 @@ def test_usage_with_a_call_that_waits() -> None:
         ("tool_calls", "end_turn"),
         ("length", "max_tokens"),
         ("content_filter", "refusal"),
+        ("sensitive", "refusal"),
+        ("SAFETY", "refusal"),
+        ("MAX_TOKENS", "max_tokens"),
+        ("model_context_window_exceeded", "model_context_window_exceeded"),
         ("", "end_turn"),
     ],
 )
@@ -427,6 +431,12 @@ def test_comments_keep_the_client_awake() -> None:
             id="SiliconFlow",
         ),
         pytest.param({"detail": "Gone"}, ("api_error", "Gone"), id="FastAPI"),
+        *(
+            pytest.param(
+                chunk(finish), ("api_error", f"the provider ended its answer with {finish}"), id=finish
+            )
+            for finish in ("network_error", "insufficient_system_resource", "abort", "MALFORMED_FUNCTION_CALL")
+        ),
         pytest.param({"error": "model runner stopped"}, ("api_error", "model runner stopped"), id="Ollama"),
     ],
 )  # fmt: skip

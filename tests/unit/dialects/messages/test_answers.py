@@ -84,6 +84,10 @@ def test_what_we_do_not_know_stays() -> None:
             id="no content",
         ),
         pytest.param({"content": [7, None, {}, *MESSAGE["content"]]}, {}, id="no blocks"),
+        pytest.param({"content": MESSAGE["content"][0]["text"]}, {}, id="a string"),
+        pytest.param({"content": [MESSAGE["content"][0]["text"]]}, {}, id="strings"),
+        pytest.param({"stop_reason": "MAX_TOKENS"}, {"stop_reason": "max_tokens"}, id="Gemini's word"),
+        pytest.param({"stop_reason": "sensitive"}, {"stop_reason": "refusal"}, id="Z.ai's word"),
         pytest.param(
             {"content": [{"type": "text"}, {"type": "thinking", "thinking": "Hm"}]},
             {
@@ -147,12 +151,19 @@ NO_ANSWERS = [
     b"null",
     b"<html>",
     b'{"type":"message"}',
-    b'{"type":"message","content":"Hi"}',
+    b'{"type":"message","content":null}',
+    b'{"type":"message","content":{"text":"Hi"}}',
     b'{"type":"error","content":[]}',
     b'{"type":"error","error":{"type":"api_error","message":"No"}}',
     b'{"code":500,"msg":"404 NOT_FOUND","success":false}',
     b'{"choices":[{"message":{"content":"Hi"}}]}',
 ]
+
+
+@pytest.mark.parametrize("reason", ["network_error", "abort", "MALFORMED_FUNCTION_CALL"])
+def test_an_answer_that_its_provider_could_not_complete(reason: str) -> None:
+    with pytest.raises(ValueError, match=f"the provider ended its answer with {reason}"):
+        repaired(MESSAGE | {"stop_reason": reason})
 
 
 @pytest.mark.parametrize("body", NO_ANSWERS)

@@ -272,6 +272,17 @@ def test_an_error(error: bytes, expected: str, name: str, before: Any) -> None:
     assert stream.feed(sse.Event("", b"{}", b"")) == stream.end() == b""
 
 
+@pytest.mark.parametrize("before", [(), HELLO[:2]])
+@pytest.mark.parametrize("reason", ["network_error", "error", "insufficient_system_resource"])
+def test_an_answer_that_its_provider_could_not_complete(reason: str, before: Any) -> None:
+    stream = repairs.Stream(test_answers.context())
+    wire = encoded(start(), *before, ending(reason))
+    out = [stream.feed(event) for event in sse.Decoder().feed(wire)]
+    error = strict_client.check(out)["error"]
+    assert error == {"type": "api_error", "message": f"the provider ended its answer with {reason}"}
+    assert stream.begun is bool(before)
+
+
 @pytest.mark.parametrize(
     ("events", "started", "begun"),
     [
@@ -280,7 +291,9 @@ def test_an_error(error: bytes, expected: str, name: str, before: Any) -> None:
         ([start()], True, False),
         ([start(), PING], True, False),
         ([start(), ending()], True, False),
-        ([start(), begin_text()], True, True),
+        ([start(), begin_text()], True, False),  # some begin so whether or not they can answer
+        ([start(), begin_text(), say("")], True, False),
+        ([start(), begin_text(), say("Hi")], True, True),
         ([start(), say("Hi")], True, True),
         ([say("Hi")], True, True),
         ([start(), *END], True, True),
@@ -353,3 +366,19 @@ def test_what_waits_for_a_call_is_limited(monkeypatch: pytest.MonkeyPatch) -> No
 def test_is_whole(data: bytes, is_whole: bool) -> None:
     stream = repairs.Stream(test_answers.context())
     assert stream.is_whole(sse.Event("", data, data)) is is_whole
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_line_feeds_in_an_input_are_escaped(size: int) -> None:
+    spelled = '{"command": "a\nb\\nc \\\\n", "x": [\n1]}'
+    pieces = [spelled[at : at + size] for at in range(0, len(spelled), size)]
+    wire = encoded(
+        start(),
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "tool_use", "id": "t", "name": "B", "input": {}}},
+        *({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}} for piece in pieces),
+        {"type": "content_block_stop", "index": 0},
+        *END,
+    )  # fmt: skip
+    stream = repairs.Stream(test_answers.context())
+    (block,) = strict_client.fold(map(stream.feed, sse.Decoder().feed(wire)))["content"]
+    assert block["input"] == {"command": "a\nb\nc \\n", "x": [1]}
