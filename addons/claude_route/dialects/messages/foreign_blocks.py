@@ -30,6 +30,7 @@ class _Block(msgspec.Struct, gc=False):
     content: msgspec.Raw = rawjson.NULL
     tool_name: str = ""
     text: msgspec.Raw = rawjson.NULL
+    citations: msgspec.Raw = rawjson.NULL
     id: Any = None
     tool_use_id: Any = None
 
@@ -67,6 +68,8 @@ class _Item(msgspec.Struct):
 
 _BLOCKS = list[_Block]
 
+_NO_BLOCKS = msgspec.Raw(b"[]")
+
 _NO_OUTPUT = rawjson.encode("[No output]")
 """The content of a result that had only an empty text."""
 
@@ -94,8 +97,19 @@ def turns(
                 reminders += _reminders(message, place)
             else:
                 spoken.append(_cleaned(message, place, call_id))
-        merged += [_reminded(spoken, reminders)] if reminders else spoken
+        merged += [_reminded(spoken, reminders)] if reminders else map(_filled, spoken)
+    if history and history[-1].role == "assistant":
+        merged[-1] = spoken[-1]  # it may be empty: the provider continues it
     return merged
+
+
+def _filled(message: requests.Message) -> requests.Message:
+    """The message with a text, if it is empty: `all messages must have non-empty content except for the
+    optional final assistant message`."""
+    is_empty = message.content == _NO_BLOCKS
+    if is_empty or (not message.has_blocks and requests.is_blank(message.content)):
+        return message.with_blocks([])
+    return message
 
 
 def reminder(text: str) -> str:
@@ -168,7 +182,7 @@ def _is_foreign(block: _Block, call_id: CallId) -> bool:
         return True
     kind = block.type
     if kind == "text":
-        return requests.is_blank(block.text)
+        return requests.is_blank(block.text) or block.citations is not rawjson.NULL
     if kind == "tool_use":
         return isinstance(block.id, str) and call_id(block.id) != block.id
     if kind == "tool_result":
@@ -190,6 +204,8 @@ def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
     if not _is_foreign(block, call_id):
         return raw
     fields = rawjson.decode(raw, dict[str, msgspec.Raw])
+    # What they cite stays behind, such as the results of a server's search.
+    fields.pop("citations", None)
     if block.has_scope:
         fields["cache_control"] = unscoped(block.cache_control)
     key = "id" if block.type == "tool_use" else "tool_use_id"
@@ -197,7 +213,7 @@ def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
         fields[key] = rawjson.encode(id)
     if block.has_blocks:
         cleaned = clean(block.content, "tool_result.content")
-        fields["content"] = cleaned if cleaned != msgspec.Raw(b"[]") else _NO_OUTPUT
+        fields["content"] = cleaned if cleaned != _NO_BLOCKS else _NO_OUTPUT
     return rawjson.encode(fields)
 
 

@@ -10,7 +10,13 @@ from claude_route.dialects.messages import foreign_blocks
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
-_NOT_SENT = {"allowed_callers", "defer_loading", "eager_input_streaming", "strict"}
+_NOT_SENT = {
+    "allowed_callers",
+    "defer_loading",
+    "eager_input_streaming",
+    "input_examples",
+    "strict",
+}
 
 # A tool with which Claude Code keeps deferred loading enabled at Anthropic. Models must not call it.
 PLACEHOLDER = "DeferredToolPlaceholder"

@@ -115,9 +115,6 @@ def test_claude_gets_ids_in_anthropics_characters() -> None:
     "content",
     [
         "text",
-        "",
-        None,
-        [],
         [TEXT, CALL, RESULT, {**TEXT, "cache_control": UNSCOPED}],
         [{**RESULT, "content": [TEXT, {"type": "image", "source": {"type": "base64"}}]}],
         [{"type": "unheard_of", "scope": 1}, {"type": "thinking", "thinking": "scope"}],
@@ -127,6 +124,23 @@ def test_common_fields_keep_their_identity(content: Any) -> None:
     before = history(("user", content), ("assistant", content), ("user", content))
     after = foreign_blocks.turns(before)
     assert [id(message) for message in after] == [id(message) for message in before]
+
+
+@pytest.mark.parametrize("content", ["", " ", None, [], [{"type": "text", "text": ""}]])
+def test_no_message_is_empty(content: Any) -> None:
+    """`all messages must have non-empty content except for the optional final assistant message`"""
+    turns = foreign_blocks.turns(
+        history(("user", content), ("assistant", content), ("user", "hi"), ("assistant", ""))
+    )
+    filled = [{"type": "text", "text": requests.EMPTY}]
+    expected = [("user", filled), ("assistant", filled), ("user", "hi"), ("assistant", "")]
+    assert plain(turns) == expected
+
+
+def test_citations_stay_behind_with_what_they_cite() -> None:
+    cited = {**TEXT, "citations": [{"type": "web_search_result_location", "encrypted_index": "x"}]}
+    turns = foreign_blocks.turns(history(("assistant", [cited, {**TEXT, "citations": None}])))
+    assert plain(turns) == [("assistant", [TEXT, TEXT])]
 
 
 @pytest.mark.parametrize(
