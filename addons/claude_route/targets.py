@@ -161,11 +161,16 @@ class Target(NamedTuple):
         return f"{self.provider.name}/{self.model}"
 
     def without(self, names: Collection[str]) -> Target:
-        """The target with more left out of its requests, named as in `drop`, or BARE_CALLS."""
+        """The target with more left out of its requests, named as in `drop`, or BARE_CALLS, or such as
+        `max_tokens=8192` for a limit that is lower than what was asked for."""
         if not names:
             return self
-        dropped = tuple(name for name in names if name != BARE_CALLS)
+        dropped = tuple(name for name in names if name != BARE_CALLS and "=" not in name)
         provider = dataclasses.replace(self.provider, drop=(*self.provider.drop, *dropped))
         if BARE_CALLS in names and provider.reasoning is None:
             provider = dataclasses.replace(provider, reasoning="required")
+        for key, _, limit in (name.partition("=") for name in names):
+            if limit:
+                most = min(int(limit), provider.set.get(key, int(limit)))
+                provider = dataclasses.replace(provider, set={**provider.set, key: most})
         return Target(provider, self.model)

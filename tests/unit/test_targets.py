@@ -78,3 +78,10 @@ def test_calls_without_thinking_are_left_out_by_adding_some(
 ) -> None:
     zai = examples.target("zai", **settings).without(("top_p", targets.BARE_CALLS))
     assert (zai.provider.reasoning, zai.provider.drop) == (reasoning, ("top_p",))
+
+
+def test_what_is_limited_in_place_of_being_left_out() -> None:
+    target = examples.target("zai", "glm-5")
+    without = target.without(("top_k", "max_tokens=8192", "max_tokens=9000"))
+    assert without.provider.drop == (*target.provider.drop, "top_k")
+    assert without.provider.set == {**target.provider.set, "max_tokens": 8192}

@@ -18,6 +18,12 @@ SCHEMAS = "schemas"
 CACHE = "cache_control"
 LIMITS = ("max_tokens", "max_completion_tokens")
 
+ADAPTIVE = "thinking.adaptive"
+"""Without this, a request has a budget for thinking in place of letting the model decide."""
+
+LIMIT = "max_tokens="
+"""How the name of a limit begins that is lower than what was asked for: `max_tokens=8192`."""
+
 KEYWORDS = frozenset(
     {
         *("$anchor", "$comment", "$id", "$schema", "additionalProperties", "allOf", "anyOf"),
@@ -38,15 +44,19 @@ ESSENTIAL = ("type", "properties", "required", "items", "description", "$ref", "
 
 _EFFORT: Choices = (("reasoning_effort",), ("output_config.effort",), ("thinking",))
 _THINKING: Choices = (("thinking",), ("reasoning_effort",), ("output_config.effort",))
+_ADAPTIVE: Choices = ((ADAPTIVE,), *_THINKING)
 _FORMAT: Choices = (("response_format",), ("output_config.format",), ("output_format",))
 _STOP: Choices = (("stop",), ("stop_sequences",))
 _USER: Choices = (("user",), ("metadata",))
+
+_OF_ADAPTIVE = ("thinking", "thinking.type", ADAPTIVE)
+"""The names of a value that may be `adaptive`."""
 
 _BY_NAME: dict[str, Choices] = {
     **dict.fromkeys(("reasoning_effort", "reasoningEffort", "effort"), _EFFORT),
     **dict.fromkeys(("output_config.effort", "reasoning.effort", "reasoning"), _EFFORT),
     **dict.fromkeys(("thinking", "think", "thinking.type", "thinking.budget_tokens"), _THINKING),
-    **dict.fromkeys(("thinking.adaptive", "thinking.enabled", "thinking.disabled"), _THINKING),
+    **dict.fromkeys((ADAPTIVE, "thinking.enabled", "thinking.disabled"), _THINKING),
     **dict.fromkeys(("response_format", "response_format.type", "responseFormat"), _FORMAT),
     **dict.fromkeys(("output_config.format", "output_format"), _FORMAT),
     "output_config": (("output_config",),),
@@ -102,7 +112,10 @@ def choices(path: str, *, is_general: bool) -> Choices:
     path = re.sub(r"\.?\[([^\]]*)\]", r".\1", path).strip("`'\" ")
     path = re.sub(r"^(?:body|request|\$)\.", "", path)
     if path in _BY_NAME and (is_general or path != CACHE):
-        return _BY_NAME[path]
+        known = _BY_NAME[path]
+        return _ADAPTIVE if path in _OF_ADAPTIVE and not is_general else known
+    if path.startswith(LIMIT):
+        return (path,), LIMITS
     if path in LIMITS:
         # An unknown name has another; a limit that is too high has none.
         return ((path,),) if is_general else (LIMITS,)

@@ -67,7 +67,7 @@ _SENTENCES = (
             # pydantic, serde, Go
             "<name>: Extra inputs are not permitted",
             r"\d+ validation errors? for [\w.\[\], ]+?\s+<name>\s+Extra inputs are not permitted",
-            r"\[\{'type': 'extra_forbidden', 'loc': \('body', <name>,?\)",
+            r"(?:\d+ validation errors?:\s+)?\[?\{'type': 'extra_forbidden', 'loc': \('body', <name>,?\)",
             "(?:json: )?unknown field <name>",
         )
     ),
@@ -83,7 +83,11 @@ _SENTENCES = (
         "thinking",
         is_general=True,
     ),
-    _sentence("Reasoning is mandatory for this endpoint", "thinking"),
+    _sentence("Reasoning is mandatory for this endpoint", "thinking.disabled"),
+    _sentence(
+        r"[Rr]easoning[ _]effort [`'\"]\w+[`'\"] is (?:not supported|invalid)", "reasoning_effort"
+    ),
+    _sentence("[Aa]daptive thinking is not supported", parameters.ADAPTIVE),
     # llama.cpp, LM Studio: they compile the schemas, and don't name the keyword
     _sentence(r"(?:[\w ]+: )?failed to parse grammar\.?$", *_GRAMMAR, is_general=True),
     _sentence(
@@ -100,6 +104,10 @@ _SENTENCES = (
             "Unsupported value: <name> does not support",
             r"Function tools with <name> are not supported\b",
             "Invalid schema for <name> ",
+            # SGLang
+            r"(?:\d+ validation errors?:\s+)?\[?\{'type': '(?!missing)\w+', 'loc': \('body', <name>,?\)",
+            # GitHub Copilot
+            "<name> [\"'`][\\w-]+[\"'`] was provided, but model ",
             # Claude by way of others, Z.ai
             "<first> and <name> cannot (?:both be specified|be set simultaneously)",
             "<name> may only be set to",
@@ -125,7 +133,7 @@ that the provider doesn't have come first."""
 
 _PREFIX = re.compile(
     r"(?:Error code: \d{3} - |litellm\.\w+: |\w+Exception - |\w*[Ee]rror: |<\d{3}> [\w.]+: |\(?HTTP/?[\d.]* \d{3}\)? "
-    r"|(?:Bad|Invalid|bad|invalid) [Rr]equest: |The model returned the following errors: |Provider returned error: )*"
+    r"|Error from provider ?\([^()]*\): |(?:Bad|Invalid|bad|invalid) [Rr]equest: |The model returned the following errors: |Provider returned error: )*"
 )
 
 # Gemini lists all that it doesn't know, and where: a line for each.
@@ -145,6 +153,20 @@ _IN_SCHEMA = re.compile(
     r" '(?P<name>[\w$]+)' is not permitted"
 )
 
+# How many tokens an answer may have. A limit for the request as a whole is for `dialects.overflow`.
+_LIMIT = r"[`'\"]?max(?:_completion)?_tokens[`'\"]?"
+_MOST = re.compile(
+    rf"{_LIMIT}: \d+ > (\d+), which is the maximum"  # Anthropic, Bedrock
+    rf"|Invalid {_LIMIT} value, the valid range of {_LIMIT} is \[\d+, ?(\d+)\]"  # DeepSeek
+    rf"|Range of {_LIMIT} should be \[\d+, ?(\d+)\]"  # Alibaba
+    rf"|{_LIMIT} is too large: \d+\. This model supports at most (\d+)"  # OpenAI
+    rf"|{_LIMIT} must be less than or equal to [`'\"]?(\d+)"  # Groq
+    rf"|(?:body\.)?{_LIMIT}: Input should be less than or equal to (\d+)"  # pydantic
+    r"|The maximum tokens you requested exceeds the model limit of (\d+)"  # Bedrock
+    r"|(?:Unable to submit request because )?it has a maxOutputTokens value of \d+ but the supported range is from"
+    r" 1 \(inclusive\) to (\d+) \(exclusive\)"  # Vertex
+)
+
 _MAX_SENTENCE = 2000
 """How many characters of a message we match."""
 
@@ -158,6 +180,11 @@ def names(message: str) -> Iterator[Name]:
             yield Name(_path_of_google(line["at"] or "", line["name"]), True)
         return
     text = text[:_MAX_SENTENCE]
+    if most := _MOST.match(text):
+        yield Name(
+            f"{parameters.LIMIT}{int(most[most.lastindex or 0]) - ('exclusive' in most[0])}", False
+        )
+        return
     if _AT_MESSAGE.match(text):
         yield Name("cache_control", True)
         return

@@ -15,6 +15,7 @@ from claude_route.dialects import error_body
 from claude_route.dialects import overflow
 from claude_route.dialects import parameters
 from claude_route.dialects import refusal_texts
+from claude_route.dialects import repair
 
 
 class Refusal(NamedTuple):
@@ -34,7 +35,8 @@ _UNKNOWN_CODES = {"unsupported_parameter", "unknown_parameter", "extra_forbidden
 
 
 _RETURNED = re.compile(
-    r"thinking.{0,80}must be passed back|reasoning_content.{0,20} (?:is missing|must be passed back)",
+    r"thinking.{0,80}must be passed back|reasoning_content.{0,20} (?:is missing|must be passed back)"
+    r"|missing \W?reasoning_content",
     re.IGNORECASE,
 )
 """DeepSeek: `The content[].thinking in the thinking mode must be passed back to the API.` Kimi: `thinking is
@@ -64,6 +66,8 @@ def _names(body: bytes, depth: int = 0) -> Iterator[refusal_texts.Name]:
         value = error_body.read(body).message
     if isinstance(value, list) and value and not _is_detail(value):
         value = value[0]
+    if isinstance(detail := _get(value, "detail"), dict):
+        value = detail
     error = value.get("error") if isinstance(value, dict) else value
     if not isinstance(error, dict):
         # xAI: {"code": …, "error": "Argument not supported …"}
@@ -79,8 +83,10 @@ def _names(body: bytes, depth: int = 0) -> Iterator[refusal_texts.Name]:
         raw = _get(error.get("metadata"), "raw")
         text = refusal_texts.without_prefix(message)
         inner = raw if isinstance(raw, str) else text
-        if inner.startswith(("{", "[{")):
-            yield from _names(inner.encode("utf-8", "replace"), depth + 1)
+        if inner.startswith(("{'", '{"', "[{")):
+            # A gateway in Python may write the error as a literal of that language.
+            made = repair.repaired(inner, is_whole=False) if inner.startswith("{'") else None
+            yield from _names(made or inner.encode("utf-8", "replace"), depth + 1)
 
 
 def _message(error: dict[str, Any]) -> str:
@@ -110,6 +116,8 @@ def _in_fields(error: dict[str, Any], message: str) -> Iterator[refusal_texts.Na
         return
     code = f"{error.get('code')}"
     named = next(refusal_texts.names(message), None)
+    if named and named.path.startswith(parameters.LIMIT):
+        return
     is_general = code in _UNKNOWN_CODES or named == refusal_texts.Name(param, is_general=True)
     yield refusal_texts.Name(param, is_general)
 

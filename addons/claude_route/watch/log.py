@@ -91,12 +91,15 @@ class Log(contract.Observer):
         attempt: contract.Try,
         refused: Sequence[lessons.Lesson],
     ) -> None:
-        names = ", ".join(lesson.name for lesson in refused)
+        names = ", ".join(lesson.name.replace("=", " over ") for lesson in refused)
         like = "" if any(lesson.settings is None for lesson in refused) else " like this one"
         hours = quantities.duration(lessons.LIFETIME)
         provider = attempt.target.partition("/")[0]
-        dropped = ", ".join(lesson.name for lesson in refused if lesson.name != targets.BARE_CALLS)
+        limits = [lesson.name for lesson in refused if "=" in lesson.name]
+        others = {targets.BARE_CALLS, *limits}
+        dropped = ", ".join(lesson.name for lesson in refused if lesson.name not in others)
         lines = [f"`drop: [{dropped}]`"] if dropped else []
+        lines += [f"`set: {{{limit.replace('=', ': ')}}}`" for limit in limits]
         if any(lesson.name == targets.BARE_CALLS for lesson in refused):
             lines.append("`reasoning: required`")
         logger.warning(

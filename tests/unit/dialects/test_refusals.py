@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies
 
+from claude_route.dialects import parameters
 from claude_route.dialects import refusals
 
 EFFORT = "reasoning_effort"
@@ -167,7 +168,7 @@ PARTICULAR: list[tuple[str, Any, tuple[str, ...]]] = [
             "param": "max_tokens",
             "code": "invalid_value",
         },
-        ("max_tokens", "max_completion_tokens"),
+        ("max_tokens=16384",),
     ),
     (
         "Azure",
@@ -360,11 +361,6 @@ def test_google_lists_all_that_it_does_not_know() -> None:
             "messages.3.content.0.tool_use.input.temperature: Input should be a number",
             id="a call's argument",
         ),
-        pytest.param("thinking is enabled but reasoning_content is missing", id="Kimi"),
-        pytest.param(
-            "The `content[].thinking` in the thinking mode must be passed back to the API.",
-            id="DeepSeek",
-        ),
         pytest.param("messages.0.thinking.signature: Field required", id="a signature"),
         pytest.param("A maximum of 4 blocks with cache_control may be provided.", id="too many"),
         pytest.param("cache_control: Input should be an object", id="a wrong cache point"),
@@ -384,6 +380,67 @@ def test_google_lists_all_that_it_does_not_know() -> None:
 )
 def test_what_is_no_refusal_of_a_parameter(error: Any) -> None:
     assert refusals.read(wrapped(error)) == ()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "The `content[].thinking` in the thinking mode must be passed back to the API.",
+        "Error from provider (DeepSeek): The `reasoning_content` in the thinking mode must be passed back to the API.",
+        "Missing `reasoning_content` field in the assistant message at message index 2.",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+    ],
+)
+def test_reasoning_that_a_provider_wants_back(message: str) -> None:
+    assert refusals.wants_thinking(
+        json.dumps(wrapped(message)).encode() if False else wrapped(message)
+    )
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for claude-3-5-haiku",
+        "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]",
+        "<400> InternalError.Algo.InvalidParameter: Range of max_tokens should be [1, 8192]",
+        "max_tokens is too large: 128000. This model supports at most 8192 completion tokens.",
+        "`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model",
+        "The maximum tokens you requested exceeds the model limit of 8192. Try again with a lower value.",
+        "Unable to submit request because it has a maxOutputTokens value of 64000 but the supported range is from 1 (inclusive) to 8193 (exclusive).",
+    ],
+)
+def test_a_limit_of_an_answer(message: str) -> None:
+    choices = (("max_tokens=8192",), ("max_tokens", "max_completion_tokens"))
+    assert refusals.read(wrapped(message)) == (refusals.Refusal(choices, is_general=False),)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "adaptive thinking is not supported on this model",
+        "thinking.type: Input should be 'enabled' or 'disabled'",
+        "thinking: Input tag 'adaptive' found using 'type' does not match any of the expected tags: 'disabled', 'enabled'",
+    ],
+)
+def test_thinking_that_is_not_adaptive(message: str) -> None:
+    (refusal,) = refusals.read(wrapped(message))
+    assert refusal.choices[:2] == ((parameters.ADAPTIVE,), ("thinking",))
+
+
+EFFORTS: list[Any] = [
+    {"detail": "Invalid request: Invalid request: " + json.dumps({"detail": {"error": {"message": "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': 'No'}"}}})},
+    {"object": "error", "message": "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': 'No'}", "code": 400},
+    {"error": {"message": "output_config.effort \"high\" was provided, but model claude-haiku-4.5 does not support reasoning effort"}},
+    {"error": {"message": "Reasoning effort 'high' is not supported by this model route. Supported values: 'medium'."}},
+    {"error": {"message": "Error from provider(x,glm: 400): {\"error\":{\"message\":\"Unsupported parameter: 'reasoning_effort'\"}}"}},
+    {"detail": "Error code: 400 - {'error': {'message': \"Unsupported parameter: 'reasoning_effort'\", 'code': None}}"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", EFFORTS)
+def test_an_effort_behind_gateways(body: Any) -> None:
+    (refusal,) = refusals.read(json.dumps(body).encode())
+    assert refusal.choices[0] == ("reasoning_effort",)
 
 
 @pytest.mark.parametrize(

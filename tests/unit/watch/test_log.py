@@ -133,6 +133,15 @@ def test_what_is_learned_about_thinking(caplog: pytest.LogCaptureFixture) -> Non
     ]
 
 
+def test_what_is_learned_about_a_limit(caplog: pytest.LogCaptureFixture) -> None:
+    refused = [lessons.Lesson("max_tokens=8192", b"odd")]
+    log.Log().learned(routed(tflow.tflow(), "opus"), attempt(), refused)
+    assert caplog.messages == [
+        "zai/glm-5 refuses max_tokens over 8192: requests like this one go without for 6 h. To leave it "
+        "out for good, add `set: {max_tokens: 8192}` to providers.zai in the profile"
+    ]
+
+
 # A line for each request
 
 

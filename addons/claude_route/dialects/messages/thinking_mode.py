@@ -14,6 +14,7 @@ import msgspec
 
 from claude_route import targets
 from claude_route.dialects import claude_models
+from claude_route.dialects import parameters
 from claude_route.dialects import thinking_rules
 from claude_route.dialects.messages import assistant_blocks
 from claude_route.dialects.messages import requests
@@ -28,6 +29,12 @@ _FORCED = ("any", "tool")
 _NOT_WHILE_OFF = ("xhigh", "max")
 """Efforts that Anthropic refuses while thinking is off: `effort '…' is not supported when thinking is
 disabled`."""
+
+_BUDGETS = {"low": 4096, "medium": 8192, "high": 16384, "xhigh": 32000, "max": 32000}
+"""Effort -> the tokens that a model may think, about as many as Claude Code gives models that can't choose."""
+
+_LEAST_BUDGET = 1024
+"""`thinking.enabled.budget_tokens: Input should be greater than or equal to 1024`"""
 
 _OFF: Mapping[str, Any] = {"type": "disabled"}
 
@@ -71,6 +78,9 @@ def for_others(
     choice = fields.get("tool_choice") or rawjson.NULL
     is_forced = rawjson.kind(choice) in _FORCED
     edits: dict[str, msgspec.Raw | None] = {}
+    if mode == "adaptive" and parameters.ADAPTIVE in target.provider.drop:
+        edits["thinking"] = _with_budget(fields)
+        mode = "enabled" if edits["thinking"] else ""
     if is_forced and (
         claude_models.refuses_force(target.model) or (rules.unforced and rules.always)
     ):
@@ -86,6 +96,19 @@ def for_others(
         return {**edits, "thinking": None} if "thinking" in fields else {}
     edits |= _without_effort(fields.get("output_config") or rawjson.NULL)
     return edits | {name: rawjson.encode(value) for name, value in rules.messages_switch.items()}
+
+
+def _with_budget(fields: requests.Edits) -> msgspec.Raw | None:
+    """Thinking with a budget in place of the model's own choice; None if the answer has no room for it."""
+    given = fields.get("max_tokens") or rawjson.NULL
+    limit = None if given == rawjson.NULL else rawjson.decode(given, int, "max_tokens")
+    effort = _effort(fields.get("output_config") or rawjson.NULL)
+    budget = _BUDGETS.get(effort, _BUDGETS["high"])
+    if limit is not None:
+        budget = min(budget, limit // 2)
+    if budget < _LEAST_BUDGET:
+        return None
+    return rawjson.encode({"type": "enabled", "budget_tokens": budget})
 
 
 def is_off(fields: requests.Edits) -> bool:

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
+from claude_route.dialects import parameters
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import scrub
 from claude_route.dialects.messages import thinking_mode
 from claude_route.dialects.messages import thinking_request
+from claude_route.wire import rawjson
 from tests.unit import examples
 from tests.unit.dialects.messages.test_thinking_request import ANTHROPICS
 from tests.unit.dialects.messages.test_thinking_request import CALL
@@ -223,3 +226,24 @@ def test_invalid_output_config() -> None:
     asked = requests.read(b'{"model":"m","thinking":{"type":"disabled"},"output_config":7}')
     with pytest.raises(ValueError, match=r"output_config: expected an object, got an integer"):
         scrub.request(asked, examples.target("other"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "thinking"),
+    [
+        ({}, {"type": "enabled", "budget_tokens": 16384}),
+        ({"max_tokens": 8000}, {"type": "enabled", "budget_tokens": 4000}),
+        ({"output_config": {"effort": "low"}}, {"type": "enabled", "budget_tokens": 4096}),
+        ({"output_config": {"effort": "max"}}, {"type": "enabled", "budget_tokens": 32000}),
+        ({"max_tokens": 2000}, None),
+        ({"thinking": {"type": "disabled"}}, "unchanged"),
+        ({"tool_choice": {"type": "any"}}, {"type": "disabled"}),
+    ],
+)
+def test_a_budget_in_place_of_the_models_choice(fields: dict[str, Any], thinking: Any) -> None:
+    target = examples.target("zai", "glm-5").without((parameters.ADAPTIVE,))
+    whole = {"thinking": {"type": "adaptive"}, "max_tokens": 64000} | fields
+    raws = {name: rawjson.encode(value) for name, value in whole.items()}
+    edits = thinking_mode.for_others(raws, target, lost=False, returned=False)
+    raw = edits.get("thinking", "unchanged")
+    assert (json.loads(bytes(raw)) if isinstance(raw, msgspec.Raw) else raw) == thinking
