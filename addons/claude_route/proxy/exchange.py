@@ -308,6 +308,11 @@ class Exchange:
         then: attempt.Attempt | http.Response | None = None
         if repeat := self._repeat(failure, outcome):
             then = repeat
+        elif ruling.cause == "request" and outcome.overflows and not outcome.anthropic:
+            # Only a fallback that is known to have room is worth asking. Without one, the client compacts.
+            this, size = self.attempt.step.target, overflow.size(outcome.fault.message) or 0
+            self.plan.keep(lambda other: fitness.takes_more(other, self.request, this, size))
+            then = self._next()
         elif ruling.decision == "next":
             is_unreached = failure.kind.is_silence or verdict.is_of_the_network(outcome)
             then = self._next(upstream_failed=is_unreached)

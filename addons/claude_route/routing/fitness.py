@@ -17,6 +17,15 @@ _CLASSES: dict[targets.Capability, str] = {
 """What a model lacks -> the class that Claude Code knows."""
 
 
+def takes_more(
+    target: targets.Target, request: requests.Request, than: targets.Target, size: int
+) -> bool:
+    """Whether a target is known to have room for a conversation that is too long for another. `size` is
+    how many tokens that one counted; 0 if it didn't say."""
+    context = target.abilities.context or 0
+    return context > max(than.abilities.context or 0, size or requests.estimate(request))
+
+
 def refusal(request: requests.Request, target: targets.Target) -> str:
     """What the client would get from a target that can't take the request; empty if it may take it.
 

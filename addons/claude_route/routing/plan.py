@@ -81,6 +81,14 @@ class Plan:
                 return step
         return None
 
+    def keep(self, is_fit: Callable[[targets.Target], bool]) -> None:
+        """Try no more targets than those that are fit."""
+        self.targets = [
+            target
+            for place, target in enumerate(self.targets)
+            if place < self.place or is_fit(target)
+        ]
+
     def _pooled(self, pool: rotation.Pool, target: targets.Target) -> Step | None:
         token = None
         if self.keeper and self.keeper not in self.tried:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
+from claude_route.dialects import overflow
 from claude_route.routing import accounts
 from claude_route.routing import failures
 from claude_route.routing import quota
@@ -73,6 +74,11 @@ class Outcome:
     @functools.cached_property
     def fault(self) -> error_body.Fault:
         return error_body.read(self.body)
+
+    @property
+    def overflows(self) -> bool:
+        """Whether the conversation is too long for the target."""
+        return overflow.size(self.fault.message) is not None
 
     @property
     def error_status(self) -> int:
@@ -205,11 +211,11 @@ def final(
             return None
     status = rule.client_status or last.error_status
     # The words of a refusal would make Claude Code change a request that isn't wrong.
-    text = error_body.clean(last.fault.message, secrets) if is_last else ""
+    text = error_body.clean(last.fault.message, secrets) if is_last or last.overflows else ""
     is_refused = last.credential != "client" and rule.client_status == 424
     is_about_request = (
-        last.kind is failures.Kind.STATUS
-        and last.status in (400, 413, 422)
+        last.kind in (failures.Kind.STATUS, failures.Kind.EVENT)
+        and last.error_status in (400, 413, 422)
         and rule.cause == "request"
     )
     if last.credential != "client" and CLAUDE_CODES_WORDS.search(text):
@@ -240,9 +246,13 @@ def _decisive(outcomes: Sequence[Outcome]) -> Outcome:
     """The failure that the client is answered about: the last one.
 
     But where a fallback refuses the request, it is the last failure before it that the client can retry.
-    The request may be wrong only for the fallback, and the model that was asked for may be back.
+    The request may be wrong only for the fallback, and the model that was asked for may be back. And where
+    a conversation was too long for the model that was asked for, it still is: the client compacts it.
     """
     last = outcomes[-1]
+    for earlier in outcomes[:-1]:
+        if earlier.overflows and not earlier.anthropic and _rule(earlier).cause == "request":
+            return earlier
     if _rule(last).cause == "request" and _seen(last) != "uncounted":
         for earlier in reversed(outcomes[:-1]):
             if earlier.target != last.target and _is_retryable(earlier):

@@ -439,6 +439,26 @@ def test_what_a_model_lacks_goes_to_a_fallback_that_has_it() -> None:
         assert setting.events == [("began", "narrow"), ("tries", 1, "chat/wide", "")]
 
 
+def test_a_conversation_that_a_provider_refuses_goes_where_there_is_room() -> None:
+    too_long = {
+        "message": "maximum context length is 1000 tokens, your messages resulted in 1200 tokens"
+    }
+    failure = contract.Failure(
+        Kind.STATUS, "HTTP 400", head(400, json.dumps({"error": too_long}).encode())
+    )
+    setting = Setting(model="narrow", **turn("Hi"))
+    setting.exchange.begin()
+    assert isinstance(setting.exchange.failed(failure), attempt.Attempt)
+    assert setting.exchange.current.target == "chat/wide"
+    # Whatever comes of it there, the client can still compact the conversation.
+    answer = setting.exchange.failed(contract.Failure(Kind.STATUS, "HTTP 503", head(503)))
+    assert error_of(answer)["message"] == "prompt is too long: 1200 tokens > 1000 maximum"
+    # Nobody is known to have more room.
+    setting = Setting(model="glm", **turn("Hi"))
+    setting.exchange.begin()
+    assert error_of(setting.exchange.failed(failure))["message"].startswith("prompt is too long")
+
+
 def test_what_no_model_takes_is_refused_without_asking() -> None:
     setting = Setting(model="narrow", fallback=False, **turn([IMAGE]))
     message = error_of(setting.exchange.begin())["message"]

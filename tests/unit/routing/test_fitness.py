@@ -54,3 +54,20 @@ IMAGE = {"type": "image", "source": {"type": "base64", "data": "A" * 1_000_000}}
 )  # fmt: skip
 def test_refusal(asked: requests.Request, to: targets.Target, refusal: str) -> None:
     assert fitness.refusal(asked, to).replace(str(to), "p/m") == refusal
+
+
+@pytest.mark.parametrize(
+    ("context", "than", "size", "takes"),
+    [
+        (20_000, 10_000, 12_000, True),
+        (20_000, None, 12_000, True),
+        (20_000, 10_000, 0, True),
+        (20_000, 10_000, 20_000, False),
+        (20_000, 20_000, 0, False),
+        (3, None, 0, False),  # fewer than the estimate
+        (None, 10_000, 12_000, False),
+    ],
+)
+def test_takes_more(context: int | None, than: int | None, size: int, takes: bool) -> None:
+    asked = request("word " * 2000)
+    assert fitness.takes_more(target(context), asked, target(than), size) is takes

@@ -212,3 +212,13 @@ def test_a_long_rest_is_probed(
         made.learn(made.pool.tokens[place - 1], 429, WEEK)
     made.now += 1
     assert " ".join(made.steps(failures)) == expected
+
+
+def test_only_some_are_left_to_try() -> None:
+    made = plan.Plan([GLM, KIMI, HAIKU], pool=None, is_down=bool, session=None, max_attempts=4)
+    made.is_down = lambda target: False
+    assert made.next() == plan.Step(GLM)
+    made.keep(lambda target: target == HAIKU)
+    assert made.next() == plan.Step(HAIKU)
+    made.keep(lambda target: False)
+    assert made.next() is None

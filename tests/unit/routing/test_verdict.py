@@ -399,6 +399,11 @@ class TestOneAttempt:
             # to the letter, for Claude Code reads them
             (400, error_body_of("x", "capability_rejected: x"), "capability_rejected: x"),
             (413, error_body_of("x", "prompt is too long"), "prompt is too long"),
+            (
+                "event",
+                error_body_of("invalid_request_error", "prompt is too long"),
+                "prompt is too long",
+            ),
             (422, error_body_of("x", "maximum context length is 9"), "maximum context length is 9"),
         ],
     )

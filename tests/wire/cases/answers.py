@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -33,6 +34,14 @@ BACK: dict[str, Any] = {
 """Fields of a case with a fallback."""
 
 BACK_FROM_CHAT = BACK | {"providers": {"other": {"api": "openai"}, "spare": {}}}
+
+OVERLOADED = {"type": "overloaded_error", "message": "Overloaded"}
+
+OVERFLOW = {
+    "type": "invalid_request_error",
+    "message": "Error code: 400 - {'error': {'message': \"This model's maximum context length is 196608 tokens."
+    " However, your messages resulted in 199906 tokens.\", 'code': 400}}",
+}
 
 PAGE = b"<!DOCTYPE html><html><head><title>Web page blocked</title></head><body>No</body></html>"
 
@@ -68,6 +77,21 @@ def check_new_message_id(result: cases.Result) -> None:
 def check_input(result: cases.Result) -> None:
     (call,) = result.message["content"]
     assert (call["id"], call["input"]) == ("toolu_1", {"command": "ls"})
+
+
+def check_interrupted(result: cases.Result) -> None:
+    """The client has seen a part of the answer, and hears that the rest is missing."""
+    assert result.is_stream
+    assert result.events[-1].name == "error"
+
+
+def check_refusal(result: cases.Result) -> None:
+    assert result.message["stop_reason"] == "refusal"
+
+
+def check_compaction(result: cases.Result) -> None:
+    assert result.status == 400
+    assert result.error["message"] == "prompt is too long: 199906 tokens > 196608 maximum"
 
 
 def check_balance(result: cases.Result) -> None:
@@ -247,5 +271,102 @@ CASES = (
             ("object", cases.Answer(b"{}")),
             ("204", cases.Answer(b"", "", 204)),
         )
+    ),
+    cases.Case(
+        "error-after-an-empty-text",
+        "https://github.com/musistudio/claude-code-router/pull/1759",
+        cases.asked(),
+        {
+            "other": [
+                cases.stream(
+                    cases.start(), cases.text("")[0], {"type": "error", "error": OVERLOADED}
+                )
+            ],
+            "spare": [GOOD],
+        },
+        check_fallback,
+        **BACK,
+    ),
+    cases.Case(
+        "not-completed-chat",
+        "https://github.com/earendil-works/pi/issues/2313",
+        cases.asked(),
+        {
+            "other": [
+                cases.stream(
+                    chunk(role="assistant", content=""), chunk("network_error"), names=False
+                )
+            ],
+            "spare": [GOOD],
+        },
+        check_fallback,
+        **BACK_FROM_CHAT,
+    ),
+    cases.Case(
+        "a-call-that-gemini-discards",
+        "https://github.com/Wei-Shaw/sub2api/issues/7081",
+        cases.asked(),
+        {
+            "other": [
+                cases.stream(chunk(role="assistant"), chunk("MALFORMED_FUNCTION_CALL"), names=False)
+            ],
+            "spare": [GOOD],
+        },
+        check_fallback,
+        **BACK_FROM_CHAT,
+    ),
+    cases.Case(
+        "not-completed-messages",
+        "https://github.com/earendil-works/pi/issues/2313",
+        cases.asked(),
+        {"other": [cases.stream(cases.start(), *cases.end("network_error"))], "spare": [GOOD]},
+        check_fallback,
+        **BACK,
+    ),
+    cases.Case(
+        "not-completed-midway-chat",
+        "https://github.com/earendil-works/pi/issues/2313",
+        cases.asked(),
+        {
+            "other": [
+                cases.stream(
+                    chunk(content="Half an ans"), chunk("insufficient_system_resource"), names=False
+                )
+            ]
+        },
+        check_interrupted,
+        cases.CHAT,
+    ),
+    cases.Case(
+        "sensitive",
+        "https://github.com/earendil-works/pi/pull/1868",
+        cases.asked(),
+        {"other": [cases.stream(cases.start(), *cases.text("He"), *cases.end("sensitive"))]},
+        check_refusal,
+    ),
+    cases.Case(
+        "content-is-a-string",
+        "https://github.com/router-for-me/CLIProxyAPI/issues/4431",
+        cases.asked(),
+        {"other": [cases.Answer(json.dumps(cases.message(content="Hello")).encode())]},
+        check_hello,
+    ),
+    cases.Case(
+        "gzip-without-its-header",
+        "https://github.com/ai-ecoverse/slicc/pull/3041",
+        cases.asked(),
+        {"other": [cases.Answer(gzip.compress(GOOD.body), cases.SSE)]},
+        check_hello,
+    ),
+    *(
+        cases.Case(
+            f"overflow-in-a-stream{suffix}",
+            "https://github.com/Alishahryar1/free-claude-code/issues/391",
+            cases.asked(),
+            {"other": [cases.stream({"type": "error", "error": OVERFLOW})], "spare": [GOOD]},
+            check_compaction,
+            **fields,
+        )
+        for suffix, fields in (("", BACK), ("-chat", BACK_FROM_CHAT))
     ),
 )

@@ -46,6 +46,26 @@ def says(*words: str, status: int = 400, retry: str | None = None) -> Callable[[
     return check
 
 
+def without(n: int, **expected: Any) -> Callable[[cases.Result], None]:
+    """The provider answers the n-th request, and its fields are as expected."""
+
+    def check(result: cases.Result) -> None:
+        answers.check_hello(result)
+        sent = result.sent[n].body
+        assert {name: sent.get(name) for name in expected} == expected
+
+    return check
+
+
+THINKING = {
+    "thinking": {"type": "adaptive"},
+    "output_config": {"effort": "high"},
+    "max_tokens": 32000,
+}
+CHAT_HELLO = cases.stream(
+    answers.chunk(content="Hello"), answers.chunk("stop"), "[DONE]", names=False
+)
+
 CASES = (
     cases.Case(
         "image-refused-messages",
@@ -117,5 +137,61 @@ CASES = (
         providers={"other": {"supports": {"images": False}}, "spare": {}},
         models={"glm": "other/glm-5", "back": "spare/glm-5"},
         fallbacks={"glm": ["back"]},
+    ),
+    cases.Case(
+        "overflow-with-a-larger-fallback",
+        "https://github.com/openclaw/openclaw/issues/9986",
+        cases.asked(),
+        {"other": [refused(400, "maximum context length is 8192 tokens, your messages resulted in 9906 tokens")], "spare": [answers.GOOD]},
+        answers.check_fallback,
+        providers={"other": {"api": "openai"}, "spare": {"context": 1_000_000}},
+        models={"glm": "other/glm-5", "back": "spare/glm-5"},
+        fallbacks={"glm": ["back"]},
+    ),
+    cases.Case(
+        "thinking-is-not-adaptive",
+        "https://github.com/tombii/better-ccflare/pull/65",
+        cases.asked(**THINKING),
+        {"other": [refused(400, "adaptive thinking is not supported on this model"), answers.GOOD]},
+        without(1, thinking={"type": "enabled", "budget_tokens": 16000}),
+    ),
+    cases.Case(
+        "most-tokens-of-an-answer",
+        "https://github.com/anthropics/claude-code/issues/11302",
+        cases.asked(max_tokens=32000),
+        {"other": [refused(400, "max_tokens: 32000 > 8192, which is the maximum allowed number of output tokens for m"), answers.GOOD]},
+        without(1, max_tokens=8192),
+    ),
+    cases.Case(
+        "most-tokens-of-an-answer-chat",
+        "https://github.com/anthropics/claude-code/issues/11302",
+        cases.asked(max_tokens=32000),
+        {"other": [refused(400, "Invalid max_tokens value, the valid range of max_tokens is [1, 8192]"), CHAT_HELLO]},
+        without(1, max_tokens=8192),
+        providers=cases.CHAT,
+    ),
+    cases.Case(
+        "effort-behind-a-gateway",
+        "https://github.com/router-for-me/CLIProxyAPI/issues/1572",
+        cases.asked(**THINKING),
+        {"other": [refused(400, "1 validation error:\n  {'type': 'literal_error', 'loc': ('body', 'reasoning_effort'), 'msg': 'No'}"), CHAT_HELLO]},
+        without(1, reasoning_effort=None),
+        providers=cases.CHAT,
+    ),
+    cases.Case(
+        "reasoning-wanted-behind-a-gateway",
+        "https://github.com/QuantumNous/new-api/issues/4806",
+        cases.asked(messages=answers.USED, tools=[cases.BASH]),
+        {"other": [refused(400, "Error from provider (DeepSeek): The `reasoning_content` in the thinking mode must be passed back to the API."), CHAT_HELLO]},
+        answers.check_hello,
+        providers=cases.CHAT,
+    ),
+    cases.Case(
+        "a-call-that-groq-cannot-parse",
+        "https://github.com/musistudio/claude-code-router/issues/295",
+        cases.asked(tools=[cases.BASH]),
+        {"other": [refused(400, "Failed to call a function.", code="tool_use_failed")], "spare": [answers.GOOD]},
+        answers.check_fallback,
+        **answers.BACK_FROM_CHAT,
     ),
 )  # fmt: skip
