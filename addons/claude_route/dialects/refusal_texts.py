@@ -106,6 +106,9 @@ _SENTENCES = (
             "Invalid schema for <name> ",
             # SGLang
             r"(?:\d+ validation errors?:\s+)?\[?\{'type': '(?!missing)\w+', 'loc': \('body', <name>,?\)",
+            # Go
+            r"json: cannot unmarshal \w+ into Go (?:struct field|value) \w+\.<name> of type ",
+            r"(?=\W{0,2}[a-z]+_)<name> [`'\"]?\w+[`'\"]? is not (?:supported|available)",
             # GitHub Copilot
             "<name> [\"'`][\\w-]+[\"'`] was provided, but model ",
             # Claude by way of others, Z.ai

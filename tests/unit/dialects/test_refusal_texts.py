@@ -17,6 +17,12 @@ from claude_route.dialects.refusal_texts import Name
         ("temperature is not supported together with top_p", [Name("temperature", False)]),
         ("Unsupported parameter(s): `a.b[0].c`", [Name("a.b[0].c", True)]),
         ("Error: HTTP 400 Unknown field: x", [Name("x", True)]),
+        (
+            "json: cannot unmarshal object into Go struct field ChatRequest.tool_choice of type string",
+            [Name("tool_choice", False)],
+        ),
+        ("response_format json_schema is not supported", [Name("response_format", False)]),
+        ("model gpt-9 is not supported", []),
         ("It seems that temperature is not supported", []),
         ("", []),
     ],
