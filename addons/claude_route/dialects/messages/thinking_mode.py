@@ -78,8 +78,11 @@ def for_others(
     choice = fields.get("tool_choice") or rawjson.NULL
     is_forced = rawjson.kind(choice) in _FORCED
     edits: dict[str, msgspec.Raw | None] = {}
-    if mode == "adaptive" and parameters.ADAPTIVE in target.provider.drop:
-        edits["thinking"] = _with_budget(fields)
+    limit = target.provider.set.get("max_tokens")
+    if (mode == "adaptive" and parameters.ADAPTIVE in target.provider.drop) or (
+        mode == "enabled" and isinstance(limit, int) and _budget(fields) >= limit
+    ):
+        edits["thinking"] = _with_budget(fields, limit)
         mode = "enabled" if edits["thinking"] else ""
     if is_forced and (
         claude_models.refuses_force(target.model) or (rules.unforced and rules.always)
@@ -98,10 +101,19 @@ def for_others(
     return edits | {name: rawjson.encode(value) for name, value in rules.messages_switch.items()}
 
 
-def _with_budget(fields: requests.Edits) -> msgspec.Raw | None:
-    """Thinking with a budget in place of the model's own choice; None if the answer has no room for it."""
-    given = fields.get("max_tokens") or rawjson.NULL
-    limit = None if given == rawjson.NULL else rawjson.decode(given, int, "max_tokens")
+def _budget(fields: requests.Edits) -> int:
+    """The tokens that the model may think; 0 if the request doesn't say."""
+    raw = fields.get("thinking") or rawjson.NULL
+    budget = rawjson.decode(raw, dict[str, Any], "thinking").get("budget_tokens")
+    return budget if isinstance(budget, int) else 0
+
+
+def _with_budget(fields: requests.Edits, limit: Any = None) -> msgspec.Raw | None:
+    """Thinking with a budget that leaves room for an answer of at most `limit` tokens, as far as the profile
+    knows, or else of what the request says; None if there is no room for it."""
+    if not isinstance(limit, int):
+        given = fields.get("max_tokens") or rawjson.NULL
+        limit = None if given == rawjson.NULL else rawjson.decode(given, int, "max_tokens")
     effort = _effort(fields.get("output_config") or rawjson.NULL)
     budget = _BUDGETS.get(effort, _BUDGETS["high"])
     if limit is not None:

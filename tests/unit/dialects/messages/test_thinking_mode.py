@@ -238,10 +238,16 @@ def test_invalid_output_config() -> None:
         ({"max_tokens": 2000}, None),
         ({"thinking": {"type": "disabled"}}, "unchanged"),
         ({"tool_choice": {"type": "any"}}, {"type": "disabled"}),
+        # A limit of the target's
+        ({"limit": 8192}, {"type": "enabled", "budget_tokens": 4096}),
+        ({"limit": 8192, "thinking": {"type": "enabled", "budget_tokens": 31999}}, {"type": "enabled", "budget_tokens": 4096}),
+        ({"limit": 8192, "thinking": {"type": "enabled", "budget_tokens": 8191}}, "unchanged"),
+        ({"limit": 2000, "thinking": {"type": "enabled", "budget_tokens": 4000}}, None),
     ],
-)
+)  # fmt: skip
 def test_a_budget_in_place_of_the_models_choice(fields: dict[str, Any], thinking: Any) -> None:
-    target = examples.target("zai", "glm-5").without((parameters.ADAPTIVE,))
+    limit = [f"max_tokens={fields['limit']}"] if "limit" in fields else []
+    target = examples.target("zai", "glm-5").without((parameters.ADAPTIVE, *limit))
     whole = {"thinking": {"type": "adaptive"}, "max_tokens": 64000} | fields
     raws = {name: rawjson.encode(value) for name, value in whole.items()}
     edits = thinking_mode.for_others(raws, target, lost=False, returned=False)
