@@ -126,7 +126,7 @@ CASES = (
         "https://github.com/MiniMax-AI/MiniMax-M2/issues/62",
         cases.asked(),
         {"other": [refused(500, "insufficient balance (1008)", type="api_error")]},
-        says("insufficient balance (1008)", status=402, retry="false"),
+        says("insufficient balance (1008)", status=424, retry="false"),
     ),
     cases.Case(
         "known-to-have-no-images",
