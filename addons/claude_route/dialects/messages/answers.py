@@ -39,6 +39,10 @@ _OTHER_NUMBERS = {"input_tokens": "prompt_tokens", "output_tokens": "completion_
 
 NO_USAGE = {"input_tokens": 0, "output_tokens": 0}
 
+VERDICTS = "safeguard_results"
+"""Anthropic's verdicts about the calls of an answer. Claude Code runs what they clear, so nobody else's
+may reach it: a provider would clear its own calls."""
+
 
 @dataclass(frozen=True)
 class Context:
@@ -120,6 +124,7 @@ def repaired(body: bytes, context: Context) -> bytes:
     content = list(_blocks(listed, context, is_whole=is_whole))
     usage = numbers(fields.get("usage"))
     ending = stop(fields, (block["type"] for block in content))
+    fields.pop(VERDICTS, None)
     fields |= envelope(fields, context)
     fields["content"] = content or [{"type": "text", "text": requests.EMPTY}]
     return msgspec.json.encode(fields | ending | {"usage": NO_USAGE | usage})

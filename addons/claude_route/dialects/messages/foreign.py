@@ -22,6 +22,7 @@ _FIELDS = {
     "inference_geo",
     "mcp_servers",
     "resumption",
+    "safeguards",
     "service_tier",
     "speed",
     "thread",

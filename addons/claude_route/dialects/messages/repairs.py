@@ -207,6 +207,7 @@ class Stream:
         fields = message if isinstance(message, dict) else {}
         counted = answers.numbers(fields.get("usage"))
         self.meter.usage = messages_usage.read(counted)
+        fields.pop(answers.VERDICTS, None)
         made = answers.envelope(fields, self._context)
         self._emitter.start(fields | made | {"usage": answers.NO_USAGE | counted})
 
@@ -365,7 +366,9 @@ class Stream:
         ending = self._ending or {}
         delta = ending.pop("delta", {})
         counted = {"output_tokens": self.meter.usage.output} | ending.pop("usage", {})
-        ending.pop("type", None)
+        for name in ("type", answers.VERDICTS):
+            ending.pop(name, None)
+        delta.pop(answers.VERDICTS, None)
         stop = answers.stop(delta, self._kinds)
         self._emitter.end(delta | stop, counted, **ending)
         return self._emitter.flush()

@@ -192,3 +192,7 @@ def test_an_answer() -> None:
     answers.check_count(b'{"input_tokens": 3}')
     with pytest.raises(ValueError, match="expected"):
         answers.check_count(json.dumps(MESSAGE).encode())
+
+
+def test_no_verdicts_about_its_own_calls() -> None:
+    assert repaired(MESSAGE | {"safeguard_results": [{"type": "x"}]}) == MESSAGE | OWN

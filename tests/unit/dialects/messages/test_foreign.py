@@ -120,3 +120,7 @@ def test_messages_that_changed_and_messages_that_did_not() -> None:
 def test_invalid_system(system: Any) -> None:
     with pytest.raises(ValueError, match=r"system.*: expected"):
         edits(system=system)
+
+
+def test_the_users_rules_stay_here() -> None:
+    assert edits(safeguards=[{"type": "dangerous_tool_use"}]) == {"safeguards": None}
