@@ -14,6 +14,7 @@ import msgspec
 from simulator import answers
 from simulator import conversation
 from simulator import faults
+from simulator import safeguards
 from simulator import signatures
 
 encode = msgspec.json.encode
@@ -66,6 +67,7 @@ def message(
     """The whole answer as JSON. `size` is the request's length in bytes."""
     calls = any(block["type"] == "tool_use" for block in blocks)
     return {
+        **safeguards.results(body, blocks),
         "model": answer.model or body.get("model"),
         "id": answer.id or new_id("msg"),
         "type": "message",
@@ -88,8 +90,9 @@ def message(
 def events(message: dict[str, Any], delta_size: int) -> Iterator[faults.Event]:
     """The answer as a stream, `delta_size` characters in each delta."""
     usage = message["usage"]
+    verdicts = {name: value for name, value in message.items() if name == "safeguard_results"}
     start = {
-        **message,
+        **{name: value for name, value in message.items() if name not in verdicts},
         "content": [],
         "stop_reason": None,
         "usage": {**usage, "output_tokens": min(1, usage["output_tokens"])},
@@ -104,7 +107,11 @@ def events(message: dict[str, Any], delta_size: int) -> Iterator[faults.Event]:
         yield _event("content_block_stop", index=index)
     yield _event(
         "message_delta",
-        delta={"stop_reason": message["stop_reason"], "stop_sequence": message["stop_sequence"]},
+        delta={
+            "stop_reason": message["stop_reason"],
+            "stop_sequence": message["stop_sequence"],
+            **verdicts,
+        },
         usage=usage,
     )
     yield _event("message_stop")

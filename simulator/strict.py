@@ -20,17 +20,18 @@ FIELDS = {
     *("stop_sequences", "temperature", "top_k", "top_p", "thinking", "service_tier", "speed"),
     *("cache_control", "inference_geo", "output_config", "output_format", "context_management"),
     *("diagnostics", "thread", "container", "mcp_servers", "fallbacks", "fallback_credit_token"),
-    *("resumption", "user_profile_id"),
+    *("resumption", "safeguards", "user_profile_id"),
 }
 NOT_COUNTED = {
     *("max_tokens", "metadata", "stop_sequences", "stream", "temperature", "top_k", "top_p"),
-    "service_tier",
+    *("safeguards", "service_tier"),
 }
 NEEDS_BETA = {
     "context_management": "context-management-",
     "thread": "message-threads-",
     "mcp_servers": "mcp-",
     "resumption": "resumption-",
+    "safeguards": "dangerous-tool-use-",
 }
 PYDANTIC = {"str": "string", "array": "list", "object": "dictionary", "int": "integer"}
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")

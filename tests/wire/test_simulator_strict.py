@@ -65,6 +65,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ),
     ({"reasoning": {}}, "reasoning: Extra inputs are not permitted"),
     ({"resumption": {"type": "create"}}, "resumption: Extra inputs are not permitted"),
+    ({"safeguards": []}, "safeguards: Extra inputs are not permitted"),
     ({"messages": []}, "messages: at least one message is required"),
     ({"messages": turns("")}, "messages.0: all messages must have non-empty content"),
     (
