@@ -35,6 +35,11 @@ NAMED_TOKEN = re.compile(r"((?!sk-ant-)[A-Za-z0-9][A-Za-z0-9._@+-]{0,63})\s*=\s*
 """A token of the pool with a name. Only Anthropic's begin like this: in any other, a `=` may be part of it."""
 
 
+CLASSIFIERS = ("claude-haiku-5-5", "claude-sonnet-5")
+"""The models that check tool calls, unless the profile names another: the first that Anthropic answers.
+Haiku is quick, and the only family that a token of a subscription may ask with words of our own."""
+
+
 class Candidate(NamedTuple):
     """A model that a request may go to, by its own name or as a fallback, and whether it is usable."""
 
@@ -86,6 +91,8 @@ class Profile:
     max_attempts: int
     open: bool
     """Whether other machines may connect without a key."""
+    classifiers: tuple[str, ...]
+    """The models of which the first usable one checks tool calls for other models than Claude."""
     upstream_proxy: str | None = field(repr=False)
     """The URL of the proxy that leads to the providers, which may hold a password."""
     warnings: tuple[str, ...]
@@ -144,6 +151,22 @@ class Profile:
         found = (self.target(name) for name in names if name)
         usable = (target for target in found if target and not target.provider.missing)
         return tuple(dict.fromkeys(usable))
+
+    def classifier(self, *, has_login: bool) -> str | None:
+        """The model that checks tool calls for most clients, by its name in this profile; None if there is
+        none. `has_login`: they have a credential of their own."""
+        for name in self.classifiers:
+            target = self.target(name)
+            if target is None or target.provider.missing:
+                continue
+            if target.provider.credential(rotates=self.pool.rotates) != "client" or has_login:
+                return name
+        return None
+
+    @property
+    def needs_classifier(self) -> bool:
+        """Whether models answer that are not Claude, whose calls Anthropic doesn't check."""
+        return any(not target.provider.is_anthropic for _, target in self.models.items())
 
     def listed_models(self) -> list[str]:
         """The model names of the file, in its order, for `GET /v1/models`.
@@ -252,7 +275,7 @@ def environment(
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
-        *("upstream_proxy", "server_tools"),
+        *("upstream_proxy", "server_tools", "safeguards"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -278,6 +301,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         intercept=tuple(_host(item) for item in intercept.items("a list of host names")),
         max_attempts=root["max_attempts"].integer(4, expected="a whole number above 0", least=1),
         open=root["open"].boolean(False),
+        classifiers=_classifiers(root["safeguards"], models),
         upstream_proxy=_proxy(root["upstream_proxy"]),
         warnings=(
             *warnings,
@@ -325,6 +349,20 @@ def _server_tools_model(at: values.Value, models: patterns.Table[targets.Target]
     if entry is None or not entry[0].provider.is_anthropic:
         raise at.error("a model that the profile sends to Anthropic")
     return name
+
+
+def _classifiers(value: values.Value, models: patterns.Table[targets.Target]) -> tuple[str, ...]:
+    value.only("classifier")
+    at = value["classifier"]
+    if at.raw is None:
+        entries = ((name, models.find(name)) for name in CLASSIFIERS)
+        return tuple(name for name, entry in entries if entry and entry[0].provider.is_anthropic)
+    if at.raw is False or at.raw == "off":  # YAML takes off for false
+        return ()
+    name = at.text(expected="a model name, or off")
+    if "*" in name or models.find(name) is None:
+        raise at.error(f"off, or one of the models {_list(models)}")
+    return (name,)
 
 
 def _pool(value: values.Value) -> Pool:

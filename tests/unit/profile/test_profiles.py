@@ -338,6 +338,22 @@ def test_warnings() -> None:
             "fallbacks.claude-*[0]: expected a model name, got a list",
         ),
         (
+            PROVIDERS + MODELS + "safeguards: {classifier: nope}",
+            "safeguards.classifier: expected off, or one of the models glm, glm-*, kimi, free",
+        ),
+        (
+            PROVIDERS + MODELS + "safeguards: {classifier: 'claude-*'}",
+            "safeguards.classifier: expected off, or one of the models glm, glm-*, kimi, free",
+        ),
+        (
+            PROVIDERS + MODELS + "safeguards: {classifier: 3}",
+            "safeguards.classifier: expected a model name, or off, got 3",
+        ),
+        (
+            PROVIDERS + MODELS + "safeguards: {model: glm}",
+            "safeguards.model: expected one of the keys classifier, got 'model'",
+        ),
+        (
             PROVIDERS + MODELS + "pool: {coldown: 3}",
             "pool.coldown: expected one of the keys tokens, mode, strategy, spread, cooldown, got 'coldown'",
         ),
@@ -643,3 +659,42 @@ fallbacks: {claude-route/claude-*: [claude-route/glm, fast]}
             "zai/glm-5",
             "zai/glm-5-air",
         ]
+
+
+@pytest.mark.parametrize(
+    ("text", "classifiers"),
+    [
+        ("", ("claude-sonnet-5",)),  # Haiku's requests go elsewhere
+        ("safeguards: {}", ("claude-sonnet-5",)),
+        ("safeguards: {classifier: off}", ()),
+        ("safeguards: {classifier: 'off'}", ()),
+        ("safeguards: {classifier: glm}", ("glm",)),
+        ("safeguards: {classifier: claude-opus-5-5}", ("claude-opus-5-5",)),
+    ],
+)
+def test_the_model_that_checks_tool_calls(text: str, classifiers: tuple[str, ...]) -> None:
+    assert parse(PROVIDERS + MODELS + text).classifiers == classifiers
+
+
+@pytest.mark.parametrize(
+    ("text", "has_login", "model"),
+    [
+        ("pool: {tokens: sk-ant-oat01-aaaa}", False, "claude-haiku-5-5"),
+        ("", True, "claude-haiku-5-5"),
+        ("", False, None),
+        ("safeguards: {classifier: glm}", False, "glm"),
+        ("safeguards: {classifier: kimi}", True, None),
+        ("safeguards: {classifier: off}", True, None),
+    ],
+)
+def test_whether_a_client_may_ask_it(text: str, has_login: bool, model: str | None) -> None:
+    models = "models: {claude-*: anthropic/claude-*, glm: zai/glm-5, kimi: kimi/k}\n"
+    providers = PROVIDERS.replace("zai-secret}", "zai-secret, auth: bearer}").replace(
+        "anthropic.com}", "anthropic.com, auth: pool}"
+    )
+    assert parse(providers + models + text).classifier(has_login=has_login) == model
+
+
+def test_who_needs_one() -> None:
+    assert parse(PROVIDERS + MODELS).needs_classifier
+    assert not parse(PROVIDERS + "models: {claude-*: anthropic/claude-*}").needs_classifier
