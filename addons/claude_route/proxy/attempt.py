@@ -15,10 +15,12 @@ from claude_route.access import paths
 from claude_route.dialects import registry
 from claude_route.dialects.messages import claude_fallback
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import safeguards
 from claude_route.dialects.messages import scrub
 from claude_route.profile import providers
 from claude_route.proxy import bodies
 from claude_route.proxy import contract
+from claude_route.proxy import held
 from claude_route.proxy import reply
 from claude_route.routing import plan
 from claude_route.routing import rotation
@@ -71,6 +73,12 @@ class Attempt:
         self.wants: bodies.Wanted = "stream" if request.stream else "whole"
         if http_message.path(client_request) == paths.COUNT_TOKENS:
             self.wants = "count"
+        self.is_checked = (
+            not provider.is_anthropic
+            and self.wants != "count"
+            and safeguards.context(request) is not None
+        )
+        """Whether the client waits for verdicts about the answer's calls that the provider can't give."""
         self.dialect = registry.of(provider)
         self.left_out = left_out
         target = claude_fallback.fit(
@@ -185,7 +193,8 @@ class Attempt:
         return http_message.like(self.shown, headers=headers)
 
     def reply(self, response: http.Response) -> contract.Reply:
-        return reply.judge(response, self.call, self.redact, wants=self.wants)
+        made = reply.judge(response, self.call, self.redact, wants=self.wants)
+        return held.Held(made) if self.is_checked else made
 
 
 def is_wanted(request: http.Request) -> bool:

@@ -19,8 +19,10 @@ from mitmproxy.net import server_spec
 from mitmproxy.proxy import commands
 
 from claude_route.access import loops
+from claude_route.proxy import checks
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
+from claude_route.proxy import held as held_replies
 from claude_route.proxy import pings
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import answer
@@ -236,6 +238,9 @@ class Attempts:
         if not is_whole and got.is_exhausted:
             # All of it came at once, and so it goes to the client.
             held, is_whole = held + reply.end(), True
+        if "content-length" in reply.response.headers:
+            held = await self._settled(reply, held)
+        is_whole = is_whole and not is_held(reply)
         await self._commit(reply, held, is_whole=is_whole)
         if not is_whole and not self.stream.is_over:
             await self._stream(attempt, reply, got)
@@ -301,11 +306,15 @@ class Attempts:
                     heartbeat.wrote()
             if reply.complete:
                 got.limit(LINGER)
+                if is_held(reply):
+                    got.wake()
             if client.is_full:
                 got.pause()
                 got.wake()
             return True
 
+        if is_held(reply):
+            await self._pass_on(await self._settled(reply, b""), client)
         if client.is_direct:
             got.direct = direct
         why = ""
@@ -316,6 +325,8 @@ class Attempts:
                     if heartbeat:
                         heartbeat.wrote()
                 if reply.complete:
+                    if is_held(reply):
+                        await self._pass_on(await self._settled(reply, b""), client)
                     got.limit(LINGER)
                 if client.is_full:
                     got.pause()
@@ -333,14 +344,33 @@ class Attempts:
             tail = reply.broken(why)
             await self.stream.tell(lambda: self.stream.interrupt(why, tail))
         else:
-            tail = reply.broken(why) if why else reply.end()
+            tail = await self._settled(reply, reply.broken(why) if why else reply.end())
             await self.stream.tell(lambda: self.stream.end(tail))
+
+    async def _settled(self, reply: contract.Reply, data: bytes) -> bytes:
+        """What the client gets of an answer, and its end, once its calls are checked."""
+        if not isinstance(reply, held_replies.Held) or reply.unjudged is None:
+            return data
+        asked = self.exchange.checks(reply.unjudged)
+        if asked is None:
+            return data + reply.judged(None)
+        return data + reply.judged(await checks.verdicts(asked, self._check, self.clock))
+
+    async def _check(
+        self, collector: checks.Collector, exchange: contract.Exchange, first: contract.Attempt
+    ) -> None:
+        await Attempts(collector, exchange, self.upstreams, self.via).run(first)
 
     async def _pass_on(self, data: bytes, client: client_writer.ClientWriter) -> None:
         if client.is_free:
             client.send(data)
         else:
             await self.stream.tell(lambda: self.stream.pass_on(data))
+
+
+def is_held(reply: contract.Reply) -> bool:
+    """Whether the end of the answer waits for its calls to be checked."""
+    return isinstance(reply, held_replies.Held) and reply.unjudged is not None
 
 
 def wire_form(request: http.Request) -> tuple[http1.Request, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from typing import NamedTuple
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from mitmproxy import http
 from claude_route.access import clients
 from claude_route.access import identity
 from claude_route.dialects import usage
+from claude_route.dialects.messages import safeguards
 from claude_route.routing import failures
 from claude_route.routing import lessons
 from claude_route.routing import quota
@@ -134,6 +136,25 @@ class Exchange(Protocol):
     def closed(self, why: str | None) -> None:
         """The stream is over. `why` says why it ended early, if it did."""
 
+    def checks(self, calls: Sequence[safeguards.Call]) -> Sequence[Check] | None:
+        """How the calls of the current attempt's answer are checked before they may run; None if
+        the client has to check them itself."""
+
+
+class Check(NamedTuple):
+    """How one call is checked."""
+
+    call: safeguards.Call
+    flow: http.HTTPFlow | None = None
+    """Has the request to the model that checks it."""
+    exchange: Exchange | None = None
+    """Answers that request."""
+    verdict: safeguards.Verdict = safeguards.UNKNOWN
+    """The verdict if nobody is asked."""
+
+
+type Asker = Literal["client", "proxy"]
+
 
 class Progress(Protocol):
     """An answer as an observer sees it. Its attributes change while the answer arrives."""
@@ -169,6 +190,9 @@ class RoutedRequest:
     """Who sends it, so that an observer can charge its usage to them; see `Admission.client`."""
     identity: identity.Identity = identity.NOBODY
     """Which agent of which session sends it, as it says itself."""
+    check: Asker | None = None
+    """Who asks, if it asks whether a tool call may run (auto mode) instead of for an answer: the client,
+    or this proxy on its behalf."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +268,10 @@ class Observer:
 
     def woke(self, request: RoutedRequest, attempt: Try) -> None:
         """The attempt's token answers again before its rest was over."""
+
+    def unchecked(self, request: RoutedRequest, attempt: Try, by: Asker | None) -> None:
+        """The client wants the answer's tool calls checked, and no model here may. `by` is who does it
+        instead: the client, or nobody, and then none of them may run."""
 
     def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
         """The client gets an error: the last attempt's, or our own if there was no attempt."""

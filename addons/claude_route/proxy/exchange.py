@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from collections.abc import Sequence
 
 from mitmproxy import http
 
@@ -21,8 +22,11 @@ from claude_route.dialects import errors
 from claude_route.dialects import overflow
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
+from claude_route.dialects.messages import safeguard_check
+from claude_route.dialects.messages import safeguards
 from claude_route.dialects.messages import server_tools
 from claude_route.proxy import attempt
+from claude_route.proxy import checks
 from claude_route.proxy import contract
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
@@ -53,10 +57,14 @@ class Exchange:
         *,
         observer: contract.Observer,
         clock: Callable[[], float],
+        is_check: bool = False,
     ) -> None:
-        """`clock` returns Unix seconds."""
+        """`clock` returns Unix seconds. `is_check`: the request is our own, and asks the one model that
+        is to check a call."""
         self.state = in_force
         self.flow = flow
+        self.admission = admission
+        self.is_check = is_check
         self.client = admission.client
         self.secrets = admission.secrets
         self.rotates = admission.rotates
@@ -116,7 +124,13 @@ class Exchange:
             keeper=self.thread.keeper,
         )
         self.routed = contract.RoutedRequest(
-            self.flow, self.request.model, who.session, self.counts_tokens, self.client, who
+            self.flow,
+            self.request.model,
+            who.session,
+            self.counts_tokens,
+            self.client,
+            who,
+            self._asker(),
         )
         self.has_begun = True
         self.observer.began(self.routed)
@@ -128,6 +142,11 @@ class Exchange:
         if is_foreign and self.request.thread and not self.counts_tokens:
             return self._go_on(unanswerable.keeps_no_threads(fitting[0]))
         return self._go_on(self._next())
+
+    def _asker(self) -> contract.Asker | None:
+        if self.is_check:
+            return "proxy"
+        return "client" if safeguards.is_check(self.request) else None
 
     def _refusal(self, target: targets.Target) -> str:
         """Why a target that the profile knows can't take the request isn't even asked; empty if it is."""
@@ -165,7 +184,9 @@ class Exchange:
                 f"model: {model!r} goes to {target.provider.name}, which can't be used until the "
                 f"environment variable {missing} is set"
             )
-        candidates = [target, *profile.fallback_targets(model)]
+        candidates = [target]
+        if not self.is_check:  # a fallback could be asked about its own calls
+            candidates += profile.fallback_targets(model)
         own = "" if len(self.state.pool) else "the proxy has no tokens"
         if not self.rotates:
             own = "the token mode is passthrough"
@@ -506,6 +527,53 @@ class Exchange:
         if self.attempt.credential != "client":
             response.headers.fields = account_headers.without(response.headers.fields)
         return response
+
+    def checks(self, calls: Sequence[safeguards.Call]) -> list[contract.Check] | None:
+        context = safeguards.context(self.request)
+        names = self.state.profile.classifiers
+        model = next((name for name in names if self._can_ask(name, itself=True)), None)
+        if model is None or context is None:
+            return self._unchecked(calls)
+        made = [self._check(model, call, context) for call in calls[: checks.MOST]]
+        return [*made, *map(contract.Check, calls[checks.MOST :])]
+
+    def _unchecked(self, calls: Sequence[safeguards.Call]) -> list[contract.Check] | None:
+        """The client checks the calls itself. If it has nobody to ask either, it would try for each call
+        and say that there was no usable answer. So none may run, for a reason that it shows."""
+        by: contract.Asker | None = "client" if self._can_ask(safeguards.OWN_MODEL) else None
+        if calls:
+            self.observer.unchecked(self.routed, self.current, by)
+        if by:
+            return None
+        return [contract.Check(call, verdict=safeguards.NOBODY) for call in calls]
+
+    def _can_ask(self, model: str, *, itself: bool = False) -> bool:
+        """Whether the client can ask for a model through this proxy. `itself`: none of its fallbacks."""
+        try:
+            (first, *_), _ = self._targets(model)
+        except (LookupError, PermissionError, ValueError):
+            return False
+        return not itself or first == self.state.profile.target(model)
+
+    def _check(self, model: str, call: safeguards.Call, context: bytes) -> contract.Check:
+        if call.input is None:
+            return contract.Check(call, verdict=safeguards.unavailable("truncated"))
+        try:
+            body = safeguard_check.body(model, call, self.request, context)
+        except ValueError:
+            return contract.Check(call)
+        if body is None:
+            return contract.Check(call, verdict=safeguards.unavailable("input_too_long"))
+        flow = checks.flow_for(self.flow, body)
+        asking = Exchange(
+            self.state,
+            flow,
+            self.admission,
+            observer=self.observer,
+            clock=self.clock,
+            is_check=True,
+        )
+        return contract.Check(call, flow, asking)
 
     def _sign(self, response: http.Response) -> None:
         """Tell the client which target answered."""

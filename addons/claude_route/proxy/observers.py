@@ -51,6 +51,11 @@ class Observers(contract.Observer):
     def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         self._report("woke", request, attempt)
 
+    def unchecked(
+        self, request: contract.RoutedRequest, attempt: contract.Try, by: contract.Asker | None
+    ) -> None:
+        self._report("unchecked", request, attempt, by)
+
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self._report("refused", request, attempt)
 

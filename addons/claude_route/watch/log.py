@@ -36,6 +36,10 @@ LONGEST = 300
 
 
 class Log(contract.Observer):
+    def __init__(self) -> None:
+        self._unchecked: set[tuple[str, contract.Asker | None]] = set()
+        """The targets about which that was logged, and how it was."""
+
     def load(self, loader: addonmanager.Loader) -> None:
         # mitmdump's two lines name the host that the client meant, and a streamed body as missing.
         options.set_default("flow_detail", 0)
@@ -105,6 +109,22 @@ class Log(contract.Observer):
         logger.warning(
             f"{attempt.target} refuses {names}: requests{like} go without for {hours}. To leave it out "
             f"for good, add {' and '.join(lines)} to providers.{provider} in the profile"
+        )
+
+    def unchecked(
+        self, request: contract.RoutedRequest, attempt: contract.Try, by: contract.Asker | None
+    ) -> None:
+        if (attempt.target, by) in self._unchecked:
+            return
+        self._unchecked.add((attempt.target, by))
+        then = "so Claude Code blocks those that need a check"
+        if by:
+            then = (
+                "so Claude Code asks a Claude model itself, or says that this proxy is in its way"
+            )
+        logger.warning(
+            f"Auto mode: no model here may check the tool calls of {attempt.target} for this client, "
+            f"{then}. The profile can name one: `safeguards: {{classifier: MODEL}}`"
         )
 
     def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:

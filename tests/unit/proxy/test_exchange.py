@@ -19,11 +19,14 @@ from claude_route.access import identity
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
+from claude_route.dialects.messages import safeguards
 from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
+from claude_route.proxy import checks
 from claude_route.proxy import contract
 from claude_route.proxy import exchange
+from claude_route.proxy import held
 from claude_route.proxy import state
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -81,6 +84,11 @@ class Observer(contract.Observer):
         self, request: contract.RoutedRequest, attempt: contract.Try, progress: contract.Progress
     ) -> None:
         self.events.append(("committed", attempt.number, attempt.target))
+
+    def unchecked(
+        self, request: contract.RoutedRequest, attempt: contract.Try, by: contract.Asker | None
+    ) -> None:
+        self.events.append(("unchecked", by))
 
     def woke(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         self.events.append(("woke", attempt.token))
@@ -1356,3 +1364,133 @@ def test_text_is_no_login_at_anthropics_own_host() -> None:
         profile=dataclasses.replace(profile, models=patterns.Table({"claude-*": target})),
     )
     check_no_login(setting.exchange.begin(), "the proxy has no tokens")
+
+
+# Checks of tool calls
+
+SAFEGUARDS = [{"type": "dangerous_tool_use", "classifier_context": {"v": 1}}]
+LS = safeguards.Call("toolu_1", "Bash", {"command": "ls"})
+
+
+def checked(**arguments: Any) -> Setting:
+    """A request that is answered by another provider, and wants the answer's calls checked."""
+    setting = Setting(**{"model": "glm", "safeguards": SAFEGUARDS, **arguments})
+    setting.exchange.begin()
+    return setting
+
+
+def made(setting: Setting, *calls: safeguards.Call) -> list[contract.Check]:
+    asked = setting.exchange.checks(calls)
+    assert asked is not None
+    return asked
+
+
+def test_each_call_is_a_request_to_the_model_that_checks() -> None:
+    setting = checked(headers={"x-claude-code-session-id": "s"})
+    assert b"safeguards" not in (setting.exchange.attempt.shown.raw_content or b"")
+    asked = made(setting, LS, LS._replace(id="toolu_2"))
+    assert [check.call.id for check in asked] == ["toolu_1", "toolu_2"]
+    asking = asked[0].exchange
+    assert isinstance(asking, exchange.Exchange)
+    asking.begin()
+    assert asking.request.model == "claude-haiku-5-5"
+    assert asking.routed.check == "proxy"
+    assert asking.routed.session == "s"
+    assert [str(target) for target in asking.plan.targets] == ["anthropic/claude-haiku-5-5"]
+
+
+def test_nobody_else_is_asked_where_the_checking_model_fails() -> None:
+    setting = checked(model=MODEL)
+    assert len(setting.exchange.plan.targets) == 2
+    (check,) = made(setting, LS)
+    asking = check.exchange
+    assert isinstance(asking, exchange.Exchange)
+    asking.begin()
+    assert len(asking.plan.targets) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (LS._replace(input=None), "truncated"),
+        (LS._replace(input={"x": "x" * 100_000}), "input_too_long"),
+    ],
+)
+def test_a_call_that_cannot_be_judged(call: safeguards.Call, reason: str) -> None:
+    (check,) = made(checked(), call)
+    assert check.exchange is None
+    assert check.verdict == {"type": "unavailable", "reason": reason}
+
+
+def test_no_answer_costs_more_than_so_many_checks() -> None:
+    asked = made(checked(), *[LS] * (checks.MOST + 2))
+    assert [check.exchange is not None for check in asked] == [True] * checks.MOST + [False] * 2
+    assert asked[-1].verdict == {"type": "unavailable", "reason": "error"}
+
+
+@pytest.mark.parametrize(
+    ("pool", "rotates", "login", "is_checked"),
+    [
+        (POOL, True, "none", True),
+        (POOL, False, "own", True),
+        (POOL, False, "none", False),
+        ((), True, "own", True),
+        ((), True, "text", True),  # a gateway's own, perhaps
+        ((), True, "none", False),
+    ],
+)
+def test_who_has_a_model_that_checks(
+    pool: Sequence[str], rotates: bool, login: admissions.Login, is_checked: bool
+) -> None:
+    setting = checked(pool=pool, rotates=rotates, login=login, fallback=False)
+    (check,) = made(setting, LS)
+    assert (check.exchange is not None) is is_checked
+    if not is_checked:
+        assert check.verdict == safeguards.NOBODY
+        assert ("unchecked", None) in setting.events
+
+
+def test_a_fallback_may_answer_the_clients_own_check() -> None:
+    setting = checked(pool=(), login="none")
+    assert setting.exchange.checks([LS]) is None
+
+
+def test_a_client_that_checks_itself() -> None:
+    setting = checked()
+    profile = dataclasses.replace(setting.state.profile, classifiers=())
+    setting = checked(state_of=dataclasses.replace(setting.state, profile=profile))
+    assert setting.exchange.checks([LS]) is None
+    assert ("unchecked", "client") in setting.events
+    assert setting.exchange.checks([]) is None
+    assert ("unchecked", "client") not in setting.events
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_held"),
+    [
+        ({"model": "glm", "safeguards": SAFEGUARDS}, True),
+        ({"model": "chat", "safeguards": SAFEGUARDS}, True),
+        ({"model": "glm", "safeguards": SAFEGUARDS, "path": "/v1/messages/count_tokens"}, False),
+        ({"model": "glm"}, False),
+        ({"model": MODEL, "safeguards": SAFEGUARDS}, False),
+    ],
+)
+def test_whose_end_waits_for_verdicts(arguments: dict[str, Any], is_held: bool) -> None:
+    setting = Setting(**arguments)
+    step = setting.exchange.begin()
+    if isinstance(step, http.Response):
+        return  # the tokens are estimated
+    answer = setting.exchange.reply(head(200, headers=EVENTS))
+    assert isinstance(answer, held.Held) is is_held
+
+
+def test_anthropic_gets_safeguards_as_they_are() -> None:
+    setting = Setting(safeguards=SAFEGUARDS)
+    setting.exchange.begin()
+    assert setting.exchange.attempt.shown.raw_content == setting.flow.request.raw_content
+
+
+def test_claude_codes_own_check_is_one() -> None:
+    setting = Setting(stream=False, stop_sequences=["</block>"])
+    setting.exchange.begin()
+    assert setting.observer.request.check == "client"

@@ -8,6 +8,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import h2.connection
@@ -21,6 +22,7 @@ from mitmproxy.addons import tlsconfig
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.test import taddons
 
+from claude_route.dialects.messages import safeguards
 from claude_route.patches import client_tasks
 from claude_route.patches import http_stream
 from claude_route.profile import profiles
@@ -175,6 +177,9 @@ class Exchange:
 
     def committed(self, response: http.Response) -> None:
         self.record("committed")
+
+    def checks(self, calls: Sequence[safeguards.Call]) -> None:
+        self.record("checks")
 
     def interrupted(self, why: str) -> None:
         self.record("interrupted")

@@ -22,6 +22,7 @@ EVENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("committed", (attempt(), Progress())),
     ("learned", (attempt(), [lessons.Lesson("temperature")])),
     ("woke", (attempt(),)),
+    ("unchecked", (attempt(), "client")),
     ("refused", (None,)),
     ("interrupted", (attempt(), "gone")),
     ("closed", (usage.NONE, None)),

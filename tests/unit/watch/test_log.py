@@ -262,3 +262,15 @@ def test_woke(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.messages == [
         "token 2 …wxyz is available again, before its limit was due to reset"
     ]
+
+
+def test_calls_that_nobody_checks_are_a_warning_once(caplog: pytest.LogCaptureFixture) -> None:
+    addon = log.Log()
+    request = routed(tflow.tflow())
+    for by in ("client", "client", None, None):
+        addon.unchecked(request, attempt(), by)
+    first, second = caplog.messages
+    assert "tool calls of zai/glm-5" in first
+    assert "asks a Claude model itself" in first
+    assert "blocks those that need a check" in second
+    assert "`safeguards: {classifier: MODEL}`" in second
