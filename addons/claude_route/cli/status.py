@@ -79,6 +79,10 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "Models"
     yield from columns.lines(map(_model, report["models"]), empty="no requests yet")
+    if checks := report.get("checks"):  # a proxy of an older version has none
+        yield ""
+        yield "Checks of tool calls (auto mode)"
+        yield from columns.lines(map(_model, checks), empty="")
 
 
 def _token(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -55,6 +55,8 @@ class Status:
     tokens: tuple[rotation.Row, ...]
     targets: tuple[Target, ...]
     models: tuple[stats.Model, ...]
+    checks: tuple[stats.Model, ...] = ()
+    """Auto mode's checks of tool calls, which `models` leaves out."""
 
 
 def status(in_force: state.State) -> Status:
@@ -69,6 +71,7 @@ def status(in_force: state.State) -> Status:
         tokens=tuple(in_force.pool.status()),
         targets=tuple(_targets(profile, in_force.breaker, in_force.lessons, counts.targets())),
         models=tuple(counts.models()),
+        checks=tuple(counts.checks()),
     )
 
 
@@ -105,24 +108,26 @@ def to_json(status: Status) -> bytes:
             ],
         },
         "targets": status.targets,
-        "models": [
-            {
-                "name": row.name,
-                "requests": row.requests,
-                "errors": row.errors,
-                "per_minute": row.per_minute,
-                "first_byte": row.first_byte
-                and {
-                    "p50": row.first_byte.half,
-                    "p95": row.first_byte.most,
-                    "of": row.first_byte.of,
-                },
-                "tokens": {"in": row.tokens_in, "cached": row.tokens_cached, "out": row.tokens_out},
-            }
-            for row in status.models
-        ],
+        "models": [_model(row) for row in status.models],
+        "checks": [_model(row) for row in status.checks],
     }
     return msgspec.json.encode(value)
+
+
+def _model(row: stats.Model) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "requests": row.requests,
+        "errors": row.errors,
+        "per_minute": row.per_minute,
+        "first_byte": row.first_byte
+        and {
+            "p50": row.first_byte.half,
+            "p95": row.first_byte.most,
+            "of": row.first_byte.of,
+        },
+        "tokens": {"in": row.tokens_in, "cached": row.tokens_cached, "out": row.tokens_out},
+    }
 
 
 def _targets(

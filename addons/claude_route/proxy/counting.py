@@ -21,7 +21,9 @@ class Counting(contract.Observer):
         in_force = self.state_in_force()
         assert in_force, "there are no requests without a profile"
         self._tallies[request] = in_force.stats.request(
-            request.model, counted=not request.counts_tokens
+            request.model,
+            counted=not request.counts_tokens,
+            is_check=request.check is not None,
         )
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:

@@ -130,17 +130,18 @@ class _TargetCount:
 class Tally:
     """Counts one request, step by step. Calls after `closed` are ignored."""
 
-    def __init__(self, stats: Stats, model: str, *, counted: bool) -> None:
+    def __init__(self, stats: Stats, model: str, *, counted: bool, is_check: bool = False) -> None:
         self._stats = stats
         self._model = model
         self._counted = counted
+        self._row = stats.check if is_check else stats.model
         self._began = stats.clock()
         self._answered_by: str | None = None
         self._has_error = False
         self._is_open = True
         if counted:
             stats.in_flight += 1
-            row = stats.model(model)
+            row = self._row(model)
             row.requests += 1
             row.rate.add(self._began)
 
@@ -165,13 +166,13 @@ class Tally:
             row.attempts += 1
             row.answered_at = now
             if self._counted:
-                self._stats.model(self._model).first_bytes.append(max(0.0, now - self._began))
+                self._row(self._model).first_bytes.append(max(0.0, now - self._began))
 
     def refused(self) -> None:
         """The client gets an error."""
         if self._is_open and self._counted and not self._has_error:
             self._has_error = True
-            self._stats.model(self._model).errors += 1
+            self._row(self._model).errors += 1
 
     def interrupted(self, why: str) -> None:
         """The upstream died in the middle of its answer."""
@@ -184,7 +185,7 @@ class Tally:
     def used(self, tokens_in: int, tokens_out: int, *, cached: int = 0) -> None:
         """The answer's usage; `cached` of `tokens_in` were read from the prompt cache."""
         if self._is_open and self._counted:
-            row = self._stats.model(self._model)
+            row = self._row(self._model)
             row.tokens_in += tokens_in
             row.tokens_cached += cached
             row.tokens_out += tokens_out
@@ -206,15 +207,24 @@ class Stats:
         self.in_flight = 0
         """Requests that are not closed yet."""
         self._models: OrderedDict[str, _ModelCount] = OrderedDict()
+        self._checks: OrderedDict[str, _ModelCount] = OrderedDict()
         self._targets: OrderedDict[str, _TargetCount] = OrderedDict()
 
-    def request(self, model: str, *, counted: bool = True) -> Tally:
+    def request(self, model: str, *, counted: bool = True, is_check: bool = False) -> Tally:
         """A request begins. Requests to count_tokens are not `counted`: they affect the figures of
-        targets, but not of models."""
-        return Tally(self, model, counted=counted)
+        targets, but not of models. `is_check`: it asks whether a tool call may run, and is counted
+        apart."""
+        return Tally(self, model, counted=counted, is_check=is_check)
 
     def models(self) -> list[Model]:
         """The models, those with the most requests first."""
+        return self._rows(self._models)
+
+    def checks(self) -> list[Model]:
+        """The models that were asked whether tool calls may run."""
+        return self._rows(self._checks)
+
+    def _rows(self, counts: OrderedDict[str, _ModelCount]) -> list[Model]:
         now = self.clock()
         minutes = min(WINDOW, max(60.0, now - self.started)) / 60
         rows = [
@@ -228,7 +238,7 @@ class Stats:
                 tokens_cached=row.tokens_cached,
                 tokens_out=row.tokens_out,
             )
-            for name, row in self._models.items()
+            for name, row in counts.items()
         ]
         return sorted(rows, key=lambda row: (row.name == OTHERS, -row.requests, row.name))
 
@@ -247,6 +257,9 @@ class Stats:
 
     def model(self, name: str) -> _ModelCount:
         return _row(self._models, name, lambda: _ModelCount(self.clock()))
+
+    def check(self, name: str) -> _ModelCount:
+        return _row(self._checks, name, lambda: _ModelCount(self.clock()))
 
     def target(self, name: str) -> _TargetCount:
         return _row(self._targets, name, _TargetCount)

@@ -40,6 +40,8 @@ class Labels:
     """The client's own."""
     trace: str | None = None
     """`traceparent`."""
+    check: str | None = None
+    """Who asks whether a tool call may run (auto mode): `client` or `proxy`. Other requests have none."""
     state: str | None = None
     """`complete` or `failed`, once the flow is over."""
     tokens_in: int | None = None
@@ -78,6 +80,7 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         parent_agent=value("parent_agent", str),
         request_id=value("request_id", str),
         trace=value("trace", str),
+        check=value("check", str),
         state=value("state", str),
         tokens_in=value("tokens_in", int),
         tokens_cached=value("tokens_cached", int),
@@ -100,6 +103,7 @@ def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels
         parent_agent=request.identity.parent_agent or None,
         request_id=request.identity.request or None,
         trace=request.identity.trace or None,
+        check=request.check,
         passed_over=", ".join(attempt.passed_over) or None,
     )
 

@@ -20,6 +20,7 @@ from claude_route.dialects.messages import usage as messages_usage
 from claude_route.pages import table
 from claude_route.proxy import contract
 from claude_route.text import layout
+from claude_route.watch import failed_attempts
 from claude_route.watch import labels
 from claude_route.watch.views import claude
 from claude_route.watch.views import comments
@@ -117,6 +118,14 @@ class Rows(contract.Observer):
         if attempt:
             request.flow.metadata |= labels.of_attempt(request, attempt).to_metadata()
 
+    def closed(
+        self, request: contract.RoutedRequest, tokens: contract.Usage | None, why: str | None
+    ) -> None:
+        if request.check == "proxy":  # mitmproxy never saw it
+            flow = request.flow
+            self._report(flow, ended(flow, self._answers.pop(flow, None)))
+            failed_attempts.show(flow)
+
     # Called by `capture`
 
     def is_answering(self, flow: http.HTTPFlow) -> bool:
@@ -135,6 +144,8 @@ class Rows(contract.Observer):
 
 
 def write(flow: http.HTTPFlow, comment: str) -> None:
+    if labels.PREFIX + "check" in flow.metadata:
+        comment = comments.check(comment)
     if flow.comment in ("", flow.metadata.get(labels.COMMENT)):
         flow.comment = comment
         flow.metadata[labels.COMMENT] = comment
@@ -170,7 +181,8 @@ def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
         comment = functools.partial(comments.answered, *who(flow), used, seconds(flow), cost=cost)
     reason = labels.read(flow.metadata).passed_over or ""
     write(flow, comments.with_reason(comment(), reason))
-    return comments.with_reason(comment(width=comments.WHOLE), reason)
+    line = comments.with_reason(comment(width=comments.WHOLE), reason)
+    return comments.check(line) if labels.read(flow.metadata).check else line
 
 
 def price(flow: http.HTTPFlow, used: usage.Usage) -> float | None:

@@ -149,3 +149,17 @@ def test_nobody_there() -> None:
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(ValueError):
         status.fetch(url, None)
+
+
+def test_checks_of_tool_calls() -> None:
+    row = {
+        "name": "claude-haiku-5-5",
+        "requests": 3,
+        "errors": 0,
+        "first_byte": None,
+        "tokens": {"in": 900, "cached": 0, "out": 30},
+    }
+    assert not any("auto mode" in line for line in status.lines(report()))
+    *_, title, line = status.lines(report() | {"checks": [row]})
+    assert title == "Checks of tool calls (auto mode)"
+    assert "claude-haiku-5-5  3 requests" in line

@@ -160,3 +160,10 @@ def test_what_a_target_refuses(proxy: Proxy) -> None:
     assert proxy.target("zai/glm-5").left_out == ("reasoning_effort", "thinking")
     proxy.clock.now += lessons.LIFETIME
     assert proxy.target("zai/glm-5").left_out == ()
+
+
+def test_checks_of_tool_calls(proxy: Proxy) -> None:
+    proxy.stats.request("sonnet", is_check=True).closed()
+    value: dict[str, Any] = json.loads(status.to_json(proxy.status()))
+    assert value["models"] == []
+    assert [(row["name"], row["requests"]) for row in value["checks"]] == [("sonnet", 1)]

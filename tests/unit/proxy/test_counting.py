@@ -118,3 +118,14 @@ def test_a_clients_own_login_is_no_fault_of_the_target(
     )
     addon.failed(request, failed)
     assert counts.targets()[0].failures == failures
+
+
+def test_a_check_of_a_tool_call_is_counted_apart(
+    addon: counting.Counting, counts: stats.Stats
+) -> None:
+    request = dataclasses.replace(routed(tflow.tflow(), "sonnet"), check="client")
+    addon.began(request)
+    addon.committed(request, attempt(), Progress())
+    addon.closed(request, USED, None)
+    assert counts.models() == []
+    assert [(row.name, row.requests) for row in counts.checks()] == [("sonnet", 1)]

@@ -209,3 +209,20 @@ def test_order_of_models(counts: stats.Stats) -> None:
         for _ in range(times):
             ask(counts, model)
     assert [row.name for row in counts.models()] == ["c", "a", "b"]
+
+
+def test_checks_of_tool_calls_are_counted_apart(counts: stats.Stats) -> None:
+    tally = counts.request("sonnet", is_check=True)
+    tally.answered("anthropic/sonnet")
+    tally.used(100, 5, cached=90)
+    tally.closed()
+    ask(counts)
+    assert [row.name for row in counts.models()] == ["opus"]
+    (row,) = counts.checks()
+    assert (row.name, row.requests, row.errors) == ("sonnet", 1, 0)
+    assert (row.tokens_in, row.tokens_cached, row.tokens_out) == (100, 90, 5)
+    failed = counts.request("sonnet", is_check=True)
+    failed.refused()
+    failed.closed()
+    assert counts.checks()[0].errors == 1
+    assert counts.in_flight == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -277,3 +278,33 @@ def test_mitmdump_has_neither_columns_nor_filter() -> None:
     with taddons.context(rows.Rows()) as context:
         assert "view_filter" not in context.options
         context.configure(rows.Rows(), show_all=True)
+
+
+def test_a_check_of_a_tool_call() -> None:
+    flow = exchange()
+    addon = rows.Rows()
+    request = dataclasses.replace(routed(flow), check="client")
+    addon.committed(request, attempt(), counted())
+    addon.response(flow)
+    assert flow.comment.startswith("auto-mode check · opus-5-5 → zai/glm-5")
+    assert flow.metadata["route_check"] == "client"
+
+
+def test_our_own_check_is_listed_and_logged() -> None:
+    lines: list[str] = []
+    shown = view.View()
+    with taddons.context(shown):
+        flow = exchange()
+        addon = rows.Rows(lambda flow, line: lines.append(line))
+        request = dataclasses.replace(routed(flow), check="proxy")
+        addon.committed(request, attempt(), counted())
+        addon.closed(request, None, None)
+        assert list(shown) == [flow]
+    (line,) = lines
+    assert line.startswith("auto-mode check · ")
+    assert flow.comment.startswith("auto-mode check · ")
+
+
+def test_a_clients_request_is_listed_by_mitmproxy() -> None:
+    flow = exchange()
+    rows.Rows(lambda flow, line: pytest.fail("logged twice")).closed(routed(flow), None, None)

@@ -94,6 +94,12 @@ def failed(client_model: str, upstream: str, attempts: int, why: str, *, width: 
     return layout.clip(" · ".join([who, *rest, layout.one_line(why, width)]), width)
 
 
+def check(comment: str) -> str:
+    """`auto-mode check · sonnet-5 → anthropic · 2.1k in / 5 out`, for a request that asks whether a tool
+    call may run."""
+    return f"auto-mode check · {comment}"
+
+
 def with_reason(comment: str, passed_over: str) -> str:
     """The comment, and why targets before the one that answered were passed over. The reason may go
     beyond LIMIT: the list cuts it off where its column ends."""
