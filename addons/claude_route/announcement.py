@@ -88,6 +88,8 @@ def lines(
     yield env
     # Claude Code doesn't start without a credential, even where nobody needs one.
     login = "" if profile.asks_anthropic else "ANTHROPIC_AUTH_TOKEN=any "
+    if profile.needs_classifier:
+        yield checks(profile)
     key = "$PROXY_STATIC_TOKEN"
     window = windows.smallest(profile)
     command = f"{windows.VARIABLE}={window} claude" if window else "claude"
@@ -120,6 +122,22 @@ def _key_variable(key: str, profile: profiles.Profile) -> str:
         # Beside it, a login stays in use.
         return f'ANTHROPIC_CUSTOM_HEADERS="x-litellm-api-key: {key}"'
     return f"ANTHROPIC_AUTH_TOKEN={key}"
+
+
+def checks(profile: profiles.Profile) -> str:
+    """Who checks the tool calls of models other than Claude in auto mode."""
+    ours = profile.classifier(has_login=False)
+    if ours:
+        return f"Auto mode: {ours} checks the tool calls of models other than Claude"
+    if with_login := profile.classifier(has_login=True):
+        return (
+            f"Auto mode: {with_login} checks the tool calls of models other than Claude, with the "
+            "client's own login; without one, Claude Code blocks them (docs/clients.md)"
+        )
+    return (
+        "Auto mode: no model here checks the tool calls of models other than Claude; Claude Code asks a "
+        "Claude model itself, or blocks them (docs/clients.md)"
+    )
 
 
 def env_line(folder: Path) -> str:

@@ -164,3 +164,35 @@ def test_tokens_are_counted_not_shown(count: int, words: str) -> None:
 
 def learn(filled: rotation.Pool, **answer: Any) -> None:
     filled.learn(filled.tokens[0], **answer)
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "line"),
+    [
+        ("", "sk-ant-oat01-pool-0000000001-pol1", "claude-haiku-5-5 checks the tool calls of"),
+        ("", "", "with the client's own login; without one, Claude Code blocks them"),
+        ("safeguards: {classifier: off}", "", "no model here checks the tool calls of models"),
+    ],
+)
+def test_who_checks_tool_calls(text: str, tokens: str, line: str) -> None:
+    profile = profiles.parse(
+        "providers:\n"
+        "  anthropic: {base_url: 'http://127.0.0.1:1', auth: pool}\n"
+        "  zai: {base_url: 'http://127.0.0.1:2', auth: none}\n"
+        "models: {glm: zai/glm-5, claude-*: anthropic/claude-*}\n"
+        f"pool: {{tokens: '{tokens}'}}\n{text}",
+        {},
+        "p.yaml",
+    )
+    (logged,) = (line for line in announced(profile=profile) if line.startswith("Auto mode: "))
+    assert line in logged
+
+
+def test_claude_needs_no_other_check() -> None:
+    profile = profiles.parse(
+        "providers: {anthropic: {base_url: 'http://127.0.0.1:1', auth: pool}}\n"
+        "models: {claude-*: anthropic/claude-*}",
+        {},
+        "p.yaml",
+    )
+    assert not any("Auto mode" in line for line in announced(profile=profile))
