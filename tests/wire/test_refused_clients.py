@@ -110,6 +110,14 @@ def test_a_model_that_the_profile_lacks(
     assert "issue with the selected model (gpt-5)" in refused(tmp_path / "home", environ)
 
 
+def test_a_local_server_that_does_not_run(start: Start, tmp_path: Path) -> None:
+    profile = proxies.profile(proxies.NOWHERE)
+    del profile["providers"]["anthropic"], profile["models"]["claude-*"]
+    environ = {"ANTHROPIC_BASE_URL": start(profile).url, "ANTHROPIC_MODEL": "glm"}
+    words = "zai/glm-5: no connection to 127.0.0.1:9: no server is running there"
+    assert words in refused(tmp_path / "home", environ)
+
+
 def test_a_key_that_is_not_set(start: Start, sim: simulator.Simulator, tmp_path: Path) -> None:
     profile = proxies.profile(sim.url)
     profile["providers"]["zai"]["api_key"] = "${NO_SUCH_KEY}"

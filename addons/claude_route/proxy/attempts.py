@@ -177,6 +177,8 @@ class Attempts:
                 return await self._converse(attempt, got)
         except dial.BarredError as e:
             return contract.Failure(failures.Kind.BARRED, str(e))
+        except dial.AbsentError as e:
+            return contract.Failure(failures.Kind.ABSENT, str(e))
         except dial.UnreachableError as e:
             return contract.Failure(failures.Kind.CONNECT, str(e))
         except TimeoutError:

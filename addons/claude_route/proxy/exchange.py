@@ -381,7 +381,9 @@ class Exchange:
         body = (response.content or b"") if response else b""
         # An answer that was lost, or is none, has no words: don't say that the provider gave none.
         has_words = failure.kind is failures.Kind.STATUS or body
-        retry = True
+        # Nobody waits for a server that has not been started; one that has answered may be restarting.
+        is_absent = failure.kind is failures.Kind.ABSENT
+        retry = not is_absent or self.state.breaker.has_answered(str(step.target))
         if has_words and not step.target.provider.is_anthropic and not self.counts_tokens:
             error = self.attempt.dialect.error(status, body)
             retry = error.retry

@@ -242,7 +242,7 @@ class Upstreams:
             raise dial.UnreachableError(f"Connection killed: {upstream.error}")
         if upstream.address != address:
             # It would bring a credential to somewhere it is not for.
-            raise dial.UnreachableError("an addon changed the address of a provider")
+            raise dial.BarredError("an addon changed the address of a provider")
 
     async def connected(
         self, destination: dial.Destination, made: http1.Connection, link: dial.Link

@@ -12,6 +12,10 @@ FAILURES = 3
 SKIP = 30.0
 """Seconds."""
 
+RESTART = 600.0
+"""Seconds since its last answer in which a server that is gone may be back soon: most answers take less,
+and so do restarts."""
+
 MAX_TARGETS = 1000
 """A route such as `anthropic/*` takes its model from the client, so there may be more targets than
 the profile has. Beyond this many, we forget the oldest, which are then tried again."""
@@ -23,7 +27,7 @@ class _Failures(NamedTuple):
 
 
 class Breaker:
-    """Failures of targets since their last success, by name (`zai/glm-5`).
+    """Failures of targets since their last success, and when that was, by name (`zai/glm-5`).
 
     After SKIP seconds a target is tried again, and skipped again if that fails too.
     """
@@ -32,6 +36,7 @@ class Breaker:
         """`clock` returns seconds since any epoch."""
         self._clock = clock
         self._failures: OrderedDict[str, _Failures] = OrderedDict()
+        self._answered: OrderedDict[str, float] = OrderedDict()
 
     def failed(self, target: str) -> None:
         """Count a failure: no answer, or a 5xx (a verdict's `cause == "outage"`)."""
@@ -42,6 +47,15 @@ class Breaker:
 
     def succeeded(self, target: str) -> None:
         self._failures.pop(target, None)
+        self._answered[target] = self._clock()
+        self._answered.move_to_end(target)
+        if len(self._answered) > MAX_TARGETS:
+            self._answered.popitem(last=False)
+
+    def has_answered(self, target: str) -> bool:
+        """Whether it did within the last RESTART seconds."""
+        answered = self._answered.get(target)
+        return answered is not None and self._clock() - answered < RESTART
 
     def is_open(self, target: str) -> bool:
         """Whether to skip the target, if there is another to try."""

@@ -8,6 +8,8 @@ import enum
 class Kind(enum.StrEnum):
     CONNECT = "connect"
     """No connection was made."""
+    ABSENT = "absent"
+    """No connection was made, since no program listens there: it would have to run on this machine."""
     BARRED = "barred"
     """No connection will be made until somebody changes a setting: a certificate isn't trusted, or a proxy
     on the way lets nothing through."""
@@ -25,7 +27,12 @@ class Kind(enum.StrEnum):
     @property
     def is_silence(self) -> bool:
         """Whether the upstream was unreachable, so that another credential wouldn't help."""
-        return self in (Kind.CONNECT, Kind.BARRED, Kind.TIMEOUT)
+        return self in (Kind.CONNECT, Kind.ABSENT, Kind.BARRED, Kind.TIMEOUT)
+
+    @property
+    def awaits_user(self) -> bool:
+        """Whether there is no connection until somebody starts a server or changes a setting."""
+        return self in (Kind.ABSENT, Kind.BARRED)
 
     @property
     def is_answer(self) -> bool:

@@ -69,7 +69,7 @@ class Outcome:
     """What the profile calls that token; empty if it has no name there."""
     count_tokens: bool = False
     retry: bool = True
-    """Whether the same request to the same target could succeed later, as far as its error says."""
+    """Whether the same request to the same target could succeed later, as far as we know."""
 
     @functools.cached_property
     def fault(self) -> error_body.Fault:
@@ -121,7 +121,7 @@ REFUSED = ("refused", "spent")
 # for a 424, and shows it as it is, where it calls every 500 temporary.
 RULES = (
     # There was no answer.
-    Rule({failures.Kind.CONNECT}, ANY, "next", "outage", client_status=502),
+    Rule({failures.Kind.CONNECT, failures.Kind.ABSENT}, ANY, "next", "outage", client_status=502),
     Rule({failures.Kind.BARRED}, ANY, "next", "outage", client_status=502, retry=False),
     Rule({failures.Kind.RESET}, ANY, "next", "outage", client_status=502),
     Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", client_status=504),
@@ -245,18 +245,21 @@ def final(
 def _decisive(outcomes: Sequence[Outcome]) -> Outcome:
     """The failure that the client is answered about: the last one.
 
-    But where a fallback refuses the request, it is the last failure before it that the client can retry.
-    The request may be wrong only for the fallback, and the model that was asked for may be back. And where
-    a conversation was too long for the model that was asked for, it still is: the client compacts it.
+    But where a fallback refuses the request, or waits for its user, it is the last failure before it that the
+    client can retry. The request may be wrong only for the fallback, and the model that was asked for may be
+    back. If that one waits for its user, they are told so rather than how the fallback refused. And where a
+    conversation was too long for the model that was asked for, it still is: the client compacts it.
     """
     last = outcomes[-1]
-    for earlier in outcomes[:-1]:
-        if earlier.overflows and not earlier.anthropic and _rule(earlier).cause == "request":
-            return earlier
-    if _rule(last).cause == "request" and _seen(last) != "uncounted":
-        for earlier in reversed(outcomes[:-1]):
-            if earlier.target != last.target and _is_retryable(earlier):
-                return earlier
+    for outcome in outcomes[:-1]:
+        if outcome.overflows and not outcome.anthropic and _rule(outcome).cause == "request":
+            return outcome
+    is_refusal = _rule(last).cause == "request" and _seen(last) != "uncounted"
+    if is_refusal or last.kind.awaits_user:
+        earlier = [outcome for outcome in reversed(outcomes) if outcome.target != last.target]
+        retryable = [outcome for outcome in earlier if _is_retryable(outcome)]
+        waiting = [outcome for outcome in earlier if is_refusal and outcome.kind.awaits_user]
+        return [*retryable, *waiting, last][0]
     return last
 
 

@@ -55,7 +55,7 @@ def failed_attempt(
     failed.request = request.copy()
     failed.request.timestamp_start = started
     failed.request.timestamp_end = started
-    if failure.kind in (failures.Kind.CONNECT, failures.Kind.BARRED):
+    if failure.kind is failures.Kind.CONNECT or failure.kind.awaits_user:
         failed.server_conn = connection.Server(address=(request.host, request.port))
     if failure.response:
         failed.response = failure.response.copy()

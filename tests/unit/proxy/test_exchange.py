@@ -339,6 +339,24 @@ def test_a_fallback_that_refuses_the_request_hides_no_outage() -> None:
     assert answer.headers["x-route-attempts"] == "2"
 
 
+ABSENT = contract.Failure(Kind.ABSENT, "no connection to 127.0.0.1:1: no server is running there")
+
+
+@pytest.mark.parametrize(("seconds", "retry"), [(None, "false"), (599.0, None), (600.0, "false")])
+def test_a_server_that_may_be_restarting_is_waited_for(
+    seconds: float | None, retry: str | None
+) -> None:
+    setting = Setting(model="glm")
+    if seconds is not None:
+        setting.state.breaker.succeeded(GLM)
+        setting.clock.now += seconds
+    setting.exchange.begin()
+    answer = setting.exchange.failed(ABSENT)
+    assert isinstance(answer, http.Response)
+    assert (answer.status_code, answer.headers.get("x-should-retry")) == (502, retry)
+    assert error_of(answer)["message"] == f"{GLM}: {ABSENT.detail}"
+
+
 def test_nor_one_that_is_skipped_for_now() -> None:
     setting = Setting(pool=())
     setting.nearly_skipped(CLAUDE)

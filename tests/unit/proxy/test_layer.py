@@ -506,7 +506,7 @@ async def test_a_connection_has_its_time_to_be_made(
 async def test_a_refusal_is_a_failed_attempt(driver: drivers.Driver, patient: Policy) -> None:
     patient.first_port = 1
     await driver.ask(ABSOLUTE)
-    assert [kind for kind, _ in failures_of(patient)] == ["connect"]
+    assert [kind for kind, _ in failures_of(patient)] == ["absent"]
     assert patient.exchanges[0].failures[0].detail.startswith("no connection to 127.0.0.1:1: ")
     await driver.say(ANSWER)
     assert driver.answer.endswith(END)

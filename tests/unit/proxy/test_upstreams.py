@@ -346,7 +346,7 @@ async def test_a_hook_that_refuses(reach: Reach, server: servers.Server) -> None
 async def test_a_hook_that_leads_elsewhere(reach: Reach, server: servers.Server) -> None:
     """A credential never goes to another address."""
     reach.recorder.moves_to = ("127.0.0.2", 1)
-    with pytest.raises(dial.UnreachableError, match="an addon changed the address"):
+    with pytest.raises(dial.BarredError, match="an addon changed the address"):
         await reach.get(server.destination)
     assert server.peers == []
 

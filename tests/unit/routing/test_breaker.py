@@ -65,6 +65,23 @@ def test_a_success_clears(targets: breaker.Breaker) -> None:
     assert not targets.is_open("a")
 
 
+def test_answers_count_for_ten_minutes(targets: breaker.Breaker, clock: Clock) -> None:
+    assert not targets.has_answered("a")
+    targets.succeeded("a")
+    targets.failed("a")
+    clock.now += 599
+    assert targets.has_answered("a")
+    clock.now += 1
+    assert not targets.has_answered("a")
+
+
+def test_answers_are_bounded(targets: breaker.Breaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breaker, "MAX_TARGETS", 2)
+    for target in ("a", "b", "a", "c"):
+        targets.succeeded(target)
+    assert [target for target in "abc" if targets.has_answered(target)] == ["a", "c"]
+
+
 def test_success_of_an_unknown_target_is_nothing(targets: breaker.Breaker) -> None:
     targets.succeeded("a")
     assert not targets.is_open("a")

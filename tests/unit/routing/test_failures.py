@@ -10,6 +10,7 @@ from claude_route.routing.failures import Kind
     ("kind", "is_silence", "is_answer"),
     [
         (Kind.CONNECT, True, False),
+        (Kind.ABSENT, True, False),
         (Kind.BARRED, True, False),
         (Kind.TIMEOUT, True, False),
         (Kind.RESET, False, False),

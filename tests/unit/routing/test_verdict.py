@@ -63,6 +63,7 @@ BACK = ("back", "request")
         (200, ("good", None), ("good", None), ("good", None)),
         (201, ("good", None), ("good", None), ("good", None)),
         ("connect", OUTAGE, OUTAGE, OUTAGE),
+        ("absent", OUTAGE, OUTAGE, OUTAGE),
         ("barred", OUTAGE, OUTAGE, OUTAGE),
         ("reset", OUTAGE, OUTAGE, OUTAGE),
         ("timeout", OUTAGE, OUTAGE, OUTAGE),
@@ -330,6 +331,7 @@ def client_gets(*outcomes: Outcome, **known: Any) -> tuple[int, str, str, dict[s
     return answer.status, value["error"]["type"], value["error"]["message"], answer.headers
 
 
+ABSENT = outcome("absent", target="ollama/qwen3", retry=False)
 NO_RETRY = {"x-should-retry": "false"}
 
 
@@ -354,7 +356,8 @@ class TestOneAttempt:
             (302, 502, "api_error", NO_RETRY),
             (999, 502, "api_error", {}),
             ("connect", 502, "api_error", {}),
-            ("barred", 502, "api_error", {"x-should-retry": "false"}),
+            ("absent", 502, "api_error", {}),
+            ("barred", 502, "api_error", NO_RETRY),
             ("reset", 502, "api_error", {}),
             ("timeout", 504, "timeout_error", {}),
             ("local", 500, "api_error", NO_RETRY),
@@ -612,6 +615,21 @@ class TestAFallbackThatRefusesTheRequest:
     def test_its_refusal_passes_after_what_cannot(self, first: Outcome) -> None:
         got = client_gets(first, outcome(400, body=WRONG))
         assert got[:3] == (400, "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum")
+
+    @pytest.mark.parametrize("first", [ABSENT, outcome("barred", target="other/m")])
+    def test_but_where_the_first_waits_for_its_user(self, first: Outcome) -> None:
+        got = client_gets(first, outcome(400, body=WRONG))
+        assert got == (502, "api_error", f"{first.target}: {first.why}; zai/glm-5: 400", NO_RETRY)
+        assert client_gets(claude(529), first, outcome(400, body=WRONG))[0] == 529
+
+    @pytest.mark.parametrize("fallback", [ABSENT, outcome("barred", target="other/m")])
+    def test_a_fallback_that_waits_for_its_user(self, fallback: Outcome) -> None:
+        """It doesn't keep the client from waiting for the model that was asked for."""
+        got = client_gets(claude(529), fallback)
+        assert got[:2] == (529, "overloaded_error")
+        assert got[2].endswith(f": 529; {fallback.target}: {fallback.why}")
+        assert got[3] == {}
+        assert client_gets(claude(401), fallback)[3] == NO_RETRY
 
     def test_the_time_is_that_of_the_failure(self) -> None:
         first = claude(429, "client", headers={"retry-after": "7"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import re
 import socket
@@ -16,6 +17,7 @@ import ssl
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -45,6 +47,10 @@ NO_TUNNEL = " opens no tunnel: "
 
 class UnreachableError(OSError):
     """No connection could be made, and so nothing was sent."""
+
+
+class AbsentError(UnreachableError):
+    """No program listens there, on this machine."""
 
 
 class BarredError(UnreachableError):
@@ -156,7 +162,7 @@ class Dialer:
         return self._link(connection.transport, started, connected)
 
     async def connect(self, host: str, port: int, local: str | None = None) -> socket.socket:
-        """Raises UnreachableError."""
+        """Raises UnreachableError; as AbsentError where this machine refuses."""
         try:
             addresses = await self._names.resolve(host, port)
         except OSError as e:
@@ -169,9 +175,10 @@ class Dialer:
             )
         except OSError as e:
             self._names.forget(host, port)
-            raise UnreachableError(
-                f"no connection to {proxies.bracketed(host)}:{port}: {e.strerror or e}"
-            ) from e
+            why = f"no connection to {proxies.bracketed(host)}:{port}"
+            if is_refused(e) and is_here(addresses):
+                raise AbsentError(f"{why}: no server is running there") from e
+            raise UnreachableError(f"{why}: {e.strerror or e}") from e
         keep_alive(sock)
         return sock
 
@@ -295,6 +302,18 @@ def _explained(host: str) -> Iterator[None]:
         raise UnreachableError(tls.explain(e, host)) from e
     except OSError as e:
         raise UnreachableError(f"the connection to {host} was lost before it stood: {e}") from e
+
+
+def is_refused(error: OSError) -> bool:
+    """Whether one of the addresses refused. Where `localhost` is `::1` too and the system has no IPv6,
+    aiohappyeyeballs has the reasons only in its words."""
+    return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(
+        error
+    )
+
+
+def is_here(addresses: Sequence[resolver.AddressInfo]) -> bool:
+    return all(proxies.is_loopback(str(address[4][0])) for address in addresses)
 
 
 def certificates(ssl_object: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import re
 import socket
 import ssl
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from pathlib import Path
 
+import aiohappyeyeballs
 import pytest
 
 from claude_route.proxy.upstream import dial
@@ -149,8 +151,39 @@ async def test_nobody_there() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     why = await refused(dial.Destination("http", "a", port), {"a": ["127.0.0.1", "127.0.0.2"]})
-    assert why.startswith(f"no connection to a:{port}: ")
-    assert "Connect call failed ('127.0.0.1'" in why
+    assert why == f"no connection to a:{port}: no server is running there"
+
+
+REFUSED = OSError(errno.ECONNREFUSED, "Connect call failed")
+MIXED = OSError("Multiple exceptions: [Errno 99] Cannot assign, [Errno 111] Connect call failed")
+
+
+@pytest.mark.skipif(errno.ECONNREFUSED != 111, reason="the words have Linux's number")
+@pytest.mark.parametrize(
+    ("error", "addresses", "expected"),
+    [
+        (REFUSED, ["127.0.0.1"], dial.AbsentError),
+        (REFUSED, ["::1", "127.0.0.1"], dial.AbsentError),
+        (MIXED, ["::1", "127.0.0.1"], dial.AbsentError),
+        (REFUSED, ["192.0.2.1"], dial.UnreachableError),
+        (REFUSED, ["127.0.0.1", "192.0.2.1"], dial.UnreachableError),
+        (OSError(errno.EMFILE, "Too many open files"), ["127.0.0.1"], dial.UnreachableError),
+        (OSError("no matching local address"), ["127.0.0.1"], dial.UnreachableError),
+    ],
+)
+async def test_only_this_machine_is_said_to_run_no_server(
+    error: OSError,
+    addresses: list[str],
+    expected: type[OSError],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", fail)
+    with dialing({"a": addresses}) as dialer, pytest.raises(dial.UnreachableError) as raised:
+        await dialer.connect("a", 11434)
+    assert type(raised.value) is expected
 
 
 async def test_no_such_name() -> None:
