@@ -26,6 +26,7 @@ from claude_route.dialects.messages import safeguard_check
 from claude_route.dialects.messages import safeguards
 from claude_route.dialects.messages import server_tools
 from claude_route.proxy import attempt
+from claude_route.proxy import candidates
 from claude_route.proxy import checks
 from claude_route.proxy import contract
 from claude_route.proxy import state
@@ -67,10 +68,7 @@ class Exchange:
         self.is_check = is_check
         self.client = admission.client
         self.secrets = admission.secrets
-        self.rotates = admission.rotates
-        self.login = admission.login
-        # A request that was addressed to Anthropic goes there if the profile doesn't know its model.
-        self.to_anthropic = not admission.is_reverse
+        self.candidates = candidates.Candidates(in_force, admission, is_check=is_check)
         self.observer = observer
         self.clock = clock
         self.counts_tokens = http_message.path(flow.request) == paths.COUNT_TOKENS
@@ -95,7 +93,7 @@ class Exchange:
     def begin(self) -> contract.Attempt | http.Response:
         try:
             self.request = requests.read(client_body(self.flow.request))
-            candidates, rotates = self._targets(self.request.model)
+            able, rotates = self.candidates.find(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
         except ValueError as e:
@@ -104,7 +102,9 @@ class Exchange:
             return responses.error(404, str(e.args[0]))
         except PermissionError as e:
             return responses.error(401, str(e))
-        able = self._able(candidates)
+        tools = () if self.counts_tokens else server_tools.alone(self.request.tools)
+        if tools:
+            able = self.candidates.able(able, tools)
         refusals = [self._refusal(target) for target in able]
         fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
         who = identity.read(self.flow.request.headers.fields)
@@ -135,7 +135,7 @@ class Exchange:
         self.has_begun = True
         self.observer.began(self.routed)
         if not able:
-            return self._go_on(unanswerable.lacks_tools(self._server_tools, self.request.model))
+            return self._go_on(unanswerable.lacks_tools(tools, self.request.model))
         if not fitting:
             return self._go_on(responses.error(400, refusals[0]))
         is_foreign = not fitting[0].provider.is_anthropic
@@ -151,71 +151,6 @@ class Exchange:
     def _refusal(self, target: targets.Target) -> str:
         """Why a target that the profile knows can't take the request isn't even asked; empty if it is."""
         return "" if self.counts_tokens else fitness.refusal(self.request, target)
-
-    def _targets(self, model: str) -> tuple[list[targets.Target], bool]:
-        """The targets for a model, and whether pool tokens may be used.
-
-        Raises:
-            LookupError: the profile doesn't know the model.
-            PermissionError: only the client's own credential would do, and it has none.
-            ValueError: its provider lacks a key.
-        """
-        if not model.isprintable():
-            # It appears in headers and in the log.
-            raise ValueError("model: expected a name of printable characters")
-        profile = self.state.profile
-        target = profile.target(model)
-        why = profile.left_out.find(model)
-        if why and (target is None or model in profile.left_out):
-            raise ValueError(f"model: {model!r} was left out of the LiteLLM config: {why[0]}")
-        if target is None:
-            anthropic = profile.providers.get("anthropic")
-            if not self.to_anthropic or anthropic is None:
-                names = ", ".join(profile.models)
-                raise LookupError(
-                    f"model: {model!r} is not in this proxy's profile, which has: {names}"
-                )
-            # The client didn't mean to use this proxy's tokens.
-            unknown = [targets.Target(anthropic, targets.bare(targets.unprefixed(model)))]
-            return self._usable(unknown, "the profile doesn't have it"), False
-        if target.provider.missing:
-            missing = " and ".join(target.provider.missing)
-            raise ValueError(
-                f"model: {model!r} goes to {target.provider.name}, which can't be used until the "
-                f"environment variable {missing} is set"
-            )
-        candidates = [target]
-        if not self.is_check:  # a fallback could be asked about its own calls
-            candidates += profile.fallback_targets(model)
-        own = "" if len(self.state.pool) else "the proxy has no tokens"
-        if not self.rotates:
-            own = "the token mode is passthrough"
-        return self._usable(candidates, own), self.rotates
-
-    def _usable(self, candidates: list[targets.Target], why: str) -> list[targets.Target]:
-        """The targets without those that want a credential of the client's own, if it has none. `why` says
-        why no token of the pool can be used; empty if one can.
-
-        Raises:
-            PermissionError: none is left.
-        """
-        if self.login == "own":
-            return candidates
-        usable = [
-            candidate
-            for candidate in candidates
-            if candidate.provider.credential(rotates=not why) != "client"
-        ]
-        if usable:
-            return usable
-        # Other gateways do accept what is no credential at Anthropic's.
-        if self.login == "text" and candidates[0].provider.host != "api.anthropic.com":
-            return candidates
-        raise PermissionError(
-            f"{candidates[0]} is asked with the login of each client{why and ', because '}{why}, and this "
-            "client has none. Log in and, if this proxy requires its key, set ANTHROPIC_CUSTOM_HEADERS to "
-            '"x-litellm-api-key: KEY", beside which a login stays in use'
-        )
 
     def _turn(self, who: identity.Identity) -> str:
         """What keeps one token of the pool: the session, or each of its agents."""
@@ -243,23 +178,6 @@ class Exchange:
                 # Only this fallback can't be asked, so it must not hide how the others failed.
                 return self._next()
             return responses.error(400, str(e))
-
-    @functools.cached_property
-    def _server_tools(self) -> tuple[str, ...]:
-        return server_tools.alone(self.request.tools)
-
-    def _able(self, candidates: list[targets.Target]) -> list[targets.Target]:
-        """The targets that have the server tools which the request is about; all if it isn't about any.
-
-        What other models made up would come back as the tool's result. So the models of `server_tools` in
-        the profile take their place.
-        """
-        if self.counts_tokens or not self._server_tools:
-            return candidates
-        able = [target for target in candidates if target.provider.is_anthropic]
-        named = self.state.profile.server_tool_targets(self._server_tools)
-        is_able = candidates[0].provider.is_anthropic
-        return list(dict.fromkeys([*able, *named] if is_able else [*named, *able]))
 
     def _settings(self) -> bytes:
         return requests.settings(self.request)
@@ -552,7 +470,7 @@ class Exchange:
     def _can_ask(self, model: str, *, itself: bool = False) -> bool:
         """Whether the client can ask for a model through this proxy. `itself`: none of its fallbacks."""
         try:
-            (first, *_), _ = self._targets(model)
+            (first, *_), _ = self.candidates.find(model)
         except (LookupError, PermissionError, ValueError):
             return False
         return not itself or first == self.state.profile.target(model)

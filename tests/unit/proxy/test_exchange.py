@@ -196,6 +196,9 @@ class Setting:
             clock=self.clock,
         )
 
+    def put_in_force(self, in_force: state.State) -> None:
+        self.exchange.state = self.exchange.candidates.state = in_force
+
     @property
     def events(self) -> list[tuple[Any, ...]]:
         """The events since the last call."""
@@ -741,7 +744,7 @@ def test_what_keeps_one_token(spread: targets.Spread, tokens: list[str]) -> None
         state_of = dataclasses.replace(
             setting.state, profile=dataclasses.replace(profile, pool=pool)
         )
-        setting.exchange.state = state_of
+        setting.put_in_force(state_of)
         setting.exchange.begin()
         taken.append(setting.events[-1][3])
     assert taken == tokens
@@ -1321,14 +1324,14 @@ def test_a_model_that_a_litellm_config_has_but_nobody_answers() -> None:
     setting = Setting(model="embedding")
     left_out = patterns.Table({"embedding": "azure/", "claude-*": "elsewhere"})
     profile = dataclasses.replace(setting.state.profile, left_out=left_out)
-    setting.exchange.state = dataclasses.replace(setting.state, profile=profile)
+    setting.put_in_force(dataclasses.replace(setting.state, profile=profile))
     answer = setting.exchange.begin()
     assert isinstance(answer, http.Response)
     assert answer.status_code == 400
     why = answer.json()["error"]["message"]
     assert why == "model: 'embedding' was left out of the LiteLLM config: azure/"
     setting = Setting()
-    setting.exchange.state = dataclasses.replace(setting.state, profile=profile)
+    setting.put_in_force(dataclasses.replace(setting.state, profile=profile))
     assert isinstance(setting.exchange.begin(), attempt.Attempt), "another pattern has it"
 
 
@@ -1377,10 +1380,8 @@ def test_text_is_no_login_at_anthropics_own_host() -> None:
     profile = setting.state.profile
     anthropic = dataclasses.replace(profile.providers["anthropic"], host="api.anthropic.com")
     target = targets.Target(anthropic, MODEL)
-    setting.exchange.state = dataclasses.replace(
-        setting.state,
-        profile=dataclasses.replace(profile, models=patterns.Table({"claude-*": target})),
-    )
+    profile = dataclasses.replace(profile, models=patterns.Table({"claude-*": target}))
+    setting.put_in_force(dataclasses.replace(setting.state, profile=profile))
     check_no_login(setting.exchange.begin(), "the proxy has no tokens")
 
 
