@@ -59,6 +59,9 @@ def listed(home: Path) -> dict[str, dict[str, str]]:
         ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "any"}, {}, ""),
         ({"ANTHROPIC_API_KEY": proxies.API_KEY}, {}, ""),
         ({"ANTHROPIC_API_KEY": ""}, {"apiKeyHelper": "echo any"}, ""),
+        ({"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": KEY}, {}, KEY),
+        ({"ANTHROPIC_API_KEY": KEY}, {}, KEY),
+        ({"ANTHROPIC_API_KEY": ""}, {"apiKeyHelper": f"echo {KEY}"}, KEY),
         (
             {
                 "ANTHROPIC_API_KEY": "",
@@ -69,7 +72,11 @@ def listed(home: Path) -> dict[str, dict[str, str]]:
             KEY,
         ),
     ],
-    ids=["token", "API key", "helper", "token and our header"],
+    ids=[
+        *("token", "API key", "helper"),
+        *("our key as token", "our key as API key", "our key by the helper"),
+        "token and our header",
+    ],
 )
 def test_all_models_are_in_its_list(
     start: Start,
