@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,16 +45,25 @@ def model(request: pytest.FixtureRequest) -> str:
     return chosen
 
 
-@pytest.fixture
-def client(start: Start, sim: simulator.Simulator, tmp_path: Path) -> claude_code.Claude:
-    profile = proxies.profile(sim.url)
+def with_chat(url: str) -> dict[str, Any]:
+    """A profile with a model of each dialect, `glm` and `chat`."""
+    profile = proxies.profile(url)
     profile["providers"]["chat"] = {
-        "base_url": f"{sim.url}/provider/v1",
+        "base_url": f"{url}/provider/v1",
         "api": "openai",
         "api_key": "chat-key-0123456789",
     }
     profile["models"]["chat"] = "chat/thinker-1"
-    proxy = start(profile, behind=sim.url)
+    return profile
+
+
+def contents(file: str) -> bytes:
+    return PDF if file.endswith("pdf") else base64.b64decode(test_claude.DOT)
+
+
+@pytest.fixture
+def client(start: Start, sim: simulator.Simulator, tmp_path: Path) -> claude_code.Claude:
+    proxy = start(with_chat(sim.url), behind=sim.url)
     return claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy))
 
 
@@ -70,8 +80,7 @@ def is_summary(recorded: Any) -> bool:
 def test_a_file_that_the_model_cannot_read(
     client: claude_code.Claude, sim: simulator.Simulator, model: str, file: str
 ) -> None:
-    content = PDF if file.endswith("pdf") else base64.b64decode(test_claude.DOT)
-    (client.folder / file).write_bytes(content)
+    (client.folder / file).write_bytes(contents(file))
     kind = KINDS[file][model == "chat"]
     refused = []
 
@@ -115,3 +124,57 @@ def test_a_conversation_that_is_too_long(
     for prompt in ("second", "third"):
         answer = client.ask(prompt, "--model", model, "--continue")
         assert answer == f"You said: {prompt}"
+
+
+HOOK = {"type": "prompt", "prompt": "Is this fine? $ARGUMENTS"}
+"""Its answer has to follow a schema."""
+
+
+def asks_for(lack: str, body: dict[str, Any]) -> bool:
+    """Whether a request of either dialect needs what a model lacks."""
+    configs = [each.get("output_config", {}) for each in (body, *body.get("messages", ()))]
+    match lack:
+        case "effort":
+            return "reasoning_effort" in body or any("effort" in config for config in configs)
+        case "structured_outputs":
+            return "response_format" in body or any("format" in config for config in configs)
+        case "images":
+            return "'type': 'image" in str(body)
+        case _:
+            return "'type': 'document'" in str(body) or "'type': 'file'" in str(body)
+
+
+LACKS = {
+    "images": ("read: {folder}/dot.png", ("--allowedTools", "Read"), "image_block"),
+    "documents": ("read: {folder}/page.pdf", ("--allowedTools", "Read"), "document_block"),
+    "effort": ("first", ("--effort", "high"), "effort_unsupported"),
+    "structured_outputs": (
+        "first",
+        ("--settings", json.dumps({"hooks": {"UserPromptSubmit": [{"hooks": [HOOK]}]}})),
+        "structured_outputs_unsupported",
+    ),
+}
+"""What the profile says that a model lacks -> what makes the client ask for it, and the class of the
+refusal."""
+
+
+@pytest.mark.parametrize("lack", LACKS)
+def test_what_the_profile_says_that_a_model_lacks(
+    start: Start, sim: simulator.Simulator, tmp_path: Path, model: str, lack: str
+) -> None:
+    """The provider never sees it, and the session goes on."""
+    prompt, arguments, refusal = LACKS[lack]
+    profile = with_chat(sim.url)
+    for provider in ("zai", "chat"):
+        profile["providers"][provider]["supports"] = {lack: False}
+    profile["models"]["claude-*"] = profile["models"][model]
+    proxy = start(profile, behind=sim.url)
+    client = claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy))
+    for file in KINDS:
+        (client.folder / file).write_bytes(contents(file))
+    prompt = prompt.replace("{folder}", str(client.folder))
+    client.ask(prompt, "--model", model, *arguments)
+    assert f"✗ {model} · 400 capability_rejected: {refusal} " in proxy.log
+    for prompt in ("second", "third"):
+        assert client.ask(prompt, "--model", model, "--continue") == f"You said: {prompt}"
+    assert not any(asks_for(lack, recorded.json) for recorded in sim.requests)
