@@ -11,7 +11,9 @@ import pytest
 from tests import paths
 
 PAGE = paths.ROOT / "docs" / "compatibility.md"
-TEST = re.compile(r"`(\w+/[\w/]+\.py)::(\w+)`")
+TEST = re.compile(r"`(\w+/[\w/]+\.py)::((?:\w+::)?\w+)`")
+"""With its class, if it is in one, as pytest takes it."""
+
 VERSION = re.compile(r"^## (\S+)", re.MULTILINE)
 
 
@@ -23,18 +25,27 @@ def rows() -> Iterator[list[str]]:
 
 
 def functions(path: str) -> set[str]:
+    """The names by which pytest knows the functions of a file."""
     tree = ast.parse((paths.ROOT / "tests" / path).read_text())
     return {
-        node.name
-        for node in ast.walk(tree)
+        prefix + node.name
+        for prefix, body in [
+            ("", tree.body),
+            *(
+                (f"{each.name}::", each.body)
+                for each in tree.body
+                if isinstance(each, ast.ClassDef)
+            ),
+        ]
+        for node in body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
 
 
 @pytest.mark.parametrize(("path", "name"), sorted(set(TEST.findall(PAGE.read_text()))), ids=str)
 def test_each_test_exists(path: str, name: str) -> None:
-    assert name.startswith("test_")
     assert name in functions(path)
+    assert name.rpartition("::")[2].startswith("test_")
 
 
 def test_each_row_has_a_version_and_a_test() -> None:
