@@ -71,7 +71,7 @@ def test_each_failed_attempt_is_a_flow(watched: pairs.Pair, tmp_path: Path) -> N
     assert limited.server_conn.address == (watched.sim.host, watched.sim.port)
     assert limited.response.timestamp_end
     assert limited.request.timestamp_start <= limited.response.timestamp_end
-    assert refused.error and "Connect call failed" in refused.error.msg
+    assert refused.error and "no server is running there" in refused.error.msg
     assert refused.comment.startswith("✗ refused-x · refused/refused-x ")
     assert refused.request.path == "/v1/messages"
     assert refused.server_conn.address == (refused.request.host, refused.request.port)

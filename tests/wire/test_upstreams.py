@@ -199,22 +199,24 @@ def test_a_client_that_reads_nothing_costs_no_memory(
     pair = pairs.Pair(None, proxy, iter(()))  # type: ignore[arg-type]
     for _ in range(2):  # what is loaded on first use is loaded
         with listener(pair) as client:
-            stream_for(client, 1.0)
+            stream_for(client, 1.0, proxy)
     before = resident(proxy)
     with listener(pair) as client:
-        stream_for(client, 60.0)
-        after = resident(proxy)
+        after = stream_for(client, 60.0, proxy)
     assert flood.sent < 50_000_000, "the upstream waits"
     assert after - before <= 2_000_000
     flood.close()
 
 
-def stream_for(client: httpx.Client, seconds: float) -> None:
+def stream_for(client: httpx.Client, seconds: float, proxy: proxies.Proxy) -> int:
+    """The proxy's memory, in bytes, after a client has left a stream unread for that long."""
     request = proxies.message("glm", stream=True)
     url = "https://api.anthropic.com/v1/messages"
     with client.stream("POST", url, json=request) as response:
-        assert next(response.iter_raw())
+        pieces = response.iter_raw()  # kept: without it, httpx closes the connection
+        assert next(pieces)
         time.sleep(seconds)
+        return resident(proxy)
 
 
 def resident(proxy: proxies.Proxy) -> int:
