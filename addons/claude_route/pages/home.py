@@ -24,7 +24,8 @@ def answer(in_force: state.State) -> content.Content:
     )
 
 
-def html(in_force: state.State) -> bytes:
+def html(in_force: state.State, *, in_mitmweb: bool) -> bytes:
+    """The page is only at the reverse listener: mitmweb has a page of its own there."""
     page: bytes = TEMPLATE.generate(
         version=claude_route.__version__, profile=in_force.profile.name, paths=PATHS
     )

@@ -18,13 +18,14 @@ STRATEGIES = {
 }
 
 
-def answer(in_force: state.State) -> bytes:
-    return page(status.status(in_force))
+def answer(in_force: state.State, *, in_mitmweb: bool) -> bytes:
+    return page(status.status(in_force), in_mitmweb=in_mitmweb)
 
 
-def page(shown: status.Status) -> bytes:
+def page(shown: status.Status, *, in_mitmweb: bool = False) -> bytes:
     html: bytes = TEMPLATE.generate(
         status=shown,
+        in_mitmweb=in_mitmweb,
         available=sum(row.state == "available" for row in shown.tokens),
         failing=sum(row.state in ("skipped", "failing") for row in shown.targets),
         strategies=STRATEGIES,

@@ -72,7 +72,8 @@ class PageHandler(Handler):
 
     def get(self) -> None:
         accept = self.request.headers.get("Accept", "")
-        self.show(table.read(self.page, self.page.path, accept, self.in_force()))
+        in_force = self.in_force()
+        self.show(table.read(self.page, self.page.path, accept, in_force, in_mitmweb=True))
 
     def post(self) -> None:
         """The login form posts to the page's own path."""

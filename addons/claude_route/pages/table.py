@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from mitmproxy import http
 
@@ -27,6 +28,12 @@ from claude_route.wire import http_message
 METHODS = ("GET", "HEAD")
 
 
+class Html(Protocol):
+    """Makes a page for browsers. In mitmweb it may link to the flows."""
+
+    def __call__(self, in_force: state.State, *, in_mitmweb: bool) -> bytes: ...
+
+
 @dataclass(frozen=True)
 class Page:
     """A row: a path on the reverse listener, and how to treat requests for it."""
@@ -38,7 +45,7 @@ class Page:
     """Makes the response to a request on the reverse listener, where that depends on the request."""
     has: Callable[[str, profiles.Profile], bool] | None = None
     """Whether a path below this one belongs to the page too."""
-    html: Callable[[state.State], bytes] | None = None
+    html: Html | None = None
     """Makes what browsers get. A page with HTML also accepts the key as the password of HTTP basic
     authentication, and makes browsers ask for it."""
     files: tuple[str, ...] = ()
@@ -97,14 +104,18 @@ def unlisted() -> list[str]:
     return sorted(path for path in paths if not any(map(path.startswith, {*paths} - {path})))
 
 
-def read(page: Page, path: str, accept: str, in_force: state.State | None) -> content.Content:
+def read(
+    page: Page, path: str, accept: str, in_force: state.State | None, *, in_mitmweb: bool = False
+) -> content.Content:
     """The content of a page at one of its paths. `in_force` is None if no profile is loaded."""
     if path in page.files:
         return content.static(path.lstrip("/"))
     if in_force is None:
         return content.text("No profile is loaded.")
     if page.html and browser.wants_html(accept):
-        return content.Content("text/html; charset=utf-8", page.html(in_force))
+        return content.Content(
+            "text/html; charset=utf-8", page.html(in_force, in_mitmweb=in_mitmweb)
+        )
     return page.answer(in_force)
 
 

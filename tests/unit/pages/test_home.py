@@ -17,6 +17,6 @@ def test_for_programs() -> None:
 
 
 def test_for_browsers() -> None:
-    page = home.html(states.state_of(PROFILE)).decode()
+    page = home.html(states.state_of(PROFILE), in_mitmweb=False).decode()
     assert '<a href="/status">' in page
     assert "profile <b>&lt;mine&gt;</b>" in page

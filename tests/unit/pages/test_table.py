@@ -131,3 +131,11 @@ def test_no_profile_in_force() -> None:
     assert page
     assert table.read(page, "/status", HTML, None).body == b"No profile is loaded.\n"
     assert table.read(page, "/status.js", HTML, None) == content.static("status.js")
+
+
+def test_in_mitmweb_it_links_to_the_flows() -> None:
+    page = table.find(request("GET", "/status"))
+    assert page
+    for in_mitmweb in (False, True):
+        shown = table.read(page, "/status", HTML, states.state_of(PROFILE), in_mitmweb=in_mitmweb)
+        assert (b'<a href="./">Flows</a>' in shown.body) == in_mitmweb
