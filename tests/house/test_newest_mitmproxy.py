@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tomllib
 import warnings
 from pathlib import Path
@@ -36,7 +37,8 @@ def test_patches_hold_in_the_newest_version(tmp_path: Path) -> None:
         *("cryptography", "httpx[http2]", "hypothesis", "pytest", "pytest-asyncio", "trustme"),
     ]
     python = tmp_path / "venv" / "bin" / "python"
-    run(uv, "venv", "--quiet", str(tmp_path / "venv"), folder=tmp_path)
+    # The Python that runs the tests: what comes first on the PATH may be too old.
+    run(uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv"), folder=tmp_path)
     # From another folder: in the repository, uv would keep to the versions that it pins.
     run(uv, "pip", "install", "--quiet", "--python", str(python), *libraries, folder=tmp_path)
     version, changed = json.loads(run(str(python), "-c", LOOK))
