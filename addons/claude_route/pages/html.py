@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from tornado import template
 
 from claude_route.pages import content
 from claude_route.pages import status
 from claude_route.proxy import state
+from claude_route.routing import stats
 from claude_route.text import quantities
 
 TEMPLATE = template.Template((content.STATIC / "status.html").read_text(encoding="utf-8"))
@@ -18,6 +22,26 @@ STRATEGIES = {
 }
 
 
+class Section(NamedTuple):
+    """A table of requests, a row for each model."""
+
+    id: str
+    title: str
+    note: str
+    column: str
+    """The heading of the models' names."""
+    rows: Sequence[stats.Model]
+    empty: str
+    """What stands in place of an empty table; without it, there is no such section."""
+
+
+def sections(shown: status.Status) -> tuple[Section, ...]:
+    return (
+        Section("models", "Models", "", "Requested model", shown.models, "No requests yet."),
+        Section("checks", "Checks of tool calls", "auto mode", "Asked", shown.checks, ""),
+    )
+
+
 def answer(in_force: state.State, *, in_mitmweb: bool) -> bytes:
     return page(status.status(in_force), in_mitmweb=in_mitmweb)
 
@@ -25,6 +49,7 @@ def answer(in_force: state.State, *, in_mitmweb: bool) -> bytes:
 def page(shown: status.Status, *, in_mitmweb: bool = False) -> bytes:
     html: bytes = TEMPLATE.generate(
         status=shown,
+        sections=sections(shown),
         in_mitmweb=in_mitmweb,
         available=sum(row.state == "available" for row in shown.tokens),
         failing=sum(row.state in ("skipped", "failing") for row in shown.targets),
