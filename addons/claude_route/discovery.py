@@ -9,15 +9,14 @@ from mitmproxy import http
 
 from claude_route import targets
 from claude_route.access import listeners
-from claude_route.dialects import registry
 from claude_route.pages import models
 from claude_route.pages import table
 from claude_route.profile import profiles
+from claude_route.proxy import model_list
 from claude_route.proxy import served
 from claude_route.proxy import state
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import answer
-from claude_route.proxy.upstream import http1
 
 PATIENCE = 1.0
 """Seconds that our list waits for theirs: Claude Code waits for ours for 3."""
@@ -53,18 +52,7 @@ class Discovery:
             provider.port,
             account=[value for _, value in credential],
         )
-        dialect = registry.of(provider)
-        request = http1.Request(
-            b"GET",
-            (provider.path + dialect.models_endpoint).encode(),
-            [
-                (b"Host", destination.authority.encode("idna")),
-                (b"Accept", b"application/json"),
-                (b"Accept-Encoding", b"identity"),
-                *dialect.version_headers,
-                *credential,
-            ],
-        )
+        request = model_list.request(provider, destination, credential)
         async with self._upstreams.client.request(destination, request, b"", LIMITS) as got:
             response = await got.head()
             if response.status != 200:
@@ -86,9 +74,8 @@ def local_servers(profile: profiles.Profile) -> Iterator[targets.Provider]:
 
 def credential_fields(provider: targets.Provider) -> list[tuple[bytes, bytes]]:
     """The header fields of the profile's, which may contain keys too, and the provider's key."""
-    fields = [(name.encode(), value.encode()) for name, value in provider.headers.items()]
-    if provider.api_key and provider.auth == "bearer":
-        fields.append((b"Authorization", f"Bearer {provider.api_key}".encode()))
-    elif provider.api_key and provider.auth == "x-api-key":
-        fields.append((b"x-api-key", provider.api_key.encode()))
+    fields = model_list.profile_fields(provider)
+    if provider.api_key and provider.auth in ("bearer", "x-api-key"):
+        is_bearer = provider.auth == "bearer"
+        fields.append(model_list.key_field(provider.api_key, is_bearer=is_bearer))
     return fields

@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.dialects import error_body
-from claude_route.dialects import registry
 from claude_route.profile import profiles
+from claude_route.proxy import model_list
 from claude_route.proxy.upstream import answer as upstream_answer
 from claude_route.proxy.upstream import client
 from claude_route.proxy.upstream import dial
-from claude_route.proxy.upstream import http1
 from claude_route.proxy.upstream import proxies
 from claude_route.routing import rotation
 
@@ -66,11 +65,7 @@ def questions(profile: profiles.Profile) -> Iterator[Question]:
 
 
 def question(provider: targets.Provider, name: str, secret: str, *, is_bearer: bool) -> Question:
-    fields = [
-        (b"Authorization", f"Bearer {secret}".encode())
-        if is_bearer
-        else (b"x-api-key", secret.encode())
-    ]
+    fields = [model_list.key_field(secret, is_bearer=is_bearer)]
     is_oauth = provider.is_anthropic and is_bearer
     if is_oauth:
         fields.append((b"anthropic-beta", b"oauth-2025-04-20"))
@@ -80,25 +75,14 @@ def question(provider: targets.Provider, name: str, secret: str, *, is_bearer: b
 async def ask(asked: Question, rules: proxies.Rules) -> Answer:
     """Never raises for what a provider or the network does."""
     provider = asked.provider
-    dialect = registry.of(provider)
     destination = dial.Destination(
         provider.scheme,
         provider.host,
         provider.port,
         rules.proxy(provider.scheme, provider.host, provider.port),
     )
-    request = http1.Request(
-        b"GET",
-        (provider.path + dialect.models_endpoint).encode(),
-        [
-            (b"Host", destination.authority.encode("idna")),
-            (b"Accept", b"application/json"),
-            (b"Accept-Encoding", b"identity"),
-            *dialect.version_headers,
-            *((name.encode(), value.encode()) for name, value in provider.headers.items()),
-            *asked.fields,
-        ],
-    )
+    fields = [*model_list.profile_fields(provider), *asked.fields]
+    request = model_list.request(provider, destination, fields)
     asking = client.Client()
     try:
         async with asking.request(destination, request, b"", LIMITS) as got:
