@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.dialects import error_body
+from claude_route.dialects.messages import scrub
 from claude_route.profile import profiles
 from claude_route.proxy import model_list
 from claude_route.proxy.upstream import answer as upstream_answer
@@ -68,7 +69,7 @@ def question(provider: targets.Provider, name: str, secret: str, *, is_bearer: b
     fields = [model_list.key_field(secret, is_bearer=is_bearer)]
     is_oauth = provider.is_anthropic and is_bearer
     if is_oauth:
-        fields.append((b"anthropic-beta", b"oauth-2025-04-20"))
+        fields.append((b"anthropic-beta", scrub.OAUTH_BETA.encode()))
     return Question(name, provider, secret, tuple(fields), is_limited=is_oauth)
 
 

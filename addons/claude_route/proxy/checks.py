@@ -22,6 +22,7 @@ from claude_route.access import paths
 from claude_route.dialects import registry
 from claude_route.dialects.messages import safeguard_check
 from claude_route.dialects.messages import safeguards
+from claude_route.dialects.messages import scrub
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
 from claude_route.proxy.upstream import timers
@@ -32,8 +33,6 @@ TIMEOUT = 10.0
 
 MOST = 16
 """Calls of one answer that are checked: each costs a request, and models make few at once."""
-
-OAUTH = "oauth-2025-04-20"
 
 _KEPT = {
     b"authorization",
@@ -61,8 +60,8 @@ def flow_for(asking: http.HTTPFlow, body: bytes) -> http.HTTPFlow:
         (b"content-length", b"%d" % len(body)),
         (b"user-agent", f"claude-route/{claude_route.__version__}".encode()),
     ]
-    if OAUTH in client.headers.get("anthropic-beta", ""):
-        fields.append((b"anthropic-beta", OAUTH.encode()))
+    if scrub.OAUTH_BETA in client.headers.get("anthropic-beta", ""):
+        fields.append((b"anthropic-beta", scrub.OAUTH_BETA.encode()))
     made = http.HTTPFlow(asking.client_conn, connection.Server(address=None))
     made.request = http_message.like(
         client,

@@ -18,7 +18,7 @@ from claude_route.dialects.messages import thinking_request
 from claude_route.wire import http_message
 from claude_route.wire import rawjson
 
-_OAUTH_BETA = "oauth-2025-04-20"
+OAUTH_BETA = "oauth-2025-04-20"
 
 _NOT_FOR_ANTHROPIC = {b"proxy-authorization", b"x-claude-token-mode", b"x-litellm-api-key"}
 
@@ -74,9 +74,9 @@ def beta(value: str | None, kind: targets.TokenKind) -> str:
     """An anthropic-beta header for a pooled token: OAuth tokens need one that API keys refuse."""
     betas = dict.fromkeys(name.strip() for name in (value or "").split(",") if name.strip())
     if kind == "oauth":
-        betas[_OAUTH_BETA] = None
+        betas[OAUTH_BETA] = None
     else:
-        betas.pop(_OAUTH_BETA, None)
+        betas.pop(OAUTH_BETA, None)
     return ",".join(betas)
 
 
