@@ -19,7 +19,7 @@ from tests.wire import proxies
 
 INSTALL = "pipx install uv"
 RUN = "uv run mitmdump -s addons/route.py"
-TEST = "uv run --dev pytest"
+TEST = "uv run --dev pytest -n 3 --dist loadfile"
 COMMAND = "uv run claude-route run"
 DEMO = "uv run mitmweb -s addons/route.py -s demo.py --set profile=demo"
 ZAI = f"ZAI_API_KEY=… {RUN} --set profile=zai"
