@@ -82,7 +82,7 @@ def lines(
     given the address of every interface."""
     yield installation.versions()
     needs_tokens = any(target.provider.is_anthropic for _, target in profile.models.items())
-    yield f"Profile {profile.name} ({profile.path}) is loaded; the pool has " + tokens(
+    yield f"Profile {profile.name} ({profile.path}) is in force; the pool has " + tokens(
         pool, needs_tokens=needs_tokens
     )
     yield env

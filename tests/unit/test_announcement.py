@@ -57,7 +57,7 @@ def test_both_ways_to_start_claude() -> None:
     ca = "/home/me/.mitmproxy/mitmproxy-ca-cert.pem"
     assert f"HTTPS_PROXY=http://127.0.0.1:8080 NODE_EXTRA_CA_CERTS={ca} claude" in logged
     assert "ANTHROPIC_BASE_URL=http://192.0.2.7:4000 claude" in logged
-    assert "Profile team (/etc/team.yaml) is loaded; the pool has no tokens" in logged
+    assert "Profile team (/etc/team.yaml) is in force; the pool has no tokens" in logged
     assert "\n2 variables from /home/me/.env\n" in logged
 
 

@@ -12,6 +12,10 @@ from typing import NamedTuple
 _TAGS = {"<think>": "</think>", "<thinking>": "</thinking>"}
 
 
+_LONGEST_BLANK = 4096
+"""Characters of white space before a tag. They are looked at again with each piece that comes."""
+
+
 class Piece(NamedTuple):
     kind: Literal["thinking", "text"]
     text: str
@@ -59,7 +63,7 @@ class Splitter:
             if beginning.startswith(tag):
                 self._state, self._end = "thinking", end
                 return beginning.removeprefix(tag)
-        if any(tag.startswith(beginning) for tag in _TAGS):
+        if len(text) <= _LONGEST_BLANK and any(tag.startswith(beginning) for tag in _TAGS):
             self._held = text
             return ""
         self._state = "text"

@@ -64,7 +64,7 @@ class Body:
 
     def __init__(self, response: http.Response) -> None:
         encoding = response.headers.get("content-encoding")
-        self._decompressor = content_encoding.Decompressor(encoding) if encoding else None
+        self._decompressor = content_encoding.Decompressor(encoding, bodies.MAX_ANSWER) if encoding else None
         self.is_encoded = True
         """Whether it is, as far as its beginning has shown."""
         self._begun: bytes | None = b""
@@ -81,15 +81,10 @@ class Body:
             self._open(data)
         if self._decompressor is None:
             return data
-        decoded = bytearray()
-        for start in range(0, len(data), content_encoding.PIECE):
-            try:
-                decoded += self._decompressor.feed(data[start : start + content_encoding.PIECE])
-            except OverflowError as e:
-                raise ValueError(str(e)) from e
-            if len(decoded) > bodies.MAX_ANSWER:
-                raise ValueError(f"body: expected at most {bodies.MAX_ANSWER} bytes, got more")
-        return bytes(decoded)
+        try:
+            return self._decompressor.feed(data)
+        except OverflowError as e:
+            raise ValueError(str(e)) from e
 
     def _open(self, begun: bytes) -> None:
         """Correct the header, if it is wrong: gateways decode a body and keep the header, or lose the
@@ -97,7 +92,7 @@ class Body:
         if content_encoding.is_text(begun):
             self._decompressor = None
         elif self._decompressor is None and begun.startswith(content_encoding.GZIP):
-            self._decompressor = content_encoding.Decompressor("gzip")
+            self._decompressor = content_encoding.Decompressor("gzip", bodies.MAX_ANSWER)
         self.is_encoded = self._decompressor is not None
 
     def end(self) -> None:

@@ -5,18 +5,32 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Protocol
 
 import brotli  # type: ignore[import-untyped]
 import zstandard
 
 PIECE = 1024
-"""Bytes to decode at a time where the output has a limit. It may exceed the limit by what one piece
-expands to: at most 1 MiB in gzip, 32 MiB in zstd."""
+"""Bytes to decode at a time. The output may exceed its limit by what one piece expands to: at most
+1 MiB in gzip, 32 MiB in zstd."""
 
-# In brotli 1 KiB can expand to 1 GiB, so that decoder has a limit of its own.
-_BROTLI_BURST = 64 * 1024 * 1024
+MOST = 2
+"""Encodings of one body. Each may expand what it gets a thousandfold, and nobody has a reason for more."""
 
+LIMIT = 64 * 1024 * 1024
+"""The most bytes that one decoder may make of what a stream brings at once. One KiB of brotli can expand
+to 1 GiB."""
+
+MEMBERS = 50_000
+"""The most members of one body. Each has a decoder of its own, and may be empty."""
+
+WINDOW = 8 * 1024 * 1024
+"""The most bytes that a zstd decoder may look back, and allocate at once (RFC 9659, 3)."""
+
+IDENTITY = "identity"
+"""No encoding, whatever the number of times."""
 
 GZIP = b"\x1f\x8b"
 """How gzip data begins."""
@@ -38,25 +52,49 @@ class Decompressor:
         ValueError: an unknown encoding; from feed() and finish(), invalid data.
     """
 
-    def __init__(self, content_encoding: str | None) -> None:
+    def __init__(self, content_encoding: str | None, limit: int = LIMIT) -> None:
+        """`limit` is the most bytes that one feed() may expand to, and that one decoder hands to the
+        next meanwhile."""
         names = [name.strip().lower() for name in (content_encoding or "").split(",")]
         for name in filter(None, names):
-            if name not in _DECODERS:
-                raise ValueError(
-                    f"content-encoding: expected {', '.join(_DECODERS)}, got {content_encoding!r}"
-                )
-        self._stages = [(name, _DECODERS[name]()) for name in reversed(names) if name]
+            if name not in _DECODERS and name != IDENTITY:
+                expected = ", ".join((*_DECODERS, IDENTITY))
+                raise ValueError(f"content-encoding: expected {expected}, got {content_encoding!r}")
+        names = [name for name in reversed(names) if name not in ("", IDENTITY)]
+        if len(names) > MOST:
+            raise ValueError(
+                f"content-encoding: expected at most {MOST} encodings, got {len(names)}"
+            )
+        self._stages = [(name, _DECODERS[name]()) for name in names]
+        self._limit = limit
         self._empty = True
 
     def feed(self, data: bytes) -> bytes:
-        """The data that can be decoded so far and was not returned yet."""
+        """The data that can be decoded so far and was not returned yet.
+
+        Raises:
+            OverflowError: it expands beyond the limit.
+        """
         self._empty = self._empty and not data
-        for name, decoder in self._stages:
+        if not self._stages:
+            return data
+        return b"".join(self._through(self._stages, data))
+
+    def _through(self, stages: Sequence[tuple[str, _Decoder]], data: bytes) -> Iterator[bytes]:
+        (name, decoder), *following = stages
+        size = 0
+        for start in range(0, len(data), PIECE):
             try:
-                data = decoder.feed(data)
+                decoded = decoder.feed(data[start : start + PIECE])
             except (zlib.error, brotli.error, zstandard.ZstdError) as e:
                 raise ValueError(f"content-encoding: invalid {name} data") from e
-        return data
+            size += len(decoded)
+            if size > self._limit:
+                raise OverflowError(f"body: expected at most {self._limit} bytes, got more")
+            if following:
+                yield from self._through(following, decoded)
+            else:
+                yield decoded
 
     def finish(self) -> None:
         """Check that the data is complete. An empty body is complete in every encoding."""
@@ -70,16 +108,14 @@ def whole(data: bytes, content_encoding: str | None, limit: int) -> bytes:
 
     Raises:
         ValueError: as Decompressor.
-        OverflowError: it is longer than `limit` bytes.
+        OverflowError: it is longer than `limit` bytes, or was between two decoders.
     """
-    decompressor = Decompressor(content_encoding)
-    decoded = bytearray()
-    for start in range(0, len(data), PIECE):
-        decoded += decompressor.feed(data[start : start + PIECE])
-        if len(decoded) > limit:
-            raise OverflowError(f"body: expected at most {limit} bytes, got more")
+    decompressor = Decompressor(content_encoding, limit)
+    decoded = decompressor.feed(data)
+    if len(decoded) > limit:
+        raise OverflowError(f"body: expected at most {limit} bytes, got more")
     decompressor.finish()
-    return bytes(decoded)
+    return decoded
 
 
 class _Decoder(Protocol):
@@ -104,6 +140,7 @@ class _Members:
     def __init__(self, member: Callable[[], _Member]) -> None:
         self._new = member
         self._member = member()
+        self._count = 1
 
     def feed(self, data: bytes) -> bytes:
         decoded = []
@@ -113,6 +150,9 @@ class _Members:
                 if not data:
                     break
                 self._member = self._new()
+                self._count += 1
+                if self._count > MEMBERS:
+                    raise ValueError(f"content-encoding: expected at most {MEMBERS} members, got more")
             decoded.append(self._member.decompress(data))
             self.finished = self._member.eof
             data = self._member.unused_data if self.finished else b""
@@ -129,6 +169,8 @@ class _Deflate:
         self._decoder: zlib._Decompress | None = None
 
     def feed(self, data: bytes) -> bytes:
+        if self.finished:
+            return b""  # zlib would copy all that follows the end, with each piece again
         if self._decoder is None:
             data = self._head + data
             if len(data) < 2:
@@ -151,18 +193,11 @@ class _Brotli:
     def feed(self, data: bytes) -> bytes:
         if not data:
             return b""
-        decoded: bytes = self._decoder.process(data, output_buffer_limit=_BROTLI_BURST)
+        decoded: bytes = self._decoder.process(data, output_buffer_limit=LIMIT)
         if not self._decoder.can_accept_more_data():
-            raise ValueError(f"body: br data expands to more than {_BROTLI_BURST} bytes per piece")
+            raise OverflowError(f"body: expected br data of at most {LIMIT} bytes, got more")
         self.finished = self._decoder.is_finished()
         return decoded
-
-
-class _Identity:
-    finished = True
-
-    def feed(self, data: bytes) -> bytes:
-        return data
 
 
 def _gzip() -> _Decoder:
@@ -170,7 +205,7 @@ def _gzip() -> _Decoder:
 
 
 def _zstd() -> _Decoder:
-    return _Members(zstandard.ZstdDecompressor().decompressobj)
+    return _Members(zstandard.ZstdDecompressor(max_window_size=WINDOW).decompressobj)
 
 
 _DECODERS: dict[str, Callable[[], _Decoder]] = {
@@ -179,5 +214,4 @@ _DECODERS: dict[str, Callable[[], _Decoder]] = {
     "deflate": _Deflate,
     "br": _Brotli,
     "zstd": _zstd,
-    "identity": _Identity,
 }

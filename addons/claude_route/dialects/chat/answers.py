@@ -177,10 +177,10 @@ def _blocks(
         if thought:
             form = "tags"
             text = "".join(part.text for part in parts if part.kind == "text")
-    details: list[dict[str, Any]] = []
-    reasoning.merge(details, completions.details(message))
-    if (thought.strip() and not context.strips) or (context.tags and reasoning.sealed(details)):
-        signature = context.signature(reasoning.payload(form, details))
+    details = reasoning.Details()
+    details.merge(completions.details(message))
+    if (thought.strip() and not context.strips) or (context.tags and details.is_sealed):
+        signature = context.signature(reasoning.payload(form, details.whole()))
         shown = "" if context.strips else thought
         yield {"type": "thinking", "thinking": shown, "signature": signature}
     if text.strip():

@@ -23,6 +23,8 @@ class Call:
         self.extra_content: Any = None
         self.arguments: list[str] = []
         self._nesting = repair.Nesting()
+        self._is_object: bool | None = None
+        """Whether the arguments are an object, now that nothing can follow; None until somebody asks."""
         self._is_garbled = False
         """Whether the arguments have begun, and not as an object."""
         self.state: Literal["new", "waiting", "held", "live", "closed"] = "new"
@@ -42,7 +44,8 @@ class Call:
     def grown(self, text: str) -> str:
         """These arguments were added. Returns what to send now."""
         if self.state == "held":
-            return self._enlivened()
+            # White space decides nothing, and may come in a million pieces.
+            return self._enlivened() if text.strip() else ""
         return text if self.state == "live" else ""
 
     def close(self, finish: str | None = None) -> str:
@@ -59,7 +62,7 @@ class Call:
         """Add a piece of its arguments. Returns as much of it as counts: nothing follows an object."""
         if self.arguments == [EMPTY] and text.strip():
             self.arguments.clear()
-            self._nesting = repair.Nesting()
+            self._nesting, self._is_object = repair.Nesting(), None
         text = self._nesting.feed(text)
         if text:
             self.arguments.append(text)
@@ -82,8 +85,9 @@ class Call:
 
     def is_complete(self) -> bool:
         """Whether its arguments are complete: nothing can follow an object."""
-        last = self.arguments[-1] if self.arguments else ""
-        return last.rstrip().endswith("}") and repair.is_object(self.text())
+        if self._nesting.is_over and self._is_object is None:
+            self._is_object = repair.is_object(self.text())
+        return self._nesting.is_over and bool(self._is_object)
 
     def can_start(self) -> bool:
         """Whether its block can open. The id may arrive late, or never."""
@@ -96,11 +100,14 @@ class Calls:
     def __init__(self) -> None:
         self.all: list[Call] = []
         self._by_index: dict[int, Call] = {}
+        self._by_id: dict[str, Call] = {}
+        """The first call with each id."""
 
     def add(self, piece: completions.ToolCall) -> tuple[Call, str]:
         """Add a piece. Returns the call that it belongs to, and what it adds to the arguments."""
         call = self.find(piece)
         call.id = call.id or piece.id or ""
+        self._by_id.setdefault(call.id, call)
         call.extra_content = call.extra_content or piece.extra_content
         if piece.name and call.name and call.is_complete():
             # The provider repeats the whole call.
@@ -117,7 +124,7 @@ class Calls:
         if piece.index is not None:
             call = self._by_index.get(piece.index)
         elif piece.id:
-            call = next((other for other in self.all if other.id == piece.id), None)
+            call = self._by_id.get(piece.id)
         else:
             call = self.all[-1] if self.all else None
         if call and piece.name and call.name and _begins_another(piece, call):

@@ -25,6 +25,9 @@ tags with which the text begins."""
 _FORMS: tuple[Form, ...] = ("reasoning", "reasoning_text", "parts", "tags")
 """The forms that a signature records. It leaves out the most common one."""
 
+_TEXTS = ("text", "summary", "data")
+"""The fields of a detail that come in pieces."""
+
 # The type of a reasoning detail of our own, for what Gemini requires back with a tool call.
 _CALL = "tool_call.extra_content"
 
@@ -65,27 +68,55 @@ def call_payload(id: str, extra_content: Any) -> str:
     return base64.b64encode(msgspec.json.encode([detail])).decode()
 
 
-def merge(details: list[dict[str, Any]], more: Iterable[Any]) -> None:
-    """Merge a chunk's reasoning_details into those before. Pieces of the same detail have the same index."""
-    for piece in more:
-        if not isinstance(piece, dict):
-            continue
-        whole = details[-1] if details else {}
-        index = piece.get("index")
-        if index is not None:
-            whole = next((detail for detail in details if detail.get("index") == index), {})
-        if (
-            not whole
-            or whole.get("type") != piece.get("type")
-            or (index is None and "data" in piece)
-        ):
-            details.append(dict(piece))
-            continue
+class Details:
+    """The reasoning_details of an answer, whose pieces come in any number of chunks."""
+
+    def __init__(self) -> None:
+        self.is_sealed = False
+        """Whether any is signed or encrypted."""
+        self._all: list[dict[str, Any]] = []
+        self._by_index: dict[str, dict[str, Any]] = {}
+        """The first detail with each index."""
+        self._texts: dict[int, dict[str, list[str]]] = {}
+        """The id() of a detail -> the pieces of its texts. Joined at the end: a text may come letter by
+        letter."""
+
+    def merge(self, more: Iterable[Any]) -> None:
+        """Add a chunk's reasoning_details. Pieces of the same detail have the same index."""
+        for piece in more:
+            if not isinstance(piece, dict):
+                continue
+            self.is_sealed = self.is_sealed or sealed([piece])
+            whole = self._all[-1] if self._all else {}
+            index = piece.get("index")
+            if index is not None:
+                whole = self._by_index.get(repr(index), {})
+            if (
+                not whole
+                or whole.get("type") != piece.get("type")
+                or (index is None and "data" in piece)
+            ):
+                whole = {}
+                self._all.append(whole)
+                if index is not None:
+                    self._by_index.setdefault(repr(index), whole)
+            self._add(whole, piece)
+
+    def _add(self, whole: dict[str, Any], piece: dict[str, Any]) -> None:
+        texts = self._texts.setdefault(id(whole), {})
+        is_new = not whole
         for key, value in piece.items():
-            if key in ("text", "summary", "data") and isinstance(value, str):
-                whole[key] = (whole.get(key) or "") + value
-            elif value is not None:
+            if key in _TEXTS and isinstance(value, str):
+                texts.setdefault(key, []).append(value)
+                whole.setdefault(key, "")
+            elif value is not None or is_new:
+                texts.pop(key, None)
                 whole[key] = value
+
+    def whole(self) -> list[dict[str, Any]]:
+        """The details, as far as they have come."""
+        joined = {at: {k: "".join(v) for k, v in texts.items()} for at, texts in self._texts.items()}
+        return [detail | joined[id(detail)] for detail in self._all]
 
 
 def detailed_text(details: Iterable[Any]) -> str:

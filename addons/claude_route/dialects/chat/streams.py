@@ -7,6 +7,7 @@ incomplete is queued until it is complete.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ from claude_route.wire import sse
 _SIGNATURE = {"text": {}, "thinking": {"signature": ""}}
 
 DONE = b"[DONE]"
+
+_LONGEST_BLANK = 64 * 1024
+"""Characters of white space that wait for a block. They are copied with each piece that comes."""
 
 
 @dataclass
@@ -58,12 +62,12 @@ class Stream:
         self._send = self._emitter.send
         self._open: str | calls.Call = ""
         """The open block: `text`, `thinking` or a call; empty if none is open."""
-        self._queue: list[completions.Piece | calls.Call] = []
+        self._queue: deque[completions.Piece | calls.Call] = deque()
         """What has arrived since the open call, which is incomplete."""
         self._blank = {"text": "", "thinking": ""}
         """White space before a block, which doesn't begin one."""
         self._form: reasoning.Form = "reasoning_content"
-        self._details: list[dict[str, Any]] = []
+        self._details = reasoning.Details()
         """The reasoning_details of the open thinking block, or else of the next one."""
         self._calls = calls.Calls()
         self._splitter = think_tags.Splitter() if context.has_think_tags else None
@@ -135,7 +139,7 @@ class Stream:
     def _add(self, delta: completions.Delta) -> None:
         details = completions.details(delta)
         if details and self._context.tags:
-            reasoning.merge(self._details, details)
+            self._details.merge(details)
             if not isinstance(self._open, calls.Call):
                 self._seal()
         for piece in completions.pieces(delta):
@@ -170,7 +174,7 @@ class Stream:
         kind, text = piece
         if self._open != kind:
             text = self._blank[kind] + text
-            self._blank[kind] = "" if text.strip() else text
+            self._blank[kind] = "" if text.strip() or len(text) > _LONGEST_BLANK else text
             if self._blank[kind]:
                 return
             self._begin(kind, {"type": kind, kind: ""} | _SIGNATURE[kind])
@@ -178,7 +182,7 @@ class Stream:
 
     def _seal(self) -> None:
         """Begin a thinking block for details that are signed or encrypted and have no text."""
-        if self._open != "thinking" and reasoning.sealed(self._details):
+        if self._open != "thinking" and self._details.is_sealed:
             self._begin("thinking", {"type": "thinking", "thinking": "", "signature": ""})
             self._send(self._blank["thinking"])
             self._blank["thinking"] = ""
@@ -199,7 +203,7 @@ class Stream:
             first = self._queue[0]
             if isinstance(first, calls.Call) and not force and not first.can_start():
                 return
-            del self._queue[0]
+            self._queue.popleft()
             if not isinstance(first, calls.Call):
                 self._write(first)
             elif first.name:
@@ -232,8 +236,8 @@ class Stream:
             self._send(self._open.close(self._ending.finish))
         elif self._open == "thinking":
             if payload is None:
-                payload = reasoning.payload(self._form, self._details)
-                self._details = []
+                payload = reasoning.payload(self._form, self._details.whole())
+                self._details = reasoning.Details()
             if signature := self._context.signature(payload):
                 self._emitter.sign(signature)
         self._emitter.stop()

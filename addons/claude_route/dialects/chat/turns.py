@@ -7,6 +7,8 @@ and completed.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
@@ -66,6 +68,8 @@ class Turns:
         self._returned = returned or provider.reasoning == "required"
         self._waiting: list[_Call] = []
         """The calls of the last message, whose results must come next."""
+        self._waiting_ids: set[str] = set()
+        """Their ids as the provider gets them."""
 
     def assistant(self, blocks: Iterable[parts.Block]) -> None:
         texts: list[str] = []
@@ -102,8 +106,9 @@ class Turns:
     def user(self, blocks: Iterable[parts.Block]) -> None:
         """A user's turn: the results of the previous calls, then the rest as one message."""
         waiting, self._waiting = self._waiting, []
-        results: dict[str, list[parts.Block]] = {call.id: [] for call in waiting}
-        room = [call.id for call in waiting]
+        self._waiting_ids.clear()
+        results: dict[str, deque[parts.Block]] = {call.id: deque() for call in waiting}
+        room = Counter(call.id for call in waiting)
         rest: list[parts.Part] = []
         for block in blocks:
             is_cached = self._quirks.caches(block.type)
@@ -113,8 +118,8 @@ class Turns:
                 if is_cached and block_parts and block_parts[-1]:
                     block_parts[-1] = parts.marked(block_parts[-1], block.cache_control)
                 rest += block_parts
-            elif block.tool_use_id in room:
-                room.remove(block.tool_use_id)
+            elif room[block.tool_use_id]:
+                room[block.tool_use_id] -= 1
                 results[block.tool_use_id].append(block)
             else:
                 text, media = self._parts.result(block)
@@ -124,7 +129,7 @@ class Turns:
             content: str | msgspec.Raw = "[The call has no result]"
             cached: list[parts.Part] = []
             if results[call.id]:
-                block = results[call.id].pop(0)
+                block = results[call.id].popleft()
                 if raw := _raw_text(block):
                     content = raw
                 else:
@@ -150,8 +155,9 @@ class Turns:
     def _call(self, block: parts.Block) -> dict[str, Any]:
         id = block.id or ""
         sent = self._quirks.call_id(id)
-        if self._waiting and any(call.sent == sent for call in self._waiting):
+        if sent in self._waiting_ids:
             sent = call_ids.hashed(f"{sent} {len(self._waiting)}", 9)
+        self._waiting_ids.add(sent)
         name = self._names.sent(block.name or "")
         self._waiting.append(_Call(id, sent, name))
         self.ids.add(id)

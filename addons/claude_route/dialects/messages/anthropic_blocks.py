@@ -3,6 +3,7 @@ citations."""
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -94,15 +95,27 @@ class ServerTools:
             case "web_search_result_location":
                 index = citation.get("encrypted_index")
                 is_sealed = isinstance(index, str) and index != ""
-                return is_sealed and not self._searched <= self.theirs
+                return is_sealed and self._has_search
             case "char_location" | "page_location" | "content_block_location":
-                return isinstance(citation.get("document_index"), int) and self._has(b'"document"')
+                return isinstance(citation.get("document_index"), int) and self._has_documents
             case "search_result_location":
-                return isinstance(citation.get("search_result_index"), int) and self._has(
-                    b'"search_result"'
-                )
+                return isinstance(citation.get("search_result_index"), int) and self._has_results
         # Those of other providers, such as `url_citation`.
         return isinstance(kind, str) and kind.endswith("_location")
+
+    # Once, because there may be as many citations as there is conversation.
+
+    @functools.cached_property
+    def _has_search(self) -> bool:
+        return not self._searched <= self.theirs
+
+    @functools.cached_property
+    def _has_documents(self) -> bool:
+        return self._has(b'"document"')
+
+    @functools.cached_property
+    def _has_results(self) -> bool:
+        return self._has(b'"search_result"')
 
     def _has(self, kind: bytes) -> bool:
         return any(

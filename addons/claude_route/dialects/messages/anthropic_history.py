@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -124,6 +125,8 @@ class _Changes:
         self._server_tools = anthropic_blocks.ServerTools(history, blocks)
         self._ids: set[str] = set()
         """The ids of calls so far, as Anthropic gets them."""
+        self._numbers: dict[str, int] = {}
+        """The last number that made a repeated id another."""
         # Ids that need no change keep it, wherever in the conversation they are.
         self._reserved = {
             block.id
@@ -170,17 +173,21 @@ class _Changes:
         """The id for a call. The same in each request of a conversation, as the prompt cache requires."""
         new = old if is_anthropics_call(old) else call_ids.short(old)
         if new in self._ids or (new != old and new in self._reserved):
-            new = next(
-                id
-                for number in itertools.count(2)
-                if (id := call_ids.short(f"{old}_{number}")) not in self._ids | self._reserved
-            )
+            for number in itertools.count(self._numbers.get(old, 1) + 1):
+                new = call_ids.short(f"{old}_{number}")
+                if new not in self._ids and new not in self._reserved:
+                    self._numbers[old] = number
+                    break
         self._ids.add(new)
         return new
 
     def _users(self, places: list[int], waiting: list[_Call]) -> None:
         """Change the user's messages after a step."""
         renamed = [call for call in waiting if call.old != call.new]
+        open_calls: dict[object, deque[_Call]] = {}
+        for call in waiting:
+            open_calls.setdefault(call.old, deque()).append(call)
+        answered: set[str] = set()
         for n in places:
             message = self.messages[n]
             if not message.has_blocks:
@@ -190,13 +197,15 @@ class _Changes:
                 or self._server_tools.theirs
                 or (_is_short(message) and _may_be_blank(message))
             ):
-                self._results(n, waiting)
-        unanswered = [call for call in waiting if call in renamed]
+                answered.update(self._results(n, open_calls))
+        unanswered = [call for call in renamed if call.new not in answered]
         if places and unanswered:
             self._answer(places[0], unanswered)
 
-    def _results(self, n: int, waiting: list[_Call]) -> None:
-        """Give the results in a message the ids of their calls, which are taken from `waiting`."""
+    def _results(self, n: int, open_calls: dict[object, deque[_Call]]) -> list[str]:
+        """Give the results in a message the ids of their calls, which are taken from `open_calls`. Returns
+        the new ids."""
+        answered = []
         message = self.messages[n]
         place = f"messages[{n}].content"
         blocks = rawjson.decode(message.content, list[assistant_blocks.Block], place)
@@ -206,15 +215,17 @@ class _Changes:
             if block.type == "text" and is_blank(block.text):
                 continue
             if block.type == "tool_result":
-                call = next((call for call in waiting if call.old == block.tool_use_id), None)
-                if call is not None:
-                    waiting.remove(call)
+                id = anthropic_blocks.key(block.tool_use_id)
+                if calls := open_calls.get(id):
+                    call = calls.popleft()
+                    answered.append(call.new)
                     raw = anthropic_blocks.result(raw, block, call.new)
-                elif anthropic_blocks.key(block.tool_use_id) in self._server_tools.theirs:
+                elif id in self._server_tools.theirs:
                     raw = anthropic_blocks.as_text(raw, block)
             changed.append(raw)
         if _differ(changed, raws) or not raws:
             self._put(n, changed)
+        return answered
 
     def _answer(self, n: int, unanswered: list[_Call]) -> None:
         """Answer calls without a result, before everything else. Clients take calls with the same id

@@ -40,6 +40,8 @@ class Input:
         return instead
 
     def _add(self, text: str) -> str | None:
+        if self._state == "beginning" and self._unsent and not text.strip():
+            return ""  # it may come in a million pieces, and means nothing
         if self._state == "beginning" and (self._unsent or text.strip()):
             begun = self._unsent + text
             if repair.BEGINNING.match(begun):

@@ -11,6 +11,10 @@ from claude_route.wire import rawjson
 
 _COMBINERS = ("allOf", "anyOf", "oneOf")
 _MAX_DEPTH = 32
+_MAX_VARIANTS = 100
+"""Of one property. A new one is compared with all before."""
+_MAX_REFERENCES = 100
+"""Each may lead to all of the schema."""
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 type _Schema = dict[str, Any]
@@ -76,7 +80,7 @@ def _branches(listed: Any, root: _Schema, seen: set[str]) -> Iterator[_Schema]:
         reference = branch.get("$ref")
         if not isinstance(reference, str):
             yield branch
-        elif reference not in seen:
+        elif reference not in seen and len(seen) < _MAX_REFERENCES:
             seen.add(reference)
             yield _resolve(reference, root) | branch
 
@@ -97,7 +101,9 @@ def _merge(properties: _Schema, more: _Schema, combiner: str) -> None:
         if present == schema:
             continue
         if isinstance(present, dict) and present.keys() == {combiner}:
-            if schema not in present[combiner]:
+            if len(present[combiner]) == _MAX_VARIANTS:
+                properties[name] = {}  # whatever it is
+            elif schema not in present[combiner]:
                 properties[name] = {combiner: [*present[combiner], schema]}
         else:
             properties[name] = {combiner: [present, schema]}

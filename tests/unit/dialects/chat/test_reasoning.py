@@ -34,10 +34,10 @@ EXTRA = {"google": {"thought_signature": "sig"}}
     ],
 )  # fmt: skip
 def test_merge(chunks: list[list[Any]], expected: list[Any]) -> None:
-    details: list[dict[str, Any]] = []
+    details = reasoning.Details()
     for each in chunks:
-        reasoning.merge(details, each)
-    assert details == expected
+        details.merge(each)
+    assert details.whole() == expected
 
 
 @pytest.mark.parametrize(
