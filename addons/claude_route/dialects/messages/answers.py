@@ -44,6 +44,11 @@ VERDICTS = "safeguard_results"
 may reach it: a provider would clear its own calls."""
 
 
+_MOST_SEARCHED = 512 * 1024 * 1024
+"""Bytes of conversation in which the ids of one answer are looked for: 500 calls after 1 MB. Calls beyond
+these get new ids."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a repair requires from the request."""
@@ -63,6 +68,8 @@ class Context:
         id occurs twice.
         """
         own = id if isinstance(id, str) else ""
+        if len(used) * len(self.conversation) > _MOST_SEARCHED:
+            own = ""
         if not own or own in used or self._has(own):
             own = f"toolu_{self.new_id()}"
         used.add(own)

@@ -61,6 +61,11 @@ MAX_QUEUE = 8 * 1024 * 1024
 """How many bytes about other blocks may wait for a call to be complete."""
 
 
+MAX_LOOKS = 500_000
+"""How often events about other blocks may be put back in all: once for each block that is complete before
+theirs."""
+
+
 class _Event(msgspec.Struct):
     """The fields that we need, of whatever type: no provider's mistake is to end a stream."""
 
@@ -104,6 +109,8 @@ class Stream:
         self._queue: list[_Item] = []
         """What has arrived about other blocks since the open call, which is incomplete."""
         self._queued = 0
+        self._looks = 0
+        """How often something was queued, all blocks together."""
         self._used: set[str] = set()
         self._kinds: set[str] = set()
         self._ending: dict[str, Any] | None = None
@@ -235,6 +242,7 @@ class Stream:
             if not self._input.is_complete:
                 self._queue.append(item)
                 self._queued += len(item.event.data)
+                self._looks += 1
                 return
             self._close()
         match item.kind:
@@ -245,14 +253,15 @@ class Stream:
             case _ if self._input is not None and self._input.is_broken:
                 pass  # its repair waits for the stop reason, and the next block for its repair
             case _ if is_open:
-                is_same = item.event.name == item.kind and index == self._emitter.index
+                is_same = item.event.name == item.kind and _is_index(index, self._emitter.index)
                 self._close(item.event.raw if is_same else b"")
 
     def _advance(self, *, force: bool = False) -> None:
         """Take what is queued, up to the next call that is incomplete."""
         while self._queue:
             if self._input is not None:
-                if not (force or self._queued > MAX_QUEUE or self._input.is_complete):
+                is_full = self._queued > MAX_QUEUE or self._looks > MAX_LOOKS
+                if not (force or is_full or self._input.is_complete):
                     return
                 self._close()
             queue, self._queue, self._queued = self._queue, [], 0
@@ -269,7 +278,7 @@ class Stream:
         is_same = (
             block == given
             and item.event.name == item.kind
-            and item.fields.index == self._emitter.index + 1
+            and _is_index(item.fields.index, self._emitter.index + 1)
         )
         self._open(item.fields.index, block, item.event.raw if is_same else b"")
         if block["type"] in answers.CALLS:
@@ -323,7 +332,7 @@ class Stream:
     def _pass_on(self, item: _Item) -> None:
         """Pass on a delta with the index of the open block."""
         event, index = item.event, self._emitter.index
-        if item.fields.index == index and type(item.fields.index) is int:
+        if _is_index(item.fields.index, index):
             raw = event.raw if event.name == _DELTA else sse.encode(_DELTA, event.data)
         else:
             raw = thinking_answer.moved(sse.Event(_DELTA, event.data, event.raw), index)
@@ -381,3 +390,8 @@ class Stream:
         self.complete = True
         self.error = kind
         return emitter.error(kind, message)
+
+
+def _is_index(given: Any, index: int) -> bool:
+    """`true` is no 1."""
+    return type(given) is int and given == index
