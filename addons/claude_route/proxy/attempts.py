@@ -25,6 +25,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import held as held_replies
 from claude_route.proxy import pings
 from claude_route.proxy import upstreams
+from claude_route.proxy import work
 from claude_route.proxy.upstream import answer
 from claude_route.proxy.upstream import dial
 from claude_route.proxy.upstream import http1
@@ -105,7 +106,7 @@ class Attempts:
         if exchange.wants_stream:
             self.pings = pings.Pings(self.clock, self._ping)
 
-    async def run(self, first: contract.Attempt) -> None:
+    async def run(self, first: contract.Attempt | http.Response) -> None:
         """One attempt after the other until an answer is good, or none is left."""
         try:
             await self._run(first)
@@ -125,7 +126,10 @@ class Attempts:
             if self.stream.is_killed:
                 await self.stream.tell(self.stream.killed)
                 return
-            step = self.exchange.failed(failure)
+            if self.exchange.is_heavy:
+                step = await work.beside(self.exchange.failing(failure))
+            else:
+                step = self.exchange.failed(failure)
         response = step
         await self._quiet()
         if self.is_open:

@@ -14,6 +14,7 @@ from claude_route.access import clients
 from claude_route.access import identity
 from claude_route.dialects import usage
 from claude_route.dialects.messages import safeguards
+from claude_route.proxy import work
 from claude_route.routing import failures
 from claude_route.routing import lessons
 from claude_route.routing import quota
@@ -113,11 +114,21 @@ class Exchange(Protocol):
     def wants_stream(self) -> bool:
         """Whether the client expects an event stream. Known once it has begun."""
 
+    @property
+    def is_heavy(self) -> bool:
+        """Whether reading or translating the request may take longer than 20 ms."""
+
     def begin(self) -> Attempt | http.Response:
         """The first attempt, or an answer of our own."""
 
+    def beginning(self) -> work.Work[Attempt | http.Response]:
+        """begin() in parts, for a request that is heavy."""
+
     def failed(self, failure: Failure) -> Attempt | http.Response:
         """The next attempt or, if there is none, what the client gets."""
+
+    def failing(self, failure: Failure) -> work.Work[Attempt | http.Response]:
+        """failed() in parts, for a request that is heavy."""
 
     def reply(self, response: http.Response) -> Reply:
         """The Reply that reads the current attempt's answer, given its headers."""

@@ -31,6 +31,7 @@ from claude_route.proxy import checks
 from claude_route.proxy import contract
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
+from claude_route.proxy import work
 from claude_route.routing import failures
 from claude_route.routing import fitness
 from claude_route.routing import lessons
@@ -41,6 +42,7 @@ from claude_route.routing import threads
 from claude_route.routing import verdict
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
+from claude_route.wire import shape
 
 
 class Exchange:
@@ -90,9 +92,17 @@ class Exchange:
         self.progress: contract.Reply
         self.is_committed = False
 
+    @functools.cached_property
+    def is_heavy(self) -> bool:
+        request = self.flow.request
+        return "content-encoding" in request.headers or shape.is_heavy(request.raw_content or b"")
+
     def begin(self) -> contract.Attempt | http.Response:
+        return work.here(self.beginning())
+
+    def beginning(self) -> work.Work[contract.Attempt | http.Response]:
         try:
-            self.request = requests.read(client_body(self.flow.request))
+            self.request = yield functools.partial(read, self.flow.request)
             able, rotates = self.candidates.find(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
@@ -102,10 +112,10 @@ class Exchange:
             return responses.error(404, str(e.args[0]))
         except PermissionError as e:
             return responses.error(401, str(e))
-        tools = () if self.counts_tokens else server_tools.alone(self.request.tools)
+        tools = () if self.counts_tokens else (yield self._server_tools)
         if tools:
             able = self.candidates.able(able, tools)
-        refusals = [self._refusal(target) for target in able]
+        refusals = yield lambda: [self._refusal(target) for target in able]
         fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
         who = identity.read(self.flow.request.headers.fields)
         who = who._replace(session=who.session or self.request.session or "")
@@ -130,7 +140,7 @@ class Exchange:
             self.counts_tokens,
             self.client,
             who,
-            self._asker(),
+            (yield self._asker),
         )
         self.has_begun = True
         self.observer.began(self.routed)
@@ -141,7 +151,10 @@ class Exchange:
         is_foreign = not fitting[0].provider.is_anthropic
         if is_foreign and self.request.thread and not self.counts_tokens:
             return self._go_on(unanswerable.keeps_no_threads(fitting[0]))
-        return self._go_on(self._next())
+        return self._go_on((yield from self._next()))
+
+    def _server_tools(self) -> tuple[str, ...]:
+        return server_tools.alone(self.request.tools)
 
     def _asker(self) -> contract.Asker | None:
         if self.is_check:
@@ -158,7 +171,9 @@ class Exchange:
             return f"{who.agent}/{who.session}"
         return who.session
 
-    def _next(self, *, upstream_failed: bool = False) -> attempt.Attempt | http.Response | None:
+    def _next(
+        self, *, upstream_failed: bool = False
+    ) -> work.Work[attempt.Attempt | http.Response | None]:
         """The next attempt, or an answer that needs none; None if no attempt is left."""
         step = self.plan.next(upstream_failed=upstream_failed)
         if step is None:
@@ -170,13 +185,19 @@ class Exchange:
             if self.counts_tokens and (
                 provider.count_tokens == "estimate" or not registry.of(provider).counts_tokens
             ):
-                return responses.json({"input_tokens": requests.estimate(self.request)})
+                tokens = yield functools.partial(requests.estimate, self.request)
+                return responses.json({"input_tokens": tokens})
             self.refused = []
-            return self._attempt(step, self.state.lessons.left_out(step.target, self._settings))
+            settings = self._settings
+            if self.is_heavy:
+                decoded = yield settings
+                settings = lambda: decoded  # noqa: E731
+            left_out = self.state.lessons.left_out(step.target, settings)
+            return (yield from self._attempt(step, left_out))
         except ValueError as e:
             if self.outcomes:
                 # Only this fallback can't be asked, so it must not hide how the others failed.
-                return self._next()
+                return (yield from self._next())
             return responses.error(400, str(e))
 
     def _settings(self) -> bytes:
@@ -184,11 +205,12 @@ class Exchange:
 
     def _attempt(
         self, step: plan.Step, left_out: tuple[str, ...], without: str = ""
-    ) -> attempt.Attempt:
+    ) -> work.Work[attempt.Attempt]:
         """Raises:
         ValueError: no such request can be sent.
         """
-        self.attempt = attempt.Attempt(
+        self.attempt = yield functools.partial(
+            attempt.Attempt,
             step,
             self.flow.request,
             self.request,
@@ -238,6 +260,9 @@ class Exchange:
         return reply
 
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
+        return work.here(self.failing(failure))
+
+    def failing(self, failure: contract.Failure) -> work.Work[contract.Attempt | http.Response]:
         failure = self._redacted(failure)
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
@@ -245,16 +270,16 @@ class Exchange:
         effects = self._apply(outcome, ruling)
         current, at = self.current, self.clock()
         then: attempt.Attempt | http.Response | None = None
-        if repeat := self._repeat(failure, outcome):
+        if repeat := (yield from self._repeat(failure, outcome)):
             then = repeat
         elif ruling.cause == "request" and outcome.overflows and not outcome.anthropic:
             # Only a fallback that is known to have room is worth asking. Without one, the client compacts.
             this, size = self.attempt.step.target, overflow.size(outcome.fault.message) or 0
             self.plan.keep(lambda other: fitness.takes_more(other, self.request, this, size))
-            then = self._next()
+            then = yield from self._next()
         elif ruling.decision == "next":
             is_unreached = failure.kind.is_silence or verdict.is_of_the_network(outcome)
-            then = self._next(upstream_failed=is_unreached)
+            then = yield from self._next(upstream_failed=is_unreached)
         following = self.current if isinstance(then, attempt.Attempt) else then
         self.observer.failed(
             self.routed,
@@ -264,7 +289,7 @@ class Exchange:
 
     def _repeat(
         self, failure: contract.Failure, outcome: verdict.Outcome
-    ) -> attempt.Attempt | None:
+    ) -> work.Work[attempt.Attempt | None]:
         """The same attempt without what the target refuses, if the request can go without it.
 
         Anthropic's own refusals are Claude Code's to handle.
@@ -279,13 +304,16 @@ class Exchange:
         ):
             return None
         step, body = last.step, response.content or b""
-        refused = repeats.omissions(body, self.request, step.target, last.left_out, last.call.body)
+        refused = yield functools.partial(
+            repeats.omissions, body, self.request, step.target, last.left_out, last.call.body
+        )
         if not refused:
             return None
         self.repeats += 1
         self.refused += refused
         names = [lesson.name for lesson in refused]
-        return self._attempt(step, (*last.left_out, *names), " and ".join(names))
+        left_out = (*last.left_out, *names)
+        return (yield from self._attempt(step, left_out, " and ".join(names)))
 
     def _redacted(self, failure: contract.Failure) -> contract.Failure:
         if failure.response:
@@ -510,6 +538,14 @@ class Exchange:
         if self.has_begun:
             usage = self.progress.usage if self.is_committed else None
             self.observer.closed(self.routed, usage, why)
+
+
+def read(request: http.Request) -> requests.Request:
+    """Raises:
+    ValueError: it can't be read.
+    OverflowError: it is too large.
+    """
+    return requests.read(client_body(request))
 
 
 def client_body(request: http.Request) -> bytes:

@@ -52,6 +52,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import passing
 from claude_route.proxy import tunnels
 from claude_route.proxy import upstreams
+from claude_route.proxy import work
 from claude_route.proxy.upstream import proxies
 from claude_route.proxy.upstream import timers
 from claude_route.wire import sse
@@ -205,13 +206,16 @@ class FailoverStream(layers.HttpStream):
             yield from self.answer(exchange)
             return False
         self.is_routed, self.exchange = True, exchange
-        step = exchange.begin()
-        if isinstance(step, http.Response):
-            yield from self.answer(step)
-        else:
-            self.task = connection.Server(address=step.address)
-            work = functools.partial(self.run, exchange=exchange, first=step)
-            yield client_tasks.RunTask(self.task, work)
+        first, address = None, None
+        if not exchange.is_heavy:
+            step = exchange.begin()
+            if isinstance(step, http.Response):
+                yield from self.answer(step)
+                return False
+            first, address = step, step.address
+        self.task = connection.Server(address=address)
+        run = functools.partial(self.run, exchange=exchange, first=first)
+        yield client_tasks.RunTask(self.task, run)
         return False  # the stock code is not to send anything
 
     def connect(self) -> Commands[bool]:
@@ -240,9 +244,9 @@ class FailoverStream(layers.HttpStream):
         self,
         handler: server.ConnectionHandler,
         exchange: contract.Exchange,
-        first: contract.Attempt,
+        first: contract.Attempt | None,
     ) -> None:
-        """The attempts: ends with the client."""
+        """The attempts: ends with the client. Without a first one, begin the exchange here."""
         self.handler = handler
         client_writer.join_writes(handler)
         self.upstreams.asks(handler.client)
@@ -250,13 +254,24 @@ class FailoverStream(layers.HttpStream):
         via = self.context.server.via
         watch = Watch(self, handler, self.upstreams.client.clock)
         try:
-            await attempts.Attempts(self, exchange, self.upstreams, via).run(first)
+            step = first or await self.begun(exchange)
+            if step and not self.is_over:
+                await attempts.Attempts(self, exchange, self.upstreams, via).run(step)
         finally:
             watch.stop()
             assert self.task
             for each in self.context.layers:
                 if isinstance(each, layers.HttpLayer):
                     each.connections.pop(self.task, None)
+
+    async def begun(self, exchange: contract.Exchange) -> contract.Attempt | http.Response | None:
+        """The first step of a heavy request; None if the client has been told that there is none."""
+        try:
+            return await work.beside(exchange.beginning())
+        except Exception:
+            logger.exception("Internal error while proxying a request")
+            await self.tell(self.recover)
+            return None
 
     async def tell(self, act: attempts.Act) -> None:
         assert self.task

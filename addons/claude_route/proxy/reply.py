@@ -64,7 +64,9 @@ class Body:
 
     def __init__(self, response: http.Response) -> None:
         encoding = response.headers.get("content-encoding")
-        self._decompressor = content_encoding.Decompressor(encoding, bodies.MAX_ANSWER) if encoding else None
+        self._decompressor = (
+            content_encoding.Decompressor(encoding, bodies.MAX_ANSWER) if encoding else None
+        )
         self.is_encoded = True
         """Whether it is, as far as its beginning has shown."""
         self._begun: bytes | None = b""

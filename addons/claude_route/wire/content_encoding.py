@@ -152,7 +152,9 @@ class _Members:
                 self._member = self._new()
                 self._count += 1
                 if self._count > MEMBERS:
-                    raise ValueError(f"content-encoding: expected at most {MEMBERS} members, got more")
+                    raise ValueError(
+                        f"content-encoding: expected at most {MEMBERS} members, got more"
+                    )
             decoded.append(self._member.decompress(data))
             self.finished = self._member.eof
             data = self._member.unused_data if self.finished else b""

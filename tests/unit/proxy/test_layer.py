@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -31,6 +32,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import layer
 from claude_route.proxy import pings
 from claude_route.proxy import upstreams
+from claude_route.proxy import work
 from claude_route.routing import failures
 from claude_route.wire import sse
 from tests import clocks
@@ -159,6 +161,16 @@ class Exchange:
         self.record("begin")
         return self._next()
 
+    @property
+    def is_heavy(self) -> bool:
+        return self.policy.is_heavy
+
+    def beginning(self) -> work.Work[contract.Attempt | http.Response]:
+        return (yield self.begin)
+
+    def failing(self, failure: contract.Failure) -> work.Work[contract.Attempt | http.Response]:
+        return (yield functools.partial(self.failed, failure))
+
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         self.failures.append(failure)
         self.record("failed")
@@ -196,6 +208,7 @@ class Policy:
         """Another one for the first attempts."""
         self.limits = contract.Limits(1, 1, 1)
         self.wants_stream = False
+        self.is_heavy = False
         self.profile: profiles.Profile | None = None
         """Where it says which proxy is on the way."""
         self.raises: dict[str, Exception | type[Exception]] = {}
@@ -273,11 +286,13 @@ def events(wire: bytes) -> list[sse.Event]:
     return sse.Decoder().feed(data)
 
 
-@pytest.fixture
-async def running() -> AsyncIterator[Running]:
+@pytest.fixture(params=["light", "heavy"])
+async def running(request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """A heavy request begins in a task, and is read beside the event loop."""
     upstream = Upstream()
     listener = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     policy = Policy(listener.sockets[0].getsockname()[1])
+    policy.is_heavy = request.param == "heavy"
     reach = upstreams.Upstreams()
     undo = [client_tasks.install(), http_stream.install(layer.made_for(policy, reach))]
     proxy = proxyserver.Proxyserver()

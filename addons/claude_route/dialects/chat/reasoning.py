@@ -115,7 +115,9 @@ class Details:
 
     def whole(self) -> list[dict[str, Any]]:
         """The details, as far as they have come."""
-        joined = {at: {k: "".join(v) for k, v in texts.items()} for at, texts in self._texts.items()}
+        joined = {
+            at: {k: "".join(v) for k, v in texts.items()} for at, texts in self._texts.items()
+        }
         return [detail | joined[id(detail)] for detail in self._all]
 
 

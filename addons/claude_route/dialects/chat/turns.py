@@ -118,9 +118,9 @@ class Turns:
                 if is_cached and block_parts and block_parts[-1]:
                     block_parts[-1] = parts.marked(block_parts[-1], block.cache_control)
                 rest += block_parts
-            elif room[block.tool_use_id]:
-                room[block.tool_use_id] -= 1
-                results[block.tool_use_id].append(block)
+            elif room[id := block.tool_use_id or ""]:
+                room[id] -= 1
+                results[id].append(block)
             else:
                 text, media = self._parts.result(block)
                 rest += [f"[Result of another tool call, {block.tool_use_id}]\n{text}", *media]

@@ -17,6 +17,7 @@ import msgspec
 
 from claude_route.dialects.messages import survey
 from claude_route.wire import rawjson
+from claude_route.wire import shape
 
 _BYTES_PER_TOKEN = 3.5
 _MOST_CHARACTERS_PER_TOKEN = 5
@@ -133,7 +134,9 @@ def read(body: bytes) -> Request:
 
     Raises:
         ValueError: `<place>: expected <what>, got <what>`.
+        OverflowError: it has too many values.
     """
+    shape.check(body)
     try:
         text, routing, seen, opaque = _routing_fields(body)
     except rawjson.REFUSALS as e:
@@ -276,6 +279,10 @@ def _routing_fields(body: bytes) -> tuple[bytes, _RoutingFields, survey.Survey |
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
+            if text.count(b"\\ud") + text.count(b"\\uD") > shape.MOST_HALVES:
+                raise OverflowError(
+                    f"body: expected at most {shape.MOST_HALVES} halves of surrogate pairs, got more"
+                ) from None
             mended = rawjson.mend(text)
             if mended == text:
                 raise

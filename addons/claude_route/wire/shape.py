@@ -1,0 +1,59 @@
+"""How much work a JSON text is, seen without decoding it.
+
+A body of 32 MB may be one picture, or two million empty objects, which take a gigabyte of memory and half
+a minute to translate. What is in strings costs nothing more; each value outside of them does.
+"""
+
+from __future__ import annotations
+
+import re
+
+MOST_VALUES = 250_000
+"""The most values of one body. A conversation of a million tokens has a few ten thousand."""
+
+MOST_HALVES = 250_000
+"""The most escaped halves of surrogate pairs, in a body in which some have no other half."""
+
+LARGE = 1024 * 1024
+"""Bytes from which reading a body takes longer than 20 ms, whatever it consists of."""
+
+_SMALL = 128 * 1024
+"""Bytes up to which it doesn't."""
+
+_MOST_OBJECTS = 4000
+"""As many can be read and translated in 20 ms."""
+
+_CHECKED = 2 * 1024 * 1024
+"""A smaller body isn't looked at: it has no room for more objects than that."""
+
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+# Up to so many strings and what is between them, so that no look at a long text takes long.
+_STRETCH = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+"){1,5000}+', re.DOTALL)
+_MARKS = (b",", b"[", b"{")
+"""Each value but the first of all comes after one of them, or after a key."""
+
+
+def is_heavy(text: bytes) -> bool:
+    """Whether reading a body may take longer than 20 ms."""
+    if len(text) <= _SMALL:
+        return False
+    return len(text) > LARGE or text.count(b"{") > _MOST_OBJECTS
+
+
+def check(text: bytes) -> None:
+    """Raises:
+    OverflowError: it has too many values to be read.
+    """
+    # Counting those in strings too takes a tenth of the time, and nearly always suffices.
+    if len(text) <= _CHECKED or _marks(text) <= MOST_VALUES:
+        return
+    at = values = 0
+    while stretch := _STRETCH.match(text, at):
+        values += _marks(_STRING.sub(b"", stretch[0]))
+        at = stretch.end()
+        if values > MOST_VALUES:
+            raise OverflowError(f"body: expected at most {MOST_VALUES} values, got more")
+
+
+def _marks(text: bytes) -> int:
+    return sum(map(text.count, _MARKS))
