@@ -13,8 +13,10 @@ from mitmproxy.tools.web import app
 
 from claude_route.patches import cancelled_streams
 from claude_route.patches import client_tasks
+from claude_route.patches import decoding
 from claude_route.patches import dialing
 from claude_route.patches import digests
+from claude_route.patches import filters
 from claude_route.patches import hooktable
 from claude_route.patches import http_stream
 from claude_route.patches import large_reads
@@ -51,6 +53,8 @@ class Patches:
             large_reads.install(),
             roots.install(),
             unclosed.install(),
+            decoding.install(),
+            filters.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),
         ]

@@ -278,4 +278,29 @@ CODE = (
         "83ea231efb27",
         "watch.memory clears the `_backup` that it fills",
     ),
+    Code(
+        "mitmproxy.net.encoding:decode",
+        "dbdd0b6fc0c0",
+        "decoding replaces it for the encodings of HTTP, and calls it for those of text",
+    ),
+    Code(
+        "mitmproxy.flowfilter:_Rex.__init__",
+        "0f121e961f82",
+        "filters replaces it: it compiles an expression, of which filters use only `search`",
+    ),
+    Code(
+        "mitmproxy.flowfilter:parse",
+        "a77423512698",
+        "filters calls it: it uses `_Rex` and pyparsing",
+    ),
+    Code(
+        "mitmproxy.tools.web.app:ClientConnection.update_filter",
+        "68fec08ac39c",
+        "filters replaces it: it keeps a search, and tells the browser which flows match",
+    ),
+    Code(
+        "mitmproxy.tools.web.app:FlowContentView.get",
+        "7b7c23435cf9",
+        "content_views calls it in a thread: it only reads the flow, and writes one answer",
+    ),
 )
