@@ -32,8 +32,8 @@ def install() -> Callable[[], None]:
 
     @functools.wraps(stock)
     def decode(
-        encoded: None | str | bytes, encoding: str, errors: str = "strict"
-    ) -> None | str | bytes:
+        encoded: str | bytes | None, encoding: str, errors: str = "strict"
+    ) -> str | bytes | None:
         name = encoding.lower()
         if name in _OURS and isinstance(encoded, bytes):
             try:

@@ -6,6 +6,8 @@ turn (`Stream.tell`), or straight to the client's socket (`client_writer`).
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import logging
 import time
 from collections.abc import Callable
@@ -32,6 +34,7 @@ from claude_route.proxy.upstream import http1
 from claude_route.proxy.upstream import timers
 from claude_route.routing import failures
 from claude_route.wire import http_message
+from claude_route.wire import shape
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,9 @@ ERROR_BODY_TIMEOUT = 2.0
 HOLD = 60.0
 """Seconds for which a stream without a block is held back once it has started. If such a stream sends
 pings, the client waits too, but not for ever: Claude Code for 180 s without a byte."""
+
+SLICE = 16 * 1024
+"""Bytes of an answer that are read in one turn. Empty events are a byte each, and take 2 µs."""
 
 LINGER = 2.0
 """Seconds to wait for the end of a stream whose answer is complete."""
@@ -102,6 +108,8 @@ class Attempts:
         """The client's stream has begun, with a ping."""
         self.client: client_writer.ClientWriter | None = None
         """Since an answer streams."""
+        self._is_encoded = False
+        """Whether the current answer is. What each piece expands to isn't known before it is decoded."""
         self.pings: pings.Pings | None = None
         if exchange.wants_stream:
             self.pings = pings.Pings(self.clock, self._ping)
@@ -196,6 +204,7 @@ class Attempts:
         assert got.opened
         self.stream.reaches(self.upstreams.server(got.opened))
         response = received(await got.head())
+        self._is_encoded = "content-encoding" in response.headers
         self.stream.reaches(self.upstreams.server(got.opened))  # the first one may have been dead
         try:
             return await self._judge(attempt, self.exchange.reply(response), got)
@@ -217,7 +226,7 @@ class Attempts:
         first_byte, idle = attempt.limits.first_byte, attempt.limits.idle
         # The headers are no sign of life.
         got.limit(max(0.0, got.sent + first_byte - self.clock.time()))
-        held, is_whole = b"", False
+        held, is_whole, size = b"", False, 0
         started: float | None = None
         while not (reply.failure or reply.good or is_whole):
             try:
@@ -226,7 +235,13 @@ class Attempts:
                 why = f"silent for {idle if reply.started else first_byte:g} s"
                 return contract.Failure(failures.Kind.TIMEOUT, why)
             is_whole = piece is None
-            held += reply.end() if piece is None else reply.feed(piece)
+            size += len(piece or b"")
+            if piece is not None:
+                held += await self._feed(reply, piece)
+            elif size > shape.LARGE or self._is_encoded:
+                held += await work.aside(reply.end)
+            else:
+                held += reply.end()
             if reply.started:
                 started = started or self.clock.time()
                 if self.clock.time() - started > HOLD:
@@ -252,6 +267,18 @@ class Attempts:
             await self._stream(attempt, reply, got)
         return None
 
+    async def _feed(self, reply: contract.Reply, piece: bytes) -> bytes:
+        """What the client gets for a piece of the answer. Others get their turn meanwhile."""
+        if self._is_encoded:
+            return await work.aside(functools.partial(reply.feed, piece))
+        if len(piece) <= SLICE:
+            return reply.feed(piece) if piece else b""
+        out = []
+        for at in range(0, len(piece), SLICE):
+            out.append(reply.feed(piece[at : at + SLICE]))
+            await asyncio.sleep(0)
+        return b"".join(out)
+
     async def _read_error(
         self, reply: contract.Reply, got: answer.Answer
     ) -> contract.Failure | None:
@@ -259,11 +286,11 @@ class Attempts:
         try:
             async with timers.within(self.clock, ERROR_BODY_TIMEOUT):
                 while not reply.failure and (piece := await got.next()) is not None:
-                    reply.feed(piece)
+                    await self._feed(reply, piece)
         except OSError:
             pass
         if not reply.failure:
-            reply.end()
+            await work.aside(reply.end) if self._is_encoded else reply.end()
         return reply.failure or contract.Failure(
             failures.Kind.STATUS, f"HTTP {reply.response.status_code}"
         )
@@ -303,7 +330,7 @@ class Attempts:
 
         def direct(data: bytes) -> bool:
             """Within the read that brought it, where nothing is in between."""
-            if not client.is_free:
+            if not client.is_free or self._is_encoded or len(data) > SLICE:
                 return False
             data = reply.feed(data)
             if data:
@@ -326,7 +353,7 @@ class Attempts:
         why = ""
         try:
             while (piece := await got.next()) is not None:
-                if data := reply.feed(piece) if piece else b"":
+                if data := await self._feed(reply, piece):
                     await self._pass_on(data, client)
                     if heartbeat:
                         heartbeat.wrote()

@@ -44,7 +44,10 @@ _ORDER_MARK = b"\xef\xbb\xbf"
 
 # A whole answer of 128k tokens is under 1 MiB, so a longer event isn't a model's. We pass it on in
 # pieces without name and data, so that memory stays bounded.
-LIMIT = 32 * 1024 * 1024
+LIMIT = 8 * 1024 * 1024
+
+_MOST_LINES = 50_000
+"""Of an event that is parsed."""
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
@@ -130,6 +133,8 @@ def _end(wire: bytes | bytearray, at: int, searched: int, returns: bool) -> int:
 
 
 def _event(raw: bytes) -> Event:
+    if raw.count(b"\n") + raw.count(b"\r") > _MOST_LINES:
+        return Event("", b"", raw)
     name = b""
     data = []
     for line in raw.removeprefix(_ORDER_MARK).splitlines():
