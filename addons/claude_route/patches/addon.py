@@ -13,6 +13,7 @@ from mitmproxy.tools.web import app
 
 from claude_route.patches import cancelled_streams
 from claude_route.patches import client_tasks
+from claude_route.patches import content_views
 from claude_route.patches import decoding
 from claude_route.patches import dialing
 from claude_route.patches import digests
@@ -55,6 +56,7 @@ class Patches:
             unclosed.install(),
             decoding.install(),
             filters.install(),
+            content_views.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),
         ]

@@ -47,8 +47,11 @@ HOLD = 60.0
 """Seconds for which a stream without a block is held back once it has started. If such a stream sends
 pings, the client waits too, but not for ever: Claude Code for 180 s without a byte."""
 
-SLICE = 16 * 1024
-"""Bytes of an answer that are read in one turn. Empty events are a byte each, and take 2 µs."""
+SLICE = 4 * 1024
+"""Bytes of an answer that are read at once. They may be a thousand comments, each of which takes 15 µs."""
+
+TURN = 0.005
+"""Seconds of reading after which others get their turn."""
 
 LINGER = 2.0
 """Seconds to wait for the end of a stream whose answer is complete."""
@@ -274,9 +277,12 @@ class Attempts:
         if len(piece) <= SLICE:
             return reply.feed(piece) if piece else b""
         out = []
+        began = time.perf_counter()
         for at in range(0, len(piece), SLICE):
             out.append(reply.feed(piece[at : at + SLICE]))
-            await asyncio.sleep(0)
+            if time.perf_counter() - began > TURN:
+                await asyncio.sleep(0)
+                began = time.perf_counter()
         return b"".join(out)
 
     async def _read_error(

@@ -18,6 +18,7 @@ from claude_route.dialects import usage
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.wire import rawjson
+from claude_route.wire import shape
 from claude_route.wire import sse
 
 type Wanted = Literal["stream", "whole", "count"]
@@ -166,7 +167,11 @@ class Whole:
         try:
             if not body.strip():
                 raise ValueError("body: expected an answer, got nothing")
+            shape.check(body)
             answer = self._translate(body)
+        except OverflowError as e:
+            self.failure = contract.Failure(failures.Kind.RESET, str(e), self.response)
+            return b""
         except ValueError as e:
             self.failure = refused(self.response, body, str(e))
             return b""

@@ -40,12 +40,14 @@ def is_heavy(text: bytes) -> bool:
     return len(text) > LARGE or text.count(b"{") > _MOST_OBJECTS
 
 
-def check(text: bytes) -> None:
-    """Raises:
-    OverflowError: it has too many values to be read.
+def check(text: bytes, least: int = _CHECKED) -> None:
+    """Check a text that has more than `least` bytes.
+
+    Raises:
+        OverflowError: it has too many values to be read.
     """
     # Counting those in strings too takes a tenth of the time, and nearly always suffices.
-    if len(text) <= _CHECKED or _marks(text) <= MOST_VALUES:
+    if len(text) <= least or _marks(text) <= MOST_VALUES:
         return
     at = values = 0
     while stretch := _STRETCH.match(text, at):

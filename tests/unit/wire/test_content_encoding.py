@@ -132,3 +132,59 @@ def test_decompression_bomb(encoding: str, encoded: bytes) -> None:
 )
 def test_is_text(begun: bytes, is_text: bool) -> None:
     assert content_encoding.is_text(begun) is is_text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "layers"),
+    [("zstd, zstd", "zz"), ("gzip, zstd", "gz"), ("zstd, gzip", "zg"), ("zstd, br", "zb")],
+)
+def test_no_decoder_gets_more_than_the_limit(encoding: str, layers: str) -> None:
+    """What the first one makes of a few bytes is cut before the second gets it."""
+    encoders = {
+        "z": zstandard.compress,
+        "g": lambda data: gzip.compress(data, 1),
+        "b": lambda data: brotli.compress(data, quality=3),
+    }
+    data = bytes(20 << 20)
+    for layer in layers:
+        data = encoders[layer](data)
+    with pytest.raises(OverflowError, match="body: expected at most 1000 bytes, got more"):
+        content_encoding.whole(data, encoding, 1000)
+    assert len(content_encoding.whole(data, encoding, 20 << 20)) == 20 << 20
+
+
+def test_the_limit_holds_between_two_decoders() -> None:
+    """The first makes 40 MB, of which the second makes nothing at all."""
+    empty_frames = zstandard.compress(zstandard.compress(b"") * 20_000 + bytes(40 << 20))
+    with pytest.raises(OverflowError, match="body: expected at most"):
+        content_encoding.whole(empty_frames, "zstd, zstd", 1 << 20)
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip, gzip", "br,zstd,gzip", "identity, gzip, br, br"])
+def test_more_than_two_encodings(encoding: str) -> None:
+    with pytest.raises(ValueError, match="content-encoding: expected at most 2 encodings, got 3"):
+        content_encoding.Decompressor(encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstandard.compress(b""))]
+)
+def test_many_members(encoding: str, member: bytes) -> None:
+    assert content_encoding.whole(member * content_encoding.MEMBERS, encoding, 1) == b""
+    with pytest.raises(ValueError, match="expected at most 50000 members, got more"):
+        content_encoding.whole(member * (content_encoding.MEMBERS + 1), encoding, 1)
+
+
+def test_what_follows_deflate_data_is_dropped() -> None:
+    """zlib itself would copy all of it with each piece: a minute for these."""
+    data = zlib.compress(TEXT) + bytes(16 << 20)
+    assert content_encoding.whole(data, "deflate", len(TEXT)) == TEXT
+
+
+def test_a_window_that_is_too_large() -> None:
+    encoder = zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters(window_log=24)
+    ).compressobj()
+    data = encoder.compress(TEXT) + encoder.flush()
+    with pytest.raises(ValueError, match="content-encoding: invalid zstd data"):
+        content_encoding.whole(data, "zstd", len(TEXT))

@@ -87,7 +87,8 @@ class Stream:
             return self._refused(data)
         if not data or event.name == "ping":
             # A comment, such as OpenRouter sends to keep the connection open, becomes a ping.
-            return emitter.PING if self.started and not event.name else b""
+            is_comment = not event.name and not event.raw.isspace()  # and no blank line
+            return emitter.PING if self.started and is_comment else b""
         if data.strip() == DONE:
             return self._finished()
         try:

@@ -179,8 +179,8 @@ class Stream:
         if event.name == "error":
             return self._refused(data)
         if not data or event.name == "ping":
-            # A comment becomes a ping.
-            return emitter.PING if self.started else b""
+            # A comment becomes a ping. A blank line is nothing, and there may be a million of them.
+            return emitter.PING if self.started and not event.raw.isspace() else b""
         if data.strip() == _DONE:
             return self._finished() if self.begun or self._ending else b""
         try:
