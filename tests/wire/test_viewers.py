@@ -39,7 +39,7 @@ async def search(web: mitmweb.Web, expression: str) -> dict[str, Any]:
         while (text := await client.read_message()) is not None:
             message: dict[str, Any] = json.loads(text)
             if message["type"] == "flows/filterUpdate":
-                return message["payload"]
+                return dict(message["payload"])
         return {}
     finally:
         client.close()

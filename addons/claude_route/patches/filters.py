@@ -69,7 +69,7 @@ def install() -> Callable[[], None]:
     def init(self: flowfilter._Rex, expr: str) -> None:
         self.expr = expr
         flags = self.flags | flowfilter.maybe_ignore_case
-        self.re = Pattern(expr.encode() if self.is_binary else expr, flags)
+        self.re = Pattern(expr.encode() if self.is_binary else expr, flags)  # type: ignore[assignment]
 
     @functools.wraps(stock_parse)
     def parse(s: str) -> flowfilter.TFilter:

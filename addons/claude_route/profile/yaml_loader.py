@@ -37,6 +37,12 @@ Parsing this many takes about a quarter of a second, during which the proxy does
 config of 2000 models that merge the same five defaults has 22,000.
 """
 
+LONGEST = 1024 * 1024
+"""Characters. A LiteLLM config of 2000 models has half as many."""
+
+LARGEST = 2**64
+"""The largest integer: JSON's readers take no larger one, and Python can't print one of 5000 digits."""
+
 BOOLEAN_WORDS = re.compile(r"yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF")
 
 NAMESPACE = "tag:yaml.org,2002:"
@@ -61,6 +67,8 @@ def load(text: str) -> Document:
             YAML, a mapping has a duplicate key, the nesting is too deep, or aliases expand to too many
             values.
     """
+    if len(text) > LONGEST:
+        raise ValueError(f"expected at most {LONGEST:,} characters, got {len(text):,}")
     yaml = ruamel.yaml.YAML(typ="safe", pure=True)
     yaml.Resolver = _Resolver
     yaml.max_depth = LEVELS
@@ -164,7 +172,10 @@ class _Builder:
         if not isinstance(node, nodes.ScalarNode) or name not in SCALARS:
             raise _invalid("an unknown tag", node.start_mark)
         try:
-            return self._scalars.construct_object(node)
+            value = self._scalars.construct_object(node)
+            if isinstance(value, int) and abs(value) > LARGEST:
+                raise ValueError("too large")
+            return value
         except (ArithmeticError, LookupError, ValueError, error.YAMLError) as e:
             # Such as 2020-13-45. Some of these errors quote the value.
             raise _invalid(f"not a valid {name}", node.start_mark) from e

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,7 @@ def steps(work: Callable[[], object]) -> int:
     """The lines of Python that some work executes, which don't depend on the machine."""
     count = 0
 
-    def line(*_: object) -> object:
+    def line(frame: types.FrameType, event: str, value: Any) -> Any:
         nonlocal count
         count += 1
         return line

@@ -230,3 +230,14 @@ def test_aliases_of_a_large_file_are_within_the_bound() -> None:
     text = "defaults: &defaults {a: 1, b: 2, c: 3, d: 4, e: 5}\nmodels:\n"
     loaded = yaml_loader.load(text + "".join(entry % number for number in range(2000))).raw
     assert loaded["models"][1999] == {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "name": "m1999"}
+
+
+@pytest.mark.parametrize("number", ["1" * 5000, "1" * 40, "0x" + "f" * 5000, "-" + "9" * 30])
+def test_integers_that_are_too_large(number: str) -> None:
+    with pytest.raises(ValueError, match="line 1, column 4: invalid YAML: not a valid int"):
+        yaml_loader.load(f"a: {number}")
+
+
+def test_a_text_that_is_too_long() -> None:
+    with pytest.raises(ValueError, match="expected at most 1,048,576 characters, got 1,048,577"):
+        yaml_loader.load(" " * (yaml_loader.LONGEST + 1))

@@ -166,10 +166,12 @@ class Exchange:
         return self.policy.is_heavy
 
     def beginning(self) -> work.Work[contract.Attempt | http.Response]:
-        return (yield self.begin)
+        step: contract.Attempt | http.Response = yield self.begin
+        return step
 
     def failing(self, failure: contract.Failure) -> work.Work[contract.Attempt | http.Response]:
-        return (yield functools.partial(self.failed, failure))
+        step: contract.Attempt | http.Response = yield functools.partial(self.failed, failure)
+        return step
 
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         self.failures.append(failure)

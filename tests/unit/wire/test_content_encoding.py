@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Callable
 
 import brotli  # type: ignore[import-untyped]
 import pytest
@@ -140,7 +141,7 @@ def test_is_text(begun: bytes, is_text: bool) -> None:
 )
 def test_no_decoder_gets_more_than_the_limit(encoding: str, layers: str) -> None:
     """What the first one makes of a few bytes is cut before the second gets it."""
-    encoders = {
+    encoders: dict[str, Callable[[bytes], bytes]] = {
         "z": zstandard.compress,
         "g": lambda data: gzip.compress(data, 1),
         "b": lambda data: brotli.compress(data, quality=3),
