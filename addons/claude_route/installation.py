@@ -26,6 +26,7 @@ folder of their own: from the package's folder, `import profile` would import ou
 LIBRARIES = {
     "aiohappyeyeballs": "aiohappyeyeballs",
     "dotenv": "python-dotenv",
+    "re2": "google-re2",
     "httptools": "httptools",
     "msgspec": "msgspec",
 }

@@ -464,8 +464,8 @@ class Watch:
 
     def _look(self) -> None:
         if self._stream.is_killed:
-            work = self._stream.tell(self._stream.killed)
-            self._killing = asyncio.get_running_loop().create_task(work)
+            killing = self._stream.tell(self._stream.killed)
+            self._killing = asyncio.get_running_loop().create_task(killing)
         else:
             self._handler.timeout_watchdog.register_activity()
             self._set()
