@@ -110,9 +110,8 @@ def _fold(decoded: Iterable[sse.Event]) -> dict[str, Any]:
             case "message_delta":
                 assert open_block is None
                 has_ending = True
-                message |= data["delta"]
                 _check_usage(data["usage"], "output_tokens")
-                message["usage"] = message["usage"] | data["usage"]
+                message |= data["delta"] | {"usage": message["usage"] | data["usage"]}
             case "message_stop":
                 assert has_ending
                 assert message["stop_reason"] in STOPS

@@ -110,8 +110,9 @@ class Emitter:
             self.emit("content_block_stop", index=self.index)
         self.is_open = False
 
-    def end(self, delta: dict[str, Any], counted: dict[str, Any], **fields: Any) -> None:
-        """Write the last two events. `delta` has the stop reason, `counted` the usage."""
+    def end(self, delta: dict[str, Any], counted: dict[str, Any], /, **fields: Any) -> None:
+        """Write the last two events. `delta` has the stop reason, `counted` the usage. The fields may have any
+        names: a provider chose them."""
         self.stop()
         self.emit("message_delta", delta=delta, usage=counted, **fields)
         self.emit("message_stop")
@@ -120,7 +121,7 @@ class Emitter:
         """Add an event that exists already."""
         self._out.append(raw)
 
-    def emit(self, name: str, **fields: Any) -> None:
+    def emit(self, name: str, /, **fields: Any) -> None:
         self._out.append(event(name, **fields))
 
     def flush(self) -> bytes:
@@ -130,7 +131,7 @@ class Emitter:
         return out
 
 
-def event(name: str, **fields: Any) -> bytes:
+def event(name: str, /, **fields: Any) -> bytes:
     """An event of a Messages stream."""
     return sse.encode(name, _encode({"type": name} | fields))
 

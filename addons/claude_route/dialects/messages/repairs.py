@@ -82,6 +82,12 @@ class _Item(NamedTuple):
     event: sse.Event
     fields: _Event
 
+    @property
+    def names_itself(self) -> bool:
+        """Whether the event and its data both say what it is: clients of one kind read the one, clients of
+        another the other."""
+        return bool(self.event.name == self.kind == self.fields.type)
+
 
 class Stream:
     """Implements `dialect.Rewriter`."""
@@ -224,8 +230,12 @@ class Stream:
         before = self._ending or {}
         delta = fields.delta if isinstance(fields.delta, dict) else {}
         kept = {key: value for key, value in delta.items() if value is not None}
+        try:
+            others = rawjson.decode_mended(data, dict[str, Any])
+        except ValueError:  # in a field that nobody has looked at yet
+            others = {}
         self._ending = {
-            **rawjson.decode_mended(data, dict[str, Any]),
+            **others,
             "delta": before.get("delta", {}) | kept,
             "usage": before.get("usage", {}) | counted,
         }
@@ -253,7 +263,7 @@ class Stream:
             case _ if self._input is not None and self._input.is_broken:
                 pass  # its repair waits for the stop reason, and the next block for its repair
             case _ if is_open:
-                is_same = item.event.name == item.kind and _is_index(index, self._emitter.index)
+                is_same = item.names_itself and _is_index(index, self._emitter.index)
                 self._close(item.event.raw if is_same else b"")
 
     def _advance(self, *, force: bool = False) -> None:
@@ -277,7 +287,7 @@ class Stream:
             return
         is_same = (
             block == given
-            and item.event.name == item.kind
+            and item.names_itself
             and _is_index(item.fields.index, self._emitter.index + 1)
         )
         self._open(item.fields.index, block, item.event.raw if is_same else b"")
@@ -302,7 +312,7 @@ class Stream:
         if not isinstance(name, str) or name not in _DELTAS:
             return
         kind, key = _DELTAS[name]
-        value = delta.get(key, "") if key else ""
+        value = delta.get(key) if key else ""
         if not isinstance(value, str) or (self._held and key and not value):
             return
         if name == "input_json_delta":
@@ -331,11 +341,16 @@ class Stream:
 
     def _pass_on(self, item: _Item) -> None:
         """Pass on a delta with the index of the open block."""
-        event, index = item.event, self._emitter.index
-        if _is_index(item.fields.index, index):
+        event, fields, index = item.event, item.fields, self._emitter.index
+        if fields.type != _DELTA:
+            raw = emitter.event(_DELTA, index=index, delta=fields.delta)
+        elif _is_index(fields.index, index):
             raw = event.raw if event.name == _DELTA else sse.encode(_DELTA, event.data)
         else:
-            raw = thinking_answer.moved(sse.Event(_DELTA, event.data, event.raw), index)
+            try:
+                raw = thinking_answer.moved(sse.Event(_DELTA, event.data, event.raw), index)
+            except ValueError:  # about a field that nobody has looked at yet
+                raw = emitter.event(_DELTA, index=index, delta=fields.delta)
         self._emitter.pass_on(raw)
 
     def _close(self, raw: bytes = b"") -> None:
@@ -346,6 +361,7 @@ class Stream:
         self._emitter.stop(raw)
         self._place, self._kind, self._input, self._held = None, "", None, None
         self._is_signed = False
+        self._seen = _NO_DELTA  # that of an event in the queue, which belonged to this block
 
     # The end
 

@@ -18,13 +18,15 @@ _NOTHING_LEFT = "[No visible output]"
 
 _Fields = dict[str, msgspec.Raw]
 
+_EMPTY = msgspec.Raw(b"{}")
+
 
 class _Event(msgspec.Struct):
-    """An event about a content block."""
+    """An event about a content block. A field that is not of its kind may be anything."""
 
     index: int
-    content_block: _Fields = {}
-    delta: _Fields = {}
+    content_block: msgspec.Raw = _EMPTY
+    delta: msgspec.Raw = _EMPTY
 
 
 class Editor(Protocol):
@@ -72,20 +74,22 @@ class Tagger:
 
     def _start(self, event: sse.Event) -> bytes:
         started = _event(event)
-        kind = rawjson.text(started.content_block, "type")
-        if kind == "thinking" and not rawjson.text(started.content_block, "signature"):
+        block = rawjson.decode_mended(started.content_block, _Fields)
+        kind = rawjson.text(block, "type")
+        if kind == "thinking" and not rawjson.text(block, "signature"):
             self._unsigned.add(started.index)
         elif kind in thinking.KINDS:
-            return _changed(event, content_block=_tagged(started.content_block, self._tag))
+            return _changed(event, content_block=_tagged(block, self._tag))
         return event.raw
 
     def _sign(self, event: sse.Event) -> bytes:
         signed = _event(event)
-        if rawjson.text(signed.delta, "type") != "signature_delta":
+        delta = rawjson.decode_mended(signed.delta, _Fields)
+        if rawjson.text(delta, "type") != "signature_delta":
             return event.raw
         self._unsigned.discard(signed.index)
-        signature = self._tag + rawjson.text(signed.delta, "signature")
-        return _changed(event, delta=signed.delta | {"signature": rawjson.encode(signature)})
+        signature = self._tag + rawjson.text(delta, "signature")
+        return _changed(event, delta=delta | {"signature": rawjson.encode(signature)})
 
     def _stop(self, event: sse.Event) -> bytes:
         index = _event(event).index
@@ -127,7 +131,8 @@ class Stripper:
 
     def _start(self, started: _Event) -> None:
         place = None
-        if rawjson.text(started.content_block, "type") not in thinking.KINDS:
+        block = rawjson.decode_mended(started.content_block, _Fields)
+        if rawjson.text(block, "type") not in thinking.KINDS:
             place = self._kept
             self._kept += 1
         self._places[started.index] = place

@@ -186,6 +186,47 @@ def test_content(events: list[Any], content: list[Any], names: bool) -> None:
 
 
 @pytest.mark.parametrize(("events", "content"), CONTENTS)
+def test_events_that_only_their_name_identifies(events: list[Any], content: list[Any]) -> None:
+    def untyped(event: Any) -> bytes:
+        if isinstance(event, bytes):
+            return event
+        fields = {key: value for key, value in event.items() if key != "type"}
+        return sse.encode(event["type"], json.dumps(fields).encode())
+
+    assert folded(b"".join(map(untyped, [start(), *events, *END])))["content"] == content
+
+
+def test_a_delta_of_a_block_that_waited_and_is_closed() -> None:
+    """It is like the last one that waited, which belonged to a block that is over by now."""
+    waiting = [begin_call(2), say("Hel", 1)]
+    after = folded(encoded(start(), *waiting, *END, say("lo", 1)))
+    assert after["content"] == [bash() | {"input": {}}, TEXT | {"text": "Hel"}]
+
+
+@pytest.mark.parametrize("name", ["name", "self", "counted", "fields", "index"])
+def test_an_ending_with_fields_of_any_name(name: str) -> None:
+    events = [start(), *HELLO, ending() | {name: 1}, OVER]
+    assert folded(encoded(*events))["stop_reason"] == "end_turn"
+
+
+def test_deltas_without_their_text() -> None:
+    """Clients would append what is not there."""
+    events = [begin_text(), say("Hel"), add(0, "text_delta"), say("lo"), stop()]
+    events += [begin_call(1), add(1, "input_json_delta"), give('{"command":"ls"}', 1), stop(1)]
+    assert folded(encoded(start(), *events, *END))["content"] == [TEXT, bash()]
+
+
+def test_a_delta_that_moves_with_a_name_that_is_no_utf_8() -> None:
+    wire = b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"Hello"},"\xff":1}\n\n'
+    assert folded(encoded(start(), begin_text(7), wire, *END))["content"] == [TEXT]
+
+
+def test_an_ending_with_a_name_that_is_no_utf_8() -> None:
+    wire = b'event: message_delta\ndata: {"delta":{"stop_reason":"end_turn"},"\xff":1}\n\n'
+    assert folded(encoded(start(), *HELLO, wire, OVER))["stop_reason"] == "end_turn"
+
+
+@pytest.mark.parametrize(("events", "content"), CONTENTS)
 def test_without_message_start(events: list[Any], content: list[Any]) -> None:
     message = folded(encoded(*events, *END))
     assert message["content"] == content

@@ -262,3 +262,10 @@ def test_what_cannot_be_parsed_goes_on_as_it_is(wire: bytes) -> None:
 def test_answers_without_thinking_stay_as_they_are(body: bytes) -> None:
     assert thinking_answer.tag(body, "zai") == body
     assert thinking_answer.strip(body) == body
+
+
+def test_a_start_with_a_delta_of_another_type_is_edited_too() -> None:
+    block = {"type": "redacted_thinking", "data": "x"}
+    wire = event("content_block_start", index=0, content_block=block, delta=0)
+    assert message(run(thinking_answer.Tagger("zai"), wire)) == [block | {"data": TAG + "x"}]
+    assert run(thinking_answer.Stripper(), wire) == b""
