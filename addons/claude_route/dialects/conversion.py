@@ -77,17 +77,21 @@ class Joiner(messages_fold.Fold):
         fields = rawjson.decode_mended(event.data, dict[str, Any])
         match event.name:
             case "message_start":
-                self._message = dict(fields["message"])
+                self._message = _object(fields.get("message"))
             case "message_delta":
-                counted = self._message.get("usage") or {}
-                counted = counted | (fields.get("usage") or {})
-                self._message |= fields["delta"] | {"usage": counted}
+                counted = _object(self._message.get("usage")) | _object(fields.get("usage"))
+                self._message |= _object(fields.get("delta")) | {"usage": counted}
         return super()._read(event)
 
     def whole(self) -> bytes:
         """The answer, once all of it has arrived."""
         content = [_finished(block) for block in self.answer().blocks]
         return msgspec.json.encode(self._message | {"content": content})
+
+
+def _object(value: Any) -> dict[str, Any]:
+    """A copy of what should be an object; Anthropic's events come here as they are."""
+    return dict(value) if isinstance(value, dict) else {}
 
 
 def _finished(block: fold.Block) -> fold.Block:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from claude_route.dialects import conversion
+from claude_route.wire import sse
 from tests import strict_client
 
 MESSAGE: dict[str, Any] = {
@@ -88,3 +89,21 @@ def test_input_that_is_cut_off_is_left_empty() -> None:
 def test_what_is_no_answer(body: bytes) -> None:
     with pytest.raises(ValueError, match="expected"):
         conversion.streamed(body)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "message_start"},
+        {"type": "message_start", "message": []},
+        {"type": "message_delta"},
+        {"type": "message_delta", "delta": "", "usage": {}},
+        {"type": "message_delta", "delta": {}, "usage": "0"},
+        {"type": "message_delta", "delta": {"usage": 1}, "usage": {"output_tokens": 1}},
+    ],
+)
+def test_an_event_of_other_types_is_no_failure(event: dict[str, Any]) -> None:
+    joiner = conversion.Joiner()
+    joiner.feed(sse.encode(event["type"], json.dumps(event).encode()))
+    joiner.feed(sse.encode(event["type"], json.dumps(event).encode()))
+    assert json.loads(joiner.whole())["content"] == []
