@@ -107,7 +107,13 @@ class Request:
         """The top-level fields. Of duplicate keys, the last value counts."""
         if self.opaque:
             return rawjson.outline(self.text)
-        return rawjson.decode(self.text, dict[str, msgspec.Raw])
+        try:
+            return rawjson.decode(self.text, dict[str, msgspec.Raw])
+        except ValueError:
+            # read() has skipped the names of fields that it doesn't know, whatever bytes they are of.
+            # Each of those that are no UTF-8 becomes a `?`, so that all others stay in their places.
+            text = self.text.decode("utf-8", "surrogateescape").encode("utf-8", "replace")
+            return rawjson.decode(text, dict[str, msgspec.Raw])
 
     @property
     def is_fast(self) -> bool:
@@ -143,6 +149,9 @@ def read(body: bytes) -> Request:
         raise ValueError(rawjson.explain(e)) from e
     if not routing.model:
         raise ValueError("model: expected a name, got ''")
+    if not routing.model.isprintable():
+        # It is in lines of the log, in comments and in headers of the answer.
+        raise ValueError("model: expected a name, got control characters")
     return Request(
         body=body,
         text=text,
@@ -318,6 +327,7 @@ def _previous_message_id(thread: msgspec.Raw) -> str:
 def _session(metadata: msgspec.Raw) -> str | None:
     try:
         user_id = msgspec.json.decode(metadata, type=_Metadata).user_id
-        return msgspec.json.decode(user_id, type=_User).session_id or None
+        session = msgspec.json.decode(user_id, type=_User).session_id
+        return session if session and session.isprintable() else None
     except rawjson.REFUSALS:
         return None

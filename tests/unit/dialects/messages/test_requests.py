@@ -65,9 +65,18 @@ def test_fast_mode(text: bytes, is_fast: bool) -> None:
     assert requests.read(text).is_fast is is_fast
 
 
+def test_a_name_of_other_bytes_than_utf_8() -> None:
+    """Only the model is needed until somebody looks at the other fields, and that must not fail."""
+    request = requests.read(b'{"\xff":1,"model":"m","speed":"fast"}')
+    assert request.is_fast
+    assert list(request.fields) == ["?", "model", "speed"]
+    assert request.with_fields({"top_k": msgspec.Raw(b"1")}).decode()
+
+
 @pytest.mark.parametrize(
     "metadata, session",
     [
+        ({"user_id": '{"session_id":"a\\u001b[2J"}'}, None),
         ({"user_id": USER_ID}, "s-1"),
         ({"user_id": "user_1"}, None),
         ({"user_id": '{"session_id":""}'}, None),
@@ -108,6 +117,8 @@ def test_thread(thread: Any, expected: str | None) -> None:
         (b'{"model":null}', "model: expected a string, got null"),
         (b'{"model":["m"]}', "model: expected a string, got an array"),
         (b'{"model":""}', "model: expected a name, got ''"),
+        (b'{"model":"claude-\\u001b[2J"}', "model: expected a name, got control characters"),
+        (b'{"model":"claude-\\nx"}', "model: expected a name, got control characters"),
         (b'{"model":"m","messages":{}}', "messages: expected an array, got an object"),
         (b'{"model":"m","messages":null}', "messages: expected an array, got null"),
         (b'{"model":"m","messages":["x"]}', "messages[0]: expected an object, got a string"),
