@@ -58,8 +58,16 @@ def elide(lines: Sequence[str], limit: int, *, head: int) -> list[str]:
 
 def one_line(text: str, width: int = WIDTH) -> str:
     """The beginning of the text on one line."""
-    line = " ".join(text[: 4 * width].split())
+    line = visible(" ".join(text[: 4 * width].split()))
     return clip(line if len(text) <= 4 * width else line + "…", width)
+
+
+def visible(text: str) -> str:
+    """The text with U+FFFD for what has no sign of its own, such as line breaks and the escapes that a
+    terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "\ufffd" for char in text)
 
 
 def clip(text: str, width: int) -> str:

@@ -71,10 +71,22 @@ def test_elide(count: int, limit: int) -> None:
         ("x" * 20, "x" * 9 + "…"),
         ("a " * 1000, "a a a a a…"),
         ("a" + " " * 1000 + "b", "a…"),
+        ("a\x1b[2Jé", "a\ufffd[2Jé"),
     ],
 )
 def test_one_line(text: str, line: str) -> None:
     assert layout.one_line(text, 10) == line
+
+
+@pytest.mark.parametrize(
+    ("text", "visible"),
+    [
+        ("é 考 🙂 …", "é 考 🙂 …"),
+        ("a\n\r\x1b[2J\x9b\u202e\ud800b", "a\ufffd\ufffd\ufffd[2J\ufffd\ufffd\ufffdb"),
+    ],
+)
+def test_visible(text: str, visible: str) -> None:
+    assert layout.visible(text) == visible
 
 
 def test_rule_is_as_wide_as_the_text() -> None:

@@ -22,13 +22,13 @@ _DATED = re.compile(r"-(?:20\d{6}|latest)(?=$|\[)")
 
 def model(name: str) -> str:
     """`claude-opus-5-5-20251101` -> `opus-5-5`"""
-    name = name.removeprefix("anthropic/").removeprefix("claude-")
+    name = layout.visible(name).removeprefix("anthropic/").removeprefix("claude-")
     return _DATED.sub("", name) or "?"
 
 
 def target(client_model: str, name: str) -> str:
     """`zai/glm-5`; only the provider if it uses the client's name for the model."""
-    provider, slash, upstream = name.partition("/")
+    provider, slash, upstream = layout.visible(name).partition("/")
     if model(upstream) == model(client_model):
         return provider
     # Omit the vendor in names such as OpenRouter's `qwen/qwen3.6-plus`.
@@ -42,10 +42,10 @@ def _who(client_model: str, upstream: str) -> str:
 
 def passed(method: str, path: str, why: str = "", *, width: int = LIMIT) -> str:
     """`GET /v1/models`, for a request that passes through; `why` says why it got no answer."""
-    line = f"{method} {path.partition('?')[0]}"
+    line = layout.visible(f"{method} {path.partition('?')[0]}")
     if not why:
         return layout.clip(line, width)
-    return _fit(f"✗ {line}", [layout.clip(why, width // 2)], width)
+    return _fit(f"✗ {line}", [layout.one_line(why, width // 2)], width)
 
 
 def waiting(client_model: str) -> str:
@@ -103,7 +103,9 @@ def check(comment: str) -> str:
 def with_reason(comment: str, passed_over: str) -> str:
     """The comment, and why targets before the one that answered were passed over. The reason may go
     beyond LIMIT: the list cuts it off where its column ends."""
-    return f"{comment} · passed over: {layout.clip(passed_over, LIMIT)}" if passed_over else comment
+    if not passed_over:
+        return comment
+    return f"{comment} · passed over: {layout.clip(layout.visible(passed_over), LIMIT)}"
 
 
 def attempt_failed(client_model: str, who: str, why: str, then: str) -> str:

@@ -89,6 +89,19 @@ def test_failed(given: tuple[Any, ...], comment: str) -> None:
     assert comments.failed(*given) == comment
 
 
+def test_no_comment_orders_a_terminal_about() -> None:
+    """A model's name comes from anyone, and a flow from a file has any labels."""
+    odd = "m\n12:00 forged\x1b[2J"
+    lines = [
+        comments.waiting(odd),
+        comments.answered(odd, f"zai/{odd}", 1, None, 1),
+        comments.failed(odd, odd, 2, odd),
+        comments.passed("GET", f"/{odd}", odd),
+        comments.with_reason("ok", odd),
+    ]
+    assert [line for line in lines if not line.isprintable()] == []
+
+
 def test_others() -> None:
     assert comments.waiting("") == "…"
     assert comments.waiting(OPUS) == "opus-5-5 → …"
