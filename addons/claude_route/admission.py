@@ -131,6 +131,8 @@ class Route:
         )
         if response := refusal(kind, candidate, self.entry):
             return response
+        if response := malformed(request, secrets):
+            return response
         self.admissions[flow] = admissions.Admission(
             client=client,
             is_routed=kind == "routed",
@@ -302,6 +304,17 @@ def _routed_refusal(candidate: Candidate, entry: listeners.Listeners) -> http.Re
     # We hold the whole body in memory. Requests that pass through are streamed instead.
     if declared_size(candidate.request) > responses.MAX_BODY:
         return responses.too_large()
+    return None
+
+
+def malformed(request: http.Request, secrets: credentials.Secrets) -> http.Response | None:
+    """The refusal of a request of which some servers would take a part for another header, or another
+    request: mitmproxy takes a bare CR, and a header that goes on in a second line."""
+    real = http.Headers([*request.headers.fields, *secrets.items()])
+    try:
+        attempt.refuse_injection(request.data.path, real)
+    except ValueError as e:
+        return responses.error(400, str(e))
     return None
 
 

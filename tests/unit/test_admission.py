@@ -308,6 +308,18 @@ def test_a_key_that_does_not_count(line: str, headers: dict[str, str]) -> None:
     assert flow not in route.admissions
 
 
+@pytest.mark.parametrize("value", [b"a\rx-other: b", b"a\r\n b", b"a\0"])
+@pytest.mark.parametrize("name", [b"x-other", b"authorization"])
+@pytest.mark.parametrize(("line", "mode"), [(MESSAGES, REVERSE), (BATCHES, FORWARD)])
+def test_a_header_that_some_would_take_for_two(
+    line: str, mode: str, name: bytes, value: bytes
+) -> None:
+    flow, route = admitted(line, mode, x_litellm_api_key=KEY, **{name.decode(): value.decode()})
+    assert flow.response
+    assert flow.response.status_code == 400
+    assert flow not in route.admissions
+
+
 @pytest.mark.parametrize(
     ("line", "mode", "is_routed", "is_streamed"),
     [
