@@ -149,9 +149,6 @@ def read(body: bytes) -> Request:
         raise ValueError(rawjson.explain(e)) from e
     if not routing.model:
         raise ValueError("model: expected a name, got ''")
-    if not routing.model.isprintable():
-        # It is in lines of the log, in comments and in headers of the answer.
-        raise ValueError("model: expected a name, got control characters")
     return Request(
         body=body,
         text=text,

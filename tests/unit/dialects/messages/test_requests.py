@@ -117,8 +117,6 @@ def test_thread(thread: Any, expected: str | None) -> None:
         (b'{"model":null}', "model: expected a string, got null"),
         (b'{"model":["m"]}', "model: expected a string, got an array"),
         (b'{"model":""}', "model: expected a name, got ''"),
-        (b'{"model":"claude-\\u001b[2J"}', "model: expected a name, got control characters"),
-        (b'{"model":"claude-\\nx"}', "model: expected a name, got control characters"),
         (b'{"model":"m","messages":{}}', "messages: expected an array, got an object"),
         (b'{"model":"m","messages":null}', "messages: expected an array, got null"),
         (b'{"model":"m","messages":["x"]}', "messages[0]: expected an object, got a string"),
