@@ -120,6 +120,7 @@ class Provider:
     connect_timeout: float
     first_byte_timeout: float
     idle_timeout: float
+    total_timeout: float | None = None
     abilities: Abilities = UNKNOWN
     """Of its models, unless `models` has others."""
     models: AbilityTable | None = field(default=None, hash=False)

@@ -32,6 +32,7 @@ KEYS = (
     "connect_timeout",
     "first_byte_timeout",
     "idle_timeout",
+    "total_timeout",
 )
 
 ANTHROPIC_FIRST_BYTE = 120.0
@@ -134,9 +135,14 @@ def read(name: str, value: values.Value) -> targets.Provider:
         connect_timeout=value["connect_timeout"].seconds(10),
         first_byte_timeout=value["first_byte_timeout"].seconds(first_byte_default(name)),
         idle_timeout=value["idle_timeout"].seconds(300),
+        total_timeout=_seconds(value["total_timeout"]),
         abilities=own,
         models=abilities.table(value["models"], own),
     )
+
+
+def _seconds(at: values.Value) -> float | None:
+    return None if at.raw is None else at.seconds(0)
 
 
 def is_host(text: str) -> bool:

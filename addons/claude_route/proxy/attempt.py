@@ -221,4 +221,6 @@ def limits(provider: targets.Provider, *, stream: bool) -> contract.Limits:
         # An answer that isn't streamed arrives all at once. Unless the profile sets a limit, allow it
         # as much time as a pause in a stream.
         first_byte = max(first_byte, provider.idle_timeout)
-    return contract.Limits(provider.connect_timeout, first_byte, provider.idle_timeout)
+    return contract.Limits(
+        provider.connect_timeout, first_byte, provider.idle_timeout, provider.total_timeout
+    )

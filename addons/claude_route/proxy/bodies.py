@@ -315,14 +315,16 @@ class Stream:
 class Joined:
     """Server-sent events for a client that wants a whole answer."""
 
-    started = False
-
     def __init__(self, stream: Stream) -> None:
         self.good = self.complete = False
         self.failure: contract.Failure | None = None
         self._stream = stream
         self._joiner = conversion.Joiner()
         self._size = 0
+
+    @property
+    def started(self) -> bool:
+        return self._stream.started
 
     @property
     def usage(self) -> usage.Usage | None:

@@ -28,9 +28,11 @@ class Limits(NamedTuple):
 
     connect: float
     first_byte: float
-    """Silence until the first event."""
+    """Until the first event."""
     idle: float
     """Silence later on."""
+    total: float | None = None
+    """Until the end."""
 
 
 @dataclass(frozen=True)

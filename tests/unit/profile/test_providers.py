@@ -66,6 +66,7 @@ def test_all_keys_set() -> None:
         connect_timeout=1,
         first_byte_timeout="${WAIT:-2.5}",
         idle_timeout=3,
+        total_timeout=3600,
         environ={"KEY": " sk-1\n", "MAX": "32000"},
     )
     assert provider.api == "openai"
@@ -79,6 +80,8 @@ def test_all_keys_set() -> None:
     assert (provider.connect_timeout, provider.first_byte_timeout, provider.idle_timeout) == (
         *(1, 2.5, 3),
     )
+    assert provider.total_timeout == 3600
+    assert read().total_timeout is None
     assert "sk-1" not in repr(provider)
     assert "claude code" not in repr(provider)
     assert hash(provider) != hash(read())
@@ -230,6 +233,11 @@ def test_a_provider_with_an_unset_variable_is_there_and_unusable(
         ("zai", {"set": {"a": float("inf")}}, "zai.set.a: expected a JSON value, got inf"),
         ("zai", {"count_tokens": True}, "zai.count_tokens: expected forward or estimate, got True"),
         ("zai", {"idle_timeout": 0}, "zai.idle_timeout: expected a number of seconds above 0, got"),
+        (
+            "zai",
+            {"total_timeout": 0},
+            "zai.total_timeout: expected a number of seconds above 0, got",
+        ),
         (
             "zai",
             {"base_url": "https://x/v1/messages"},

@@ -35,6 +35,8 @@ class Limits:
     """Between two pieces of a body."""
     head_size: int = 256 * 1024
     """The header section with interim responses before it; and trailers."""
+    total: float | None = None
+    """From the request to the end of its answer, whatever comes meanwhile."""
     body_size: int | None = None
     buffered: int = 64 * 1024
     """Of a body that nobody takes, before the upstream has to wait. One read more can come: 256 KiB."""
@@ -43,6 +45,10 @@ class Limits:
     dead_after: float = 1.0
     """... and is taken for dead when it is silent for this long and its peer has not acknowledged the
     request."""
+
+
+class OverdueError(TimeoutError):
+    """The answer did not come to its end within `Limits.total`."""
 
 
 class Opened(NamedTuple):
@@ -75,7 +81,8 @@ class Answer:
     that is left before its end.
 
     For one task at a time. Raises dial.UnreachableError where no connection could be made, ConnectionError
-    where one was lost or made no sense, TimeoutError where one was silent for too long.
+    where one was lost or made no sense, TimeoutError where one was silent for too long, as OverdueError
+    where it took too long in all.
 
     A request is only ever sent twice where it went over a kept connection that died, or seems dead,
     without one byte of an answer; that is no failure, and nobody hears of it.
@@ -130,9 +137,12 @@ class Answer:
         self._deadline = math.inf
         self._timer: timers.Handle | None = None
         self._timer_at = math.inf
+        self._end: timers.Handle | None = None
 
     async def __aenter__(self) -> Self:
         await self._send()
+        if (total := self._limits.total) is not None:
+            self._end = self._clock.call_at(self._now() + total, self._overdue)
         return self
 
     async def __aexit__(
@@ -207,6 +217,7 @@ class Answer:
     def close(self) -> None:
         """Gives up what has not come to its end, and its connection. Can be called at any time."""
         self._stop()
+        self._forget_end()
         if self.opened and not self.is_over:
             self.opened.connection.close()
 
@@ -314,6 +325,7 @@ class Answer:
         else:
             self._connector.release(self._destination, self.opened)
         self._stop()
+        self._forget_end()
         self._wake()
 
     def on_failure(self, error: ConnectionError) -> None:
@@ -330,6 +342,15 @@ class Answer:
         if self._error is None:
             self._error = error
         self._wake()
+
+    def _overdue(self) -> None:
+        self._can_repeat = False
+        self._fail(OverdueError(f"no end after {self._limits.total:g} s"))
+
+    def _forget_end(self) -> None:
+        if self._end:
+            self._end.cancel()
+            self._end = None
 
     # Waiting
 

@@ -272,6 +272,33 @@ async def test_a_stream_that_falls_silent(
             await got.next()
 
 
+async def test_an_answer_that_never_ends(
+    upstream: client.Client, server: servers.Server, steps: Steps, time: clocks.Timers
+) -> None:
+    limits = answer.Limits(idle=5, total=12)
+    async with upstream.request(server.destination, GET, limits=limits) as got:
+        peer = await steps.asked()
+        await peer.send(STREAM)
+        for _ in range(3):
+            await peer.send(chunk(b"ping"))
+            assert await got.next() == b"ping"
+            time.advance(4)
+        with pytest.raises(answer.OverdueError, match="no end after 12 s"):
+            await got.next()
+
+
+async def test_an_answer_that_ends_in_time(
+    upstream: client.Client, server: servers.Server, steps: Steps, time: clocks.Timers
+) -> None:
+    limits = answer.Limits(total=12)
+    async with upstream.request(server.destination, GET, limits=limits) as got:
+        peer = await steps.asked()
+        await peer.send(STREAM + chunk(b"hello") + b"0\r\n\r\n")
+        await servers.until(lambda: got.is_over)
+        time.advance(20)
+        assert await got.read() == b"hello"
+
+
 async def test_an_upstream_that_has_to_wait_is_not_silent(
     upstream: client.Client, server: servers.Server, steps: Steps, time: clocks.Timers
 ) -> None:
@@ -584,7 +611,6 @@ async def test_a_dead_kept_connection_whose_host_has_gone_too(upstream: client.C
             pass
         got = upstream.request(again.destination, post(5), b"hello")
         await got.__aenter__()
-        upstream._dialer._names.close()
         upstream._dialer.connect = refuse  # type: ignore[assignment,method-assign]
         for _ in range(2):
             with pytest.raises(dial.UnreachableError, match="gone"):
