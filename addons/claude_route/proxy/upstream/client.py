@@ -201,7 +201,6 @@ class Client:
         self._pool.close()
         for connection in list(self._links):
             connection.abort()
-        self._names.close()
         await asyncio.sleep(0)  # in this turn of the loop the sockets are closed
 
     # What answers need

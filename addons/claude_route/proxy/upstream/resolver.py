@@ -1,9 +1,8 @@
-"""Names to addresses, off the event loop, a few at a time, and remembered for a while."""
+"""Names to addresses, off the event loop, and remembered for a while."""
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import functools
 import ipaddress
 import socket
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+from claude_route.proxy.upstream import lookups
 from claude_route.proxy.upstream import timers
 
 type AddressInfo = tuple[int, int, int, str, tuple[Any, ...]]
@@ -20,9 +20,8 @@ LIFETIME = 60.0
 """Seconds for which an answer counts. The system's resolver does not say for how long it may; a
 minute is what load balancers of providers ask for at the least."""
 
-WORKERS = 4
-"""Lookups at a time. A server that is silent holds its thread for 5 to 30 s, and asyncio's own threads,
-which others wait for as well, are few."""
+MOST = 64
+"""Look-ups at a time: those of the profile's providers and of proxies, each only once."""
 
 MAX_NAMES = 256
 
@@ -46,7 +45,6 @@ class Resolver:
         self._lifetime = lifetime
         self._answers: dict[tuple[str, int], tuple[float, Sequence[AddressInfo]]] = {}
         self._pending: dict[tuple[str, int], asyncio.Future[Sequence[AddressInfo]]] = {}
-        self._threads = concurrent.futures.ThreadPoolExecutor(WORKERS, "resolver")
 
     async def resolve(self, host: str, port: int) -> Sequence[AddressInfo]:
         """Raises OSError. Failures are not remembered."""
@@ -58,9 +56,9 @@ class Resolver:
             return answer
         pending = self._pending.get(key)
         if pending is None:
-            pending = asyncio.get_running_loop().run_in_executor(
-                self._threads, self._ask, host, port
-            )
+            if len(self._pending) >= MOST:
+                raise socket.gaierror(socket.EAI_AGAIN, "too many names are being looked up")
+            pending = lookups.in_thread(self._ask, host, port)
             self._pending[key] = pending
             pending.add_done_callback(functools.partial(self._answered, key))
         # Others may wait for the same, and a thread can't be stopped anyway.
@@ -69,9 +67,6 @@ class Resolver:
     def forget(self, host: str, port: int) -> None:
         """Called where none of a host's addresses could be reached."""
         self._answers.pop((host, port), None)
-
-    def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _answered(
         self, key: tuple[str, int], pending: asyncio.Future[Sequence[AddressInfo]]

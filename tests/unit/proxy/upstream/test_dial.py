@@ -45,7 +45,6 @@ def dialing(hosts: Hosts | None = None) -> Iterator[dial.Dialer]:
 
     names = resolver.Resolver(clocks.Timers(), ask=lookup)
     yield dial.Dialer(names, race_delay=0.01, clock=clocks.Clock())
-    names.close()
 
 
 def new() -> http1.Connection:

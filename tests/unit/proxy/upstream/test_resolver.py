@@ -50,7 +50,6 @@ def resolving(names: Names, time: clocks.Timers) -> Iterator[resolver.Resolver]:
     made = resolver.Resolver(time, ask=names, lifetime=60)
     yield made
     names.gate.set()
-    made.close()
 
 
 async def test_answers_count_for_a_while(
@@ -97,13 +96,29 @@ async def test_who_asks_for_the_same_waits_for_the_same(
     assert all(answer == answers[1] for answer in answers[1:])
 
 
-async def test_few_lookups_run_at_a_time(resolving: resolver.Resolver, names: Names) -> None:
+async def test_names_that_hang_delay_no_other(resolving: resolver.Resolver, names: Names) -> None:
     names.gate.clear()
-    tasks = [asyncio.create_task(resolving.resolve(f"host{i}", 80)) for i in range(20)]
+    tasks = [asyncio.create_task(resolving.resolve(f"host{i}", 80)) for i in range(50)]
     await asyncio.sleep(0)
+    names.gate = threading.Event()
+    names.gate.set()
+    assert await resolving.resolve("other", 80)
+    for task in tasks:
+        task.cancel()
+
+
+async def test_there_is_an_end_to_it(
+    resolving: resolver.Resolver, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolver, "MOST", 3)
+    names.gate.clear()
+    tasks = [asyncio.create_task(resolving.resolve(f"host{i}", 80)) for i in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(OSError, match="too many names"):
+        await resolving.resolve("other", 80)
     names.gate.set()
     await asyncio.gather(*tasks)
-    assert names.most <= resolver.WORKERS
+    assert await resolving.resolve("other", 80)
 
 
 async def test_few_answers_are_kept(
