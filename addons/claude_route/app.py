@@ -12,6 +12,7 @@ from claude_route import announcement
 from claude_route import collector
 from claude_route import commands
 from claude_route import discovery
+from claude_route import endurance
 from claude_route import opening
 from claude_route import options
 from claude_route import settings
@@ -36,6 +37,7 @@ from claude_route.watch.views import claude
 
 def addons() -> list[object]:
     entry = listeners.Listeners()
+    enduring = endurance.Endurance()
     in_force = settings.Settings(entry)
     lines = log.Log()
     flow_rows = rows.Rows(lines.ended)
@@ -52,11 +54,13 @@ def addons() -> list[object]:
     reach = upstreams.Upstreams(lambda: in_force.state.profile if in_force.state else None)
     return [
         addon.Patches(
-            layer.made_for(route, reach),
+            layer.made_for(route, reach, enduring.patience),
             passing.Dialer(reach),
             readonly.refusal,
             readonly.is_shown,
+            enduring.install,
         ),
+        enduring,
         in_force,
         opening.Opening(),
         reach,

@@ -39,9 +39,11 @@ class Patches:
         dial: dialing.Dial,
         refusal: Callable[[app.RequestHandler], str | None],
         is_shown: Callable[[str, Any], bool],
+        limits: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
         """`make_stream` makes each HTTP stream, `dial` mitmproxy's connections; `refusal` and `is_shown`
-        guard mitmweb."""
+        guard mitmweb; `limits` installs patches that need more than that, and returns a callable that
+        undoes them."""
         # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
         # stream must not pass them on without admission.
         http_stream.install(make_stream)
@@ -59,6 +61,7 @@ class Patches:
             content_views.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),
+            limits(),
         ]
 
     def running(self) -> None:

@@ -33,6 +33,12 @@ _opening: contextvars.ContextVar[tuple[connection.Client, connection.Server]] = 
 """What the current task opens, and for whom."""
 
 
+def client() -> connection.Client | None:
+    """The client that the running task opens a connection for, hooks included; None in other tasks."""
+    opening = _opening.get(None)
+    return opening[0] if opening else None
+
+
 def install(dial: Dial) -> Callable[[], None]:
     """For every connection from now on; the callable undoes it."""
     stock = server.ConnectionHandler.open_connection

@@ -303,4 +303,39 @@ CODE = (
         "7b7c23435cf9",
         "content_views calls it in a thread: it only reads the flow, and writes one answer",
     ),
+    Code(
+        "mitmproxy.proxy.layers.http._http_h2:BufferedH2Connection.receive_data",
+        "7dd57c12dc7e",
+        "http2_limits calls it with pieces of a read",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http2:Http2Connection.protocol_error",
+        "461f5e7de9c9",
+        "closes the connection that http2_limits refuses, with `close_connection` of `h2_conn`",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
+        "aece271029af",
+        "http1_messages wraps it: closes the connection first when `body_reader` raises",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:make_body_reader",
+        "9b076acda459",
+        "http1_messages wraps it: None is the size of a chunked body",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Client.read_headers",
+        "415454c5fa8b",
+        "http1_messages wraps it: reads from `buf`, and leaves there what is not complete",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Client.send",
+        "35d961e20d48",
+        "http1_messages wraps it: raises for trailers",
+    ),
+    Code(
+        "mitmproxy.proxy.server:ConnectionHandler.drain_writers",
+        "6b5743460456",
+        "slow_readers does the same, but not for ever",
+    ),
 )

@@ -53,6 +53,10 @@ SLICE = 4 * 1024
 TURN = 0.005
 """Seconds of reading after which others get their turn."""
 
+SIGNS_OF_LIFE = 5
+"""An answer that has not begun may take so many times `first_byte_timeout` in all, if it is never silent
+for that long: pings, comments or white space tell that a provider has the request in its queue."""
+
 LINGER = 2.0
 """Seconds to wait for the end of a stream whose answer is complete."""
 
@@ -90,6 +94,7 @@ class Stream(Protocol):
     def interrupt(self, why: str, tail: bytes) -> Generator[commands.Command, Any, None]: ...
     def fail(self, why: str, tail: bytes) -> Generator[commands.Command, Any, None]: ...
     def killed(self) -> Generator[commands.Command, Any, None]: ...
+    def unread(self) -> Generator[commands.Command, Any, None]: ...
     def recover(self) -> Generator[commands.Command, Any, None]: ...
 
 
@@ -183,7 +188,9 @@ class Attempts:
                 self.upstreams.destination(attempt, self.via),
                 request,
                 body,
-                answer.Limits(limits.connect, limits.first_byte, limits.first_byte),
+                answer.Limits(
+                    limits.connect, limits.first_byte, limits.first_byte, total=limits.total
+                ),
             )
         except ValueError as e:
             return contract.Failure(failures.Kind.LOCAL, str(e))
@@ -196,8 +203,8 @@ class Attempts:
             return contract.Failure(failures.Kind.ABSENT, str(e))
         except dial.UnreachableError as e:
             return contract.Failure(failures.Kind.CONNECT, str(e))
-        except TimeoutError:
-            return contract.Failure(failures.Kind.TIMEOUT, f"silent for {limits.first_byte:g} s")
+        except TimeoutError as e:
+            return contract.Failure(failures.Kind.TIMEOUT, overdue(e, limits.first_byte))
         except ConnectionError as e:
             return contract.Failure(failures.Kind.RESET, str(e))
 
@@ -227,15 +234,18 @@ class Attempts:
         if not 200 <= reply.response.status_code < 300:
             return await self._read_error(reply, got)
         first_byte, idle = attempt.limits.first_byte, attempt.limits.idle
-        # The headers are no sign of life.
+        # The headers are no sign of life; pings, comments and white space are.
         got.limit(max(0.0, got.sent + first_byte - self.clock.time()))
+        due = got.sent + SIGNS_OF_LIFE * first_byte
         held, is_whole, size = b"", False, 0
         started: float | None = None
         while not (reply.failure or reply.good or is_whole):
             try:
                 piece = await got.next()
-            except TimeoutError:
-                why = f"silent for {idle if reply.started else first_byte:g} s"
+            except TimeoutError as e:
+                why = overdue(e, idle if reply.started else first_byte)
+                if not reply.started and self.clock.time() >= due:
+                    why = f"no beginning after {SIGNS_OF_LIFE * first_byte:g} s"
                 return contract.Failure(failures.Kind.TIMEOUT, why)
             is_whole = piece is None
             size += len(piece or b"")
@@ -249,7 +259,7 @@ class Attempts:
                 started = started or self.clock.time()
                 if self.clock.time() - started > HOLD:
                     reply.commit()
-            got.limit(idle if reply.started else first_byte)
+            got.limit(idle if reply.started else min(first_byte, due - self.clock.time()))
         if reply.failure:
             return reply.failure
         if not reply.good:
@@ -369,12 +379,14 @@ class Attempts:
                     got.limit(LINGER)
                 if client.is_full:
                     got.pause()
-                    await client.drain()
+                    if not await client.drain():
+                        await self.stream.tell(self.stream.unread)
+                        return
                 got.resume()
                 if self.stream.is_over:
                     return
-        except TimeoutError:
-            why = f"silent for {idle:g} s"
+        except TimeoutError as e:
+            why = overdue(e, idle)
         except ConnectionError as e:
             why = str(e)
         got.close()
@@ -405,6 +417,11 @@ class Attempts:
             client.send(data)
         else:
             await self.stream.tell(lambda: self.stream.pass_on(data))
+
+
+def overdue(error: TimeoutError, limit: float) -> str:
+    """Why an answer was given up; `limit` is that of a silence, in seconds."""
+    return str(error) if isinstance(error, answer.OverdueError) else f"silent for {limit:g} s"
 
 
 def is_held(reply: contract.Reply) -> bool:

@@ -185,6 +185,9 @@ class Collector:
     def killed(self) -> Generator[commands.Command, Any, None]:
         yield from self.interrupt("killed", b"")
 
+    def unread(self) -> Generator[commands.Command, Any, None]:
+        yield from self.interrupt("unread", b"")
+
     def recover(self) -> Generator[commands.Command, Any, None]:
         yield from self.interrupt("internal error in the proxy; see its log", b"")
 

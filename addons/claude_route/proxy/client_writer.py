@@ -27,11 +27,10 @@ from mitmproxy.proxy.layers import modes
 from mitmproxy.proxy.layers import tls
 from OpenSSL import SSL
 
+from claude_route.patches import slow_readers
+
 HIGH = 64 * 1024
 """Bytes that wait for a client to read them, from which on its upstream waits."""
-
-LOOK = 0.05
-"""Seconds between two looks at whether an HTTP/2 client has read: mitmproxy tells nobody."""
 
 KNOWN = (
     layer.NextLayer,
@@ -106,11 +105,16 @@ class ClientWriter:
     """Writes the body of one streamed answer."""
 
     def __init__(
-        self, stream: layers.HttpStream, parent: layers.HttpLayer, handler: server.ConnectionHandler
+        self,
+        stream: layers.HttpStream,
+        parent: layers.HttpLayer,
+        handler: server.ConnectionHandler,
+        patience: slow_readers.Patience,
     ) -> None:
         """`stream` has sent the answer's headers."""
         response = stream.flow.response
         assert response
+        self._patience = patience
         self._stream = stream
         self._response = response
         self._layers = tuple(stream.context.layers)
@@ -185,13 +189,23 @@ class ClientWriter:
         buffers = self._framing.h2_conn.stream_buffers
         return sum(len(each.data) for each in buffers.get(self._stream.stream_id, ()))
 
-    async def drain(self) -> None:
-        """Waits until the client has read."""
+    async def drain(self) -> bool:
+        """Waits until the client has read. False if it doesn't, for as long as `patience` lasts."""
         assert self._writer
+        writer = self._writer
         with contextlib.suppress(OSError):
-            await self._writer.drain()
-        while self._held_back() > HIGH and not self._writer.is_closing():  # noqa: ASYNC110
-            await asyncio.sleep(LOOK)
+            if not await slow_readers.read_in_time(writer, self._patience):
+                return False
+        if self._held_back() <= HIGH:
+            return True
+
+        def left() -> int:
+            return 0 if writer.is_closing() else self._held_back()
+
+        is_read = await slow_readers.falls(left, HIGH, self._patience.seconds)
+        if not is_read:
+            self._patience.lost()
+        return is_read
 
 
 def join_writes(handler: server.ConnectionHandler) -> None:

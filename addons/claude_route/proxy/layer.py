@@ -46,6 +46,7 @@ from claude_route.dialects import envelope
 from claude_route.patches import client_tasks
 from claude_route.patches import hooktable
 from claude_route.patches import http_stream
+from claude_route.patches import slow_readers
 from claude_route.proxy import attempts
 from claude_route.proxy import client_writer
 from claude_route.proxy import contract
@@ -85,11 +86,13 @@ class FailoverStream(layers.HttpStream):
         parent: layers.HttpLayer,
         policy: contract.Policy,
         reach: upstreams.Upstreams,
+        patience: slow_readers.Patience,
     ) -> None:
         super().__init__(context, stream_id)
         self.parent = parent
         self.policy = policy
         self.upstreams = reach
+        self.patience = patience
         self.is_routed = False
         """The request has, or had, an exchange."""
         self.is_over = False
@@ -284,7 +287,7 @@ class FailoverStream(layers.HttpStream):
         self.context.server = self.flow.server_conn = upstream
 
     def writer(self) -> client_writer.ClientWriter:
-        return client_writer.ClientWriter(self, self.parent, self.handler)
+        return client_writer.ClientWriter(self, self.parent, self.handler, self.patience)
 
     # What the attempts tell
 
@@ -340,6 +343,16 @@ class FailoverStream(layers.HttpStream):
     def killed(self) -> Commands[None]:
         yield from self.abandon()
         self.finish("killed")
+        yield layers.HttpErrorHook(self.flow)
+        yield from self.hang_up()
+
+    def unread(self) -> Commands[None]:
+        """The client has read nothing for long."""
+        why = "the client stopped reading"
+        yield from self.abandon()
+        self.finish(why)
+        self.flow.error = flow.Error(why)
+        self.keep_partial_body()
         yield layers.HttpErrorHook(self.flow)
         yield from self.hang_up()
 
@@ -476,12 +489,16 @@ class Watch:
             self._killing.cancel()  # it has done its work, or there is nothing left to kill
 
 
-def made_for(policy: contract.Policy, reach: upstreams.Upstreams) -> http_stream.MakeStream:
+def made_for(
+    policy: contract.Policy,
+    reach: upstreams.Upstreams,
+    patience: slow_readers.Patience = slow_readers.Default(),  # noqa: B008
+) -> http_stream.MakeStream:
     """What makes a `FailoverStream` for each request, which asks the policy what to send."""
 
     def make(
         context: context.Context, stream_id: int, parent: layers.HttpLayer
     ) -> layers.HttpStream:
-        return FailoverStream(context, stream_id, parent, policy, reach)
+        return FailoverStream(context, stream_id, parent, policy, reach, patience)
 
     return make

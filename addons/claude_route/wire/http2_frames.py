@@ -11,6 +11,8 @@ import math
 
 HEADER = 9
 """Bytes."""
+PREFACE = 24
+"""Bytes of a client's before its first frame (section 3.4)."""
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PUSH_PROMISE, CONTINUATION = 0, 1, 3, 4, 5, 9
 PADDED = 0x8

@@ -21,6 +21,7 @@ from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 from OpenSSL import SSL
 
+from claude_route.patches import slow_readers
 from claude_route.proxy import client_writer
 from tests import clocks
 from tests.unit.proxy import drivers
@@ -36,6 +37,7 @@ class Way:
     """From a stream that answers to a client's socket, with these layers above."""
 
     def __init__(self, tctx: taddons.context, *above: type[layer.Layer]) -> None:
+        self.patience = slow_readers.Default()
         self.driver = drivers.Driver(clocks.Timers(), tctx.options)
         whole = context.Context(self.driver.client, tctx.options)
         for kind in above:
@@ -51,7 +53,9 @@ class Way:
         self.stream.server_state = self.stream.state_stream_response_body
 
     def writer(self) -> client_writer.ClientWriter:
-        return client_writer.ClientWriter(self.stream, self.parent, self.driver.handler)
+        return client_writer.ClientWriter(
+            self.stream, self.parent, self.driver.handler, self.patience
+        )
 
     @property
     def sent(self) -> bytes:
@@ -178,8 +182,8 @@ async def test_an_http2_client(way: Way) -> None:
     buffered = framing.h2_conn.stream_buffers[1]
     buffered.append(_http_h2.SendH2Data(b"x" * (client_writer.HIGH + 1), False))
     assert writer.is_full
-    asyncio.get_running_loop().call_later(2 * client_writer.LOOK, buffered.clear)
-    await writer.drain()
+    asyncio.get_running_loop().call_later(2 * slow_readers.LOOK, buffered.clear)
+    assert await writer.drain()
     assert not writer.is_full
 
 
@@ -211,7 +215,25 @@ async def test_a_client_that_does_not_read(way: Way) -> None:
     await drivers.settle()
     assert not draining.done()
     way.driver.protocol.resume_writing()
-    await draining
+    assert await draining
+
+
+async def test_a_client_that_reads_nothing_for_long(way: Way) -> None:
+    way.patience.seconds = 0.01
+    way.driver.socket.unread = client_writer.HIGH + 1
+    way.driver.protocol.pause_writing()
+    assert not await way.writer().drain()
+    assert way.driver.socket.is_closed
+
+
+async def test_an_http2_client_that_reads_nothing_for_long(way: Way) -> None:
+    way.patience.seconds = 0.01
+    framing = layers.Http2Server(way.parent.context.fork())
+    way.parent.connections[way.driver.client] = framing
+    data = _http_h2.SendH2Data(b"x" * (client_writer.HIGH + 1), False)
+    framing.h2_conn.stream_buffers[1].append(data)
+    assert not await way.writer().drain()
+    assert not way.driver.socket.is_closed, "other streams go on"
 
 
 async def test_a_client_that_leaves_is_waited_for_no_longer(way: Way) -> None:

@@ -563,6 +563,56 @@ async def test_silence_ends_with_each_sign_of_life_until_the_first_event(
     assert failures_of(patient) == [("timeout", "silent for 20 s")]
 
 
+async def test_signs_of_life_alone_are_no_answer(driver: drivers.Driver, patient: Policy) -> None:
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD)
+    for _ in range(6):
+        await driver.wait(15)
+        await driver.say(chunk(COMMENT))
+    await driver.wait(9.9)
+    assert failures_of(patient) == []
+    await driver.wait(0.2)
+    assert failures_of(patient) == [("timeout", "no beginning after 100 s")]
+
+
+async def test_all_of_an_answer_takes_too_long_before_the_client_has_any(
+    driver: drivers.Driver, patient: Policy
+) -> None:
+    patient.limits = patient.limits._replace(total=50)
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD)
+    for _ in range(4):
+        await driver.wait(12)
+        await driver.say(chunk(COMMENT))
+    assert failures_of(patient) == []
+    await driver.wait(2.1)
+    assert failures_of(patient) == [("timeout", "no end after 50 s")]
+    await driver.say(ANSWER)
+    assert [event.data for event in events(driver.answer)] == [b"1", b"2"]
+
+
+async def test_all_of_an_answer_takes_too_long(driver: drivers.Driver, patient: Policy) -> None:
+    patient.limits = patient.limits._replace(total=50)
+    await driver.ask(ABSOLUTE)
+    await driver.say(HEAD + chunk(FIRST))
+    for _ in range(4):
+        await driver.wait(12)
+        await driver.say(chunk(SECOND))
+    await driver.wait(2.1)
+    last = events(driver.answer)[-1]
+    assert (last.name, last.data) == ("error", b"no end after 50 s")
+    assert driver.upstreams[0].is_left
+    assert failures_of(patient) == []
+
+
+async def test_an_answer_that_ends_in_time(driver: drivers.Driver, patient: Policy) -> None:
+    patient.limits = patient.limits._replace(total=50)
+    await driver.ask(ABSOLUTE)
+    await driver.say(ANSWER)
+    await driver.wait(60)
+    assert "interrupted" not in patient.calls
+
+
 async def test_a_header_alone_is_no_sign_of_life(driver: drivers.Driver, patient: Policy) -> None:
     await driver.ask(ABSOLUTE)
     await driver.wait(15)

@@ -82,7 +82,7 @@ def test_who_reads_may_say_so() -> None:
 
 def test_who_reads_byte_by_byte_earns_nothing() -> None:
     frames = client()
-    limits = []
+    limits: list[str] = []
     for _ in range(http2_frames.BURST + 1):
         frames.earn(1, is_end=False)
         limits.append(frames.feed(PREFACE + frame(8, bytes(4)) if not limits else frame(8), START))
