@@ -25,7 +25,7 @@ FILES = {
 
 TREES = {name: ast.parse(path.read_bytes(), str(path)) for name, path in FILES.items()}
 
-PURE = ("wire", "text", "targets", "dialects", "profile", "routing")
+PURE = ("wire", "text", "targets", "dialects", "pricing", "profile", "routing")
 """Packages that know neither mitmproxy nor the event loop: what they give depends on what they are
 given."""
 
@@ -41,6 +41,7 @@ IMPURE_NAMES = {
 
 ALLOWED = {
     ("claude_route.dialects.dialect", "secrets"): "makes ids for answers and calls",
+    ("claude_route.pricing.listed", "read_bytes"): "reads the list that the package brings",
     ("claude_route.profile.profiles", "read_text"): "reads the profile; parse() takes the text",
     ("claude_route.profile.profiles", "read_bytes"): "reads .env; env_file.parse() takes the bytes",
 }

@@ -18,9 +18,11 @@ from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.dialects.messages import server_tools
+from claude_route.pricing import prices
 from claude_route.profile import env_file
 from claude_route.profile import litellm
 from claude_route.profile import patterns
+from claude_route.profile import price_table
 from claude_route.profile import providers
 from claude_route.profile import values
 from claude_route.profile import yaml_loader
@@ -99,6 +101,9 @@ class Profile:
     """Warnings to log at start."""
     left_out: patterns.Table[str] = field(default_factory=lambda: patterns.Table({}), hash=False)
     """Model names or patterns that a LiteLLM config has, but nobody to answer them, and why."""
+    prices: prices.Prices = field(
+        default_factory=lambda: prices.Prices(patterns.Table({})), hash=False, compare=False
+    )
 
     @property
     def asks_anthropic(self) -> bool:
@@ -275,7 +280,7 @@ def environment(
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
-        *("upstream_proxy", "server_tools", "safeguards"),
+        *("upstream_proxy", "server_tools", "safeguards", "prices", "default_price"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -303,6 +308,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         open=root["open"].boolean(False),
         classifiers=_classifiers(root["safeguards"], models),
         upstream_proxy=_proxy(root["upstream_proxy"]),
+        prices=price_table.read(root["prices"], root["default_price"]),
         warnings=(
             *warnings,
             *_warnings(by_name.values()),

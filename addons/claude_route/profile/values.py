@@ -138,6 +138,15 @@ class Value:
             raise self.error(expected)
         return value
 
+    def number(self, default: float | None = None, *, expected: str) -> float:
+        """A number that isn't below 0."""
+        value = default if self.raw is None else self._scalar()
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.error(expected)
+        if not 0 <= value < math.inf:
+            raise self.error(expected)
+        return float(value)
+
     def boolean(self, default: bool) -> bool:
         value = default if self.raw is None else self.raw
         if self._refers():

@@ -17,12 +17,12 @@ from claude_route.dialects import dialect
 from claude_route.dialects import fold
 from claude_route.dialects import registry
 from claude_route.dialects import usage
+from claude_route.pricing import claude
 from claude_route.text import layout
 from claude_route.watch import labels
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import answers
 from claude_route.watch.views import conversation
-from claude_route.watch.views import prices
 from claude_route.wire import http_message
 from claude_route.wire import rawjson
 
@@ -171,7 +171,7 @@ def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
 def cost_of(flow: http.HTTPFlow, used: usage.Usage, model: str) -> float | None:
     """Dollars for these tokens; `model` is for a flow that doesn't name its target."""
     provider, _, upstream = (labels.read(flow.metadata).target or "").partition("/")
-    return prices.cost(upstream or model, used) if provider in ("", "anthropic") else None
+    return claude.cost(upstream or model, used) if provider in ("", "anthropic") else None
 
 
 def upstream_page(request: http.Request, client_body: bytes) -> str:

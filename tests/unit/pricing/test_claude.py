@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from claude_route.dialects import usage
-from claude_route.watch.views import prices
+from claude_route.pricing import claude
 
 MILLION = 1_000_000
 
@@ -37,4 +37,4 @@ MILLION = 1_000_000
     ],
 )
 def test_cost(model: str, used: usage.Usage, dollars: float | None) -> None:
-    assert prices.cost(model, used) == (pytest.approx(dollars) if dollars else None)
+    assert claude.cost(model, used) == (pytest.approx(dollars) if dollars else None)

@@ -1,0 +1,1 @@
+"""What a request costs. Pure: no I/O but the list that the package brings, no clock."""
