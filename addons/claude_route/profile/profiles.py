@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import urllib.parse
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import NamedTuple
 from claude_route import targets
 from claude_route.dialects.messages import server_tools
 from claude_route.pricing import prices
+from claude_route.profile import clients as client_entries
 from claude_route.profile import env_file
 from claude_route.profile import litellm
 from claude_route.profile import patterns
@@ -99,6 +101,10 @@ class Profile:
     """The URL of the proxy that leads to the providers, which may hold a password."""
     warnings: tuple[str, ...]
     """Warnings to log at start."""
+    clients: Mapping[str, client_entries.Client] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False, hash=False
+    )
+    """The clients that have a key of their own, by name."""
     left_out: patterns.Table[str] = field(default_factory=lambda: patterns.Table({}), hash=False)
     """Model names or patterns that a LiteLLM config has, but nobody to answer them, and why."""
     prices: prices.Prices = field(
@@ -121,12 +127,24 @@ class Profile:
         name = targets.bare(patterns.fill(target.model, kept))
         return targets.Target(target.provider, name) if name else None
 
-    def candidates(self, model: str) -> list[Candidate]:
-        """The model itself and its fallbacks, in the order in which they are tried."""
+    def client(self, name: str) -> client_entries.Client:
+        """Raises:
+        ValueError: there is no client of this name.
+        """
+        if name not in self.clients:
+            names = f"one of {_list(self.clients)}" if self.clients else "none, for there are none"
+            raise ValueError(f"client: expected {names}, got {name!r}")
+        return self.clients[name]
+
+    def candidates(
+        self, model: str, may_ask: Callable[[str], bool] = lambda model: True
+    ) -> list[Candidate]:
+        """The model itself and its fallbacks, in the order in which they are tried. A fallback that the
+        client may not ask for is left out, as if there were none."""
         names = [model]
         if rule := self.fallbacks.find(model):
             templates, kept = rule
-            names += [patterns.fill(template, kept) for template in templates]
+            names += filter(may_ask, (patterns.fill(template, kept) for template in templates))
         candidates: list[Candidate] = []
         for name in names:
             target = self.target(name)
@@ -141,19 +159,24 @@ class Profile:
             candidates.append(Candidate(name, target, why))
         return candidates
 
-    def fallback_targets(self, model: str) -> tuple[targets.Target, ...]:
-        """The usable targets to try after target(model), in order, each once."""
-        _, *fallbacks = self.candidates(model)
+    def fallback_targets(
+        self, model: str, may_ask: Callable[[str], bool] = lambda model: True
+    ) -> tuple[targets.Target, ...]:
+        """The usable targets to try after target(model), in order, each once. `may_ask`: whether a client
+        may ask for a model."""
+        _, *fallbacks = self.candidates(model, may_ask)
         return tuple(
             fallback.target
             for fallback in fallbacks
             if fallback.target and not fallback.passed_over
         )
 
-    def server_tool_targets(self, tools: Iterable[str]) -> tuple[targets.Target, ...]:
+    def server_tool_targets(
+        self, tools: Iterable[str], may_ask: Callable[[str], bool] = lambda model: True
+    ) -> tuple[targets.Target, ...]:
         """The usable targets that run these server tools for models without them, each once."""
         names = (self.server_tools.get(tool) for tool in tools)
-        found = (self.target(name) for name in names if name)
+        found = (self.target(name) for name in names if name and may_ask(name))
         usable = (target for target in found if target and not target.provider.missing)
         return tuple(dict.fromkeys(usable))
 
@@ -280,7 +303,7 @@ def environment(
 def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile:
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
-        *("upstream_proxy", "server_tools", "safeguards", "prices", "default_price"),
+        *("upstream_proxy", "server_tools", "safeguards", "prices", "default_price", "clients"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -308,6 +331,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         open=root["open"].boolean(False),
         classifiers=_classifiers(root["safeguards"], models),
         upstream_proxy=_proxy(root["upstream_proxy"]),
+        clients=client_entries.read(root["clients"], models),
         prices=price_table.read(root["prices"], root["default_price"]),
         warnings=(
             *warnings,

@@ -433,8 +433,8 @@ def test_warnings() -> None:
         ),
         (PROVIDERS + MODELS + "open: maybe", "open: expected true or false, got 'maybe'"),
         (
-            PROVIDERS + MODELS + "clients: {}",
-            "clients: expected one of the keys providers, models, fallbacks, pool, intercept, max_",
+            PROVIDERS + MODELS + "users: {}",
+            "users: expected one of the keys providers, models, fallbacks, pool, intercept, max_",
         ),
         (PROVIDERS + MODELS + "pool: {mode: a, mode: b}", "pool.mode: duplicate key (the first"),
         (PROVIDERS + "models:\n\tglm: zai/x", "line 7, column 1: invalid YAML: "),
