@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +15,7 @@ from mitmproxy import http
 
 from claude_route import responses
 from claude_route import settings
+from claude_route import targets
 from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import credentials
@@ -24,6 +26,7 @@ from claude_route.access import loops
 from claude_route.access import paths
 from claude_route.pages import browser
 from claude_route.pages import table
+from claude_route.profile import clients as profile_clients
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
@@ -128,6 +131,7 @@ class Route:
             host=self.hosts.get(request),
             is_replay=bool(flow.is_replay),
             key=presented_keys[0] if presented_keys else None,
+            expired=self.entry.expired(source, presented_keys) if client is None else None,
         )
         if response := refusal(kind, candidate, self.entry):
             return response
@@ -137,7 +141,7 @@ class Route:
             client=client,
             is_routed=kind == "routed",
             is_reverse=is_reverse,
-            rotates=(presented.mode or profile.pool.mode) == "rotate",
+            rotates=rotates(client, presented.mode, profile),
             secrets=secrets,
             origin=admissions.origin(request),
             login="own" if flow.is_replay else login(request, secrets),
@@ -156,7 +160,7 @@ class Route:
         in_force = self.in_force.state
         if admission and admission.is_reverse:
             if page := table.find(flow.request, in_force.profile):
-                flow.response = table.answer(page, flow.request, in_force)
+                flow.response = table.answer(page, flow.request, in_force, admission.client)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)
@@ -178,6 +182,9 @@ class Route:
             self.in_force.state, flow, admission, observer=self.observer, clock=time.time
         )
 
+    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
+        self.entry.opens_tunnel(client, end)
+
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         admission = self.admissions.get(flow)
         request = flow.request.copy()
@@ -188,6 +195,15 @@ class Route:
         is_meant = admission is not None and admission.origin == admissions.origin(request)
         credentials.reveal(request.headers, admission.secrets if admission and is_meant else {})
         return request
+
+
+def rotates(
+    client: clients.Client | None, mode: targets.TokenMode | None, profile: profiles.Profile
+) -> bool:
+    """Whether a request may have a token of the pool. `mode` is what it asks for."""
+    own = client.entry.token_mode if client and client.entry else None
+    # A client that the profile keeps from the pool can't ask for it.
+    return own != "passthrough" and (mode or own or profile.pool.mode) == "rotate"
 
 
 @dataclass(frozen=True)
@@ -205,6 +221,8 @@ class Candidate:
     """Whether a user replays it."""
     key: clients.Key | None = None
     """The key that the client presents, right or wrong."""
+    expired: profile_clients.Client | None = None
+    """Whose key it is, if it is no longer valid."""
 
 
 def login(request: http.Request, secrets: credentials.Secrets) -> admissions.Login:
@@ -284,7 +302,7 @@ def _page_refusal(
     # our pages.
     if not entry.answers_to(candidate.source, candidate.host):
         return responses.error(
-            403, "Without PROXY_STATIC_TOKEN, use an IP address or localhost to see this page"
+            403, "Without a key, use an IP address or localhost to see this page"
         )
     return None
 
@@ -330,4 +348,4 @@ def _client_refusal(
     # A user who replays a flow is logged in to mitmweb or the console, and the flow holds no key.
     if candidate.is_replay or entry.admits(candidate.source, candidate.client, passes=passes):
         return loops.refusal(candidate.request)
-    return listeners.refusal(candidate.key)
+    return listeners.refusal(candidate.key, candidate.expired)

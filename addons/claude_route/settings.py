@@ -85,13 +85,19 @@ class Settings:
         guarded = guard_of(profile, environ)
         before = self.entry.guard
         if before.needs_key and not guarded.needs_key:
-            # More likely a mistake than an intention, and it would open the proxy.
+            # More likely a mistake than an intention, and it would open the proxy. But a client that
+            # was taken out of the profile has lost its key.
             logger.warning(
                 f"PROXY_STATIC_TOKEN is gone, from {Path('.env').absolute()} too: the previous key "
                 "stays in force until the proxy starts again"
+                if before.key or before.next_key
+                else "The profile has no clients any more: nobody has a valid key until it has, or until "
+                "the proxy starts again"
             )
-            guarded = dataclasses.replace(guarded, key=before.key, next_key=before.next_key)
-        self.entry.guard = guarded
+            guarded = dataclasses.replace(
+                guarded, key=before.key, next_key=before.next_key, is_locked=True
+            )
+        self.entry.put_in_force(guarded)
         for warning in profile.warnings:
             logger.warning(warning)
 
@@ -162,4 +168,5 @@ def guard_of(profile: profiles.Profile, environ: Mapping[str, str]) -> guard.Gua
         is_open=profile.open,
         provider_addresses=frozenset((provider.host, provider.port) for provider in providers),
         next_key=environ.get(guard.KEYS[1]) or None,
+        named=tuple(profile.clients.values()),
     )

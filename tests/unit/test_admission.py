@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 
 import pytest
 from mitmproxy import http
@@ -12,11 +13,13 @@ from mitmproxy.test import tflow
 from claude_route import admission
 from claude_route import responses
 from claude_route import settings
+from claude_route import targets
 from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import guard
 from claude_route.access import listeners
 from claude_route.pages import table
+from claude_route.profile import clients as profile_clients
 from claude_route.profile import profiles
 from claude_route.proxy import contract
 from tests.unit import states
@@ -455,3 +458,30 @@ def test_without_anthropic_in_the_profile_nothing_is_asked_of_it() -> None:
 def test_what_a_client_has_of_a_login(headers: dict[str, str], expected: admissions.Login) -> None:
     flow, route = admitted(MESSAGES, x_litellm_api_key=KEY, **headers)
     assert route.admissions[flow].login == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "pool", "expected"),
+    [
+        (None, None, "rotate", True),
+        (None, "passthrough", "rotate", False),
+        (None, "rotate", "passthrough", True),
+        ("rotate", None, "passthrough", True),
+        ("rotate", "passthrough", "passthrough", False),
+        ("passthrough", None, "rotate", False),
+        # The profile keeps it from the pool, whatever it asks for.
+        ("passthrough", "rotate", "rotate", False),
+    ],
+)
+def test_token_mode_of_a_client(
+    own: targets.TokenMode | None,
+    asked: targets.TokenMode | None,
+    pool: targets.TokenMode,
+    expected: bool,
+) -> None:
+    entry = profile_clients.Client("alice", (), token_mode=own)
+    pooled = dataclasses.replace(PROFILE.pool, mode=pool)
+    profile = dataclasses.replace(PROFILE, pool=pooled)
+    client = clients.Client("alice", "header", entry)
+    assert admission.rotates(client, asked, profile) is expected
+    assert admission.rotates(None, asked, profile) is ((asked or pool) == "rotate")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +163,38 @@ def test_an_environment_file_is_never_read_by_half(
     assert entry.guard.key == "static-0123456789-tokn"
     assert f"{path}: " in caplog.text
     assert "keeping the previous profile" in caplog.text
+
+
+CLIENTS = f"""
+clients:
+  alice: {{key: "sha256:{hashlib.sha256(b"cr-alice").hexdigest()}"}}
+  bob: {{key: "sha256:{hashlib.sha256(b"cr-bob").hexdigest()}"}}
+"""
+
+
+def test_clients_of_the_profile(
+    addon: settings.Settings,
+    entry: listeners.Listeners,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen = []
+    without_bob = "\n".join(line for line in CLIENTS.splitlines() if "bob" not in line)
+    for text in (CLIENTS, without_bob, "", CLIENTS, "clients: {}"):
+        (tmp_path / "p.yaml").write_text(PROFILE + text)
+        addon._reload()
+        has = (entry.guard.has("cr-alice"), entry.guard.has("cr-bob"))
+        seen.append((entry.guard.needs_key, *has))
+    nobody = (True, False, False)
+    assert seen == [(True, True, True), (True, True, False), nobody, (True, True, True), nobody]
+    assert caplog.text.count("The profile has no clients any more") == 2
+
+
+def test_what_clients_have_used_survives_a_reload(addon: settings.Settings, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(PROFILE + CLIENTS)
+    addon._reload()
+    assert addon.state
+    before = addon.state.gate
+    (tmp_path / "p.yaml").write_text(PROFILE + CLIENTS + "open: true")
+    addon._reload()
+    assert addon.state.gate is before

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import hashlib
 import re
 import socket
 import threading
@@ -99,3 +101,27 @@ def test_a_client_that_asks_for_nothing_is_still_let_go(proxy: proxies.Proxy) ->
     with socket.create_connection(("127.0.0.1", proxy.proxy_port)) as raw:
         raw.settimeout(proxies.PATIENCE)
         assert raw.recv(1) == b""
+
+
+def test_a_tunnel_ends_with_its_key(start: Start, echo: int) -> None:
+    alice, bob = (f"cr-{name}-0123456789" for name in ("alice", "bob"))
+    entries = {
+        key.split("-")[1]: {"key": f"sha256:{hashlib.sha256(key.encode()).hexdigest()}"}
+        for key in (alice, bob)
+    }
+    proxy = start(proxies.profile(proxies.NOWHERE, clients=entries), behind=ANTHROPIC)
+    tunnel, head = connect(proxy, f"127.0.0.1:{echo}", alice)
+    assert b" 200 " in head.splitlines()[0]
+    tunnel.sendall(b"hello")
+    assert tunnel.recv(10) == b"hello"
+    for name, is_open in (("bob", True), ("alice", False)):
+        del entries[name]
+        proxy.write_profile(proxies.profile(proxies.NOWHERE, clients=entries))
+        proxy.wait_for_log("(?s)" + "Reloaded profile.*" * (2 - len(entries)))
+        if is_open:
+            tunnel.sendall(b"still")
+            assert tunnel.recv(10) == b"still"
+        else:
+            with contextlib.suppress(ConnectionResetError):
+                assert tunnel.recv(10) == b""
+    tunnel.close()

@@ -12,6 +12,7 @@ from typing import Literal
 from typing import NamedTuple
 
 from claude_route import targets
+from claude_route.profile import clients as profile_clients
 
 KEY_HEADER = "x-litellm-api-key"
 MODE_HEADER = "x-claude-token-mode"
@@ -38,8 +39,18 @@ class Client:
     """The client that a valid key identifies."""
 
     name: str
-    """The key's owner: `shared` for PROXY_STATIC_TOKEN and PROXY_STATIC_TOKEN_NEXT, which all clients use."""
+    """The key's owner: `shared` for PROXY_STATIC_TOKEN and PROXY_STATIC_TOKEN_NEXT, which many may use."""
     key_kind: KeyKind
+    entry: profile_clients.Client | None = None
+    """What the profile says about a client that it names."""
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether it sees the usage of all clients, rather than its own."""
+        return self.entry is None or self.entry.is_admin
+
+    def may_ask(self, model: str) -> bool:
+        return self.entry is None or self.entry.may_ask(model)
 
 
 class Presented(NamedTuple):

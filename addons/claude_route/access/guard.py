@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
+import hmac
+from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
 
 from claude_route.access import addresses
 from claude_route.access import clients
+from claude_route.profile import clients as profile_clients
 
 KEYS = ("PROXY_STATIC_TOKEN", "PROXY_STATIC_TOKEN_NEXT")
 """The variables that keys are read from."""
+
+
+def today() -> datetime.date:
+    """In UTC."""
+    return datetime.datetime.now(datetime.UTC).date()
 
 
 @dataclass(frozen=True)
@@ -27,21 +37,58 @@ class Guard:
     next_key: str | None = field(default=None, repr=False)
     """A second key, from PROXY_STATIC_TOKEN_NEXT, so that clients can change to it one by one."""
 
+    named: tuple[profile_clients.Client, ...] = field(default=(), repr=False)
+    """The clients of the profile, which have keys of their own."""
+    is_locked: bool = False
+    """Whether clients need a key though none is valid: the last client was taken out of the profile, which
+    must not open the proxy to all."""
+    today: Callable[[], datetime.date] = field(default=today, repr=False, compare=False)
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self.key or self.next_key or self.named)
+
     @property
     def needs_key(self) -> bool:
-        return bool(self.key or self.next_key)
+        return self.has_keys or self.is_locked
 
     def has(self, secret: str) -> bool:
-        """Whether this is a key of ours."""
-        # Both are compared in any case, so that the time doesn't tell them apart.
+        """Whether this is a key of ours, though it may have expired."""
+        # All are compared in any case, so that the time doesn't tell them apart.
         matches = [clients.is_key(secret, key or "") for key in (self.key, self.next_key)]
-        return any(matches)
+        return self._owner(secret) is not None or any(matches)
 
     def client(self, *presented: clients.Key | None) -> clients.Client | None:
         """The client that the first valid one of these keys identifies; None if all are wrong, or if no
         key is set."""
-        valid = [key for key in presented if key and self.has(key.secret)]
-        return clients.Client("shared", valid[0].kind) if valid else None
+        found = [client for key in presented if key and (client := self._client(key))]
+        return found[0] if found else None
+
+    def expired(self, *presented: clients.Key | None) -> profile_clients.Client | None:
+        """The client whose key is among these, but no longer valid."""
+        owners = [owner for key in presented if key and (owner := self._owner(key.secret))]
+        return next((owner for owner in owners if owner.has_expired(self.today())), None)
+
+    def _client(self, key: clients.Key) -> clients.Client | None:
+        shared = [clients.is_key(key.secret, ours or "") for ours in (self.key, self.next_key)]
+        owner = self._owner(key.secret)
+        if any(shared):
+            return clients.Client(profile_clients.SHARED, key.kind)
+        if owner is None or owner.has_expired(self.today()):
+            return None
+        return clients.Client(owner.name, key.kind, owner)
+
+    def _owner(self, secret: str) -> profile_clients.Client | None:
+        """The client of the profile that has this key, compared with every key of all of them."""
+        if not secret or not self.named:
+            return None
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+        owner = None
+        for client in self.named:
+            for own in client.digests:
+                if hmac.compare_digest(own, digest):
+                    owner = client
+        return owner
 
     def accepts(self, *, is_outside: bool) -> bool:
         """Whether connections are accepted, from this machine or from outside."""
@@ -49,12 +96,12 @@ class Guard:
 
     def check_listeners(self, hosts: Iterable[str]) -> None:
         """Raises:
-        ValueError: other machines could connect to a listener, and neither a key nor `open` is set.
+        ValueError: other machines could connect to a listener, and there is neither a key nor `open`.
         """
         for host in hosts:
             if not self.accepts(is_outside=not addresses.is_loopback(host)):
                 raise ValueError(
                     f"mode: expected a loopback address, got {host or '*'!r}: set "
-                    "PROXY_STATIC_TOKEN, or `open: true` in the profile, to allow connections from "
-                    "other machines"
+                    "PROXY_STATIC_TOKEN, or `clients` or `open: true` in the profile, to allow "
+                    "connections from other machines"
                 )

@@ -8,6 +8,7 @@ import logging
 import re
 import socket
 import weakref
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 
@@ -21,6 +22,7 @@ from claude_route.access import addresses
 from claude_route.access import clients
 from claude_route.access import guard
 from claude_route.access import loops
+from claude_route.profile import clients as profile_clients
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +47,29 @@ class Listeners:
         )
         """Connection -> the valid key that its CONNECT request carried as the proxy password. It is
         checked again with each request, because it may have been changed."""
+        self._tunnels: weakref.WeakKeyDictionary[connection.Client, Callable[[], None]] = (
+            weakref.WeakKeyDictionary()
+        )
+        """Connection -> what ends the tunnel that it has, in which we see no requests."""
+
+    def put_in_force(self, guarded: guard.Guard) -> None:
+        """From now on this guard decides, also about tunnels that are open."""
+        self.guard = guarded
+        for client, key in list(self._tunnel_keys.items()):
+            end = self._tunnels.get(client)
+            if end and not guarded.client(key):
+                logger.info("Ended a tunnel that was opened with a key that is no longer valid")
+                end()
+
+    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
+        """A client has a tunnel in which we see no requests. `end` ends it."""
+        self._tunnels[client] = end
 
     def client_connected(self, client: connection.Client) -> None:
         if not self.guard.accepts(is_outside=is_outside(client)):
             logger.warning(
-                "Refused a connection from another machine: set PROXY_STATIC_TOKEN to allow it"
+                "Refused a connection from another machine: set PROXY_STATIC_TOKEN, or `clients` in the "
+                "profile, to allow it"
             )
             client.error = "refused"
 
@@ -71,12 +91,23 @@ class Listeners:
     ) -> clients.Client | None:
         """Who sends a request that presents these keys, in their order; None if the client is unknown, or
         if no key is set."""
+        return self.guard.client(*self._in_order(source, presented))
+
+    def expired(
+        self, source: connection.Client, presented: Sequence[clients.Key]
+    ) -> profile_clients.Client | None:
+        """The client whose key a request presents, if it is no longer valid."""
+        return self.guard.expired(*self._in_order(source, presented))
+
+    def _in_order(
+        self, source: connection.Client, presented: Sequence[clients.Key]
+    ) -> list[clients.Key | None]:
         for_us = ("header", "proxy password")
-        return self.guard.client(
+        return [
             *(key for key in presented if key.kind in for_us),
             self._tunnel_keys.get(source),
             *(key for key in presented if key.kind not in for_us),
-        )
+        ]
 
     def admits(
         self, source: connection.Client, client: clients.Client | None, *, passes: bool
@@ -178,8 +209,18 @@ def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
     return [rf"^\[?{re.escape(host)}\]?:\d+$" for host in dict.fromkeys([*hosts, *upstreams])]
 
 
-def refusal(key: clients.Key | None) -> http.Response:
-    """The refusal of a request that presents this key, which is wrong, or none."""
+def refusal(
+    key: clients.Key | None, expired: profile_clients.Client | None = None
+) -> http.Response:
+    """The refusal of a request that presents this key, which is wrong, or none. `expired` is the client
+    whose key it was."""
+    if expired:
+        # With 401 Claude Code runs its apiKeyHelper again, which may print another one.
+        return responses.error(
+            401,
+            f"The key of {expired.name} for this proxy expired on {expired.expires}. Ask whoever runs the "
+            "proxy for another",
+        )
     problem = (
         "but this request presents none"
         if key is None
