@@ -122,8 +122,9 @@ class Attempts:
         if exchange.wants_stream:
             self.pings = pings.Pings(self.clock, self._ping)
 
-    async def run(self, first: contract.Attempt | http.Response) -> None:
-        """One attempt after the other until an answer is good, or none is left."""
+    async def run(self, first: contract.Attempt | http.Response | None) -> None:
+        """One attempt after the other until an answer is good, or none is left. `first` is None if the
+        client's limits have to allow it yet."""
         try:
             await self._run(first)
         except Exception:
@@ -134,7 +135,8 @@ class Attempts:
             if self.pings:
                 self.pings.stop()
 
-    async def _run(self, step: contract.Attempt | http.Response) -> None:
+    async def _run(self, first: contract.Attempt | http.Response | None) -> None:
+        step = first or await self.exchange.admitted()
         while not isinstance(step, http.Response):
             failure = await self._make(step)
             if failure is None or self.stream.is_over:
@@ -408,7 +410,10 @@ class Attempts:
         return data + reply.judged(await checks.verdicts(asked, self._check, self.clock))
 
     async def _check(
-        self, collector: checks.Collector, exchange: contract.Exchange, first: contract.Attempt
+        self,
+        collector: checks.Collector,
+        exchange: contract.Exchange,
+        first: contract.Attempt | None,
     ) -> None:
         await Attempts(collector, exchange, self.upstreams, self.via).run(first)
 

@@ -147,7 +147,9 @@ class Whole:
 
     @property
     def output(self) -> int:
-        return self.usage.output if self.usage else 0
+        if self.usage:
+            return self.usage.output
+        return len(self._body) // usage.BYTES_PER_TOKEN if self.complete else 0
 
     @property
     def message_id(self) -> str:

@@ -22,12 +22,17 @@ class Candidates:
         # A request that was addressed to Anthropic goes there if the profile doesn't know its model.
         self.to_anthropic = not admission.is_reverse
         self.is_check = is_check
+        self.client = admission.client
 
-    def find(self, model: str) -> tuple[list[targets.Target], bool]:
-        """The targets for a model, and whether pool tokens may be used.
+    def may_ask(self, model: str) -> bool:
+        return self.client is None or self.client.may_ask(model)
+
+    def find(self, model: str, *, is_granted: bool = False) -> tuple[list[targets.Target], bool]:
+        """The targets for a model, and whether pool tokens may be used. `is_granted`: the profile has named
+        the model for the client, which need not have it among its own.
 
         Raises:
-            LookupError: the profile doesn't know the model.
+            LookupError: the profile doesn't know the model, or the client may not ask for it.
             PermissionError: only the client's own credential would do, and it has none.
             ValueError: its provider lacks a key.
         """
@@ -35,6 +40,9 @@ class Candidates:
             # It appears in headers and in the log.
             raise ValueError("model: expected a name of printable characters")
         profile = self.state.profile
+        if not (is_granted or self.is_check or self.may_ask(model)):
+            # On the forward listener too, where an unknown model is otherwise Anthropic's to know.
+            raise self._unknown(model)
         target = profile.target(model)
         why = profile.left_out.find(model)
         if why and (target is None or model in profile.left_out):
@@ -42,10 +50,7 @@ class Candidates:
         if target is None:
             anthropic = profile.providers.get("anthropic")
             if not self.to_anthropic or anthropic is None:
-                names = ", ".join(profile.models)
-                raise LookupError(
-                    f"model: {model!r} is not in this proxy's profile, which has: {names}"
-                )
+                raise self._unknown(model)
             # The client didn't mean to use this proxy's tokens.
             unknown = [targets.Target(anthropic, targets.bare(targets.unprefixed(model)))]
             return self._usable(unknown, "the profile doesn't have it"), False
@@ -57,11 +62,18 @@ class Candidates:
             )
         candidates = [target]
         if not self.is_check:  # a fallback could be asked about its own calls
-            candidates += profile.fallback_targets(model)
+            candidates += profile.fallback_targets(model, self.may_ask)
         own = "" if len(self.state.pool) else "the proxy has no tokens"
         if not self.rotates:
             own = "the token mode is passthrough"
         return self._usable(candidates, own), self.rotates
+
+    def _unknown(self, model: str) -> LookupError:
+        entry = self.client.entry if self.client else None
+        names = entry.models if entry and entry.models else self.state.profile.models
+        return LookupError(
+            f"model: {model!r} is not in this proxy's profile, which has: {', '.join(names)}"
+        )
 
     def _usable(self, candidates: list[targets.Target], why: str) -> list[targets.Target]:
         """The targets without those that want a credential of the client's own, if it has none. `why` says
@@ -95,6 +107,6 @@ class Candidates:
         the profile take their place.
         """
         able = [target for target in candidates if target.provider.is_anthropic]
-        named = self.state.profile.server_tool_targets(tools)
+        named = self.state.profile.server_tool_targets(tools, self.may_ask)
         is_able = candidates[0].provider.is_anthropic
         return list(dict.fromkeys([*able, *named] if is_able else [*named, *able]))

@@ -45,7 +45,7 @@ _KEPT = {
 """What the request for a check has of the client's: its credential, and the session, which keeps its token.
 The rest describes Claude Code, which doesn't write this request."""
 
-type Run = Callable[[Collector, contract.Exchange, contract.Attempt], Awaitable[None]]
+type Run = Callable[[Collector, contract.Exchange, contract.Attempt | None], Awaitable[None]]
 """Makes the attempts of an exchange."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from typing import NamedTuple
 from typing import Protocol
 
+from mitmproxy import connection
 from mitmproxy import http
 
 from claude_route.access import clients
@@ -120,10 +122,13 @@ class Exchange(Protocol):
     def is_heavy(self) -> bool:
         """Whether reading or translating the request may take longer than 20 ms."""
 
-    def begin(self) -> Attempt | http.Response:
-        """The first attempt, or an answer of our own."""
+    def begin(self) -> Attempt | http.Response | None:
+        """The first attempt, or an answer of our own; None if `admitted` has to be asked for it."""
 
-    def beginning(self) -> work.Work[Attempt | http.Response]:
+    async def admitted(self) -> Attempt | http.Response:
+        """The same, once the client's limits allow it: that may take a while."""
+
+    def beginning(self) -> work.Work[Attempt | http.Response | None]:
         """begin() in parts, for a request that is heavy."""
 
     def failed(self, failure: Failure) -> Attempt | http.Response:
@@ -307,6 +312,9 @@ class Policy(Protocol):
     def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
         """None for a request that passes through unchanged. A response is a refusal: a request that
         was not admitted is never sent."""
+
+    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
+        """The client has a tunnel that passes unread. `end` ends it."""
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         """A copy of the request with the client's own credential restored."""

@@ -25,6 +25,7 @@ from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import safeguard_check
 from claude_route.dialects.messages import safeguards
 from claude_route.dialects.messages import server_tools
+from claude_route.proxy import allowance
 from claude_route.proxy import attempt
 from claude_route.proxy import candidates
 from claude_route.proxy import checks
@@ -91,16 +92,23 @@ class Exchange:
         """The attempt as observers see it."""
         self.progress: contract.Reply
         self.is_committed = False
+        self.is_asked = False
+        """An attempt is under way, or its answer."""
+        self.has_reply = False
+        self.allowance: allowance.Allowance | None = None
+        """Of a client with limits, unless it only counts tokens."""
+        self._found: tuple[list[targets.Target], bool]
+        """The targets, and whether pool tokens may be used, while the allowance is asked."""
 
     @functools.cached_property
     def is_heavy(self) -> bool:
         request = self.flow.request
         return "content-encoding" in request.headers or shape.is_heavy(request.raw_content or b"")
 
-    def begin(self) -> contract.Attempt | http.Response:
+    def begin(self) -> contract.Attempt | http.Response | None:
         return work.here(self.beginning())
 
-    def beginning(self) -> work.Work[contract.Attempt | http.Response]:
+    def beginning(self) -> work.Work[contract.Attempt | http.Response | None]:
         try:
             self.request = yield functools.partial(read, self.flow.request)
             able, rotates = self.candidates.find(self.request.model)
@@ -112,11 +120,6 @@ class Exchange:
             return responses.error(404, str(e.args[0]))
         except PermissionError as e:
             return responses.error(401, str(e))
-        tools = () if self.counts_tokens else (yield self._server_tools)
-        if tools:
-            able = self.candidates.able(able, tools)
-        refusals = yield lambda: [self._refusal(target) for target in able]
-        fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
         who = identity.read(self.flow.request.headers.fields)
         who = who._replace(session=who.session or self.request.session or "")
         self.thread = self.state.threads.thread(
@@ -124,14 +127,6 @@ class Exchange:
             self.request.previous_message_id,
             self.client.name if self.client else "",
             self.clock(),
-        )
-        self.plan = plan.Plan(
-            fitting,
-            pool=self.state.pool if rotates and len(self.state.pool) else None,
-            is_down=lambda target: self.state.breaker.is_open(str(target)),
-            session=self._turn(who) or None,
-            max_attempts=self.state.profile.max_attempts,
-            keeper=self.thread.keeper,
         )
         self.routed = contract.RoutedRequest(
             self.flow,
@@ -144,6 +139,58 @@ class Exchange:
         )
         self.has_begun = True
         self.observer.began(self.routed)
+        entry = self.client.entry if self.client else None
+        if entry and not self.counts_tokens:
+            self.allowance = allowance.Allowance(
+                self.state.gate, entry, self.request, self.state.profile.prices, self.clock
+            )
+            self._found = able, rotates
+            return None
+        return (yield from self._starting(able, rotates))
+
+    async def admitted(self) -> contract.Attempt | http.Response:
+        assert self.allowance
+        if self.is_heavy:
+            await work.aside(self.allowance.weigh)
+        able, rotates = self._found
+        refusal = await self.allowance.ask(able, must=self.is_check)
+        if refusal is None:
+            return await self._start(able, rotates)
+        if self.allowance.other is None:
+            return self._go_on(refusal)
+        try:
+            able, rotates = self.candidates.find(self.allowance.other, is_granted=True)
+        except (LookupError, PermissionError, ValueError):
+            return self._go_on(refusal)
+        await self.allowance.ask_instead(able)
+        return await self._start(able, rotates, instead=self.allowance.why)
+
+    async def _start(
+        self, able: list[targets.Target], rotates: bool, instead: str = ""
+    ) -> contract.Attempt | http.Response:
+        starting = self._starting(able, rotates, instead)
+        return await work.beside(starting) if self.is_heavy else work.here(starting)
+
+    def _starting(
+        self, able: list[targets.Target], rotates: bool, instead: str = ""
+    ) -> work.Work[contract.Attempt | http.Response]:
+        """The first attempt, with a plan for these targets. `instead`: why another model was asked for than
+        the one that the client wants."""
+        tools = () if self.counts_tokens else (yield self._server_tools)
+        if tools:
+            able = self.candidates.able(able, tools)
+        refusals = yield lambda: [self._refusal(target) for target in able]
+        fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
+        self.plan = plan.Plan(
+            fitting,
+            pool=self.state.pool if rotates and len(self.state.pool) else None,
+            is_down=lambda target: self.state.breaker.is_open(str(target)),
+            session=self._turn(self.routed.identity) or None,
+            max_attempts=self.state.profile.max_attempts,
+            keeper=self.thread.keeper,
+        )
+        if instead:
+            self.plan.passed_over.append(instead)
         if not able:
             return self._go_on(unanswerable.lacks_tools(tools, self.request.model))
         if not fitting:
@@ -240,6 +287,7 @@ class Exchange:
         """Report the next step and return it. Without one, the client gets an error: the `failed`
         response, or what the verdict makes of all outcomes."""
         if isinstance(step, attempt.Attempt):
+            self.is_asked, self.has_reply = True, False
             self.observer.tries(self.routed, self.current)
             return step
         if step is None:
@@ -257,12 +305,14 @@ class Exchange:
                 step.token, response.status_code, response.headers, model=step.target.model
             )
         self.progress = reply = self.attempt.reply(response)
+        self.has_reply = True
         return reply
 
     def failed(self, failure: contract.Failure) -> contract.Attempt | http.Response:
         return work.here(self.failing(failure))
 
     def failing(self, failure: contract.Failure) -> work.Work[contract.Attempt | http.Response]:
+        self.is_asked = False
         failure = self._redacted(failure)
         outcome = self._outcome(failure)
         self.outcomes.append(outcome)
@@ -446,6 +496,8 @@ class Exchange:
     def committed(self, response: http.Response) -> None:
         self._redaction.headers(response)
         self._without_account(response)
+        if self.allowance:
+            self.allowance.show(response)
         self._sign(response)
         self.state.breaker.succeeded(self.current.target)
         self.is_committed = True
@@ -498,7 +550,7 @@ class Exchange:
     def _can_ask(self, model: str, *, itself: bool = False) -> bool:
         """Whether the client can ask for a model through this proxy. `itself`: none of its fallbacks."""
         try:
-            (first, *_), _ = self.candidates.find(model)
+            (first, *_), _ = self.candidates.find(model, is_granted=itself)
         except (LookupError, PermissionError, ValueError):
             return False
         return not itself or first == self.state.profile.target(model)
@@ -532,6 +584,10 @@ class Exchange:
         self.observer.interrupted(self.routed, self.current, why)
 
     def closed(self, why: str | None) -> None:
+        if self.allowance:
+            # An attempt that the client has left costs its prompt at least.
+            target = self.attempt.step.target if self.is_asked else None
+            self.allowance.settle(target, self.progress if self.has_reply else None)
         if self.is_committed:
             # Its time begins when the answer is complete, which may be long after it has begun.
             self._keep_thread()

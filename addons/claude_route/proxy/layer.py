@@ -62,6 +62,8 @@ logger = logging.getLogger(__name__)
 
 type Commands[T] = Generator[commands.Command, Any, T]
 
+INTERNAL = "Internal error in the proxy; see its log"
+
 TICK = 1.0
 """Seconds between two looks at whether a user has killed a flow: nothing else tells."""
 
@@ -192,12 +194,12 @@ class FailoverStream(layers.HttpStream):
                 yield from tunnels.connect(whole, self.flow)
         yield from super().handle_connect_finish()  # type: ignore[no-untyped-call]
         if is_tunnel and self._handle_event == self.passthrough:
-            yield from tunnels.keep_open(whole)
+            yield from tunnels.keep_open(whole, self.policy.opens_tunnel)
 
     def send_response(self, already_streamed: bool = False) -> Commands[None]:
         yield from super().send_response(already_streamed)
         if self.flow.response and self.flow.response.status_code == 101:  # a WebSocket
-            yield from tunnels.keep_open(self.context)
+            yield from tunnels.keep_open(self.context, self.policy.opens_tunnel)
 
     # Attempts
 
@@ -209,14 +211,14 @@ class FailoverStream(layers.HttpStream):
             yield from self.answer(exchange)
             return False
         self.is_routed, self.exchange = True, exchange
-        first, address = None, None
+        first: contract.Attempt | None = None
         if not exchange.is_heavy:
             step = exchange.begin()
             if isinstance(step, http.Response):
                 yield from self.answer(step)
                 return False
-            first, address = step, step.address
-        self.task = connection.Server(address=address)
+            first = step
+        self.task = connection.Server(address=first.address if first else None)
         run = functools.partial(self.run, exchange=exchange, first=first)
         yield client_tasks.RunTask(self.task, run)
         return False  # the stock code is not to send anything
@@ -249,7 +251,7 @@ class FailoverStream(layers.HttpStream):
         exchange: contract.Exchange,
         first: contract.Attempt | None,
     ) -> None:
-        """The attempts: ends with the client. Without a first one, begin the exchange here."""
+        """The attempts: ends with the client. An exchange that is heavy is begun here."""
         self.handler = handler
         client_writer.join_writes(handler)
         self.upstreams.asks(handler.client)
@@ -257,8 +259,8 @@ class FailoverStream(layers.HttpStream):
         via = self.context.server.via
         watch = Watch(self, handler, self.upstreams.client.clock)
         try:
-            step = first or await self.begun(exchange)
-            if step and not self.is_over:
+            step = await self.begun(exchange) if exchange.is_heavy else first
+            if not self.is_over:
                 await attempts.Attempts(self, exchange, self.upstreams, via).run(step)
         finally:
             watch.stop()
@@ -268,13 +270,12 @@ class FailoverStream(layers.HttpStream):
                     each.connections.pop(self.task, None)
 
     async def begun(self, exchange: contract.Exchange) -> contract.Attempt | http.Response | None:
-        """The first step of a heavy request; None if the client has been told that there is none."""
+        """The first step of a heavy request; None if the client's limits have to allow it yet."""
         try:
             return await work.beside(exchange.beginning())
         except Exception:
             logger.exception("Internal error while proxying a request")
-            await self.tell(self.recover)
-            return None
+            return responses.error(500, INTERNAL)
 
     async def tell(self, act: attempts.Act) -> None:
         assert self.task
@@ -359,7 +360,7 @@ class FailoverStream(layers.HttpStream):
     def recover(self) -> Commands[None]:
         """Our code or an addon raised: report the error to the client as far as possible."""
         if self.server_state == self.state_wait_for_response_headers:
-            yield from self.answer(responses.error(500, "Internal error in the proxy; see its log"))
+            yield from self.answer(responses.error(500, INTERNAL))
         elif self.server_state == self.state_stream_response_body and self.is_routed:
             why = envelope.body(
                 "api_error", "Internal error in the proxy while streaming the answer"

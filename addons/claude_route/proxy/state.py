@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dataclasses import field
 
 from claude_route.profile import profiles
+from claude_route.proxy import gate
 from claude_route.proxy import served
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -27,3 +28,4 @@ class State:
     threads: threads.Threads = field(default_factory=threads.Threads)
     served: served.Served = field(default_factory=served.Served)
     sizes: sizes.Sizes = field(default_factory=sizes.Sizes)
+    gate: gate.Gate = field(default_factory=gate.Gate)

@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from claude_route.access import admissions
+from claude_route.access import clients
+from claude_route.profile import clients as profile_clients
+from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import candidates
 from tests.unit import states
@@ -79,3 +82,39 @@ def test_server_tools() -> None:
     for asked in (claude, glm):
         able = found.able(asked, ("web_search",))
         assert [str(target) for target in able] == ["anthropic/claude-opus-5-5"]
+
+
+def client(*models: str) -> clients.Client:
+    entry = profile_clients.Client("alice", (), patterns.Table(dict.fromkeys(models)))
+    return clients.Client("alice", "header", entry)
+
+
+@pytest.mark.parametrize("is_reverse", [True, False])
+@pytest.mark.parametrize("model", ["glm", "kimi", "gpt-5", "claude-opus-5-5[1m]"])
+def test_a_model_that_is_not_the_clients(model: str, is_reverse: bool) -> None:
+    """As if it did not exist, whether it does or not, and without what it lacks."""
+    of_client = of(client=client("claude-haiku-*", "x"), is_reverse=is_reverse)
+    expected = f"model: '{model}' is not in this proxy's profile, which has: claude-haiku-*, x"
+    with pytest.raises(LookupError) as e:
+        of_client.find(model)
+    assert e.value.args == (expected,)
+
+
+def test_a_fallback_that_is_not_the_clients() -> None:
+    theirs = client("claude-*")
+    assert names("claude-opus-5-5", client=theirs) == ["anthropic/claude-opus-5-5"]
+    assert names("claude-route/claude-opus-5-5[1m]", client=theirs)
+    both = client("claude-*", "glm")
+    assert names("claude-opus-5-5", client=both) == ["anthropic/claude-opus-5-5", "zai/glm-5"]
+
+
+def test_server_tools_of_a_model_that_is_not_the_clients() -> None:
+    found = of(client=client("glm"))
+    assert found.able(found.find("glm")[0], ("web_search",)) == []
+
+
+def test_what_the_profile_names_for_a_client() -> None:
+    theirs = client("claude-*")
+    assert names("glm", client=theirs, is_check=True) == ["zai/glm-5"]
+    targets, _ = of(client=theirs).find("glm", is_granted=True)
+    assert list(map(str, targets)) == ["zai/glm-5"]

@@ -20,6 +20,8 @@ from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.dialects.messages import safeguards
+from claude_route.profile import clients as profile_clients
+from claude_route.profile import limits
 from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import attempt
@@ -29,6 +31,7 @@ from claude_route.proxy import exchange
 from claude_route.proxy import held
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import budgets
 from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
@@ -59,7 +62,7 @@ class Observer(contract.Observer):
         self.request: contract.RoutedRequest
 
     def began(self, request: contract.RoutedRequest) -> None:
-        assert request.client is ALICE
+        assert request.client and request.client.name == "alice"
         self.request = request
         self.events.append(("began", request.model))
 
@@ -129,6 +132,7 @@ class Setting:
         state_of: state.State | None = None,
         login: admissions.Login = "own",
         profile: dict[str, Any] | None = None,
+        client: clients.Client = ALICE,
         **fields: Any,
     ) -> None:
         text = {
@@ -184,7 +188,7 @@ class Setting:
             self.state,
             self.flow,
             admissions.Admission(
-                client=ALICE,
+                client=client,
                 is_routed=True,
                 is_reverse=is_reverse,
                 rotates=rotates,
@@ -875,7 +879,7 @@ def test_the_clients_own_credential_goes_on() -> None:
     assert isinstance(answer, http.Response) and answer.status_code == 401
 
 
-def error_code(response: http.Response | attempt.Attempt | contract.Attempt) -> str:
+def error_code(response: http.Response | attempt.Attempt | contract.Attempt | None) -> str:
     assert isinstance(response, http.Response)
     code = json.loads(response.content or b"")["error"]["details"]["error_code"]
     assert isinstance(code, str)
@@ -1108,7 +1112,7 @@ def refuses(name: str, status: int = 400, words: str = "is not supported") -> co
     return contract.Failure(Kind.STATUS, f"HTTP {status}", head(status, body))
 
 
-def body_of(step: contract.Attempt | http.Response) -> dict[str, Any]:
+def body_of(step: contract.Attempt | http.Response | None) -> dict[str, Any]:
     assert isinstance(step, attempt.Attempt)
     body: dict[str, Any] = json.loads(step.shown.content or b"")
     return body
@@ -1513,3 +1517,120 @@ def test_claude_codes_own_check_is_one() -> None:
     setting = Setting(stream=False, stop_sequences=["</block>"])
     setting.exchange.begin()
     assert setting.observer.request.check == "client"
+
+
+def limited(within: limits.Limits = limits.NONE, **rights: Any) -> clients.Client:
+    entry = profile_clients.Client("alice", (b"",), limits=within, **rights)
+    return clients.Client("alice", "header", entry)
+
+
+def used_up(setting: Setting) -> None:
+    setting.exchange.state.gate.counters.settle(
+        "alice", budgets.NOTHING, budgets.Amount(50, 1000), setting.exchange.state.gate.clock()
+    )
+
+
+DAY = limits.Limits(caps=(limits.Cap("day", 10),))
+
+
+async def test_a_client_with_limits_is_admitted() -> None:
+    setting = Setting(client=limited(DAY))
+    assert setting.exchange.begin() is None
+    assert setting.exchange.wants_stream
+    assert setting.events == [("began", MODEL)]
+    assert isinstance(await setting.exchange.admitted(), attempt.Attempt)
+    assert setting.events == [("tries", 1, CLAUDE, TOKEN_1)]
+
+
+async def test_a_budget_that_is_used_up() -> None:
+    setting = Setting(client=limited(DAY))
+    used_up(setting)
+    assert setting.exchange.begin() is None
+    answer = await setting.exchange.admitted()
+    assert isinstance(answer, http.Response)
+    assert answer.status_code == 429
+    assert json.loads(answer.content or b"")["error"]["type"] == "billing_error"
+    assert setting.events == [("began", MODEL), ("refused", None)]
+    setting.exchange.closed(None)
+
+
+async def test_another_model_goes_on() -> None:
+    setting = Setting(client=limited(DAY, on_budget="glm", models=patterns.Table({MODEL: None})))
+    used_up(setting)
+    assert setting.exchange.begin() is None
+    step = await setting.exchange.admitted()
+    assert isinstance(step, attempt.Attempt)
+    assert setting.exchange.current.target == GLM
+    (why,) = setting.exchange.current.passed_over
+    assert why.startswith("alice has used up the day's budget of $10.00")
+    commit(setting)
+    response = setting.exchange.progress.response
+    setting.exchange.committed(response)
+    assert response.headers["x-route-on-budget"] == "glm"
+    assert response.headers["x-route-target"] == GLM
+
+
+@pytest.mark.parametrize("other", ["keyless", "glm"])
+async def test_another_model_that_cannot_go_on(other: str) -> None:
+    within = DAY if other == "keyless" else limits.Limits(tokens_per_day=10)
+    setting = Setting(client=limited(within, on_budget=other))
+    used_up(setting)
+    setting.exchange.begin()
+    assert isinstance(await setting.exchange.admitted(), http.Response)
+
+
+def test_counting_tokens_is_never_limited() -> None:
+    setting = Setting(client=limited(DAY), path="/v1/messages/count_tokens")
+    used_up(setting)
+    assert isinstance(setting.exchange.begin(), attempt.Attempt)
+
+
+def spent(setting: Setting) -> float:
+    standing = setting.state.gate.counters.standing("alice", DAY, setting.state.gate.clock())
+    assert standing
+    return standing.used
+
+
+async def begun(**fields: Any) -> Setting:
+    setting = Setting(client=limited(DAY), max_tokens=1_000_000, **fields)
+    assert setting.exchange.begin() is None
+    assert isinstance(await setting.exchange.admitted(), attempt.Attempt)
+    assert spent(setting) == 0
+    return setting
+
+
+async def test_what_an_answer_used_is_settled() -> None:
+    setting = await begun()
+    reply = setting.exchange.reply(head(200, headers=EVENTS))
+    reply.feed(STREAM)
+    setting.exchange.committed(reply.response)
+    setting.exchange.closed(None)
+    # 7 tokens in, 100 from a cache, 42 out
+    assert spent(setting) == pytest.approx((7 * 4 + 100 * 0.2 + 42 * 20) / 1e6)
+    setting.exchange.closed(None)
+    assert spent(setting) == pytest.approx((7 * 4 + 100 * 0.2 + 42 * 20) / 1e6)
+
+
+async def test_a_failed_request_costs_nothing() -> None:
+    setting = await begun(fallback=False, pool=())
+    setting.exchange.failed(refusal(500))
+    setting.exchange.closed(None)
+    assert spent(setting) == 0
+
+
+async def test_a_client_that_leaves_pays_for_what_it_asked() -> None:
+    setting = await begun(messages=[{"role": "user", "content": "x" * 35_000}])
+    setting.exchange.closed("Client disconnected")
+    assert spent(setting) == pytest.approx(10_000 * 4 / 1e6, rel=0.01)
+
+
+async def test_a_client_that_has_left_before_it_is_admitted() -> None:
+    setting = Setting(client=limited(DAY))
+    setting.exchange.begin()
+    setting.exchange.closed("Client disconnected")
+    await setting.exchange.admitted()
+    assert spent(setting) == 0
+    most = budgets.Amount(10, 10)
+    book = setting.state.gate.counters
+    now = setting.state.gate.clock()
+    assert (await book.reserve("alice", DAY, most, now)).refusal is None

@@ -8,6 +8,8 @@ import functools
 import gc
 import logging
 from collections.abc import AsyncIterator
+from collections.abc import Awaitable
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import h2.connection
 import h2.events
 import pytest
+from mitmproxy import connection
 from mitmproxy import ctx
 from mitmproxy import http
 from mitmproxy.addons import next_layer
@@ -157,9 +160,14 @@ class Exchange:
         is_first = self.attempts == 1
         return Attempt(self, (is_first and self.policy.first_port) or self.policy.port)
 
-    def begin(self) -> contract.Attempt | http.Response:
+    def begin(self) -> contract.Attempt | http.Response | None:
         self.record("begin")
-        return self._next()
+        return self._next() if self.policy.admits is None else None
+
+    async def admitted(self) -> contract.Attempt | http.Response:
+        self.record("admitted")
+        assert self.policy.admits
+        return await self.policy.admits() or self._next()
 
     @property
     def is_heavy(self) -> bool:
@@ -206,6 +214,8 @@ class Exchange:
 class Policy:
     def __init__(self, port: int) -> None:
         self.port = port
+        self.admits: Callable[[], Awaitable[http.Response | None]] | None = None
+        """Of clients with limits."""
         self.first_port = 0
         """Another one for the first attempts."""
         self.limits = contract.Limits(1, 1, 1)
@@ -226,6 +236,9 @@ class Policy:
             raise raised
         self.exchanges.append(Exchange(self, flow))
         return self.exchanges[-1]
+
+    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
+        raise NotImplementedError
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         raise NotImplementedError
@@ -322,6 +335,53 @@ async def test_what_it_asks_in_turn(running: Running) -> None:
     )
     assert running.policy.exchanges[0].ends == [None]
     assert running.policy.hosts == ["x"], "not the upstream's, which mitmproxy writes there"
+
+
+async def test_a_client_with_limits_waits_until_it_is_admitted(running: Running) -> None:
+    is_admitted = asyncio.Event()
+
+    async def admits() -> None:
+        await is_admitted.wait()
+
+    running.policy.admits = admits
+    asking = asyncio.create_task(running.ask())
+    await asyncio.sleep(0.05)
+    assert running.policy.calls == ["begin", "admitted"]
+    is_admitted.set()
+    assert [event.data for event in events(await asking)] == [b"1", b"2"]
+    assert running.policy.calls[:3] == ["begin", "admitted", "request"]
+
+
+async def test_a_client_with_limits_is_refused(running: Running) -> None:
+    async def admits() -> http.Response:
+        return http.Response.make(429, b"wait")
+
+    running.policy.admits = admits
+    wire = await running.ask()
+    assert wire.startswith(b"HTTP/1.1 429 ") and wire.endswith(b"wait")
+    assert running.policy.calls == ["begin", "admitted", "closed"]
+    assert running.upstream.requests == 0
+
+
+async def test_a_client_leaves_before_it_is_admitted(running: Running) -> None:
+    cancelled = asyncio.Event()
+
+    async def admits() -> None:
+        try:
+            await asyncio.sleep(proxies.PATIENCE)
+        finally:
+            cancelled.set()
+
+    running.policy.admits = admits
+    _, writer = await asyncio.open_connection("127.0.0.1", running.port)
+    writer.write(REQUEST)
+    async with asyncio.timeout(proxies.PATIENCE):
+        while "admitted" not in running.policy.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        writer.close()
+        await cancelled.wait()
+    await running.settled()
+    assert running.policy.calls == ["begin", "admitted", "closed"]
 
 
 async def test_what_it_asks_when_an_attempt_fails(running: Running) -> None:
@@ -818,17 +878,17 @@ async def test_events_wait_for_a_hook_that_takes_its_time(
     driver: drivers.Driver, patient: Policy
 ) -> None:
     """Those of an addon that is asked about the headers come before the body."""
-    lets_go = asyncio.Event()
+    admits = asyncio.Event()
 
     async def hold(flow: http.HTTPFlow) -> None:
-        await lets_go.wait()
+        await admits.wait()
 
     driver.on_hook["responseheaders"] = [hold]
     await driver.ask(ABSOLUTE)
     await driver.say(HEAD + chunk(FIRST))
     await driver.say(chunk(SECOND))
     assert driver.answer == b""
-    lets_go.set()
+    admits.set()
     await drivers.settle()
     await driver.say(END)
     assert [event.data for event in events(driver.answer)] == [b"1", b"2"]
@@ -1069,10 +1129,10 @@ async def test_a_client_that_reads_nothing_gets_no_ping(
 async def test_an_answer_waits_for_a_hook_about_the_pings(
     driver: drivers.Driver, streaming: Policy
 ) -> None:
-    lets_go = asyncio.Event()
+    admits = asyncio.Event()
 
     async def hold(flow: http.HTTPFlow) -> None:
-        await lets_go.wait()
+        await admits.wait()
 
     driver.on_hook["responseheaders"] = [hold]
     await driver.ask(ABSOLUTE)
@@ -1080,7 +1140,7 @@ async def test_an_answer_waits_for_a_hook_about_the_pings(
     await driver.say(HEAD + chunk(FIRST))
     await driver.wait(30)
     assert driver.answer == b""
-    lets_go.set()
+    admits.set()
     await drivers.settle()
     await driver.say(chunk(SECOND) + END)
     assert [event.name for event in events(driver.answer)] == ["ping", "", ""]

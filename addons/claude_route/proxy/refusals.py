@@ -1,0 +1,119 @@
+"""What a client is told that has reached one of its limits, and how it stands with them.
+
+https://code.claude.com/docs/en/claude-apps-gateway-spend-limits: the statuses, headers and words are those
+of Anthropic's own gateway, from which Claude Code makes its warnings.
+"""
+
+from __future__ import annotations
+
+import math
+
+from mitmproxy import http
+
+from claude_route.dialects import envelope
+from claude_route.profile import limits
+from claude_route.routing import budgets
+from claude_route.routing import calendar
+from claude_route.text import quantities
+
+UNIFIED = "anthropic-ratelimit-unified-"
+
+WARNINGS = (0.95, 0.75)
+"""Shares of a limit from which on Claude Code warns."""
+
+BUSY = 5
+"""Seconds until a request may find that those under way have left something."""
+
+LONGEST = 60
+"""Seconds: after a longer `retry-after` Claude Code gives up at once."""
+
+PERIODS: dict[limits.Period, str] = {"day": "daily", "week": "weekly", "month": "monthly"}
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def response(
+    client: str, decision: budgets.Decision, most: int | None, now: float
+) -> http.Response:
+    """The refusal of a request. `most` is how many the client may send within a minute."""
+    standing = decision.standing
+    match decision.refusal:
+        case "use" if standing:
+            return _used_up(client, standing, now)
+        case "busy" if standing:
+            return _later(
+                f"Requests of {client} that are under way may use up what is left of {words(standing)}. "
+                "Ask again when they are over",
+                BUSY,
+            )
+        case _:
+            return _later(
+                f"{client} may send {most} requests within a minute, and has sent them",
+                decision.wait,
+            )
+
+
+def _later(message: str, wait: float) -> http.Response:
+    seconds = min(max(math.ceil(wait), 1), LONGEST)
+    headers = {
+        "content-type": "application/json",
+        "retry-after": str(seconds),
+        "x-should-retry": "true",
+    }
+    return http.Response.make(429, envelope.body("rate_limit_error", message), headers)
+
+
+def _used_up(client: str, standing: budgets.Standing, now: float) -> http.Response:
+    day = calendar.today(standing.resets)
+    # The first two parts are Anthropic's own: Claude Code puts the local time into them.
+    message = (
+        f"spend limit reached · resets {MONTHS[day.month - 1]} {day.day} · {client} has used up "
+        f"{words(standing)}, which begins again on {day} at 00:00 UTC"
+    )
+    headers = {
+        "content-type": "application/json",
+        "retry-after": str(max(math.ceil(standing.resets - now), 1)),
+        "x-should-retry": "false",
+        **unified(standing),
+    }
+    return http.Response.make(429, envelope.body("billing_error", message), headers)
+
+
+def words(standing: budgets.Standing) -> str:
+    """`the day's budget of $20.00 ($20.13 used)`"""
+    if standing.unit == "tokens":
+        limit, used = quantities.short(int(standing.limit)), quantities.short(int(standing.used))
+        return f"the {standing.period}'s {limit} tokens ({used} used)"
+    return f"the {standing.period}'s budget of ${standing.limit:,.2f} (${standing.used:,.2f} used)"
+
+
+def unified(standing: budgets.Standing, *, is_answered: bool = False) -> dict[str, str]:
+    """The headers from which Claude Code learns of a client's limit. `is_answered`: the limit may be used
+    up, but another model has answered."""
+    reset = str(int(standing.resets))
+    share = round(standing.share, 2)
+    passed = next((each for each in WARNINGS if standing.share > each), None)
+    is_over = standing.is_over and not is_answered
+    fields = {
+        "reset": reset,
+        "overage-reset": reset,
+        "overage-utilization": f"{share if is_over else min(share, 0.99):g}",
+    }
+    if is_over:
+        fields |= {
+            "status": "rejected",
+            "overage-surpassed-threshold": "1",
+            "overage-period": PERIODS[standing.period],
+            "overage-disabled-reason": "org_spend_cap_reached",
+        }
+    else:
+        status = "allowed_warning" if passed else "allowed"
+        fields |= {
+            "status": status,
+            "representative-claim": "overage",
+            "overage-status": status,
+            "overage-period": PERIODS[standing.period],
+        }
+        if passed:
+            fields["overage-surpassed-threshold"] = f"{passed:g}"
+    return {f"{UNIFIED}{name}": value for name, value in fields.items()}
