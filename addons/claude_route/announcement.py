@@ -19,11 +19,15 @@ from mitmproxy.utils import human
 from claude_route import installation
 from claude_route import options
 from claude_route import settings
+from claude_route.access import guard
 from claude_route.profile import profiles
 from claude_route.profile import windows
 from claude_route.routing import rotation
 
 logger = logging.getLogger(__name__)
+
+OWN_KEY = "KEY"
+"""The variable that the commands have for a key where each client has its own."""
 
 EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104
 
@@ -57,6 +61,7 @@ class Announcement:
             self.in_force.state.profile,
             self.in_force.state.pool,
             needs_key=self.in_force.entry.guard.needs_key,
+            key=key_variable(self.in_force.entry.guard),
             env=env_line(Path.cwd()),
             machine=machine_address,
         ):
@@ -75,10 +80,12 @@ def lines(
     pool: rotation.Pool,
     *,
     needs_key: bool,
+    key: str = guard.KEYS[0],
     env: str,
     machine: Callable[[str], str],
 ) -> Iterator[str]:
-    """`env` describes the .env file. `machine` finds the address of this machine for other machines,
+    """`key` is the variable that the commands have for the key. `env` describes the .env file. `machine`
+    finds the address of this machine for other machines,
     given the address of every interface."""
     yield installation.versions()
     needs_tokens = any(target.provider.is_anthropic for _, target in profile.models.items())
@@ -90,7 +97,6 @@ def lines(
     login = "" if profile.asks_anthropic else "ANTHROPIC_AUTH_TOKEN=any "
     if profile.needs_classifier:
         yield checks(profile)
-    key = "$PROXY_STATIC_TOKEN"
     window = windows.smallest(profile)
     command = f"{windows.VARIABLE}={window} claude" if window else "claude"
     for spec in map(mode_specs.ProxyMode.parse, modes):
@@ -101,18 +107,25 @@ def lines(
         reached_at = machine(host) if host in EVERY_INTERFACE else host
         address = human.format_address((reached_at, port))
         if isinstance(spec, mode_specs.RegularMode | mode_specs.UpstreamMode):
-            user = f"claude:{key}@" if needs_key else ""
+            user = f"claude:${key}@" if needs_key else ""
             certificate = str(Path(confdir).expanduser() / "mitmproxy-ca-cert.pem")
             yield (
                 f"Forward listener (proxy):     HTTPS_PROXY=http://{user}{address} "
                 f"NODE_EXTRA_CA_CERTS={shlex.quote(certificate)} {login}{command}"
             )
         elif isinstance(spec, mode_specs.ReverseMode):
-            shown = f"{_key_variable(key, profile)} " if needs_key else login
+            shown = f"{_key_variable(f'${key}', profile)} " if needs_key else login
             base_url = f"ANTHROPIC_BASE_URL=http://{address}"
             yield f"Reverse listener (base URL):  {base_url} {shown}{command}"
-    if needs_key:
-        yield "PROXY_STATIC_TOKEN is the proxy's own key: set it in that shell, too"
+    if needs_key and key == OWN_KEY:
+        yield f"{key} is the client's key, made by `claude-route key NAME`: set it in that shell"
+    elif needs_key:
+        yield f"{key} is the proxy's own key: set it in that shell, too"
+
+
+def key_variable(guarded: guard.Guard) -> str:
+    """The variable that the commands have for the key."""
+    return OWN_KEY if guarded.named and not (guarded.key or guarded.next_key) else guard.KEYS[0]
 
 
 def _key_variable(key: str, profile: profiles.Profile) -> str:

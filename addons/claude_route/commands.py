@@ -37,11 +37,16 @@ class Commands:
         return self.by_hand(lambda pool: pool.wake(place), "is available again")
 
     @command.command("route.explain")  # type: ignore[untyped-decorator]
-    def route_explain(self, model: str) -> Sequence[str]:
-        """Say which targets the proxy would try for a model now."""
+    def route_explain(self, model: str, client: str = "") -> Sequence[str]:
+        """Say which targets the proxy would try for a model now, if this client of the profile asked."""
         now = self.in_force()
+        try:
+            who = now.profile.client(client) if client else None
+        except ValueError as e:
+            raise exceptions.CommandError(str(e)) from e
+        text = explain.route(now.profile, now.pool, now.breaker, now.lessons, model, who)
         # mitmweb shows each item of a list on a line of its own, but no line breaks.
-        return explain.route(now.profile, now.pool, now.breaker, now.lessons, model).splitlines()
+        return text.splitlines()
 
     def pool(self) -> rotation.Pool:
         return self.in_force().pool

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 from claude_route import targets
+from claude_route.profile import clients
 from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -20,9 +22,18 @@ def route(
     breakers: breaker.Breaker,
     learned: lessons.Lessons,
     model: str,
+    client: clients.Client | None = None,
 ) -> str:
     """Which targets would be tried, in which order, with which credentials and without which parameters,
-    and which would be skipped and why."""
+    and which would be skipped and why. `client`: for this client of the profile."""
+    if client and client.models and not client.may_ask(model):
+        return (
+            f"{model} is not one of the models of {client.name}: {', '.join(client.models)}.\n"
+            "Both listeners answer 404, as if it did not exist."
+        )
+    if client and client.token_mode:
+        pooled = dataclasses.replace(profile.pool, mode=client.token_mode)
+        profile = dataclasses.replace(profile, pool=pooled)
     first = profile.target(model)
     if first is None:
         names = ", ".join(profile.models)
@@ -36,13 +47,16 @@ def route(
             f"{model} stands for {first}, which can't be used: {first.provider.unset}.\n"
             "The proxy answers 400 and tries no fallback."
         )
-    return "\n".join(_lines(profile, pool, breakers, learned, model))
+    return "\n".join(_lines(profile, pool, breakers, learned, model, client))
 
 
-def is_answered(profile: profiles.Profile, model: str) -> bool:
+def is_answered(
+    profile: profiles.Profile, model: str, client: clients.Client | None = None
+) -> bool:
     """Whether a provider would be asked at all for a model."""
     first = profile.target(model)
-    return first is not None and not first.provider.missing
+    may_ask = client is None or client.may_ask(model)
+    return may_ask and first is not None and not first.provider.missing
 
 
 def _lines(
@@ -51,8 +65,9 @@ def _lines(
     breakers: breaker.Breaker,
     learned: lessons.Lessons,
     model: str,
+    client: clients.Client | None,
 ) -> Iterator[str]:
-    candidates = profile.candidates(model)
+    candidates = profile.candidates(model, client.may_ask) if client else profile.candidates(model)
     usable = [
         candidate.target
         for candidate in candidates

@@ -11,6 +11,8 @@ import pytest
 
 import claude_route
 from claude_route import announcement
+from claude_route.access import guard
+from claude_route.profile import clients
 from claude_route.profile import profiles
 from claude_route.routing import rotation
 from tests.wire import proxies
@@ -196,3 +198,28 @@ def test_claude_needs_no_other_check() -> None:
         "p.yaml",
     )
     assert not any("Auto mode" in line for line in announced(profile=profile))
+
+
+def test_the_key_of_a_named_client() -> None:
+    named = (clients.Client("alice", (b"",)),)
+    assert announcement.key_variable(guard.Guard(named=named)) == "KEY"
+    assert announcement.key_variable(guard.Guard("k", named=named)) == "PROXY_STATIC_TOKEN"
+    logged = "\n".join(
+        announcement.lines(
+            ["reverse:https://api.anthropic.com@127.0.0.1:4000"],
+            "",
+            None,
+            "/conf",
+            profiles.parse(
+                "{providers: {a: {base_url: http://x}}, models: {m: a/m}}", {}, "p.yaml"
+            ),
+            rotation.Pool((), clock=lambda: 0.0),
+            needs_key=True,
+            key="KEY",
+            env="",
+            machine=str,
+        )
+    )
+    assert ":4000 ANTHROPIC_AUTH_TOKEN=$KEY claude" in logged
+    assert "KEY is the client's key, made by `claude-route key NAME`" in logged
+    assert "PROXY_STATIC_TOKEN" not in logged

@@ -4,6 +4,8 @@ import pytest
 
 from claude_route import explain
 from claude_route.dialects import error_body
+from claude_route.profile import clients
+from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -223,3 +225,25 @@ def test_a_name_of_claude_codes_list(name: str) -> None:
     proxy = Proxy()
     plain = proxy.explain("glm")
     assert proxy.explain(name) == plain.replace("glm goes", f"{name} goes")
+
+
+def test_for_a_client() -> None:
+    proxy = Proxy(TOKENS=TOKENS, KIMI_API_KEY="x")
+    models = patterns.Table(dict.fromkeys(("claude-*", "local")))
+    alice = clients.Client("alice", (), models, token_mode="passthrough")
+
+    def explained(model: str) -> str:
+        return explain.route(proxy.profile, proxy.pool, proxy.breaker, proxy.lessons, model, alice)
+
+    assert explained("claude-opus-5-5").splitlines()[1:] == [
+        "1. anthropic/claude-opus-5-5 at https://api.anthropic.com, with the client's own credential, "
+        "unless the request asks to rotate",
+        "2. ollama/qwen at http://127.0.0.1:11434, with no credential",
+    ]
+    for model in ("glm", "gpt-9"):
+        assert explained(model) == (
+            f"{model} is not one of the models of alice: claude-*, local.\n"
+            "Both listeners answer 404, as if it did not exist."
+        )
+        assert not explain.is_answered(proxy.profile, model, alice)
+    assert explain.is_answered(proxy.profile, "local", alice)

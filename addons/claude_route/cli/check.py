@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from claude_route import targets
 from claude_route.cli import columns
 from claude_route.dialects import registry
+from claude_route.profile import clients
 from claude_route.profile import profiles
 from claude_route.routing import rotation
+from claude_route.text import quantities
 
 
 def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
@@ -44,6 +46,7 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
     yield f"Attempts per request: at most {profile.max_attempts}"
     yield f"Hosts intercepted on the forward listener: {', '.join(profile.intercept)}"
     yield f"Clients: {_clients(profile, has_key)}"
+    yield from columns.lines((client.name, _rights(client)) for client in profile.clients.values())
     if profile.warnings:
         yield ""
         yield "Warnings"
@@ -78,8 +81,29 @@ def _pool(profile: profiles.Profile) -> str:
 
 
 def _clients(profile: profiles.Profile, has_key: bool) -> str:
+    if profile.clients:
+        return f"must present {'PROXY_STATIC_TOKEN or ' if has_key else ''}a key of their own"
     if has_key:
         return "must present PROXY_STATIC_TOKEN"
     if profile.open:
         return "need no key, even from other machines (open: true)"
     return "need no key; only this machine may connect"
+
+
+def _rights(client: clients.Client) -> str:
+    within, rights = client.limits, []
+    rights.append(", ".join(client.models) if client.models else "all models")
+    if within.requests_per_minute:
+        rights.append(f"{within.requests_per_minute} requests a minute")
+    if within.tokens_per_day:
+        rights.append(f"{quantities.count(within.tokens_per_day)} tokens a day")
+    rights += [f"${cap.dollars:,.2f} a {cap.period}" for cap in within.caps]
+    if client.on_budget:
+        rights.append(f"then {client.on_budget}")
+    if client.token_mode:
+        rights.append(client.token_mode)
+    if client.expires:
+        rights.append(f"until {client.expires}")
+    if client.is_admin:
+        rights.append("admin")
+    return "; ".join(rights)

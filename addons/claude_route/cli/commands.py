@@ -173,6 +173,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("model", metavar="MODEL", help="as Claude Code names it")
     command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    command.add_argument("--client", metavar="NAME", help="as this client of the profile may ask")
 
     command = add("import", _import, "Print a LiteLLM config as a profile")
     command.add_argument("config", type=Path, metavar="CONFIG.yaml")
@@ -258,6 +259,7 @@ def _check(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 def _explain(options: argparse.Namespace, _: Sequence[str]) -> int:
     profile = _profile(options.profile)
+    client = profile.client(options.client) if options.client is not None else None
     pool = rotation.Pool(
         profile.pool.tokens,
         names=profile.pool.names,
@@ -266,8 +268,8 @@ def _explain(options: argparse.Namespace, _: Sequence[str]) -> int:
         clock=time.time,
     )
     breakers, learned = breaker.Breaker(time.monotonic), lessons.Lessons(time.monotonic)
-    _print([explain.route(profile, pool, breakers, learned, options.model)])
-    return 0 if explain.is_answered(profile, options.model) else 1
+    _print([explain.route(profile, pool, breakers, learned, options.model, client)])
+    return 0 if explain.is_answered(profile, options.model, client) else 1
 
 
 def _import(options: argparse.Namespace, _: Sequence[str]) -> int:

@@ -6,12 +6,15 @@ import hashlib
 import re
 import secrets
 
+from claude_route.profile import clients
+
 PREFIX = "cr-"
 """Marks a key as ours, for people and for tools that scan for leaked keys."""
 
 BYTES = 32
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+PLAIN = re.compile(r"[A-Za-z].*")
+WORDS = ("null", "true", "false", "yes", "no", "on", "off")
 
 
 def make() -> str:
@@ -30,17 +33,20 @@ def text(name: str, key: str) -> str:
     Raises:
         ValueError: the name isn't allowed in a profile.
     """
-    if not NAME.fullmatch(name):
-        expected = "a name of letters, digits, `.`, `-` and `_`"
-        raise ValueError(f"expected {expected}, got {name!r}")
+    if name == clients.SHARED or not clients.NAME.fullmatch(name):
+        raise ValueError(f"expected {clients.EXPECTED_NAME}, got {name!r}")
     return f"""\
-The key of {name}, which is not shown again. This version has one key, which all clients share. To
-use this one, put the line into .env:
+The key of {name}, which is not shown again:
 
-    PROXY_STATIC_TOKEN={key}
+    {key}
 
-A later version will have a key for each client. Its profiles, unlike today's, will contain:
+The lines for the profile, under which its limits can stand (docs/team.md):
 
     clients:
-      {name}:
+      {_quoted(name)}:
         key: {fingerprint(key)}"""
+
+
+def _quoted(name: str) -> str:
+    """In YAML, where some names are numbers or other values."""
+    return name if PLAIN.fullmatch(name) and name.lower() not in WORDS else f'"{name}"'

@@ -39,7 +39,15 @@ class PrivateProxy:
     of other mitmproxies.
     """
 
-    def __init__(self, profile: str, mode: Literal["regular", "reverse"], *, web: bool) -> None:
+    def __init__(
+        self,
+        profile: str,
+        mode: Literal["regular", "reverse"],
+        *,
+        web: bool,
+        key: str | None = None,
+    ) -> None:
+        """`key` is what its client has to present; None: nothing."""
         self.folder = Path(tempfile.mkdtemp(prefix="claude-route-"))
         self.log = self.folder / "proxy.log"
         self.confdir = self.folder / "mitmproxy"
@@ -61,7 +69,12 @@ class PrivateProxy:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
                 command,
-                env={**os.environ, ready.READY: str(self._ready_file), "PYTHONUNBUFFERED": "1"},
+                env={
+                    **os.environ,
+                    ready.READY: str(self._ready_file),
+                    "PYTHONUNBUFFERED": "1",
+                    **({"PROXY_STATIC_TOKEN": key} if key else {}),
+                },
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from claude_route import installation
 from claude_route.cli import environment
+from claude_route.cli import keys
 from claude_route.cli import notices
 from claude_route.cli import private_proxy
 from claude_route.cli import program
@@ -48,16 +49,18 @@ def run(
     path = shutil.which(executable or CLAUDE)
     if path is None:
         raise FileNotFoundError(_not_found(executable))
+    key = environ.get("PROXY_STATIC_TOKEN") or None
+    if key is None and profile.clients:
+        key = keys.make()  # of the clients' own keys the profile has only what they are checked by
     signals = program.Signals()
     proxy = private_proxy.PrivateProxy(
-        str(profile.path), "reverse" if base_url else "regular", web=web
+        str(profile.path), "reverse" if base_url else "regular", web=web, key=key
     )
     keep_log = False
     try:
         address = proxy.wait(signals.check)
         if address.web:
             print(f"claude-route: watch it at {address.web}", file=sys.stderr)
-        key = environ.get("PROXY_STATIC_TOKEN") or None
         if base_url:
             program_environ = environment.through_reverse_listener(
                 os.environ, port=address.port, key=key

@@ -7,6 +7,7 @@ only ids that contain `claude` or `anthropic`, so others are listed a second tim
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from mitmproxy import http
 
 from claude_route import responses
 from claude_route import targets
+from claude_route.access import clients
 from claude_route.pages import content
 from claude_route.profile import expansion
 from claude_route.profile import profiles
@@ -47,12 +49,18 @@ def answer(in_force: state.State) -> content.Content:
     return content.json(page(entries(in_force), Range()))
 
 
-def response(request: http.Request, in_force: state.State) -> http.Response:
-    """The part of the list, or the one model, that a request asks for."""
+def response(
+    request: http.Request, in_force: state.State, client: clients.Client | None = None
+) -> http.Response:
+    """The part of the list, or the one model, that a request asks for. A client sees only those that it may
+    ask for."""
+    may_ask = client.may_ask if client else is_anyones
     try:
         if name := wanted(http_message.path(request)):
+            if not may_ask(name):
+                return responses.error(404, f"model: {name!r} is not in this proxy's profile")
             return responses.json(entry(name, in_force.profile))
-        return responses.json(page(entries(in_force), parse_range(request.query)))
+        return responses.json(page(entries(in_force, may_ask), parse_range(request.query)))
     except ValueError as e:
         return responses.error(400, str(e))
 
@@ -103,8 +111,15 @@ def page(listed: Sequence[dict[str, Any]], part: Range) -> dict[str, Any]:
     }
 
 
-def entries(in_force: state.State) -> list[dict[str, Any]]:
-    names = expansion.names(in_force.profile, in_force.served.models)
+def is_anyones(name: str) -> bool:
+    return True
+
+
+def entries(
+    in_force: state.State, may_ask: Callable[[str], bool] = is_anyones
+) -> list[dict[str, Any]]:
+    found = expansion.names(in_force.profile, in_force.served.models)
+    names = [name for name in found if may_ask(name)]
     prefixed = [f"{targets.PREFIX}{name}" for name in names if not KEPT.search(name)]
     return [entry(name, in_force.profile) for name in (*names, *prefixed)]
 

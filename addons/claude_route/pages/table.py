@@ -14,6 +14,7 @@ from typing import Protocol
 from mitmproxy import http
 
 from claude_route import responses
+from claude_route.access import clients
 from claude_route.pages import browser
 from claude_route.pages import content
 from claude_route.pages import health
@@ -41,8 +42,11 @@ class Page:
     path: str
     answer: Callable[[state.State], content.Content]
     """Makes what programs get."""
-    response: Callable[[http.Request, state.State], http.Response] | None = None
-    """Makes the response to a request on the reverse listener, where that depends on the request."""
+    response: Callable[[http.Request, state.State, clients.Client | None], http.Response] | None = (
+        None
+    )
+    """Makes the response to a request on the reverse listener, where that depends on the request or on
+    who sends it. None: no key is needed."""
     has: Callable[[str, profiles.Profile], bool] | None = None
     """Whether a path below this one belongs to the page too."""
     html: Html | None = None
@@ -119,10 +123,15 @@ def read(
     return page.answer(in_force)
 
 
-def answer(page: Page, request: http.Request, in_force: state.State) -> http.Response:
-    """The response on the reverse listener."""
+def answer(
+    page: Page,
+    request: http.Request,
+    in_force: state.State,
+    client: clients.Client | None = None,
+) -> http.Response:
+    """The response on the reverse listener. `client` is None if no key is needed."""
     if page.response:
-        response = page.response(request, in_force)
+        response = page.response(request, in_force, client)
     else:
         accept = request.headers.get("accept", "")
         media_type, body = read(page, http_message.path(request), accept, in_force)

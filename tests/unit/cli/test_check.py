@@ -94,3 +94,25 @@ def test_no_secret_is_in_it() -> None:
     assert "sk-ant" not in text
     assert "zai-key" not in text
     assert "kimi-98765432" not in text
+
+
+def test_named_clients() -> None:
+    key = f"key: 'sha256:{'0' * 63}%s'"
+    text = f"""{PROFILE}
+clients:
+  alice:
+    {{{key % 1}, models: [glm, claude-*], requests_per_minute: 60, tokens_per_day: 5000000,
+     budget: {{day: 20, month: 200}}, on_budget: glm, token_mode: passthrough, expires: 2027-01-31}}
+  bob: {{{key % 2}, admin: true}}
+"""
+    shown = lines(text)
+    place = shown.index("Clients: must present a key of their own")
+    assert shown[place + 1 : place + 3] == [
+        "  alice  glm, claude-*; 60 requests a minute; 5,000,000 tokens a day; $20.00 a day; "
+        "$200.00 a month; then glm; passthrough; until 2027-01-31",
+        "  bob    all models; admin",
+    ]
+    assert "Clients: must present PROXY_STATIC_TOKEN or a key of their own" in lines(
+        text, has_key=True
+    )
+    assert "0000" not in "\n".join(shown)

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from claude_route.access import clients
 from claude_route.pages import models
+from claude_route.profile import clients as profile_clients
+from claude_route.profile import patterns
 from claude_route.profile import profiles
 from tests.unit import states
 from tests.wire import proxies
@@ -151,3 +154,28 @@ def test_one_model(path: str, name: str) -> None:
 )
 def test_what_is_no_model_of_ours(path: str) -> None:
     assert not models.is_ours(path, MANY)
+
+
+def test_a_client_sees_its_own() -> None:
+    only = patterns.Table(dict.fromkeys(("glm", "claude-*")))
+    alice = clients.Client("alice", "header", profile_clients.Client("alice", (), only))
+
+    def seen(path: str) -> tuple[int, dict[str, Any]]:
+        request = http.Request.make("GET", f"http://127.0.0.1{path}")
+        response = models.response(request, states.state_of(MANY), alice)
+        return response.status_code, json.loads(response.content or b"")
+
+    listed = [model["id"] for model in seen("/v1/models")[1]["data"]]
+    assert listed == ["glm", "claude-opus-5-5", "claude-route/glm"]
+    assert seen("/v1/models/glm")[0] == seen("/v1/models/claude-route/glm")[0] == 200
+    for name in ("kimi", "nothing"):
+        assert seen(f"/v1/models/{name}") == (
+            404,
+            {
+                "type": "error",
+                "error": {
+                    "type": "not_found_error",
+                    "message": f"model: '{name}' is not in this proxy's profile",
+                },
+            },
+        )
