@@ -51,7 +51,7 @@ def whole(text: str) -> str:
     for target in added["models"].values():
         name = target.partition("/")[0]
         providers.setdefault(name, {"base_url": "https://provider.example"})
-    return json.dumps({**shown, **added, "providers": providers})
+    return json.dumps({**shown, **added, "providers": providers}, default=str)
 
 
 @pytest.mark.parametrize("text", list(fences("yaml")))
