@@ -30,6 +30,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import exchange
 from claude_route.proxy import held
 from claude_route.proxy import state
+from claude_route.proxy import work
 from claude_route.routing import breaker
 from claude_route.routing import budgets
 from claude_route.routing import lessons
@@ -1634,3 +1635,11 @@ async def test_a_client_that_has_left_before_it_is_admitted() -> None:
     book = setting.state.gate.counters
     now = setting.state.gate.clock()
     assert (await book.reserve("alice", DAY, most, now)).refusal is None
+
+
+async def test_a_heavy_request_of_a_client_with_limits() -> None:
+    setting = Setting(client=limited(DAY), messages=[{"role": "user", "content": "x" * 3_000_000}])
+    setting.exchange.is_heavy = True
+    assert await work.beside(setting.exchange.beginning()) is None
+    assert isinstance(await setting.exchange.admitted(), attempt.Attempt)
+    assert setting.events == [("began", MODEL), ("tries", 1, CLAUDE, TOKEN_1)]
