@@ -6,6 +6,7 @@ import logging
 import time
 import weakref
 from collections.abc import Callable
+from collections.abc import Awaitable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,10 +21,12 @@ from claude_route.access import admissions
 from claude_route.access import clients
 from claude_route.access import credentials
 from claude_route.access import fronts
+from claude_route.access import identity
 from claude_route.access import keys
 from claude_route.access import listeners
 from claude_route.access import loops
 from claude_route.access import paths
+from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import table
 from claude_route.profile import clients as profile_clients
@@ -31,6 +34,7 @@ from claude_route.profile import profiles
 from claude_route.proxy import attempt
 from claude_route.proxy import contract
 from claude_route.proxy import exchange
+from claude_route.proxy import state
 from claude_route.wire import http_message
 
 logger = logging.getLogger(__name__)
@@ -58,7 +62,9 @@ class Route:
         in_force: settings.Settings,
         entry: listeners.Listeners,
         observer: contract.Observer,
+        sources: asking.Sources,
     ) -> None:
+        self.sources = sources
         self.in_force = in_force
         self.entry = entry
         self.observer = observer
@@ -119,7 +125,7 @@ class Route:
         except ValueError as e:
             # An empty mode, so that an invalid one in the key header isn't parsed again.
             presented, mode_error = clients.presented(key, ""), str(e)
-        if not (isinstance(kind, table.Page) and kind.html):
+        if not (isinstance(kind, table.Page) and kind.has_html):
             # A browser sends it by itself, also where another site has made it send the request.
             presented_keys = [key for key in presented_keys if key.kind != "basic"]
         client = self.entry.client(source, presented_keys)
@@ -134,6 +140,9 @@ class Route:
             expired=self.entry.expired(source, presented_keys) if client is None else None,
         )
         if response := refusal(kind, candidate, self.entry):
+            # Whoever shows no valid key, and any web page, could fill the ledger with refusals.
+            if kind == "routed" and response.status_code not in (401, 403):
+                self._reject(flow, client, response)
             return response
         if response := malformed(request, secrets):
             return response
@@ -148,19 +157,36 @@ class Route:
         )
         return None
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """A coroutine only where there is something to wait for: it would cost each request a task."""
         if not flow.live:
-            return
+            return None
         # Trailers are optional, and mitmproxy can't forward them over HTTP/1; a credential in them
         # would be visible.
         flow.request.trailers = None
         if flow.response or flow.error or not self.in_force.state:
-            return
+            return None
         admission = self.admissions.get(flow)
         in_force = self.in_force.state
         if admission and admission.is_reverse:
             if page := table.find(flow.request, in_force.profile):
+                if table.is_later(page, http_message.path(flow.request)):
+                    return self._answer_later(flow, page, admission, in_force)
                 flow.response = table.answer(page, flow.request, in_force, admission.client)
+        return None
+
+    async def _answer_later(
+        self,
+        flow: http.HTTPFlow,
+        page: table.Page,
+        admission: admissions.Admission,
+        in_force: state.State,
+    ) -> None:
+        # A request that isn't answered here would go on to the listener's own destination.
+        flow.response = responses.error(500, "Internal error in the proxy; see its log")
+        flow.response = await table.answer_later(
+            page, flow.request, admission.client, in_force, self.sources
+        )
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)
@@ -184,6 +210,18 @@ class Route:
 
     def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
         self.entry.opens_tunnel(client, end)
+
+    def rejects(self, flow: http.HTTPFlow) -> None:
+        admission = self.admissions.get(flow)
+        if admission and admission.is_routed and flow.response:
+            self._reject(flow, admission.client, flow.response)
+
+    def _reject(
+        self, flow: http.HTTPFlow, client: clients.Client | None, response: http.Response
+    ) -> None:
+        counts_tokens = http_message.path(flow.request) == paths.COUNT_TOKENS
+        who = identity.read(flow.request.headers.fields)
+        self.observer.rejected(contract.Rejected(flow, client, response, "", counts_tokens, who))
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         admission = self.admissions.get(flow)
@@ -297,7 +335,7 @@ def _page_refusal(
     if page.is_public or candidate.is_replay:
         return None
     if response := _client_refusal(candidate, entry):
-        return browser.challenge(candidate.request, response) if page.html else response
+        return browser.challenge(candidate.request, response) if page.has_html else response
     # Without a key, only the host name distinguishes our own user from a foreign web page that reads
     # our pages.
     if not entry.answers_to(candidate.source, candidate.host):

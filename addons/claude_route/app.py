@@ -7,6 +7,8 @@ observers listed here.
 
 from __future__ import annotations
 
+import time
+
 from claude_route import admission
 from claude_route import announcement
 from claude_route import collector
@@ -18,8 +20,13 @@ from claude_route import options
 from claude_route import settings
 from claude_route.access import listeners
 from claude_route.access import loops
+from claude_route.ledger import books
+from claude_route.metrics import lag
+from claude_route.metrics import meters
+from claude_route.pages import asking
 from claude_route.pages import mitmweb
 from claude_route.patches import addon
+from claude_route.proxy import accounting
 from claude_route.proxy import counting
 from claude_route.proxy import layer
 from claude_route.proxy import observers
@@ -41,17 +48,28 @@ def addons() -> list[object]:
     in_force = settings.Settings(entry)
     lines = log.Log()
     flow_rows = rows.Rows(lines.ended)
+    reach = upstreams.Upstreams(lambda: in_force.state.profile if in_force.state else None)
+    ledger = books.Ledger(lambda: in_force.state)
+    meters_of_all = meters.Meters(
+        lambda: in_force.state,
+        ledger_waiting=lambda: ledger.waiting,
+        idle_connections=lambda: reach.client.idle,
+    )
+    sources = asking.Sources(ledger.report, meters_of_all.text, time.time)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
+            accounting.Accounting(
+                lambda: in_force.state, time.time, [ledger.take, meters_of_all.take]
+            ),
+            meters_of_all,
             lines,
             flow_rows,
             upstream_requests.UpstreamRequests(),
             failed_attempts.FailedAttempts(),
         ]
     )
-    route = admission.Route(in_force, entry, observer)
-    reach = upstreams.Upstreams(lambda: in_force.state.profile if in_force.state else None)
+    route = admission.Route(in_force, entry, observer, sources)
     return [
         addon.Patches(
             layer.made_for(route, reach, enduring.patience),
@@ -75,7 +93,9 @@ def addons() -> list[object]:
         claude.Views(),
         memory.Memory(),
         commands.Commands(lambda: in_force.state),
-        mitmweb.Pages(lambda: in_force.state),
+        mitmweb.Pages(lambda: in_force.state, sources),
+        ledger,
+        lag.Lag(meters_of_all.lag.observe),
         readonly.Readonly(),
         options.Values(),
         collector.Collector(),

@@ -29,6 +29,9 @@ LIBRARIES = {
     "re2": "google-re2",
     "httptools": "httptools",
     "msgspec": "msgspec",
+    "prometheus_client": "prometheus-client",
+    "psycopg": "psycopg",
+    "sqlalchemy": "sqlalchemy",
 }
 """Module -> distribution that provides it, for what we need and mitmproxy doesn't depend on."""
 

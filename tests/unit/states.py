@@ -1,7 +1,9 @@
-"""A State for tests."""
+"""A State for tests, and what pages are made of besides it."""
 
 from __future__ import annotations
 
+from claude_route.ledger import reports
+from claude_route.pages import asking
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
@@ -17,3 +19,15 @@ def state_of(profile: profiles.Profile) -> state.State:
     return state.State(
         profile, pool, breaker.Breaker(clock), stats.Stats(clock), lessons.Lessons(clock)
     )
+
+
+def sources(*rows: reports.Row, is_off: bool = False) -> asking.Sources:
+    """A ledger that reports these rows, whatever it is asked."""
+
+    async def report(query: reports.Query) -> reports.Report | None:
+        if is_off:
+            return None
+        sums = [sum(numbers) for numbers in zip(*(row[1:] for row in rows), strict=True)]
+        return reports.Report(query, rows, reports.Row((), *sums))
+
+    return asking.Sources(report, lambda: b"a_metric 1\n", lambda: 1795887000.0)

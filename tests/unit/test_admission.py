@@ -233,7 +233,7 @@ def admitted(
     entry.guard = guard.Guard(KEY)
     in_force = settings.Settings(entry)
     in_force.state = states.state_of(PROFILE)
-    route = admission.Route(in_force, entry, contract.Observer())
+    route = admission.Route(in_force, entry, contract.Observer(), states.sources())
     flow = tflow.tflow(req=make(line, **headers))
     flow.client_conn.sockname = (INSIDE, 4000)
     flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse(mode)

@@ -13,6 +13,7 @@ from mitmproxy import http
 from mitmproxy.tools.web import app
 
 from claude_route.access import listeners
+from claude_route.pages import asking
 from claude_route.pages import content
 from claude_route.pages import table
 from claude_route.proxy import state
@@ -24,13 +25,14 @@ type InForce = Callable[[], state.State | None]
 class Pages:
     """Adds pages to mitmweb, behind its login, and keeps requests for them out of the list of flows."""
 
-    def __init__(self, in_force: InForce) -> None:
+    def __init__(self, in_force: InForce, sources: asking.Sources) -> None:
         self.in_force = in_force
+        self.sources = sources
 
     def running(self) -> None:
         # Only mitmweb's master has an app.
         if web := getattr(ctx.master, "app", None):
-            web.add_handlers(r".+", list(handlers(self.in_force)))
+            web.add_handlers(r".+", list(handlers(self.in_force, self.sources)))
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.response is None and _is_unlisted(flow):
@@ -46,11 +48,14 @@ def _is_unlisted(flow: http.HTTPFlow) -> bool:
     return page is not None and not page.is_listed
 
 
-def handlers(in_force: InForce) -> Iterator[tuple[str, type[app.RequestHandler], dict[str, Any]]]:
+def handlers(
+    in_force: InForce, sources: asking.Sources
+) -> Iterator[tuple[str, type[app.RequestHandler], dict[str, Any]]]:
     """For tornado: a path pattern, its handler, and the arguments of `initialize`."""
     for page in table.PAGES:
         if page.in_mitmweb:
-            yield re.escape(page.path), PageHandler, {"page": page, "in_force": in_force}
+            made = {"page": page, "in_force": in_force, "sources": sources}
+            yield re.escape(page.path), PageHandler, made
             for file in page.files:
                 yield re.escape(file), FileHandler, {"name": file.lstrip("/")}
 
@@ -63,16 +68,30 @@ class Handler(app.RequestHandler):
 
 
 class PageHandler(Handler):
-    def initialize(self, page: table.Page, in_force: InForce) -> None:
+    def initialize(self, page: table.Page, in_force: InForce, sources: asking.Sources) -> None:
         self.page = page
         self.in_force = in_force
+        self.sources = sources
 
     def auth_fail(self, invalid_password: bool) -> None:
         self.render("login.html", invalid_password=invalid_password)
 
-    def get(self) -> None:
+    async def get(self) -> None:
         accept = self.request.headers.get("Accept", "")
         in_force = self.in_force()
+        if in_force and self.page.later:
+            arguments = self.request.arguments
+            query = {
+                name: values[0].decode("utf-8", "replace") for name, values in arguments.items()
+            }
+            try:
+                question = asking.Question(query, accept, None, in_mitmweb=True)
+                self.show(await self.page.later(question, in_force, self.sources))
+            except table.PROBLEMS as e:
+                status, why = table.problem(e)
+                self.set_status(status)
+                self.show(content.text(why))
+            return
         self.show(table.read(self.page, self.page.path, accept, in_force, in_mitmweb=True))
 
     def post(self) -> None:

@@ -7,6 +7,7 @@ list of flows shows requests for it (`pages.mitmweb`, and the filter in `watch.r
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,13 +16,16 @@ from mitmproxy import http
 
 from claude_route import responses
 from claude_route.access import clients
+from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import content
 from claude_route.pages import health
 from claude_route.pages import home
 from claude_route.pages import html
+from claude_route.pages import metrics
 from claude_route.pages import models
 from claude_route.pages import status
+from claude_route.pages import usage
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.wire import http_message
@@ -35,13 +39,25 @@ class Html(Protocol):
     def __call__(self, in_force: state.State, *, in_mitmweb: bool) -> bytes: ...
 
 
+class Later(Protocol):
+    """Makes what programs and browsers get, where the state alone doesn't have it.
+
+    Raises:
+        ValueError, LookupError, PermissionError, ConnectionError: see `problem`.
+    """
+
+    def __call__(
+        self, question: asking.Question, in_force: state.State, sources: asking.Sources
+    ) -> Awaitable[content.Content]: ...
+
+
 @dataclass(frozen=True)
 class Page:
     """A row: a path on the reverse listener, and how to treat requests for it."""
 
     path: str
-    answer: Callable[[state.State], content.Content]
-    """Makes what programs get."""
+    answer: Callable[[state.State], content.Content] | None = None
+    """Makes what programs get; None for a page that has `later`."""
     response: Callable[[http.Request, state.State, clients.Client | None], http.Response] | None = (
         None
     )
@@ -52,9 +68,12 @@ class Page:
     html: Html | None = None
     """Makes what browsers get. A page with HTML also accepts the key as the password of HTTP basic
     authentication, and makes browsers ask for it."""
+    later: Later | None = None
     files: tuple[str, ...] = ()
     """The paths of the files in `static/` that its HTML loads. The rest of the row applies to them
     too."""
+    is_for_browsers: bool = False
+    """Whether `later` has a page for browsers, which is then treated as one with `html`."""
     is_public: bool = False
     """Whether everyone may see it, without a key and under any host name."""
     in_mitmweb: bool = False
@@ -62,6 +81,10 @@ class Page:
     is_listed: bool = True
     """Whether the list of flows shows requests for it. If a page is requested every few seconds, its
     requests would soon displace all others; then only refusals are listed."""
+
+    @property
+    def has_html(self) -> bool:
+        return self.html is not None or self.is_for_browsers
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -80,6 +103,15 @@ PAGES = (
         in_mitmweb=True,
         is_listed=False,
     ),
+    Page(
+        "/usage",
+        later=usage.answer,
+        files=("/usage.css",),
+        is_for_browsers=True,
+        in_mitmweb=True,
+        is_listed=False,
+    ),
+    Page("/metrics", later=metrics.answer, is_listed=False),
 )
 
 _BY_PATH = {path: page for page in PAGES for path in page.paths}
@@ -120,7 +152,50 @@ def read(
         return content.Content(
             "text/html; charset=utf-8", page.html(in_force, in_mitmweb=in_mitmweb)
         )
+    assert page.answer
     return page.answer(in_force)
+
+
+def is_later(page: Page, path: str) -> bool:
+    """Whether the page at this path has to be waited for."""
+    return page.later is not None and path not in page.files
+
+
+async def answer_later(
+    page: Page,
+    request: http.Request,
+    viewer: clients.Client | None,
+    in_force: state.State,
+    sources: asking.Sources,
+) -> http.Response:
+    """The response on the reverse listener, where it has to be waited for."""
+    assert page.later
+    question = asking.Question(dict(request.query), request.headers.get("accept", ""), viewer)
+    try:
+        media_type, body = await page.later(question, in_force, sources)
+    except PROBLEMS as e:
+        response = responses.error(*problem(e))
+    else:
+        headers = browser.HEADERS if page.has_html else {}
+        response = http.Response.make(200, body, {"content-type": media_type, **headers})
+    responses.fit(response, request)
+    return response
+
+
+PROBLEMS = (ValueError, LookupError, PermissionError, ConnectionError)
+
+
+def problem(error: Exception) -> tuple[int, str]:
+    """The status and the words for what a page's `later` raises."""
+    match error:
+        case PermissionError():
+            return 403, str(error)
+        case ConnectionError():
+            return 503, str(error)
+        case LookupError():
+            return 404, str(error.args[0])
+        case _:
+            return 400, str(error)
 
 
 def answer(
@@ -135,7 +210,7 @@ def answer(
     else:
         accept = request.headers.get("accept", "")
         media_type, body = read(page, http_message.path(request), accept, in_force)
-        headers = browser.HEADERS if page.html else {}
+        headers = browser.HEADERS if page.has_html else {}
         response = http.Response.make(200, body, {"content-type": media_type, **headers})
     responses.fit(response, request)
     return response

@@ -19,14 +19,19 @@ class Price(NamedTuple):
     """For an hour."""
 
     def of(self, used: usage.Usage) -> float:
-        million = (
-            self.input * used.input
-            + self.cache_read * used.cache_read
-            + self.cache_write * (used.cache_write - used.cache_write_1h)
-            + self.cache_write_1h * used.cache_write_1h
-            + self.output * used.output
-        )
-        return million / 1_000_000
+        return sum(self.parts(used).values())
+
+    def parts(self, used: usage.Usage) -> dict[str, float]:
+        """What each kind of tokens costs."""
+        for_5m = used.cache_write - used.cache_write_1h
+        million = 1_000_000
+        return {
+            "input": self.input * used.input / million,
+            "output": self.output * used.output / million,
+            "cache_read": self.cache_read * used.cache_read / million,
+            "cache_write": (self.cache_write * for_5m + self.cache_write_1h * used.cache_write_1h)
+            / million,
+        }
 
 
 def anthropic(input: float, output: float, cache_read: float) -> Price:

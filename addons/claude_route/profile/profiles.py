@@ -22,6 +22,7 @@ from claude_route.dialects.messages import server_tools
 from claude_route.pricing import prices
 from claude_route.profile import clients as client_entries
 from claude_route.profile import env_file
+from claude_route.profile import ledgers
 from claude_route.profile import litellm
 from claude_route.profile import patterns
 from claude_route.profile import price_table
@@ -110,6 +111,7 @@ class Profile:
     prices: prices.Prices = field(
         default_factory=lambda: prices.Prices(patterns.Table({})), hash=False, compare=False
     )
+    ledger: ledgers.Ledger = field(default_factory=ledgers.Ledger)
 
     @property
     def asks_anthropic(self) -> bool:
@@ -304,6 +306,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
         *("upstream_proxy", "server_tools", "safeguards", "prices", "default_price", "clients"),
+        *("ledger", "ledger_days"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -333,6 +336,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         upstream_proxy=_proxy(root["upstream_proxy"]),
         clients=client_entries.read(root["clients"], models),
         prices=price_table.read(root["prices"], root["default_price"]),
+        ledger=ledgers.read(root["ledger"], root["ledger_days"]),
         warnings=(
             *warnings,
             *_warnings(by_name.values()),

@@ -235,6 +235,22 @@ class Try:
     """What this attempt leaves out because the target has just refused it: `reasoning_effort`."""
     passed_over: tuple[str, ...] = ()
     """Why targets and tokens that come before it were not tried: `token 1 rests 29 s`."""
+    place: int | None = None
+    """The place of the pool's token."""
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A request that is refused before any attempt is planned: it is invalid, its model is unknown, or
+    it is too large. Not one whose client shows no valid key: anyone may send those."""
+
+    flow: http.HTTPFlow
+    client: clients.Client | None
+    response: http.Response
+    model: str = ""
+    """Empty if it wasn't read."""
+    counts_tokens: bool = False
+    identity: identity.Identity = identity.NOBODY
 
 
 @dataclass(frozen=True)
@@ -262,6 +278,9 @@ class Observer:
 
     The methods do nothing here. A subclass overrides those that it needs.
     """
+
+    def rejected(self, request: Rejected) -> None:
+        """Called instead of all others."""
 
     def began(self, request: RoutedRequest) -> None:
         """Not called for invalid requests, nor if the profile doesn't know the model."""
@@ -294,6 +313,9 @@ class Observer:
     def refused(self, request: RoutedRequest, attempt: Try | None) -> None:
         """The client gets an error: the last attempt's, or our own if there was no attempt."""
 
+    def answered(self, request: RoutedRequest, response: http.Response) -> None:
+        """The client gets this response, which no attempt's answer is: an error, or an estimate of ours."""
+
     def interrupted(self, request: RoutedRequest, attempt: Try, why: str) -> None:
         """The upstream died in the middle of its answer."""
 
@@ -315,6 +337,9 @@ class Policy(Protocol):
 
     def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
         """The client has a tunnel that passes unread. `end` ends it."""
+
+    def rejects(self, flow: http.HTTPFlow) -> None:
+        """Called when the layer refuses a request itself, with `flow.response`."""
 
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         """A copy of the request with the client's own credential restored."""

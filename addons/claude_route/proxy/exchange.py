@@ -81,6 +81,8 @@ class Exchange:
         """What the current target has refused of this request."""
         self.outages: set[str] = set()
         """The targets of failures that the breaker has counted."""
+        self.model = ""
+        """The one that is asked for, once the request is read."""
         self.request: requests.Request
         self.plan: plan.Plan
         self.thread: threads.Thread
@@ -109,8 +111,24 @@ class Exchange:
         return work.here(self.beginning())
 
     def beginning(self) -> work.Work[contract.Attempt | http.Response | None]:
+        step = yield from self._beginning()
+        if isinstance(step, http.Response) and not self.has_begun:
+            self.observer.rejected(
+                contract.Rejected(
+                    self.flow,
+                    self.client,
+                    step,
+                    self.model,
+                    self.counts_tokens,
+                    identity.read(self.flow.request.headers.fields),
+                )
+            )
+        return step
+
+    def _beginning(self) -> work.Work[contract.Attempt | http.Response | None]:
         try:
             self.request = yield functools.partial(read, self.flow.request)
+            self.model = self.request.model
             able, rotates = self.candidates.find(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
@@ -276,6 +294,7 @@ class Exchange:
             started=self.clock(),
             without=without,
             passed_over=tuple(self.plan.passed_over),
+            place=step.token.place if step.token else None,
         )
         return self.attempt
 
@@ -295,6 +314,7 @@ class Exchange:
             self.observer.refused(self.routed, self.current if self.outcomes else None)
         elif step.status_code >= 400:
             self.observer.refused(self.routed, None)
+        self.observer.answered(self.routed, step)
         return step
 
     def reply(self, response: http.Response) -> contract.Reply:

@@ -147,6 +147,7 @@ class FailoverStream(layers.HttpStream):
         yield from super().state_consume_request_body(event)
         if len(self.request_body_buf) > responses.MAX_BODY:
             self.flow.response = responses.too_large()
+            self.policy.rejects(self.flow)
             yield from self.refuse()
 
     def refuse_tunnel(self, request: http.Request) -> Commands[None]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from mitmproxy import http
+
 from claude_route.proxy import contract
 from claude_route.routing import lessons
 
@@ -19,6 +21,9 @@ class Observers(contract.Observer):
 
     def __init__(self, observers: Sequence[contract.Observer] = ()) -> None:
         self.observers = observers
+
+    def rejected(self, request: contract.Rejected) -> None:
+        self._report("rejected", request)
 
     def began(self, request: contract.RoutedRequest) -> None:
         self._report("began", request)
@@ -58,6 +63,9 @@ class Observers(contract.Observer):
 
     def refused(self, request: contract.RoutedRequest, attempt: contract.Try | None) -> None:
         self._report("refused", request, attempt)
+
+    def answered(self, request: contract.RoutedRequest, response: http.Response) -> None:
+        self._report("answered", request, response)
 
     def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         self._report("interrupted", request, attempt, why)

@@ -11,10 +11,11 @@ from mitmproxy.test import tflow
 from claude_route.pages import mitmweb
 from claude_route.pages import table
 from claude_route.watch import readonly
+from tests.unit import states
 
 
 def test_handlers_follow_the_table() -> None:
-    handlers = list(mitmweb.handlers(lambda: None))
+    handlers = list(mitmweb.handlers(lambda: None, states.sources()))
     shown = [path for page in table.PAGES if page.in_mitmweb for path in page.paths]
     for (pattern, _, _), path in zip(handlers, shown, strict=True):
         assert re.fullmatch(pattern, path)
@@ -46,7 +47,7 @@ REVERSE = "reverse:http://x"
 )
 def test_what_is_listed(method: str, path: str, mode: str, status: int, is_listed: bool) -> None:
     def goes_on(hook: str, response: int | None) -> bool:
-        addon = mitmweb.Pages(lambda: None)
+        addon = mitmweb.Pages(lambda: None, states.sources())
         try:
             getattr(addon, hook)(flow(method, path, mode, response))
         except exceptions.AddonHalt:

@@ -240,6 +240,9 @@ class Policy:
     def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
         raise NotImplementedError
 
+    def rejects(self, flow: http.HTTPFlow) -> None:
+        self.calls.append("rejects")
+
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         raise NotImplementedError
 

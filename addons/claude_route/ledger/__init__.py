@@ -1,0 +1,1 @@
+"""The ledger: a database of all requests, for reports. Nothing waits for it."""

@@ -1,0 +1,37 @@
+"""What a page is asked that needs more than the state, and what it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from claude_route.access import clients
+from claude_route.ledger import reports
+
+
+@dataclass(frozen=True)
+class Question:
+    query: Mapping[str, str]
+    """The URL's parameters."""
+    accept: str
+    """The Accept header."""
+    viewer: clients.Client | None
+    """Whose key came with it; None where none is needed, as in mitmweb, behind its login."""
+    in_mitmweb: bool = False
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the viewer may see the usage of all clients, rather than its own."""
+        return self.viewer is None or self.viewer.is_admin
+
+
+@dataclass(frozen=True)
+class Sources:
+    report: Callable[[reports.Query], Awaitable[reports.Report | None]]
+    """Asks the ledger. None: there is none. Raises ConnectionError: it doesn't answer."""
+    metrics: Callable[[], bytes]
+    """All metrics, in Prometheus's text format."""
+    clock: Callable[[], float]
+    """Unix seconds."""

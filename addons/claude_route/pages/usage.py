@@ -1,0 +1,43 @@
+"""`GET /usage`: tokens and money over time, by client, model, session and more, from the ledger.
+
+`?by=client,model,day&since=7d&until=2026-11-28&format=json|csv`. Browsers get a page.
+"""
+
+from __future__ import annotations
+
+from claude_route.ledger import reports
+from claude_route.pages import asking
+from claude_route.pages import browser
+from claude_route.pages import content
+from claude_route.pages import usage_html
+from claude_route.proxy import state
+
+FORMATS = ("json", "csv")
+
+OFF = "This proxy keeps no ledger: its profile says `ledger: off`"
+
+
+async def answer(
+    question: asking.Question, in_force: state.State, sources: asking.Sources
+) -> content.Content:
+    """Raises:
+    ValueError: a parameter is wrong.
+    LookupError: there is no ledger.
+    ConnectionError: it doesn't answer.
+    """
+    asked_format = question.query.get("format", "")
+    if asked_format not in ("", *FORMATS):
+        raise ValueError(f"format: expected {' or '.join(FORMATS)}, got {asked_format[:40]!r}")
+    viewer = question.viewer
+    client = viewer.name if viewer and not question.sees_all else None
+    if not asked_format and browser.wants_html(question.accept):
+        page = await usage_html.answer(question, client, sources)
+        if page is None:
+            raise LookupError(OFF)
+        return content.Content("text/html; charset=utf-8", page)
+    report = await sources.report(reports.read(question.query, sources.clock(), client=client))
+    if report is None:
+        raise LookupError(OFF)
+    if asked_format == "csv":
+        return content.Content("text/csv; charset=utf-8", reports.to_csv(report).encode())
+    return content.json(reports.to_json(report))

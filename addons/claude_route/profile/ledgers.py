@@ -1,0 +1,47 @@
+"""What a profile says about the ledger: `ledger` and `ledger_days`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import field
+
+from claude_route.profile import values
+
+DAYS = 400
+"""How long requests are kept: a year, and a month to compare it with."""
+
+SCHEMES = ("sqlite", "postgresql", "postgres")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    url: str | None = field(default=None, repr=False)
+    """The database's, which may hold a password; None for the default file, empty for no ledger."""
+    days: int = DAYS
+    """How long a request is kept."""
+
+
+def read(url: values.Value, days: values.Value) -> Ledger:
+    """Raises:
+    ValueError: `<key path>: expected <what>, got <repr>`.
+    """
+    return Ledger(_url(url), days.integer(DAYS, expected="a number of days above 0", least=1))
+
+
+def _url(at: values.Value) -> str | None:
+    if at.raw is None:
+        return None
+    if at.raw is False:  # YAML takes off for false
+        return ""
+    expected = (
+        "off, or a URL such as sqlite:///ledger.db or postgresql://user:password@host/database"
+    )
+    url = at.text(expected=expected, secret=True).strip()
+    if url.lower() in ("off", ""):
+        return ""
+    scheme, mark, rest = url.partition("://")
+    if scheme not in SCHEMES or not mark or (scheme == "sqlite") != rest.startswith("/"):
+        raise at.error(expected, secret=True)
+    if scheme == "sqlite" and len(rest) < 2:
+        raise at.error(expected, secret=True)
+    return url if scheme != "postgres" else f"postgresql://{rest}"
