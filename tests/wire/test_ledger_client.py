@@ -60,9 +60,7 @@ def test_usage_and_dollars_of_a_run(
         ),
     )
     proxy = start(proxies.profile(sim.url, pool={"tokens": proxies.POOL[0]}))
-    client = claude_code.Claude(
-        tmp_path / "home", claude_code.through_the_reverse_listener(proxy)
-    )
+    client = claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy))
     printed = client.ask(
         *("run: echo from the shell", "--model", model),
         *("--allowedTools", "Bash", "--output-format", "json"),

@@ -70,6 +70,15 @@ class Database:
             return connection.execute(sa.delete(table).where(table.c.at < before)).rowcount
 
     def report(self, query: reports.Query) -> reports.Report:
+        """Raises UNAVAILABLE."""
+        try:
+            return self._report(query)
+        except UNAVAILABLE:
+            # Connections that a server's restart has broken are found out by using them.
+            self._forget()
+            return self._report(query)
+
+    def _report(self, query: reports.Query) -> reports.Report:
         self._open()
         table = schema.REQUESTS
         chosen = [table.c.at >= query.since, table.c.at < query.until]
@@ -213,6 +222,8 @@ def _engine(url: str) -> sa.Engine:
         pool_timeout=CONNECT_TIMEOUT,
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
+            # Where the server has none of its own (SQL_ASCII), text would come back as bytes.
+            "client_encoding": "utf8",
             "options": f"-c statement_timeout={STATEMENT_TIMEOUT * 1000}",
         },
     )

@@ -44,7 +44,8 @@ async def answer(
     """
     parameters = question.query
     asked = reports.read(parameters, sources.clock(), client=client)
-    group = next((name for name in asked.by if name in GROUPS), "model")
+    by = asked.by if parameters.get("by") else ()
+    group = next((name for name in by if name in GROUPS), "model")
     table = await sources.report(asked._replace(by=(group,)))
     if table is None:
         return None
@@ -53,8 +54,8 @@ async def answer(
     slot = "hour" if is_hourly else "day"
     # One colour for all where there may be thousands.
     is_stacked = group not in ("session", "agent")
-    by = (slot, group) if is_stacked else (slot,)
-    over_time = await sources.report(asked._replace(by=by))
+    columns = (slot, group) if is_stacked else (slot,)
+    over_time = await sources.report(asked._replace(by=columns))
     assert over_time
     return render(question, asked, group, table, over_time, now=now, hourly=is_hourly)
 
