@@ -44,20 +44,19 @@ def test_usage_and_dollars_of_a_run(
 ) -> None:
     """Several turns with tools, and a cache that is read and written. `hour`: how many of the tokens that
     are written are kept for an hour, rather than five minutes."""
+    used: dict[str, Any] = {
+        "input_tokens": 312,
+        "output_tokens": 845,
+        "cache_read_input_tokens": 41_337,
+        "cache_creation_input_tokens": 2_118,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": 2_118 - hour,
+            "ephemeral_1h_input_tokens": hour,
+        },
+    }
     sim.when(
         lambda request: request.bare_path == "/v1/messages",
-        answers.Answer(
-            usage={  # type: ignore[dict-item]
-                "input_tokens": 312,
-                "output_tokens": 845,
-                "cache_read_input_tokens": 41_337,
-                "cache_creation_input_tokens": 2_118,
-                "cache_creation": {
-                    "ephemeral_5m_input_tokens": 2_118 - hour,
-                    "ephemeral_1h_input_tokens": hour,
-                },
-            }
-        ),
+        answers.Answer(usage=used),
     )
     proxy = start(proxies.profile(sim.url, pool={"tokens": proxies.POOL[0]}))
     client = claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy))
@@ -68,8 +67,8 @@ def test_usage_and_dollars_of_a_run(
     said = json.loads(printed)
     usage = report(proxy)
     theirs = {
-        name: {ours: used[kind] for kind, ours in KINDS.items()}
-        for name, used in said["modelUsage"].items()
+        name: {ours: counted[kind] for kind, ours in KINDS.items()}
+        for name, counted in said["modelUsage"].items()
     }
     assert {row["model"]: row["tokens"] for row in usage["rows"]} == theirs
     assert said["total_cost_usd"] > 0.002

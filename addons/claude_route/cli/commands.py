@@ -23,6 +23,8 @@ from claude_route.cli import litellm_import
 from claude_route.cli import run
 from claude_route.cli import status
 from claude_route.cli import up
+from claude_route.cli import usage
+from claude_route.ledger import reports
 from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -199,6 +201,30 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print all of it as JSON")
 
     command = add(
+        "usage",
+        _usage,
+        "Show tokens and cost by client, model, day and more",
+        epilog="A running proxy is asked; if there is none, the ledger of the profile is read. If the proxy "
+        "requires a key, set it in PROXY_STATIC_TOKEN.",
+    )
+    command.add_argument(
+        "--by",
+        default="",
+        metavar="COLUMNS",
+        help=f"some of {','.join(reports.COLUMNS)} (default: {','.join(reports.DEFAULT_BY)})",
+    )
+    command.add_argument(
+        "--since", default="", metavar="WHEN", help="a date, or how long ago: 7d (default: 30d)"
+    )
+    command.add_argument("--until", default="", metavar="WHEN", help="a date, or how long ago")
+    command.add_argument("--csv", action="store_true", help="print all of it as CSV")
+    command.add_argument("--json", action="store_true", help="print all of it as JSON")
+    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    command.add_argument(
+        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
+    )
+
+    command = add(
         "doctor",
         _doctor,
         "Check what a working setup needs, and say what to do about the rest",
@@ -287,6 +313,20 @@ def _key(options: argparse.Namespace, _: Sequence[str]) -> int:
 def _status(options: argparse.Namespace, _: Sequence[str]) -> int:
     report = status.fetch(options.url, _environ().get("PROXY_STATIC_TOKEN") or None)
     return _print([json.dumps(report, indent=2)] if options.json else status.lines(report))
+
+
+def _usage(options: argparse.Namespace, _: Sequence[str]) -> int:
+    asked = {"by": options.by, "since": options.since, "until": options.until}
+    parameters = {name: value for name, value in asked.items() if value}
+    parameters["format"] = "csv" if options.csv else "json"
+    environ = _environ()
+    try:
+        text = usage.of_proxy(options.url, parameters, environ.get("PROXY_STATIC_TOKEN") or None)
+    except ConnectionError:
+        text = usage.of_ledger(_profile(options.profile).ledger.url, parameters, environ)
+    if options.csv or options.json:
+        return _print([text.rstrip("\r\n").replace("\r\n", "\n")])
+    return _print(usage.lines(json.loads(text)))
 
 
 def _environ() -> dict[str, str]:

@@ -23,11 +23,32 @@ TIMEOUT = 10.0
 def fetch(url: str, key: str | None) -> dict[str, Any]:
     """The JSON of the proxy's `/status`.
 
+    Raises:
+        ValueError: no claude-route answers there, or it requires another key.
+    """
+    try:
+        status, body = get(url, "/status", key)
+    except ConnectionError as e:
+        raise ValueError(str(e)) from e
+    try:
+        report = json.loads(body)
+        is_ours = status == 200 and "targets" in report and "pool" in report
+    except (ValueError, TypeError):
+        is_ours = False
+    if not is_ours:
+        raise ValueError(f"the server at {url} is not claude-route (status {status})")
+    return dict(report)
+
+
+def get(url: str, path: str, key: str | None) -> tuple[int, bytes]:
+    """The status and the body of what a proxy answers to programs.
+
     Uses http.client because it ignores the environment's proxies and doesn't follow redirects, so it
     can't send the key elsewhere.
 
     Raises:
-        ValueError: no claude-route answers there, or it requires another key.
+        ConnectionError: nobody answers there.
+        ValueError: the URL is none, or the proxy requires another key.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -37,11 +58,11 @@ def fetch(url: str, key: str | None) -> dict[str, Any]:
     connection = kind(parts.hostname, parts.port, timeout=TIMEOUT)
     headers = {"accept": "application/json", **({clients.KEY_HEADER: key} if key else {})}
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/status", headers=headers)
+        connection.request("GET", f"{parts.path.rstrip('/')}{path}", headers=headers)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as e:
-        raise ValueError(
+        raise ConnectionError(
             f"no proxy answers at {url}: {_reason(e)}. Start one with `claude-route`, or choose "
             "another with --url"
         ) from e
@@ -50,14 +71,7 @@ def fetch(url: str, key: str | None) -> dict[str, Any]:
     if answer.status == 401:
         why = "another PROXY_STATIC_TOKEN" if key else "a key: set PROXY_STATIC_TOKEN"
         raise ValueError(f"the proxy at {url} requires {why}")
-    try:
-        report = json.loads(body)
-        is_ours = answer.status == 200 and "targets" in report and "pool" in report
-    except (ValueError, TypeError):
-        is_ours = False
-    if not is_ours:
-        raise ValueError(f"the server at {url} is not claude-route (status {answer.status})")
-    return dict(report)
+    return answer.status, body
 
 
 def _reason(error: Exception) -> str:

@@ -31,7 +31,7 @@ BUSY_TIMEOUT = 5.0
 UNAVAILABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError)
 """The database is gone, full or busy: the same may work later."""
 
-REFUSED = (sa.exc.DBAPIError, sa.exc.StatementError)
+REFUSED = (sa.exc.DBAPIError, sa.exc.StatementError, OverflowError, ValueError)
 """The database doesn't take the data, and never will."""
 
 

@@ -47,7 +47,7 @@ class Meters(contract.Observer):
         self._ledger_waiting = ledger_waiting
         self._idle_connections = idle_connections
         # Each series would have a second one, which says when it began.
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry.CollectorRegistry(auto_describe=False)
         self.requests = self._counter(
             "requests", "Requests that are over.", "model", "target", "status", "kind"
