@@ -27,7 +27,8 @@ def sources(*rows: reports.Row, is_off: bool = False) -> asking.Sources:
     async def report(query: reports.Query) -> reports.Report | None:
         if is_off:
             return None
-        sums = [sum(numbers) for numbers in zip(*(row[1:] for row in rows), strict=True)]
+        columns = zip(*(row[1:] for row in rows), strict=True)
+        sums = [sum(numbers) for numbers in columns]
         return reports.Report(query, rows, reports.Row((), *sums))
 
     return asking.Sources(report, lambda: b"a_metric 1\n", lambda: 1795887000.0)

@@ -176,7 +176,9 @@ class Parser(HTMLParser):
 
 def test_nothing_comes_from_elsewhere() -> None:
     page = status_html.page(STATUS).decode()
-    assert re.findall(r'(?:href|src)="([^"]*)"', page) == ["data:,", "status.css", "status.js"]
+    assert re.findall(r'(?:href|src)="([^"]*)"', page) == [
+        *("data:,", "status.css", "status.js", "usage"),
+    ]
     # mitmweb allows no script within a page.
     assert "<script>" not in page
     assert "style=" not in page

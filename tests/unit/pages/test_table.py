@@ -5,14 +5,18 @@ import json
 import pytest
 from mitmproxy import http
 
+from claude_route.access import clients
+from claude_route.ledger import reports
 from claude_route.pages import content
 from claude_route.pages import table
 from claude_route.profile import profiles
 from tests.unit import states
+from tests.unit.pages import viewers
 from tests.wire import proxies
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 STATUS = ["/status", "/status.css", "/status.js"]
+USAGE = ["/usage", "/usage.css"]
 
 
 PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
@@ -66,10 +70,11 @@ def paths(pages: list[table.Page]) -> list[str]:
 
 
 def test_what_is_true_of_which_page() -> None:
-    assert paths(list(table.PAGES)) == ["/", "/health", "/v1/models", *STATUS]
+    ours = ["/", "/health", "/v1/models", *STATUS, *USAGE, "/metrics"]
+    assert paths(list(table.PAGES)) == ours
     assert paths([page for page in table.PAGES if page.is_public]) == ["/health"]
-    assert paths([page for page in table.PAGES if page.html]) == ["/", *STATUS]
-    assert paths([page for page in table.PAGES if page.in_mitmweb]) == STATUS
+    assert paths([page for page in table.PAGES if page.has_html]) == ["/", *STATUS, *USAGE]
+    assert paths([page for page in table.PAGES if page.in_mitmweb]) == [*STATUS, *USAGE]
     assert paths([page for page in table.PAGES if page.is_listed]) == ["/", "/v1/models"]
 
 
@@ -79,7 +84,53 @@ def test_each_path_is_of_one_page() -> None:
 
 
 def test_unlisted_beginnings() -> None:
-    assert table.unlisted() == ["/health", "/status"]
+    assert table.unlisted() == ["/health", "/metrics", "/status", "/usage"]
+
+
+def test_only_pages_are_waited_for_and_not_their_files() -> None:
+    waited_for = [path for page in table.PAGES for path in page.paths if table.is_later(page, path)]
+    assert waited_for == ["/usage", "/metrics"]
+
+
+async def wait(path: str, viewer: clients.Client | None = None, **headers: str) -> http.Response:
+    asked = request(headers.pop("method", "GET"), path, headers.pop("accept", ""))
+    page = table.find(asked)
+    assert page
+    state = states.state_of(PROFILE)
+    row = reports.Row(("glm",), 1)
+    return await table.answer_later(page, asked, viewer, state, states.sources(row))
+
+
+async def test_pages_that_are_waited_for() -> None:
+    answer = await wait("/usage?by=model")
+    assert answer.json()["rows"][0]["model"] == "glm"
+    assert answer.headers["vary"] == "accept"
+    page = await wait("/usage", accept=HTML)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    scraped = await wait("/metrics")
+    assert (scraped.status_code, "content-security-policy" in scraped.headers) == (200, False)
+    head = await wait("/usage?by=model", method="HEAD")
+    assert (head.status_code, head.raw_content) == (200, b"")
+
+
+async def test_what_is_wrong_with_a_question() -> None:
+    answer = await wait("/usage?by=x")
+    assert (answer.status_code, answer.json()["type"]) == (400, "error")
+    assert (await wait("/metrics", viewers.ALICE)).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ValueError("x"), 400),
+        (PermissionError("x"), 403),
+        (LookupError("x"), 404),
+        (ConnectionError("x"), 503),
+    ],
+)
+def test_problem(error: Exception, status: int) -> None:
+    assert table.problem(error) == (status, "x")
 
 
 @pytest.mark.parametrize(

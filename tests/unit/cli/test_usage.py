@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from claude_route.cli import usage
+from claude_route.ledger import database
+from claude_route.ledger import reports
+from tests.unit.ledger.examples import record
+
+
+def test_lines() -> None:
+    query = reports.Query(("model", "client"), 0, 86400 * 2)
+    rows = [reports.Row(("glm", ""), 2, 1, 10, 20, 30, 40, 1_500_000_000, 1)]
+    report = reports.Report(query, rows, reports.Row((), 3, 1, 10, 20, 30, 40, 1_500_000_000, 1))
+    shown = list(usage.lines(reports.to_json(report)))
+    assert shown[0] == "1970-01-01 to 1970-01-03, by model, client (UTC)"
+    assert shown[2].split() == [
+        *("glm", "-", "$1.5000+", "2", "requests", "1", "errors"),
+        *("10", "in", "30", "from", "cache", "40", "to", "cache", "20", "out"),
+    ]
+    assert shown[4].startswith("total  $1.5000+  3 requests")
+    assert shown[5] == "Only the dearest 1 are shown"
+    assert "1 requests used models whose price isn't known" in shown[6]
+
+
+def test_no_lines() -> None:
+    report = reports.Report(reports.Query(("model",), 0, 1), (), reports.Row(()))
+    assert list(usage.lines(reports.to_json(report)))[2:] == ["  no requests"]
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body, status = json.dumps({"path": self.path}).encode(), 200
+            if "wrong" in self.path:
+                body, status = b'{"error": {"message": "by: expected more"}}', 400
+            elif "strange" in self.path:
+                body, status = b"<html>", 404
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_of_proxy(server: str) -> None:
+    text = usage.of_proxy(server, {"by": "model,day"}, "key")
+    assert json.loads(text) == {"path": "/usage?by=model%2Cday"}
+    with pytest.raises(ValueError, match="by: expected more"):
+        usage.of_proxy(server, {"by": "wrong"}, None)
+    with pytest.raises(ValueError, match="is not claude-route"):
+        usage.of_proxy(server, {"by": "strange"}, None)
+    with pytest.raises(ConnectionError):
+        usage.of_proxy("http://127.0.0.1:9", {}, None)
+
+
+def test_of_ledger(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    with pytest.raises(ValueError, match="there is no ledger yet"):
+        usage.of_ledger(url, {}, {})
+    store = database.Database(url)
+    store.write([record()])
+    store.close()
+    everything = {"since": "2020-01-01", "until": "2030-01-01", "by": "model"}
+    text = usage.of_ledger(url, everything, {})
+    assert json.loads(text)["total"]["requests"] == 1
+    assert usage.of_ledger(url, {**everything, "format": "csv"}, {}).startswith("model,requests")
+    with pytest.raises(ValueError, match="ledger: off"):
+        usage.of_ledger("", {}, {})
+    with pytest.raises(ValueError, match="doesn't answer"):
+        usage.of_ledger("postgresql://u:p@127.0.0.1:9/d", {}, {})

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from claude_route.access import clients
+from claude_route.ledger import reports
+from claude_route.pages import asking
+from claude_route.pages import content
+from claude_route.pages import usage
+from claude_route.profile import profiles
+from tests.unit import states
+from tests.unit.pages import viewers
+from tests.wire import proxies
+
+STATE = states.state_of(profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml"))
+ROW = reports.Row(("glm",), 2, 1, 10, 20, 30, 40, 1_500_000_000, 0)
+
+
+async def ask(
+    *rows: reports.Row,
+    accept: str = "",
+    viewer: clients.Client | None = None,
+    is_off: bool = False,
+    **query: str,
+) -> content.Content:
+    question = asking.Question(query, accept, viewer)
+    return await usage.answer(question, STATE, states.sources(*(rows or (ROW,)), is_off=is_off))
+
+
+async def test_json() -> None:
+    media_type, body = await ask(by="model")
+    assert media_type == "application/json"
+    assert json.loads(body)["rows"][0]["model"] == "glm"
+
+
+async def test_csv() -> None:
+    media_type, body = await ask(by="model", format="csv")
+    assert media_type == "text/csv; charset=utf-8"
+    assert body.startswith(b"model,requests,")
+
+
+@pytest.mark.parametrize("query", [{}, {"by": "model"}, {"since": "7d", "by": "model"}])
+async def test_browsers_get_a_page(query: dict[str, str]) -> None:
+    media_type, body = await ask(accept="text/html", **query)  # type: ignore[arg-type]
+    assert media_type == "text/html; charset=utf-8"
+    assert b"<!doctype html>" in body
+    assert (await ask(accept="text/html", format="json", by="model"))[0] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("query", "error", "message"),
+    [
+        ({"format": "xml"}, ValueError, "format: expected json or csv, got 'xml'"),
+        ({"by": "x"}, ValueError, "by: expected"),
+        ({"is_off": True}, LookupError, "ledger: off"),
+        ({"is_off": True, "accept": "text/html"}, LookupError, "ledger: off"),
+    ],
+)
+async def test_what_is_wrong(query: dict[str, str], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        await ask(**query)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("viewer", "client"), [(None, None), (viewers.SHARED, None), (viewers.ALICE, "alice")]
+)
+@pytest.mark.parametrize("accept", ["", "text/html"])
+async def test_a_client_sees_its_own(
+    viewer: clients.Client | None, client: str | None, accept: str
+) -> None:
+    asked: list[reports.Query] = []
+
+    async def report(query: reports.Query) -> reports.Report:
+        asked.append(query)
+        return reports.Report(query, (), reports.Row(()))
+
+    sources = asking.Sources(report, lambda: b"", lambda: 1e9)
+    question = asking.Question({"client": "bob"}, accept, viewer)
+    await usage.answer(question, STATE, sources)
+    assert {query.client for query in asked} == {client}

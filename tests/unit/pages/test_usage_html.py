@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from claude_route.ledger import reports
+from claude_route.pages import asking
+from claude_route.pages import usage_html
+from tests.unit import states
+
+HOSTILE = "<script>alert('x')</script>&\""
+ROW = reports.Row((HOSTILE,), 2, 1, 10, 20, 30, 40, 1_500_000_000, 0)
+
+
+async def page(*rows: reports.Row, client: str | None = None, **query: str) -> str:
+    question = asking.Question(query, "text/html", None, in_mitmweb=query.pop("web", "") != "")
+    html = await usage_html.answer(question, client, states.sources(*rows))
+    assert html
+    return html.decode()
+
+
+async def test_hostile_text_is_escaped() -> None:
+    for group in usage_html.GROUPS:
+        html = await page(ROW, by=group, since="7d", x=HOSTILE)
+        assert "<script" not in html
+        assert "alert(&#x27;x&#x27;)" in html
+    assert "<script" not in await page(ROW, client=HOSTILE)
+
+
+async def test_nothing_from_outside_and_no_style_that_the_policy_forbids() -> None:
+    html = await page(ROW)
+    assert "http" not in re.sub(r"<meta [^>]*>", "", html)
+    assert " style=" not in html and "<style" not in html
+
+
+async def test_a_chart_of_days_or_hours() -> None:
+    async def report(query: reports.Query) -> reports.Report:
+        key = {"day": "2026-11-28", "hour": "2026-11-28T17", "model": "glm", "session": "s"}
+        row = reports.Row(tuple(key[name] for name in query.by), 1, 0, 1, 1, 1, 1, 10**9)
+        asked.append(query.by)
+        return reports.Report(query, [row], row._replace(key=()))
+
+    asked: list[Any] = []
+    sources = asking.Sources(report, lambda: b"", lambda: 1795887000.0)
+    for query in ({}, {"since": "24h"}, {"by": "session"}):
+        html = await usage_html.answer(asking.Question(query, "", None), None, sources)
+        assert html and html.count(b"<rect") == 1, query
+    assert asked == [
+        *(("model",), ("day", "model"), ("model",), ("hour", "model"), ("session",), ("day",)),
+    ]
+
+
+async def test_tokens_where_no_price_is_known() -> None:
+    html = await page(reports.Row(("local",), 1, 0, 1000, 1000, 0, 0, 0, 1))
+    assert "<small>tokens, UTC" in html
+    assert "price isn’t known" in html
+    assert ">unknown<" in html
+
+
+async def test_an_empty_ledger() -> None:
+    assert "No requests in this period" in await page()
+
+
+async def test_links_keep_what_was_asked() -> None:
+    html = await page(ROW, by="session", since="7d")
+    assert 'href="?by=session&amp;since=24h"' in html
+    assert '<a href="?by=session&amp;since=7d" aria-current="true">7 days</a>' in html
+    assert "by=day%2Csession&amp;since=7d&amp;format=csv" in html
+    assert 'href="./"' not in html
+    assert 'href="./"' in await page(ROW, web="1")
+
+
+@pytest.mark.parametrize(
+    ("dollars", "text"),
+    [
+        (0, "$0.00"),
+        (0.00001, "< $0.0001"),
+        (0.0042, "$0.0042"),
+        (0.5, "$0.50"),
+        (12.3, "$12.30"),
+        (12345.6, "$12,346"),
+    ],
+)
+def test_money(dollars: float, text: str) -> None:
+    assert usage_html.money(dollars) == text
+
+
+def test_label() -> None:
+    names = [usage_html.label(group, "") for group in ("client", "target", "session")]
+    assert names == ["(no key)", "(nobody asked)", "(none)"]
+    assert usage_html.label("client", "alice") == "alice"
