@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -71,8 +72,11 @@ class Meters(contract.Observer):
         self.duration = self._histogram(
             "request_duration_seconds", "Until a request is over.", DURATION, "target"
         )
-        self.lag = self._histogram(
-            "event_loop_lag_seconds", "How late the event loop comes to a timer.", LAG
+        self.lag = prometheus_client.Histogram(
+            f"{PREFIX}event_loop_lag_seconds",
+            "How late the event loop comes to a timer.",
+            registry=self.registry,
+            buckets=LAG,
         )
         self.registry.register(_Collector(self._now))
         prometheus_client.ProcessCollector(registry=self.registry)
@@ -91,25 +95,25 @@ class Meters(contract.Observer):
             self.names.answered(record.model, record.target)
         model = self.names.model(record.model, profile)
         target = self.names.target(record.target, profile)
-        self.requests.labels(model, target, labels.status(record.status), record.kind).inc()
+        self.requests(model, target, labels.status(record.status), record.kind).inc()
         self._attempted(record, target, profile)
-        self.duration.labels(target).observe(record.duration)
+        self.duration(target).observe(record.duration)
         if record.first_byte is not None and record.kind != "count":
-            self.first_byte.labels(target).observe(record.first_byte)
+            self.first_byte(target).observe(record.first_byte)
         self._spent(record, model, target)
 
     def _attempted(self, record: records.Record, target: str, profile: profiles.Profile) -> None:
         for failure in record.failures:
             failed = self.names.target(failure.target, profile)
-            self.attempts.labels(failed, failure.reason).inc()
+            self.attempts(failed, failure.reason).inc()
             if failure.then:
                 then = self.names.target(failure.then, profile)
-                self.failovers.labels(failed, then, failure.reason).inc()
+                self.failovers(failed, then, failure.reason).inc()
         if record.attempts > len(record.failures):
             outcome = "interrupted" if record.error == "interrupted" else "answered"
             if record.first_byte is None:
                 outcome = "abandoned"
-            self.attempts.labels(target, outcome).inc()
+            self.attempts(target, outcome).inc()
 
     def _spent(self, record: records.Record, model: str, target: str) -> None:
         used = record.usage
@@ -121,13 +125,13 @@ class Meters(contract.Observer):
         )
         for kind, tokens in kinds:
             if tokens:
-                self.tokens.labels(model, target, kind).inc(tokens)
+                self.tokens(model, target, kind).inc(tokens)
         if record.cost.dollars is None:
-            self.unpriced.labels(target).inc()
+            self.unpriced(target).inc()
         elif record.price:
             for kind, dollars in record.price.parts(used).items():
                 if dollars:
-                    self.cost.labels(model, target, kind).inc(dollars)
+                    self.cost(model, target, kind).inc(dollars)
 
     # What the exchange reports
 
@@ -170,15 +174,21 @@ class Meters(contract.Observer):
         if in_force := self.state_in_force():
             yield from _pool(in_force)
 
-    def _counter(self, name: str, about: str, *names: str) -> prometheus_client.Counter:
-        return prometheus_client.Counter(f"{PREFIX}{name}", about, names, registry=self.registry)
+    def _counter(
+        self, name: str, about: str, *names: str
+    ) -> Callable[..., prometheus_client.Counter]:
+        """The counter for values of its labels. The library's own look-up takes a lock and longer than the
+        rest; there are only so many values."""
+        made = prometheus_client.Counter(f"{PREFIX}{name}", about, names, registry=self.registry)
+        return functools.cache(made.labels)
 
     def _histogram(
         self, name: str, about: str, buckets: Iterable[float], *names: str
-    ) -> prometheus_client.Histogram:
-        return prometheus_client.Histogram(
+    ) -> Callable[..., prometheus_client.Histogram]:
+        made = prometheus_client.Histogram(
             f"{PREFIX}{name}", about, names, registry=self.registry, buckets=tuple(buckets)
         )
+        return functools.cache(made.labels)
 
 
 PREFIX = "claude_route_"

@@ -71,5 +71,8 @@ class Record:
 
 def plain(text: str) -> str:
     """Text that any database and any page can hold."""
-    text = text[:LONGEST].encode("utf-8", "replace").decode()
+    text = text[:LONGEST]
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.encode("utf-8", "replace").decode()
     return "".join(letter if letter.isprintable() else "�" for letter in text)
