@@ -32,6 +32,7 @@ from claude_route.proxy import layer
 from claude_route.proxy import observers
 from claude_route.proxy import passing
 from claude_route.proxy import upstreams
+from claude_route.traces import export
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
 from claude_route.watch import log
@@ -55,12 +56,13 @@ def addons() -> list[object]:
         ledger_waiting=lambda: ledger.waiting,
         idle_connections=lambda: reach.client.idle,
     )
+    traces = export.Traces(lambda: in_force.state)
     sources = asking.Sources(ledger.report, meters_of_all.text, time.time)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
             accounting.Accounting(
-                lambda: in_force.state, time.time, [ledger.take, meters_of_all.take]
+                lambda: in_force.state, time.time, [ledger.take, meters_of_all.take, traces.take]
             ),
             meters_of_all,
             lines,
@@ -95,6 +97,7 @@ def addons() -> list[object]:
         commands.Commands(lambda: in_force.state),
         mitmweb.Pages(lambda: in_force.state, sources),
         ledger,
+        traces,
         lag.Lag(meters_of_all.lag.observe),
         readonly.Readonly(),
         options.Values(),

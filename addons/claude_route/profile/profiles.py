@@ -112,6 +112,8 @@ class Profile:
         default_factory=lambda: prices.Prices(patterns.Table({})), hash=False, compare=False
     )
     ledger: ledgers.Ledger = field(default_factory=ledgers.Ledger)
+    otlp: str = ""
+    """The URL of an OpenTelemetry collector; empty for none."""
 
     @property
     def asks_anthropic(self) -> bool:
@@ -306,7 +308,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
         *("upstream_proxy", "server_tools", "safeguards", "prices", "default_price", "clients"),
-        *("ledger", "ledger_days"),
+        *("ledger", "ledger_days", "otlp"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -337,6 +339,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         clients=client_entries.read(root["clients"], models),
         prices=price_table.read(root["prices"], root["default_price"]),
         ledger=ledgers.read(root["ledger"], root["ledger_days"]),
+        otlp=_collector(root["otlp"]),
         warnings=(
             *warnings,
             *_warnings(by_name.values()),
@@ -452,6 +455,19 @@ def _proxy(at: values.Value) -> str | None:
         is_proxy = False
     if not is_proxy or parts.query or parts.fragment:
         raise at.error(expected, secret=True)
+    return url
+
+
+def _collector(at: values.Value) -> str:
+    expected = "the URL of a collector: http://127.0.0.1:4318"
+    url = at.text("", expected=expected)
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_collector = parts.scheme in ("http", "https") and providers.is_host(parts.hostname or "")
+    except ValueError:
+        is_collector = False
+    if url and not is_collector:
+        raise at.error(expected)
     return url
 
 

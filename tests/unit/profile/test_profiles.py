@@ -698,3 +698,19 @@ def test_whether_a_client_may_ask_it(text: str, has_login: bool, model: str | No
 def test_who_needs_one() -> None:
     assert parse(PROVIDERS + MODELS).needs_classifier
     assert not parse(PROVIDERS + "models: {claude-*: anthropic/claude-*}").needs_classifier
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [("", ""), ("otlp: http://127.0.0.1:4318", "http://127.0.0.1:4318"), ('otlp: "${NO:-}"', "")],
+)
+def test_otlp(text: str, url: str) -> None:
+    rest = "providers: {a: {base_url: http://a}}\nmodels: {m: a/m}\n"
+    assert profiles.parse(rest + text, {}, "p.yaml").otlp == url
+
+
+@pytest.mark.parametrize("text", ["otlp: 4318", "otlp: localhost:4318", "otlp: 'http://'"])
+def test_a_wrong_otlp(text: str) -> None:
+    rest = "providers: {a: {base_url: http://a}}\nmodels: {m: a/m}\n"
+    with pytest.raises(ValueError, match="otlp: expected the URL of a collector"):
+        profiles.parse(rest + text, {}, "p.yaml")

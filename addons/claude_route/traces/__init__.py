@@ -1,0 +1,1 @@
+"""Spans of requests, for an OpenTelemetry collector: an extra, off by default."""
