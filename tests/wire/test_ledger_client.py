@@ -60,21 +60,21 @@ def test_usage_and_dollars_of_a_run(
     )
     proxy = start(proxies.profile(sim.url, pool={"tokens": proxies.POOL[0]}))
     client = claude_code.Claude(tmp_path / "home", claude_code.through_the_reverse_listener(proxy))
-    printed = client.ask(
+    text = client.ask(
         *("run: echo from the shell", "--model", model),
         *("--allowedTools", "Bash", "--output-format", "json"),
     )
-    said = json.loads(printed)
+    printed = json.loads(text)
     usage = report(proxy)
     theirs = {
         name: {ours: counted[kind] for kind, ours in KINDS.items()}
-        for name, counted in said["modelUsage"].items()
+        for name, counted in printed["modelUsage"].items()
     }
     assert {row["model"]: row["tokens"] for row in usage["rows"]} == theirs
-    assert said["total_cost_usd"] > 0.002
-    assert usage["total"]["cost"] == pytest.approx(said["total_cost_usd"], rel=0.01)
+    assert printed["total_cost_usd"] > 0.002
+    assert usage["total"]["cost"] == pytest.approx(printed["total_cost_usd"], rel=0.01)
     for row in usage["rows"]:
-        costs = said["modelUsage"][row["model"]]["costUSD"]
+        costs = printed["modelUsage"][row["model"]]["costUSD"]
         assert row["cost"] == pytest.approx(costs, rel=0.01), row
 
 

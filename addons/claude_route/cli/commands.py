@@ -23,7 +23,7 @@ from claude_route.cli import litellm_import
 from claude_route.cli import run
 from claude_route.cli import status
 from claude_route.cli import up
-from claude_route.cli import usage
+from claude_route.cli import usage as usages
 from claude_route.ledger import reports
 from claude_route.profile import profiles
 from claude_route.routing import breaker
@@ -321,12 +321,12 @@ def _usage(options: argparse.Namespace, _: Sequence[str]) -> int:
     parameters["format"] = "csv" if options.csv else "json"
     environ = _environ()
     try:
-        text = usage.of_proxy(options.url, parameters, environ.get("PROXY_STATIC_TOKEN") or None)
+        text = usages.of_proxy(options.url, parameters, environ.get("PROXY_STATIC_TOKEN") or None)
     except ConnectionError:
-        text = usage.of_ledger(_profile(options.profile).ledger.url, parameters, environ)
+        text = usages.of_ledger(_profile(options.profile).ledger.url, parameters, environ)
     if options.csv or options.json:
         return _print([text.rstrip("\r\n").replace("\r\n", "\n")])
-    return _print(usage.lines(json.loads(text)))
+    return _print(usages.lines(json.loads(text)))
 
 
 def _environ() -> dict[str, str]:

@@ -126,7 +126,7 @@ class Ledger:
             )
 
     def _closing(self) -> Callable[[], None]:
-        """Lets go of writer and store, and returns what brings them to their end."""
+        """Forgets writer and store, and returns what closes them."""
         old, store = self.writer, self._store
         self.writer = self._store = None
 

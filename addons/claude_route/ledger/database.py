@@ -133,8 +133,8 @@ class Database:
     def _insert(self, batch: Iterable[records.Record]) -> None:
         rows = [row(record) for record in batch]
         if rows:
-            dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-            insert = dialect.insert(schema.REQUESTS).on_conflict_do_nothing(index_elements=["id"])
+            inserting = postgresql if self._engine.name == "postgresql" else sqlite
+            insert = inserting.insert(schema.REQUESTS).on_conflict_do_nothing(index_elements=["id"])
             with self._engine.begin() as connection:
                 connection.execute(insert, rows)
 

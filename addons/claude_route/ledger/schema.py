@@ -69,7 +69,7 @@ def migrate(connection: sa.Connection, steps: Sequence[object] = MIGRATIONS) -> 
     Raises:
         NewerError: it is newer than this.
     """
-    if connection.dialect.name == "postgresql":
+    if connection.engine.name == "postgresql":
         # Several instances may start at once. The number is ours and means nothing.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(4071927)"))
     VERSION.create(connection, checkfirst=True)

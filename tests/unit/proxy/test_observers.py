@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from mitmproxy.test import tflow
 
+from claude_route import responses
 from claude_route.dialects import usage
 from claude_route.proxy import contract
 from claude_route.proxy import observers
@@ -15,6 +16,7 @@ from tests.unit.flows import failed_attempt
 from tests.unit.flows import routed
 
 EVENTS: list[tuple[str, tuple[Any, ...]]] = [
+    ("rejected", ()),
     ("began", ()),
     ("tries", (attempt(),)),
     ("failed", (failed_attempt(),)),
@@ -24,6 +26,7 @@ EVENTS: list[tuple[str, tuple[Any, ...]]] = [
     ("woke", (attempt(),)),
     ("unchecked", (attempt(), "client")),
     ("refused", (None,)),
+    ("answered", (responses.error(400, "no"),)),
     ("interrupted", (attempt(), "gone")),
     ("closed", (usage.NONE, None)),
 ]
