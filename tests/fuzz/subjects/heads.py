@@ -24,6 +24,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import exchange
 from claude_route.routing import failures
 from tests.fuzz import surroundings
+from tests.unit import states
 
 KEY = "static-0123456789-tokn"
 KEYS = (KEY, "static-next-456789-tokn")
@@ -78,7 +79,7 @@ def routes() -> admission.Route:
     entry.guard = guard.Guard(KEYS[0], next_key=KEYS[1])
     in_force = settings.Settings(entry)
     in_force.state = surroundings.fresh_state()
-    return admission.Route(in_force, entry, contract.Observer())
+    return admission.Route(in_force, entry, contract.Observer(), states.sources())
 
 
 def check_flow(flow: http.HTTPFlow) -> None:
