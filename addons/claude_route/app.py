@@ -15,18 +15,23 @@ from claude_route import collector
 from claude_route import commands
 from claude_route import discovery
 from claude_route import endurance
+from claude_route import limiting
 from claude_route import opening
 from claude_route import options
 from claude_route import settings
+from claude_route.access import entrances
 from claude_route.access import listeners
 from claude_route.access import loops
 from claude_route.ledger import books
 from claude_route.metrics import lag
 from claude_route.metrics import meters
 from claude_route.pages import asking
+from claude_route.access import places
 from claude_route.pages import mitmweb
+from claude_route.pages import web_server
 from claude_route.patches import addon
 from claude_route.proxy import accounting
+from claude_route.proxy import client_http1
 from claude_route.proxy import counting
 from claude_route.proxy import layer
 from claude_route.proxy import observers
@@ -44,6 +49,8 @@ from claude_route.watch.views import claude
 
 
 def addons() -> list[object]:
+    table = places.Table()
+    entrance = entrances.Entrance(table)
     entry = listeners.Listeners()
     enduring = endurance.Endurance()
     in_force = settings.Settings(entry)
@@ -78,8 +85,10 @@ def addons() -> list[object]:
             passing.Dialer(reach),
             readonly.refusal,
             readonly.is_shown,
+            addon.Bounds(entrance.accept, client_http1.BoundedServer, web_server.server(entrance)),
             enduring.install,
         ),
+        limiting.Limiting(table, entrance),
         enduring,
         in_force,
         opening.Opening(),

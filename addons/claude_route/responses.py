@@ -35,6 +35,12 @@ def error(status: int, message: str, *, code: str | None = None) -> http.Respons
     return http.Response.make(status, body, JSON if code else JSON | FINAL)
 
 
+def passing(status: int, message: str, *, retry_after: int = 2) -> http.Response:
+    """In Anthropic's form, for what another try may not meet. `retry_after` is in seconds."""
+    body = envelope.body(envelope.kind(status), message)
+    return http.Response.make(status, body, JSON | {"retry-after": str(retry_after)})
+
+
 def too_large() -> http.Response:
     megabytes = MAX_BODY // 1024 // 1024
     return error(413, f"Request exceeds the maximum size of {megabytes} MB")

@@ -1,12 +1,39 @@
-"""Counts how often each limit is met, and says when the log should name one: once a minute each, because whoever
-meets a limit on purpose would otherwise fill the log."""
+"""The limits of what clients may ask of the listeners before anybody knows them, and a count of how often each is met."""
 
 from __future__ import annotations
 
 import collections
+import ipaddress
+from dataclasses import dataclass
 
 LOG_INTERVAL = 60.0
-"""Seconds between two log lines about one limit."""
+"""Seconds between two log lines about one limit: whoever meets it on purpose would otherwise fill the log."""
+
+type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The defaults are many times what Claude Code does: its heads have some 25 fields in 4 KB, and a session
+    with a few agents has some ten connections."""
+
+    connections: int = 4096
+    connections_per_address: int = 1024
+    """Of one IPv4 address, or one IPv6 network of 64 bits, beyond this machine; 0: no limit. A team behind one
+    NAT shares one address."""
+    shared_addresses: tuple[Network, ...] = ()
+    """Where the limit by address doesn't hold."""
+    head_size: int = 64 * 1024
+    """Bytes of a request's line and headers. Also of the trailers, of a chunk's line, and of what waits behind
+    a request that is being answered."""
+    head_fields: int = 200
+    head_time: float = 30.0
+    """Seconds from the first byte of a TLS handshake, or of a head, to its last."""
+    body_time: float = 30.0
+    """Seconds that a client may let us wait for its body, in all, and beyond them one for each `body_rate`
+    bytes that have come."""
+    body_rate: int = 1000
+    """Bytes a second."""
 
 
 class Meter:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import Any
+from typing import NamedTuple
 
 from mitmproxy import ctx
 from mitmproxy import version
 from mitmproxy.proxy import server_hooks
+from mitmproxy.proxy.layers import http as layers
 from mitmproxy.tools.web import app
+from tornado import httpserver
 
+from claude_route.patches import accepting
 from claude_route.patches import cancelled_streams
 from claude_route.patches import client_tasks
 from claude_route.patches import content_views
@@ -18,7 +22,9 @@ from claude_route.patches import decoding
 from claude_route.patches import dialing
 from claude_route.patches import digests
 from claude_route.patches import filters
+from claude_route.patches import first_bytes
 from claude_route.patches import hooktable
+from claude_route.patches import http1_server
 from claude_route.patches import http_stream
 from claude_route.patches import large_reads
 from claude_route.patches import log_quotes
@@ -30,6 +36,17 @@ from claude_route.patches import unclosed
 logger = logging.getLogger(__name__)
 
 
+class Bounds(NamedTuple):
+    """What keeps clients within limits."""
+
+    accept: accepting.Accept
+    """Serves a connection, or refuses it."""
+    http1: type[layers.Http1Server]
+    """Reads what HTTP/1 clients send."""
+    web: type[httpserver.HTTPServer]
+    """mitmweb's server."""
+
+
 class Patches:
     """Patches mitmproxy in its constructor, before any hook is called."""
 
@@ -39,16 +56,21 @@ class Patches:
         dial: dialing.Dial,
         refusal: Callable[[app.RequestHandler], str | None],
         is_shown: Callable[[str, Any], bool],
+        bounds: Bounds,
         limits: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
         """`make_stream` makes each HTTP stream, `dial` mitmproxy's connections; `refusal` and `is_shown`
-        guard mitmweb; `limits` installs patches that need more than that, and returns a callable that
-        undoes them."""
+        guard mitmweb; `bounds` keep clients within limits; `limits` installs patches that need more than
+        that, and returns a callable that undoes them."""
         # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
         # stream must not pass them on without admission.
         http_stream.install(make_stream)
         cancelled_streams.install()
         self._undo = [
+            accepting.install(bounds.accept),
+            http1_server.install(bounds.http1),
+            mitmweb.serve_with(bounds.web),
+            first_bytes.install(),
             log_quotes.install(),
             dialing.install(dial),
             client_tasks.install(),

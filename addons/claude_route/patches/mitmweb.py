@@ -1,20 +1,25 @@
-"""Guards mitmweb's handlers, and the option values that it shows.
+"""Guards mitmweb: its server, its handlers, and the option values that it shows.
 
-Replaces: `RequestHandler.prepare`, `optmanager.dump_dicts`.
+Replaces: `RequestHandler.prepare`, `optmanager.dump_dicts`, and the name `tornado` in
+`mitmproxy.tools.web.master`, with another `HTTPServer`.
 Why: mitmweb has one password and no roles; anyone who is logged in may set options, and thereby run code.
-Remove when: mitmproxy has a read-only mode.
-Upstream: none that we know of.
+Its server takes a body of 4 GB before it asks for the password, and waits an hour for a head.
+Remove when: mitmproxy has a read-only mode, and limits for those who aren't logged in.
+Upstream: docs/upstream/mitmweb-bodies.md
 """
 
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import Any
 
 from mitmproxy import optmanager
 from mitmproxy.tools.web import app
+from mitmproxy.tools.web import master
+from tornado import httpserver
 
 
 def guard_requests(refusal: Callable[[app.RequestHandler], str | None]) -> Callable[[], None]:
@@ -59,4 +64,18 @@ def guard_options(is_shown: Callable[[str, Any], bool]) -> Callable[[], None]:
         optmanager.dump_dicts = stock
 
     optmanager.dump_dicts = dump_dicts  # type: ignore[assignment]
+    return undo
+
+
+def serve_with(server: type[httpserver.HTTPServer]) -> Callable[[], None]:
+    """Make mitmweb use this class, if it hasn't started yet. Returns a callable that undoes it."""
+    names: Any = master
+    stock = names.tornado
+    web = types.SimpleNamespace(**vars(stock))
+    web.httpserver = types.SimpleNamespace(**vars(httpserver) | {"HTTPServer": server})
+    names.tornado = web
+
+    def undo() -> None:
+        names.tornado = stock
+
     return undo

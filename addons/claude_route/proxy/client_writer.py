@@ -131,7 +131,7 @@ class ClientWriter:
     def _trace(self) -> bool:
         if self._stream.context.options.store_streamed_bodies:
             return False
-        if type(self._framing) is not layers.Http1Server:
+        if not isinstance(self._framing, layers.Http1Server):
             return False
         for each in self._layers:
             if type(each) is tls.ClientTLSLayer:

@@ -42,6 +42,7 @@ from mitmproxy.proxy.layers import http as layers
 from claude_route import responses
 from claude_route.access import credentials
 from claude_route.access import listeners
+from claude_route.access import places
 from claude_route.dialects import envelope
 from claude_route.patches import client_tasks
 from claude_route.patches import hooktable
@@ -501,6 +502,9 @@ def made_for(
     def make(
         context: context.Context, stream_id: int, parent: layers.HttpLayer
     ) -> layers.HttpStream:
+        place = places.current.get(None)
+        if place and context.client.alpn == b"h2":
+            place.multiplexes(parent.streams)
         return FailoverStream(context, stream_id, parent, policy, reach, patience)
 
     return make

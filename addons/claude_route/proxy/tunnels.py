@@ -17,6 +17,7 @@ from mitmproxy.proxy import context
 from mitmproxy.proxy import server
 from mitmproxy.utils import human
 
+from claude_route.access import places
 from claude_route.patches import client_tasks
 from claude_route.proxy.upstream import dial
 
@@ -63,6 +64,9 @@ async def stay(handler: server.ConnectionHandler, opened: Opened | None = None) 
     writer = handler.transports[handler.client].writer if opened else None
     if opened and isinstance(writer, asyncio.StreamWriter):
         opened(handler.client, writer.transport.abort)
+
+    if place := places.current.get(None):
+        place.turn("busy", asyncio.get_running_loop().time())
     # Nobody may say a word for days, but an end that is gone without one has to be noticed.
     for transport in handler.transports.values():
         if isinstance(transport.writer, asyncio.StreamWriter):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +8,17 @@ from typing import Any
 import pytest
 from mitmproxy import connection
 from mitmproxy import optmanager
+from mitmproxy.addons import next_layer
+from mitmproxy.proxy import mode_servers
 from mitmproxy.proxy import server
 from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers import tls
 from mitmproxy.test import taddons
 from mitmproxy.tools.web import app
+from mitmproxy.tools.web import master
+from tornado import httpserver
 
+from claude_route.patches import accepting
 from claude_route.patches import addon
 from claude_route.patches import digests
 from claude_route.patches import log_quotes
@@ -20,10 +27,33 @@ REPLACED: dict[str, Callable[[], Any]] = {
     "handle_connection": lambda: server.ConnectionHandler.handle_connection,
     "open_connection": lambda: server.ConnectionHandler.open_connection,
     "asyncio": lambda: vars(server)["asyncio"],
+    "handle_client": lambda: mode_servers.ProxyConnectionHandler.handle_client,
+    "Http1Server": lambda: layers.Http1Server,
+    "tornado": lambda: vars(master)["tornado"],
+    "get_client_hello": lambda: tls.get_client_hello,
+    "_get_host_header": lambda: next_layer.NextLayer._get_host_header,
+    "_ignore_connection": lambda: next_layer.NextLayer._ignore_connection,
     "prepare": lambda: app.RequestHandler.prepare,
     "dump_dicts": lambda: optmanager.dump_dicts,
     "filters": lambda: list(logging.getLogger(log_quotes.LOGGER).filters),
 }
+
+
+class Http1(layers.Http1Server):
+    """Another class in place of mitmproxy's."""
+
+
+class Web(httpserver.HTTPServer):
+    """Another class in place of tornado's."""
+
+
+async def serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
+) -> None:
+    await serve()
+
+
+BOUNDS = addon.Bounds(serve, Http1, Web)
 
 
 async def no_proxy(source: connection.Client, upstream: connection.Server) -> None:
@@ -42,6 +72,7 @@ def patches(monkeypatch: pytest.MonkeyPatch) -> addon.Patches:
         no_proxy,
         lambda handler: None,
         lambda name, value: True,
+        BOUNDS,
     )
 
 
@@ -55,6 +86,7 @@ def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
             no_proxy,
             lambda handler: None,
             lambda name, value: True,
+            BOUNDS,
         )
         patches.running()
         during = replaced()

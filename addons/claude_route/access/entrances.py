@@ -1,0 +1,140 @@
+"""Where connections come in: each gets a place, or an error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Coroutine
+
+from mitmproxy.net.http import http1
+
+from claude_route import responses
+from claude_route.access import limits
+from claude_route.access import places
+from claude_route.patches import accepting
+
+logger = logging.getLogger(__name__)
+
+FAREWELL = 1.0
+"""Seconds for a refused client to read why. Closing at once, with its request unread, would take the answer
+from it: TCP resets such connections."""
+
+FAREWELLS = 64
+"""How many clients get that time at once."""
+
+REFUSALS: dict[places.Reason, tuple[int, str]] = {
+    "connections": (503, "This proxy has as many connections as it may (max_connections)"),
+    "connections_per_address": (
+        429,
+        "Your address has as many connections as it may (max_connections_per_address)",
+    ),
+    "open_files": (503, "This proxy has as many open files as it may (ulimit -n)"),
+}
+
+
+class Entrance:
+    """Admits connections of the listeners. `clock` gives seconds."""
+
+    def __init__(
+        self,
+        table: places.Table,
+        meter: limits.Meter = limits.meter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.table = table
+        self._meter = meter
+        self._clock = clock
+        self._farewells = 0
+
+    async def accept(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
+    ) -> None:
+        """Serve a connection if there is a place for it."""
+        place = self.enter(
+            address_of(writer),
+            writer.get_extra_info("socket").fileno(),
+            writer.transport.abort,
+        )
+        if not isinstance(place, places.Place):
+            await self._refuse(reader, writer, place)
+            return
+        places.current.set(place)
+        vars(reader)["read"] = self._reading(reader.read, place)
+        try:
+            await serve()
+        finally:
+            self.table.leave(place)
+
+    def enter(
+        self, address: str, file: int, close: Callable[[], None]
+    ) -> places.Place | places.Reason:
+        """A place, as `places.Table.enter` gives it. What had to be done for it is counted and logged."""
+        count, now = self.table.count, self._clock()
+
+        def evict() -> None:
+            self.hit(
+                "connections_closed", f"Closed an idle connection, to make room: there are {count}"
+            )
+            close()
+
+        place = self.table.enter(address, file, evict, now)
+        if not isinstance(place, places.Place):
+            _, why = REFUSALS[place]
+            self.hit(place, f"Refused a connection from {address}: {why}; there are {count}")
+        return place
+
+    def hit(self, name: str, message: str) -> None:
+        if self._meter.hit(name, self._clock()):
+            logger.warning(f"{message} (limit met {self._meter.counts[name]} times so far)")
+
+    async def _refuse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reason: places.Reason
+    ) -> None:
+        status, why = REFUSALS[reason]
+        answer = responses.passing(status, why)
+        answer.headers["connection"] = "close"
+        with contextlib.suppress(OSError):
+            writer.write(http1.assemble_response(answer))
+            if reason != "open_files" and self._farewells < FAREWELLS:
+                self._farewells += 1
+                try:
+                    writer.write_eof()
+                    async with asyncio.timeout(FAREWELL):
+                        while await reader.read(64 * 1024):
+                            pass
+                except TimeoutError:
+                    pass
+                finally:
+                    self._farewells -= 1
+        writer.close()
+
+    def _reading(
+        self, stock: Callable[[int], Coroutine[None, None, bytes]], place: places.Place
+    ) -> Callable[[int], Coroutine[None, None, bytes]]:
+        clock = self._clock
+
+        @functools.wraps(stock)
+        async def read(n: int = -1) -> bytes:
+            if not place.has_room.is_set():
+                await place.has_room.wait()
+            place.waits_since = began = clock()
+            try:
+                data = await stock(n)
+            finally:
+                now = clock()
+                place.waited += now - began
+                place.waits_since = None
+            if data:
+                place.receives(now)
+            return data
+
+        return read
+
+
+def address_of(writer: asyncio.StreamWriter) -> str:
+    peer = writer.get_extra_info("peername")
+    return str(peer[0]) if peer else ""

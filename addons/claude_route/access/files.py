@@ -1,0 +1,35 @@
+"""How many files this process may open: each connection is one."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform != "win32":
+    import resource
+
+ENOUGH = 2**20
+"""Files. A higher limit is of no use, and some systems have no limit at all."""
+
+FOR_UPSTREAMS = 0.1
+"""The part of the files that clients don't get: a request that was accepted must reach its upstream."""
+
+
+def raise_limit() -> int:
+    """Raise the limit of open files as far as this process may, and return it."""
+    if sys.platform == "win32":
+        return ENOUGH
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return min(soft, ENOUGH) if soft != resource.RLIM_INFINITY else ENOUGH
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (OSError, ValueError):
+        # macOS refuses more than kern.maxfilesperproc, whatever the hard limit is.
+        return soft
+    return wanted
+
+
+def for_clients(limit: int) -> int:
+    """How many files may be open when a client is accepted."""
+    return int(limit * (1 - FOR_UPSTREAMS))

@@ -1,0 +1,153 @@
+"""Limits for clients: their options, and the connections that are closed for being late."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+
+from mitmproxy import addonmanager
+from mitmproxy import ctx
+from mitmproxy import tcp
+from mitmproxy import tls
+
+from claude_route import options
+from claude_route.access import entrances
+from claude_route.access import files
+from claude_route.access import limits
+from claude_route.access import places
+
+logger = logging.getLogger(__name__)
+
+OPTIONS: dict[str, tuple[int, str]] = {
+    "max_connections": (4096, "How many connections clients may have."),
+    "max_connections_per_address": (
+        1024,
+        "How many connections one address beyond this machine may have; 0 for no limit.",
+    ),
+    "max_head_size": (64, "Kilobytes of a request's line and headers."),
+    "max_head_fields": (200, "How many headers a request may have."),
+    "head_timeout": (30, "Seconds for a request's headers, or a TLS handshake, once they begin."),
+    "body_timeout": (
+        30,
+        "Seconds that a client may keep the proxy waiting for a request's body, in all, beyond "
+        "what min_body_rate allows.",
+    ),
+    "min_body_rate": (1000, "Bytes a second at which a request's body has to come."),
+}
+
+FEW_FILES = 4096
+"""A limit of open files under which the log says so."""
+
+TICK = 1.0
+"""Seconds between two looks for clients that are late."""
+
+
+class Limiting:
+    """Keeps a table's limits as the options have them."""
+
+    def __init__(self, table: places.Table, entry: entrances.Entrance) -> None:
+        self._table = table
+        self._entry = entry
+        self._task: asyncio.Task[None] | None = None
+
+    def load(self, loader: addonmanager.Loader) -> None:
+        for name, (default, help_) in OPTIONS.items():
+            loader.add_option(name, int, default, help_)
+        loader.add_option(
+            "shared_addresses",
+            Sequence[str],
+            [],
+            "Addresses or networks of many clients, such as HAProxy's: max_connections_per_address "
+            "doesn't hold there.",
+        )
+        limit = files.raise_limit()
+        self._table.files = files.for_clients(limit)
+        if limit < FEW_FILES:
+            logger.warning(
+                f"This process may open {limit} files (ulimit -n), so that at most some "
+                f"{self._table.files} clients can be connected"
+            )
+
+    def configure(self, updated: set[str]) -> None:
+        if updated & {*OPTIONS, "shared_addresses", "tcp_timeout"}:
+            try:
+                self._table.limits = in_force()
+            except ValueError as e:
+                options.refuse(str(e))
+
+    def running(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(self._close_late())
+
+    def tls_established_client(self, data: tls.TlsData) -> None:
+        if place := places.current.get(None):
+            if data.conn.alpn == b"h2":
+                place.speaks_http2(time.monotonic())
+            elif place.phase == "head":
+                place.turn("idle", time.monotonic())
+
+    def tcp_start(self, flow: tcp.TCPFlow) -> None:
+        if place := places.current.get(None):
+            place.turn("busy", time.monotonic())
+
+    def done(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+    async def _close_late(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            close_late(self._table, self._entry.hit, time.monotonic())
+
+
+def close_late(table: places.Table, hit: Callable[[str, str], None], now: float) -> None:
+    """Close the connections whose TLS handshake, or head, takes too long."""
+    # HTTP/1 answers those that are late itself, unless it doesn't even know yet that they speak it.
+    for place in list(table.late(now - TICK)):
+        hit(
+            "head_time",
+            f"Closed a connection of {place.group.name}: no request within head_timeout",
+        )
+        place.turn("leaving", now)
+        place.close()
+
+
+def in_force() -> limits.Limits:
+    """The limits that the options have.
+
+    Raises:
+    ValueError: an option has no value that could be.
+    """
+    for name in OPTIONS:
+        least = 0 if name == "max_connections_per_address" else 1
+        if (value := getattr(ctx.options, name)) < least:
+            raise ValueError(f"{name}: expected a number of at least {least}, got {value}")
+    patience = ctx.options.tcp_timeout
+    return limits.Limits(
+        connections=ctx.options.max_connections,
+        connections_per_address=ctx.options.max_connections_per_address,
+        shared_addresses=tuple(networks(ctx.options.shared_addresses)),
+        head_size=ctx.options.max_head_size * 1024,
+        head_fields=ctx.options.max_head_fields,
+        head_time=min(ctx.options.head_timeout, patience),
+        body_time=min(ctx.options.body_timeout, patience),
+        body_rate=ctx.options.min_body_rate,
+    )
+
+
+def networks(texts: Iterable[str]) -> Iterable[limits.Network]:
+    """Raises:
+    ValueError: one is neither an address nor a network.
+    """
+    for text in texts:
+        try:
+            yield ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"shared_addresses: expected an address or a network, got {text!r}"
+            ) from None

@@ -1,0 +1,46 @@
+"""Lets somebody else decide whether a client's connection is served.
+
+Replaces: `ProxyConnectionHandler.handle_client`.
+Why: mitmproxy serves every connection, until no more files can be opened; then it accepts none, and asks
+again and again. The hook `client_connected` comes too late to answer, and tells neither of connections
+that end before it nor of how many there are.
+Remove when: mitmproxy has a limit for connections, and a hook that can refuse one with an answer.
+Upstream: none that we know of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable
+from collections.abc import Callable
+
+from mitmproxy.proxy import mode_servers
+
+type Serve = Callable[[], Awaitable[None]]
+"""Serves a connection until it is closed."""
+type Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Serve], Awaitable[None]]
+
+
+def install(accept: Accept) -> Callable[[], None]:
+    """For every TCP connection from now on; the callable undoes it."""
+    # Not `ServerInstance.handle_stream`: listeners that are open already have it.
+    handler = mode_servers.ProxyConnectionHandler
+    stock = handler.handle_client
+
+    @functools.wraps(stock)
+    async def handle_client(self: mode_servers.ProxyConnectionHandler) -> None:
+        io = self.transports[self.client]
+        serve = functools.partial(stock, self)
+        if isinstance(io.reader, asyncio.StreamReader) and isinstance(
+            io.writer, asyncio.StreamWriter
+        ):
+            await accept(io.reader, io.writer, serve)
+        else:
+            await serve()
+
+    def uninstall() -> None:
+        handler.handle_client = stock  # type: ignore[method-assign]
+
+    handler.handle_client = handle_client  # type: ignore[method-assign]
+    return uninstall
