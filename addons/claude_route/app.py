@@ -20,6 +20,7 @@ from claude_route import opening
 from claude_route import options
 from claude_route import settings
 from claude_route.access import entrances
+from claude_route.access import limits
 from claude_route.access import listeners
 from claude_route.access import loops
 from claude_route.ledger import books
@@ -38,6 +39,7 @@ from claude_route.proxy import observers
 from claude_route.proxy import passing
 from claude_route.proxy import upstreams
 from claude_route.traces import export
+from claude_route.proxy.upstream import client
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
 from claude_route.watch import log
@@ -56,12 +58,16 @@ def addons() -> list[object]:
     in_force = settings.Settings(entry)
     lines = log.Log()
     flow_rows = rows.Rows(lines.ended)
-    reach = upstreams.Upstreams(lambda: in_force.state.profile if in_force.state else None)
+    reach = upstreams.Upstreams(
+        lambda: in_force.state.profile if in_force.state else None,
+        lambda watcher: client.Client(watcher=watcher, make_room=table.make_room),
+    )
     ledger = books.Ledger(lambda: in_force.state)
     meters_of_all = meters.Meters(
         lambda: in_force.state,
         ledger_waiting=lambda: ledger.waiting,
         idle_connections=lambda: reach.client.idle,
+        limits=lambda: limits.meter.counts,
     )
     traces = export.Traces(lambda: in_force.state)
     sources = asking.Sources(ledger.report, meters_of_all.text, time.time)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import ssl
 import subprocess
 import sys
@@ -87,7 +88,9 @@ class Proxy:
         tool: str = "mitmdump",
         script: Path = ADDONS,
         wait: bool = True,
+        files: int | None = None,
     ) -> None:
+        """`files` limits how many it may open."""
         self.folder = folder
         self.profile_path = folder / "profile.yaml"
         self.write_profile(profile)
@@ -121,6 +124,8 @@ class Proxy:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
+            if files:
+                resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (files, files))
         if wait:
             self.wait_until_up()
 

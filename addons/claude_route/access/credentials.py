@@ -19,6 +19,9 @@ SECRET_NAME = re.compile(rb"auth|cookie|key|password|secret|token", re.IGNORECAS
 NO_SECRET_NAME = re.compile(rb"sec-|x-claude-token-mode$", re.IGNORECASE)
 """Not secret: a WebSocket's key, for example."""
 
+REMEMBERED = 64
+"""Bytes of a name that is looked up again."""
+
 type Secrets = Mapping[bytes, bytes]
 """Placeholder -> the real header value."""
 
@@ -82,9 +85,14 @@ def _sets_cookie(name: bytes) -> bool:
     return name.lower() == b"set-cookie"
 
 
-@functools.lru_cache(1024)
 def is_secret(name: bytes) -> bool:
     """Whether a header of this name may contain a credential. In doubt, True."""
+    # Clients choose names, of any length, and as many as they like.
+    return (_is_secret if len(name) <= REMEMBERED else _is_secret.__wrapped__)(name)
+
+
+@functools.lru_cache(1024)
+def _is_secret(name: bytes) -> bool:
     return bool(SECRET_NAME.search(name)) and not NO_SECRET_NAME.match(name)
 
 

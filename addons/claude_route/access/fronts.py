@@ -59,6 +59,10 @@ _CREDENTIALS = re.compile(
 """The credentials that belong to a request to the Messages API; in lower case."""
 
 
+REMEMBERED = 64
+"""Bytes of a name that is looked up again."""
+
+
 def from_client(fields: http_message.Fields, *, is_routed: bool) -> http_message.Fields:
     """The headers of a request on the reverse listener that are the client's own. A routed one keeps no
     credential but Anthropic's and our own: no cookies, and no keys of gateways before us."""
@@ -66,7 +70,7 @@ def from_client(fields: http_message.Fields, *, is_routed: bool) -> http_message
     kept = []
     for name, value in fields:
         key = name.lower()
-        if _is_fronts(key) or key in named:
+        if is_fronts(key) or key in named:
             continue
         if is_routed and credentials.is_secret(name) and not _CREDENTIALS.fullmatch(key):
             continue
@@ -90,6 +94,12 @@ def _connection_options(fields: http_message.Fields) -> frozenset[bytes]:
     values: Iterable[bytes] = (value for name, value in fields if name.lower() == b"connection")
     named = {option.strip().lower() for value in values for option in value.split(b",")}
     return frozenset(named - HOP_BY_HOP - _END_TO_END - {b"transfer-encoding", b""})
+
+
+def is_fronts(name: bytes) -> bool:
+    """Whether a front end adds headers of this name, in lower case."""
+    # Clients choose names, of any length, and as many as they like.
+    return (_is_fronts if len(name) <= REMEMBERED else _is_fronts.__wrapped__)(name)
 
 
 @functools.lru_cache(1024)

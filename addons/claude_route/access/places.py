@@ -44,6 +44,7 @@ class Group:
         self.limit = limit
         """0: none."""
         self.count = 0
+        self.closing = 0
         self.strangers: collections.OrderedDict[Place, None] = collections.OrderedDict()
         """Those that can be closed and never had a request, the longest unchanged first."""
         self.regulars: collections.OrderedDict[Place, None] = collections.OrderedDict()
@@ -74,7 +75,6 @@ class Place:
         self.has_room = asyncio.Event()
         """Whether we take more bytes from the client."""
         self.has_room.set()
-        group.count += 1
         group.strangers[self] = None
 
     def turn(self, phase: Phase, now: float) -> None:
@@ -103,6 +103,8 @@ class Place:
     def _sort(self) -> None:
         self.group.strangers.pop(self, None)
         self.group.regulars.pop(self, None)
+        if self.table.is_closing(self):
+            return
         if self.phase == "idle" and self.had_request:
             self.group.regulars[self] = None
         elif self.phase != "busy":
@@ -125,6 +127,8 @@ class Table:
         self.files = files
         """How many files may be open when a client is accepted."""
         self.count = 0
+        self._closing: set[Place] = set()
+        """Those that made room, and aren't closed yet."""
         self._groups: dict[str, Group] = {}
 
     def enter(
@@ -134,14 +138,15 @@ class Table:
         met. `file`: its descriptor, of which a system gives the lowest that is free, so that it tells how many
         files are open. `close` is called once where its place is given to another."""
         group = self._group(address)
-        if group.limit and group.count >= group.limit and not self._close(group):
+        if group.limit and group.count - group.closing >= group.limit and not self._close(group):
             return "connections_per_address"
-        if self.count >= self.limits.connections and not self._close(None):
+        if self.count - len(self._closing) >= self.limits.connections and not self._close(None):
             return "connections"
-        missing = min(file - self.files + 1, AT_ONCE)
+        missing = min(file - self.files + 1 - len(self._closing), AT_ONCE)
         if missing > 0 and not [None for _ in range(missing) if self._close(None)]:
             return "open_files"
         self._groups[group.name] = group
+        group.count += 1
         self.count += 1
         return Place(self, group, close, now)
 
@@ -150,6 +155,9 @@ class Table:
         group = place.group
         group.strangers.pop(place, None)
         group.regulars.pop(place, None)
+        if place in self._closing:
+            self._closing.remove(place)
+            group.closing -= 1
         group.count -= 1
         self.count -= 1
         if not group.count:
@@ -158,6 +166,10 @@ class Table:
     def make_room(self) -> bool:
         """Close a connection for a file that is needed elsewhere. False if all are in use."""
         return self._close(None)
+
+    def is_closing(self, place: Place) -> bool:
+        """Whether its place is another's by now."""
+        return place in self._closing
 
     def late(self, now: float) -> Iterator[Place]:
         """Those that began a TLS handshake or a head too long ago."""
@@ -173,7 +185,7 @@ class Table:
             limit = self.limits.connections_per_address
             if parsed and any(parsed in network for network in self.limits.shared_addresses):
                 limit = 0
-            name = address
+            name = str(parsed or address)
             if isinstance(parsed, ipaddress.IPv6Address):
                 # Whoever has one address of such a network has all.
                 name = str(ipaddress.ip_network((parsed.packed, 64), strict=False))
@@ -191,6 +203,8 @@ class Table:
         for places in (group.strangers, group.regulars):
             if place := next((each for each in places if each.is_closable), None):
                 del places[place]
+                self._closing.add(place)
+                group.closing += 1
                 place.close()
                 return True
         return False

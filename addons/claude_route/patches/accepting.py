@@ -14,6 +14,7 @@ import asyncio
 import functools
 from collections.abc import Awaitable
 from collections.abc import Callable
+from typing import Any
 
 from mitmproxy.proxy import mode_servers
 
@@ -25,7 +26,7 @@ type Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Serve], Awai
 def install(accept: Accept) -> Callable[[], None]:
     """For every TCP connection from now on; the callable undoes it."""
     # Not `ServerInstance.handle_stream`: listeners that are open already have it.
-    handler = mode_servers.ProxyConnectionHandler
+    handler: Any = mode_servers.ProxyConnectionHandler
     stock = handler.handle_client
 
     @functools.wraps(stock)
@@ -40,7 +41,7 @@ def install(accept: Accept) -> Callable[[], None]:
             await serve()
 
     def uninstall() -> None:
-        handler.handle_client = stock  # type: ignore[method-assign]
+        handler.handle_client = stock
 
-    handler.handle_client = handle_client  # type: ignore[method-assign]
+    handler.handle_client = handle_client
     return uninstall

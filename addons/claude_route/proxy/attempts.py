@@ -203,6 +203,8 @@ class Attempts:
             return contract.Failure(failures.Kind.BARRED, str(e))
         except dial.AbsentError as e:
             return contract.Failure(failures.Kind.ABSENT, str(e))
+        except dial.CrowdedError as e:
+            return contract.Failure(failures.Kind.CROWDED, str(e))
         except dial.UnreachableError as e:
             return contract.Failure(failures.Kind.CONNECT, str(e))
         except TimeoutError as e:

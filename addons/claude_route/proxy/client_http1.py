@@ -145,7 +145,13 @@ class BoundedServer(layers.Http1Server):
         self.state = self.leave
         self.buf = ReceiveBuffer()
         self._since, self._thrown_away = clock(), LINGER_RATE
-        yield commands.CloseTcpConnection(self.conn, half_close=True)
+        if not self._is_in_tunnel:
+            yield commands.CloseTcpConnection(self.conn, half_close=True)
+
+    @property
+    def _is_in_tunnel(self) -> bool:
+        """Whether a proxy's client has its own connection in ours. mitmproxy can only close all of that."""
+        return sum(isinstance(each, layers.HttpLayer) for each in self.context.layers) > 1
 
     def _show(self, place: places.Place, before: Any) -> None:
         """Tell the table what the connection is used for."""

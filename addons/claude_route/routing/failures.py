@@ -21,6 +21,8 @@ class Kind(enum.StrEnum):
     """Response headers arrived, and their status is an error."""
     EVENT = "event"
     """The status is 200, but the first event, or the whole body, is an error."""
+    CROWDED = "crowded"
+    """No connection was made, since this process can open no more."""
     LOCAL = "local"
     """We did not send the request, or could not read its answer."""
 

@@ -125,6 +125,7 @@ RULES = (
     Rule({failures.Kind.BARRED}, ANY, "next", "outage", client_status=502, retry=False),
     Rule({failures.Kind.RESET}, ANY, "next", "outage", client_status=502),
     Rule({failures.Kind.TIMEOUT}, ANY, "next", "outage", client_status=504),
+    Rule({failures.Kind.CROWDED}, ANY, "next", "target", client_status=503),
     Rule({failures.Kind.LOCAL}, ANY, "next", "target", client_status=500, retry=False),
     Rule(range(200, 300), ANY, "good", None),
     Rule({"page"}, ANY, "next", "outage", client_status=502),

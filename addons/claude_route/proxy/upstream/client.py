@@ -71,14 +71,15 @@ class Client:
         lookup: Callable[[str, int], Iterable[resolver.AddressInfo]] = resolver.lookup,
         race_delay: float = dial.RACE_DELAY,
         acknowledged: Callable[[socket.socket], bool | None] = dial.acknowledged,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
         """`clock` is the event loop's, `lookup` and `acknowledged` the system's, if nothing else is
-        given."""
+        given. `make_room` has a file closed, where there are too many."""
         self.clock: timers.Timers = clock or asyncio.get_running_loop()
         self.made = 0
         """Connections since the start."""
         self._names = resolver.Resolver(self.clock, ask=lambda *key: tuple(lookup(*key)))
-        self._dialer = dial.Dialer(self._names, race_delay=race_delay)
+        self._dialer = dial.Dialer(self._names, race_delay=race_delay, make_room=make_room)
         self._pool = pool.Pool(self.clock, bounds or pool.Bounds())
         self._watcher = watcher
         self._acknowledged = acknowledged

@@ -31,6 +31,9 @@ from claude_route.proxy.upstream import tls
 RACE_DELAY = 0.25
 """Seconds until the next address is tried as well (RFC 8305, section 5)."""
 
+ROOM_DELAY = 0.01
+"""Seconds for a connection to be closed, so that there is a file for another."""
+
 KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 """Seconds, and how often: a peer that went away in the middle of a silent stream is found within two
 minutes, and what is in between sees that a connection is still used."""
@@ -59,6 +62,10 @@ class BarredError(UnreachableError):
 
 class UntrustedError(BarredError):
     """Its certificate."""
+
+
+class CrowdedError(UnreachableError):
+    """This process can open no more files: nothing is wrong with the upstream."""
 
 
 class Destination(NamedTuple):
@@ -120,8 +127,11 @@ class Dialer:
         *,
         race_delay: float = RACE_DELAY,
         clock: Callable[[], float] = time.time,
+        make_room: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`make_room` has a file closed that is needed less, if there is one."""
         self._names = names
+        self._make_room = make_room
         self._race_delay = race_delay
         self._clock = clock
         self._contexts: dict[tls.Settings, tls.Context] = {}
@@ -162,18 +172,23 @@ class Dialer:
         return self._link(connection.transport, started, connected)
 
     async def connect(self, host: str, port: int, local: str | None = None) -> socket.socket:
-        """Raises UnreachableError; as AbsentError where this machine refuses."""
+        """Raises UnreachableError; as AbsentError where this machine refuses, as CrowdedError where we
+        can open no more files."""
         try:
             addresses = await self._names.resolve(host, port)
         except OSError as e:
             raise UnreachableError(f"cannot resolve {host}: {e.strerror or e}") from e
         try:
-            sock = await aiohappyeyeballs.start_connection(
-                [(*address[:4], address[4]) for address in addresses],
-                local_addr_infos=await self._names.resolve(local, 0) if local else None,
-                happy_eyeballs_delay=self._race_delay,
-            )
+            try:
+                sock = await self._race(addresses, local)
+            except OSError as e:
+                if not is_crowded(e) or not self._make_room():
+                    raise
+                await asyncio.sleep(ROOM_DELAY)
+                sock = await self._race(addresses, local)
         except OSError as e:
+            if is_crowded(e):
+                raise CrowdedError("this proxy has as many open files as it may (ulimit -n)") from e
             self._names.forget(host, port)
             why = f"no connection to {proxies.bracketed(host)}:{port}"
             if is_refused(e) and is_here(addresses):
@@ -181,6 +196,15 @@ class Dialer:
             raise UnreachableError(f"{why}: {e.strerror or e}") from e
         keep_alive(sock)
         return sock
+
+    async def _race(
+        self, addresses: Sequence[resolver.AddressInfo], local: str | None
+    ) -> socket.socket:
+        return await aiohappyeyeballs.start_connection(
+            [(*address[:4], address[4]) for address in addresses],
+            local_addr_infos=await self._names.resolve(local, 0) if local else None,
+            happy_eyeballs_delay=self._race_delay,
+        )
 
     def _link(self, transport: asyncio.Transport, started: float, connected: float) -> Link:
         peer = transport.get_extra_info("peername") or ()
@@ -310,6 +334,12 @@ def is_refused(error: OSError) -> bool:
     return isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(
         error
     )
+
+
+def is_crowded(error: OSError) -> bool:
+    """Whether this process, or this machine, has as many open files as it may."""
+    numbers = (errno.EMFILE, errno.ENFILE)
+    return error.errno in numbers or any(f"[Errno {number}]" in str(error) for number in numbers)
 
 
 def is_here(addresses: Sequence[resolver.AddressInfo]) -> bool:

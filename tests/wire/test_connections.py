@@ -1,0 +1,177 @@
+"""More connections than there may be, over the wire."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+import simulator
+from simulator import answers
+from tests.wire import mitmweb
+from tests.wire import proxies
+from tests.wire import test_limits as limits
+
+Start = Callable[..., proxies.Proxy]
+
+
+def opened(port: int, count: int, wire: bytes = b"") -> list[socket.socket]:
+    made = [socket.create_connection(("127.0.0.1", port), proxies.PATIENCE) for _ in range(count)]
+    for each in made:
+        with contextlib.suppress(ConnectionError):
+            each.sendall(wire)
+    return made
+
+
+@contextlib.contextmanager
+def idle(port: int, count: int, wire: bytes = b"") -> Iterator[None]:
+    made = opened(port, count, wire)
+    time.sleep(0.5)
+    yield
+    for each in made:
+        each.close()
+
+
+def ask(proxy: proxies.Proxy, text: str = "hello", **fields: Any) -> httpx.Response:
+    with proxy.client() as client:
+        return client.post("/v1/messages", json=proxies.message("glm", text, **fields))
+
+
+HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [b"", b"GET / HT", HELLO, b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"],
+    ids=["silent", "part of a head", "part of a handshake", "after a request"],
+)
+@pytest.mark.parametrize("is_reverse", [True, False], ids=["reverse", "forward"])
+def test_idle_connections_make_room(
+    start: Start, sim: simulator.Simulator, wire: bytes, is_reverse: bool
+) -> None:
+    proxy = start(proxies.profile(sim.url), arguments=("--set", "max_connections=20"))
+    port = proxy.reverse_port if is_reverse else proxy.proxy_port
+    with idle(port, 60, wire):
+        assert [ask(proxy).status_code for _ in range(5)] == [200] * 5
+    assert proxy.log.count("Closed an idle connection") == 1
+
+
+def test_connections_in_use_keep_others_out(start: Start, sim: simulator.Simulator) -> None:
+    proxy = start(proxies.profile(sim.url), arguments=("--set", "max_connections=4"))
+    sim.script(*[answers.Answer(head_delay=3.0)] * 4)
+    body = json.dumps(proxies.message("glm")).encode()
+    wire = b"POST /v1/messages HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    with idle(proxy.reverse_port, 4, wire):
+        for _ in range(3):
+            refused = ask(proxy)
+            assert refused.status_code == 503
+            assert refused.json()["error"]["type"] == "api_error"
+            assert "max_connections" in refused.json()["error"]["message"]
+            assert refused.headers["retry-after"]
+            assert "x-should-retry" not in refused.headers
+    assert proxy.log.count("Refused a connection") == 1
+    proxies.wait_until(lambda: ask(proxy).status_code == 200)
+
+
+def test_few_files(start: Start, sim: simulator.Simulator) -> None:
+    proxy = start(proxies.profile(sim.url), files=160)
+    with idle(proxy.reverse_port, 300):
+        assert [ask(proxy).status_code for _ in range(20)] == [200] * 20
+    assert "Traceback" not in proxy.log
+    assert "out of system resource" not in proxy.log
+
+
+def test_more_requests_than_files(start: Start, sim: simulator.Simulator) -> None:
+    """Each takes a second file, for its upstream."""
+    proxy = start(proxies.profile(sim.url), files=160)
+    sim.script(*[answers.Answer(head_delay=2.0)] * 120)
+    body = json.dumps(proxies.message("glm")).encode()
+    wire = b"POST /v1/messages HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    clients = opened(proxy.reverse_port, 120, wire)
+    statuses = set()
+    for each in clients:
+        each.settimeout(proxies.PATIENCE)
+        with contextlib.suppress(ConnectionError):
+            statuses.add(each.recv(65536)[9:12])
+        each.close()
+    assert statuses <= {b"200", b"503", b""}
+    assert b"200" in statuses
+    assert "Traceback" not in proxy.log
+    proxies.wait_until(lambda: ask(proxy).status_code == 200)
+
+
+def test_connections_of_mitmweb_make_room_too(start: Start, sim: simulator.Simulator) -> None:
+    web = mitmweb.Web(start, proxies.profile(sim.url), max_connections=20)
+    port = httpx.URL(web.url).port
+    assert port
+    with idle(port, 40, b"POST / HT"):
+        assert ask(web.proxy).status_code == 200
+        assert web.api.get("/flows").status_code == 200
+
+
+# mitmweb
+
+
+@pytest.fixture(scope="module")
+def module_web(
+    shared_sim: simulator.Simulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[mitmweb.Web]:
+    started: list[proxies.Proxy] = []
+
+    def start(profile: Any, **arguments: Any) -> proxies.Proxy:
+        started.append(proxies.Proxy(tmp_path_factory.mktemp("web"), profile, **arguments))
+        return started[-1]
+
+    yield mitmweb.Web(start, proxies.profile(shared_sim.url))
+    for each in started:
+        each.close()
+
+
+@pytest.mark.parametrize("field", [b"content-length: 900000000", b"transfer-encoding: chunked"])
+@pytest.mark.parametrize("path", [b"/", b"/flows/dump", b"/nothing", b"/updates"])
+def test_mitmweb_takes_no_body_before_its_login(
+    module_web: mitmweb.Web, path: bytes, field: bytes
+) -> None:
+    port = httpx.URL(module_web.url).port
+    assert port
+    before = limits.memory(module_web.proxy)
+    with socket.create_connection(("127.0.0.1", port), proxies.PATIENCE) as raw:
+        raw.sendall(b"POST %b HTTP/1.1\r\nhost: x\r\n%b\r\n\r\n" % (path, field))
+        for _ in range(60):
+            raw.sendall(b"100000\r\n" + b"a" * 2**20 + b"\r\n")
+        assert b"HTTP/1.1 413 " in raw.recv(65536)
+    assert limits.memory(module_web.proxy) < before + 20
+
+
+def test_mitmweb_takes_a_body_after_its_login(module_web: mitmweb.Web) -> None:
+    answer = module_web.api.post("/flows/dump", content=b"a" * 2**20)
+    assert answer.status_code != 413
+
+
+@pytest.mark.parametrize("way", ["cookie", "password"])
+def test_a_wrong_login_is_none(module_web: mitmweb.Web, way: str) -> None:
+    headers = (
+        {"authorization": "Bearer wrong"}
+        if way == "password"
+        else {"cookie": "; ".join(f"{name}=2|wrong" for name in module_web.api.cookies)}
+    )
+    answer = httpx.post(module_web.url, headers=headers, content=b"a" * 2**20, trust_env=False)
+    assert answer.status_code == 413
+
+
+def test_no_websocket_before_the_login(module_web: mitmweb.Web) -> None:
+    upgrade = {
+        "connection": "upgrade",
+        "upgrade": "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+    }
+    answer = httpx.get(f"{module_web.url}/updates", headers=upgrade, trust_env=False)
+    assert answer.status_code == 403
