@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import Any
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
@@ -40,6 +41,9 @@ OPTIONS: dict[str, tuple[int, str]] = {
     "min_body_rate": (1000, "Bytes a second at which a request's body has to come."),
 }
 
+OUT_OF_FILES = "socket.accept() out of system resource"
+"""As `asyncio.selector_events` writes it."""
+
 FEW_FILES = 4096
 """A limit of open files under which the log says so."""
 
@@ -54,6 +58,8 @@ class Limiting:
         self._table = table
         self._entry = entry
         self._task: asyncio.Task[None] | None = None
+        self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
+        """Whoever handled exceptions before."""
 
     def load(self, loader: addonmanager.Loader) -> None:
         for name, (default, help_) in OPTIONS.items():
@@ -82,7 +88,10 @@ class Limiting:
 
     def running(self) -> None:
         if self._task is None:
-            self._task = asyncio.create_task(self._close_late())
+            loop = asyncio.get_running_loop()
+            self._task = loop.create_task(self._close_late())
+            self._handler = loop.get_exception_handler()
+            loop.set_exception_handler(self._handle)
 
     def tls_established_client(self, data: tls.TlsData) -> None:
         if place := places.current.get(None):
@@ -98,6 +107,20 @@ class Limiting:
     def done(self) -> None:
         if self._task:
             self._task.cancel()
+            self._task.get_loop().set_exception_handler(self._handler)
+
+    def _handle(self, loop: asyncio.AbstractEventLoop, problem: dict[str, Any]) -> None:
+        """asyncio has no file for a connection: it tries again after a second, and would log a traceback for
+        each that waits."""
+        if problem.get("message") == OUT_OF_FILES:
+            self._entry.hit(
+                "open_files", "There are as many open files as there may be (ulimit -n)"
+            )
+            self._table.make_room()
+        elif self._handler:
+            self._handler(loop, problem)
+        else:
+            loop.default_exception_handler(problem)
 
     async def _close_late(self) -> None:
         while True:

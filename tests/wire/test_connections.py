@@ -80,9 +80,11 @@ def test_connections_in_use_keep_others_out(start: Start, sim: simulator.Simulat
     proxies.wait_until(lambda: ask(proxy).status_code == 200)
 
 
-def test_few_files(start: Start, sim: simulator.Simulator) -> None:
-    proxy = start(proxies.profile(sim.url), files=160)
-    with idle(proxy.reverse_port, 300):
+@pytest.mark.parametrize("files", [160, 512])
+def test_few_files(start: Start, sim: simulator.Simulator, files: int) -> None:
+    proxy = start(proxies.profile(sim.url), files=files)
+    assert f"may open {files} files" in proxy.log
+    with idle(proxy.reverse_port, 600):
         assert [ask(proxy).status_code for _ in range(20)] == [200] * 20
     assert "Traceback" not in proxy.log
     assert "out of system resource" not in proxy.log

@@ -73,18 +73,17 @@ class Entrance:
         self, address: str, file: int, close: Callable[[], None]
     ) -> places.Place | places.Reason:
         """A place, as `places.Table.enter` gives it. What had to be done for it is counted and logged."""
-        count, now = self.table.count, self._clock()
 
         def evict() -> None:
-            self.hit(
-                "connections_closed", f"Closed an idle connection, to make room: there are {count}"
-            )
+            count = self.table.count
+            why = f"Closed an idle connection, to make room for others: there are {count}"
+            self.hit("connections_closed", why)
             close()
 
-        place = self.table.enter(address, file, evict, now)
+        place = self.table.enter(address, file, evict, self._clock())
         if not isinstance(place, places.Place):
             _, why = REFUSALS[place]
-            self.hit(place, f"Refused a connection from {address}: {why}; there are {count}")
+            self.hit(place, f"Refused a connection from {address}: {why}")
         return place
 
     def hit(self, name: str, message: str) -> None:

@@ -13,6 +13,10 @@ ENOUGH = 2**20
 FOR_UPSTREAMS = 0.1
 """The part of the files that clients don't get: a request that was accepted must reach its upstream."""
 
+AT_ONCE = 200
+"""Connections that asyncio accepts, at two listeners, before we hear of the first of them. They are kept
+from other clients, too, in so far as the limit isn't lower still."""
+
 
 def raise_limit() -> int:
     """Raise the limit of open files as far as this process may, and return it."""
@@ -32,4 +36,4 @@ def raise_limit() -> int:
 
 def for_clients(limit: int) -> int:
     """How many files may be open when a client is accepted."""
-    return int(limit * (1 - FOR_UPSTREAMS))
+    return limit - int(limit * FOR_UPSTREAMS) - min(AT_ONCE, limit // 4)
