@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import contextlib
 import functools
 import logging
@@ -22,6 +23,9 @@ logger = logging.getLogger(__name__)
 FAREWELL = 1.0
 """Seconds for a refused client to read why. Closing at once, with its request unread, would take the answer
 from it: TCP resets such connections."""
+
+IN_ONE_TURN = 8
+"""Connections that begin or end."""
 
 FAREWELLS = 64
 """How many clients get that time at once."""
@@ -49,11 +53,13 @@ class Entrance:
         self._meter = meter
         self._clock = clock
         self._farewells = 0
+        self._turns = Turns()
 
     async def accept(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
     ) -> None:
         """Serve a connection if there is a place for it."""
+        await self._turns.take()
         place = self.enter(
             address_of(writer),
             writer.get_extra_info("socket").fileno(),
@@ -129,9 +135,44 @@ class Entrance:
                 place.waits_since = None
             if data:
                 place.receives(now)
+            else:
+                await self._turns.take()
             return data
 
         return read
+
+
+class Turns:
+    """Has at most a few connections begin or end in one turn of the event loop. Each takes mitmproxy up to a
+    millisecond, and a thousand at once would hold up all others."""
+
+    def __init__(self) -> None:
+        self._left = IN_ONE_TURN
+        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
+        self._is_counting = False
+
+    async def take(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not self._is_counting:
+            self._is_counting = True
+            loop.call_soon(self._next)
+        if self._left:
+            self._left -= 1
+            return
+        turn = loop.create_future()
+        self._waiting.append(turn)
+        await turn
+
+    def _next(self) -> None:
+        self._left = IN_ONE_TURN
+        self._is_counting = bool(self._waiting)
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        while self._waiting and self._left:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self._left -= 1
+                turn.set_result(None)
 
 
 def address_of(writer: asyncio.StreamWriter) -> str:

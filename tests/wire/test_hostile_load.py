@@ -1,0 +1,140 @@
+"""All attacks of `attacks.ATTACKS` at once, while a client streams."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+import simulator
+from simulator import answers
+from tests.wire import attacks
+from tests.wire import proxies
+from tests.wire import test_limits as limits
+
+pytestmark = [pytest.mark.soak]
+
+KEY = "static-key-0123456789"
+SECONDS = float(os.environ.get("HOSTILE_SECONDS", "30"))
+"""How long the attacks go on; at most two minutes."""
+
+PACE = 0.05
+"""Seconds between two events of the streams."""
+
+DELAY = 0.25
+"""Seconds that an event may be late because of the attacks."""
+
+LAG = '''
+"""Writes how much processor time goes by between two turns of a timer: how long the event loop keeps everybody
+waiting, however busy the machine is with other processes."""
+import asyncio, pathlib, time
+async def tick():
+    before = time.thread_time()
+    with open(pathlib.Path(__file__).with_name("lag"), "a", buffering=1) as file:
+        while True:
+            await asyncio.sleep(0.01)
+            now = time.thread_time()
+            if now - before > 0.02:
+                file.write(f"{time.time()} {now - before}\\n")
+            before = now
+def running():
+    global task
+    task = asyncio.get_running_loop().create_task(tick())
+'''
+
+
+def gaps(client: httpx.Client, seconds: float) -> list[float]:
+    """Stream for this long. For each event, how many seconds later it came than its pace."""
+    late: list[float] = []
+    began = time.monotonic()
+    while time.monotonic() - began < seconds:
+        request = proxies.message("glm", stream=True)
+        with client.stream("POST", "/v1/messages", json=request) as answer:
+            assert answer.status_code == 200, answer.read()
+            before = None
+            for _ in answer.iter_raw():
+                now = time.monotonic()
+                if before is not None:
+                    late.append(max(0.0, now - before - PACE))
+                before = now
+    return late
+
+
+class Streams:
+    """Two streams at once: one through the proxy and one past it, which shows how busy the machine is."""
+
+    def __init__(self, through: httpx.Client, past: httpx.Client, seconds: float) -> None:
+        self.late: dict[str, list[float]] = {}
+
+        def run(name: str, client: httpx.Client) -> None:
+            self.late[name] = gaps(client, seconds)
+
+        self._threads = [
+            threading.Thread(target=run, args=each)
+            for each in (("through", through), ("past", past))
+        ]
+        for each in self._threads:
+            each.start()
+
+    def worst(self) -> dict[str, float]:
+        for each in self._threads:
+            each.join(SECONDS + 60)
+        return {name: max(late) for name, late in self.late.items()}
+
+
+def test_others_are_served_while_all_attack_at_once(
+    start: Callable[..., proxies.Proxy], sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    script = tmp_path / "lag.py"
+    script.write_text(LAG)
+    text = answers.Text(" ".join(["word"] * 250))
+    sim.default(answers.Answer(content=(text,), event_delay=PACE))
+    proxy = start(
+        proxies.profile(sim.url),
+        behind=sim.url,
+        arguments=("-s", str(script), "--set", "body_timeout=10", "--set", "head_timeout=10"),
+        environ={"PROXY_STATIC_TOKEN": KEY},
+    )
+    headers = {"x-litellm-api-key": KEY}
+    past = httpx.Client(
+        base_url=f"{sim.url}/provider/zai",
+        headers={"authorization": "Bearer zai-key-0123456789", "anthropic-version": "2023-06-01"},
+        trust_env=False,
+        timeout=proxies.PATIENCE,
+    )
+    with proxy.client(headers=headers) as through, past:
+        quiet = Streams(through, past, 5).worst()
+        before, began = limits.memory(proxy), time.time()
+        attackers = subprocess.Popen(
+            [
+                *(sys.executable, attacks.__file__),
+                *map(str, (proxy.reverse_port, proxy.proxy_port, KEY, SECONDS)),
+            ]
+        )
+        loaded = Streams(through, past, SECONDS).worst()
+        attackers.wait(SECONDS + 60)
+        lags = [
+            float(lag)
+            for at, lag in map(str.split, (tmp_path / "lag").read_text().splitlines())
+            if float(at) > began
+        ]
+        lag = max(lags, default=0.0)
+        peak = limits.memory(proxy)
+        print(json.dumps({"quiet": quiet, "loaded": loaded, "lag": lag}))
+        with contextlib.suppress(AssertionError):
+            proxies.wait_until(lambda: limits.memory(proxy) < before * 1.2, seconds=20)
+        after = limits.memory(proxy)
+    print(f"{before:.0f} -> {peak:.0f} -> {after:.0f} MB")
+    assert after < before * 1.2
+    assert lag < DELAY
+    assert loaded["through"] - loaded["past"] < DELAY
+    assert "Traceback" not in proxy.log
