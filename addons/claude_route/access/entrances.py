@@ -24,8 +24,11 @@ FAREWELL = 1.0
 """Seconds for a refused client to read why. Closing at once, with its request unread, would take the answer
 from it: TCP resets such connections."""
 
+TURN = 0.005
+"""Seconds of one turn of the event loop in which clients are read from."""
+
 IN_ONE_TURN = 8
-"""Connections that begin or end."""
+"""How many of those that had to wait come next: a request takes about a millisecond."""
 
 FAREWELLS = 64
 """How many clients get that time at once."""
@@ -59,7 +62,8 @@ class Entrance:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
     ) -> None:
         """Serve a connection if there is a place for it."""
-        await self._turns.take()
+        if not self._turns.is_free(self._clock()):
+            await self._turns.wait()
         place = self.enter(
             address_of(writer),
             writer.get_extra_info("socket").fileno(),
@@ -135,43 +139,43 @@ class Entrance:
                 place.waits_since = None
             if data:
                 place.receives(now)
-            else:
-                await self._turns.take()
+            if not self._turns.is_free(now):
+                await self._turns.wait()
             return data
 
         return read
 
 
 class Turns:
-    """Has at most a few connections begin or end in one turn of the event loop. Each takes mitmproxy up to a
-    millisecond, and a thousand at once would hold up all others."""
+    """Keeps what clients send from holding up the streams to others: what hundreds of them have sent at once
+    is passed on over several turns of the event loop, in the order in which it came."""
 
     def __init__(self) -> None:
-        self._left = IN_ONE_TURN
+        self._began: float | None = None
+        """When this turn of the loop came to the first client."""
         self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
-        self._is_counting = False
 
-    async def take(self) -> None:
-        loop = asyncio.get_running_loop()
-        if not self._is_counting:
-            self._is_counting = True
-            loop.call_soon(self._next)
-        if self._left:
-            self._left -= 1
-            return
-        turn = loop.create_future()
+    def is_free(self, now: float) -> bool:
+        """Whether there is time in this turn."""
+        if self._began is None:
+            self._began = now
+            asyncio.get_running_loop().call_soon(self._next)
+        return not self._waiting and now - self._began < TURN
+
+    async def wait(self) -> None:
+        turn = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         await turn
 
     def _next(self) -> None:
-        self._left = IN_ONE_TURN
-        self._is_counting = bool(self._waiting)
+        self._began = None
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._next)
-        while self._waiting and self._left:
+        left = IN_ONE_TURN
+        while self._waiting and left:
             turn = self._waiting.popleft()
             if not turn.done():
-                self._left -= 1
+                left -= 1
                 turn.set_result(None)
 
 

@@ -8,6 +8,7 @@ from one that still sends to a closed connection.
 from __future__ import annotations
 
 import logging
+import random
 import re
 import time
 from collections.abc import Generator
@@ -37,6 +38,9 @@ LINGER = 30.0
 LINGER_RATE = 64 * 1024
 LINGER_TICK = 1.0
 
+SPREAD = 1.0
+"""Seconds: clients that begin at once aren't all refused at once, which would hold up the others."""
+
 clock = time.monotonic
 
 
@@ -57,6 +61,7 @@ class BoundedServer(layers.Http1Server):
         """Bytes since the last tick, of a client that is leaving."""
         self._ticks = False
         """Whether a Wakeup is to come."""
+        self._extra = random.uniform(0, SPREAD)  # noqa: S311
 
     def _handle_event(self, event: events.Event) -> Commands[None]:
         place = self.place
@@ -182,9 +187,9 @@ class BoundedServer(layers.Http1Server):
         if self.state == self.leave:
             return LINGER_TICK
         if self.state == self.read_headers and self.buf:
-            return max(bounds.head_time - (clock() - self._since), 0.01)
+            return max(bounds.head_time - (clock() - self._since), 0.01) + self._extra
         if self.state == self.read_body:
-            return max(self._allowance(place), LINGER_TICK)
+            return max(self._allowance(place), LINGER_TICK) + self._extra
         return 0.0
 
     def _allowance(self, place: places.Place) -> float:

@@ -40,19 +40,30 @@ def test_a_refusal_is_logged_and_counted(
     assert "max_connections" in caplog.text
 
 
-async def test_few_begin_in_one_turn_of_the_loop() -> None:
+async def test_what_takes_long_is_spread_over_turns_of_the_loop() -> None:
     turns = entrances.Turns()
-    loop_turns: list[int] = []
-    now = 0
+    passed: list[tuple[int, int]] = []
+    turn = 0
 
-    async def begin() -> None:
-        await turns.take()
-        loop_turns.append(now)
+    async def read(number: int) -> None:
+        if not turns.is_free(number * entrances.TURN / 3):
+            await turns.wait()
+        passed.append((turn, number))
 
-    tasks = [asyncio.create_task(begin()) for _ in range(20)]
+    tasks = [asyncio.create_task(read(number)) for number in range(20)]
+    await asyncio.sleep(0)
+    assert [number for _, number in passed] == [0, 1, 2]
     tasks[-1].cancel()
     while not all(task.done() for task in tasks):
-        now += 1
+        turn += 1
         await asyncio.sleep(0)
-    assert len(loop_turns) == 19
-    assert max(map(loop_turns.count, loop_turns)) <= entrances.IN_ONE_TURN
+    assert [number for _, number in passed] == list(range(19))
+    at_once = [sum(each == turn for each, _ in passed) for turn in {turn for turn, _ in passed}]
+    assert max(at_once) == entrances.IN_ONE_TURN
+
+
+async def test_nobody_waits_where_there_is_time() -> None:
+    turns = entrances.Turns()
+    for now in range(100):
+        assert turns.is_free(now)
+        await asyncio.sleep(0)

@@ -16,6 +16,9 @@ class Writer(asyncio.StreamWriter):
     def __init__(self) -> None:
         """Without a transport."""
 
+    def __del__(self) -> None:
+        """Nothing to close."""
+
     def get_extra_info(self, name: str, default: object = None) -> object:
         return ("127.0.0.1", 1) if name.endswith("name") else default
 

@@ -75,6 +75,7 @@ class Client:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[clocks.Clock]:
     clock = clocks.Clock()
     monkeypatch.setattr(client_http1, "clock", clock)
+    monkeypatch.setattr(client_http1, "SPREAD", 0)
     monkeypatch.setattr(limits, "meter", limits.Meter())
     yield clock
 
