@@ -24,22 +24,12 @@ from claude_route.access import places
 
 logger = logging.getLogger(__name__)
 
-OPTIONS: dict[str, tuple[int, str]] = {
-    "max_connections": (4096, "How many connections clients may have."),
-    "max_connections_per_address": (
-        1024,
-        "How many connections one address beyond this machine may have; 0 for no limit.",
-    ),
-    "max_head_size": (64, "Kilobytes of a request's line and headers."),
-    "max_head_fields": (200, "How many headers a request may have."),
-    "head_timeout": (30, "Seconds for a request's headers, or a TLS handshake, once they begin."),
-    "body_timeout": (
-        30,
-        "Seconds that a client may keep the proxy waiting for a request's body, in all, beyond "
-        "what min_body_rate allows.",
-    ),
-    "min_body_rate": (1000, "Bytes a second at which a request's body has to come."),
+OPTIONS = {
+    *("max_connections", "max_connections_per_address", "shared_addresses"),
+    *("max_head_size", "max_head_fields", "head_timeout", "body_timeout", "min_body_rate"),
+    "tcp_timeout",
 }
+"""What the limits depend on."""
 
 OUT_OF_FILES = "socket.accept() out of system resource"
 """As `asyncio.selector_events` writes it."""
@@ -62,14 +52,41 @@ class Limiting:
         """Whoever handled exceptions before."""
 
     def load(self, loader: addonmanager.Loader) -> None:
-        for name, (default, help_) in OPTIONS.items():
-            loader.add_option(name, int, default, help_)
+        loader.add_option(
+            "max_connections", int, 2048, "How many connections clients may have; at least 1."
+        )
+        loader.add_option(
+            "max_connections_per_address",
+            int,
+            1024,
+            "How many connections one address beyond this machine may have; 0 for no limit.",
+        )
         loader.add_option(
             "shared_addresses",
             Sequence[str],
             [],
             "Addresses or networks of many clients, such as HAProxy's: max_connections_per_address "
             "doesn't hold there.",
+        )
+        loader.add_option(
+            "max_head_size", int, 64, "How many kilobytes a request's line and headers may have."
+        )
+        loader.add_option("max_head_fields", int, 200, "How many headers a request may have.")
+        loader.add_option(
+            "head_timeout",
+            int,
+            30,
+            "Seconds for a request's headers, or a TLS handshake, from their first byte.",
+        )
+        loader.add_option(
+            "body_timeout",
+            int,
+            30,
+            "Seconds that a client may keep the proxy waiting for a request's body, in all, beyond "
+            "what min_body_rate allows.",
+        )
+        loader.add_option(
+            "min_body_rate", int, 1000, "Bytes a second at which a request's body has to come."
         )
         limit = files.raise_limit()
         self._table.files = files.for_clients(limit)
@@ -80,7 +97,7 @@ class Limiting:
             )
 
     def configure(self, updated: set[str]) -> None:
-        if updated & {*OPTIONS, "shared_addresses", "tcp_timeout"}:
+        if updated & OPTIONS:
             try:
                 self._table.limits = in_force()
             except ValueError as e:
@@ -146,7 +163,7 @@ def in_force() -> limits.Limits:
     Raises:
     ValueError: an option has no value that could be.
     """
-    for name in OPTIONS:
+    for name in OPTIONS - {"shared_addresses", "tcp_timeout"}:
         least = 0 if name == "max_connections_per_address" else 1
         if (value := getattr(ctx.options, name)) < least:
             raise ValueError(f"{name}: expected a number of at least {least}, got {value}")

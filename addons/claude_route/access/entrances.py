@@ -24,10 +24,10 @@ FAREWELL = 1.0
 """Seconds for a refused client to read why. Closing at once, with its request unread, would take the answer
 from it: TCP resets such connections."""
 
-TURN = 0.005
+TURN = 0.002
 """Seconds of one turn of the event loop in which clients are read from."""
 
-IN_ONE_TURN = 8
+IN_ONE_TURN = 2
 """How many of those that had to wait come next: a request takes about a millisecond."""
 
 FAREWELLS = 64

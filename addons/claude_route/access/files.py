@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-
-if sys.platform != "win32":
-    import resource
 
 ENOUGH = 2**20
 """Files. A higher limit is of no use, and some systems have no limit at all."""
@@ -22,16 +20,18 @@ def raise_limit() -> int:
     """Raise the limit of open files as far as this process may, and return it."""
     if sys.platform == "win32":
         return ENOUGH
+    # Windows has no such module.
+    resource = importlib.import_module("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(hard, ENOUGH)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return min(soft, ENOUGH) if soft != resource.RLIM_INFINITY else ENOUGH
+        return ENOUGH if soft == resource.RLIM_INFINITY else min(int(soft), ENOUGH)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (OSError, ValueError):
         # macOS refuses more than kern.maxfilesperproc, whatever the hard limit is.
-        return soft
-    return wanted
+        return int(soft)
+    return int(wanted)
 
 
 def for_clients(limit: int) -> int:

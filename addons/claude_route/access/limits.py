@@ -17,7 +17,7 @@ class Limits:
     """The defaults are many times what Claude Code does: its heads have some 25 fields in 4 KB, and a session
     with a few agents has some ten connections."""
 
-    connections: int = 4096
+    connections: int = 2048
     connections_per_address: int = 1024
     """Of one IPv4 address, or one IPv6 network of 64 bits, beyond this machine; 0: no limit. A team behind one
     NAT shares one address."""

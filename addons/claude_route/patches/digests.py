@@ -173,6 +173,46 @@ CODE = (
     ),
     # What the patches replace, and what they call.
     Code(
+        "mitmproxy.proxy.layers.tls:get_client_hello",
+        "7fda12c4e3ef",
+        "first_bytes wraps it: all that looks for a ClientHello calls it",
+    ),
+    Code(
+        "mitmproxy.addons.next_layer:NextLayer._ignore_connection",
+        "3deb115e04c3",
+        "first_bytes wraps it: raises NeedsMoreData while a head is incomplete",
+    ),
+    Code(
+        "mitmproxy.addons.next_layer:NextLayer._get_host_header",
+        "cb608ac9b6e6",
+        "first_bytes replaces it, with one that takes linear time",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Connection._handle_event",
+        "2ac8db3e43ae",
+        "client_http1 overrides it: keeps what comes in `buf`, and calls `state`",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
+        "aece271029af",
+        "client_http1 overrides it: leaves nothing of a chunk's data in `buf`",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Connection.mark_done",
+        "dc5ed395ce4f",
+        "client_http1: `request_done`, `response_done` and the states after them",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http._http1:Http1Server.read_headers",
+        "3fe0945216bc",
+        "client_http1 overrides it: waits for a head that is within its limits",
+    ),
+    Code(
+        "mitmproxy.tools.web.master:WebMaster.running",
+        "b19403716849",
+        "mitmweb replaces the HTTPServer that it makes",
+    ),
+    Code(
         "mitmproxy.proxy.server:ConnectionHandler.handle_connection",
         "95c3f93e9824",
         "unclosed wraps it: a cancelled task leaves its writer in `transports`; large_reads: it calls "

@@ -166,7 +166,7 @@ MIXED = OSError("Multiple exceptions: [Errno 99] Cannot assign, [Errno 111] Conn
         (MIXED, ["::1", "127.0.0.1"], dial.AbsentError),
         (REFUSED, ["192.0.2.1"], dial.UnreachableError),
         (REFUSED, ["127.0.0.1", "192.0.2.1"], dial.UnreachableError),
-        (OSError(errno.EMFILE, "Too many open files"), ["127.0.0.1"], dial.UnreachableError),
+        (OSError(errno.EMFILE, "Too many open files"), ["127.0.0.1"], dial.CrowdedError),
         (OSError("no matching local address"), ["127.0.0.1"], dial.UnreachableError),
     ],
 )
