@@ -53,6 +53,7 @@ from claude_route.watch.views import claude
 def addons() -> list[object]:
     table = places.Table()
     entrance = entrances.Entrance(table)
+    collections = collector.Collector()
     entry = listeners.Listeners()
     enduring = endurance.Endurance()
     in_force = settings.Settings(entry)
@@ -94,7 +95,7 @@ def addons() -> list[object]:
             addon.Bounds(entrance.accept, client_http1.BoundedServer, web_server.server(entrance)),
             enduring.install,
         ),
-        limiting.Limiting(table, entrance),
+        limiting.Limiting(table, entrance, collections.look),
         enduring,
         in_force,
         opening.Opening(),
@@ -116,5 +117,5 @@ def addons() -> list[object]:
         lag.Lag(meters_of_all.lag.observe),
         readonly.Readonly(),
         options.Values(),
-        collector.Collector(),
+        collections,
     ]

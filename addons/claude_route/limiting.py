@@ -37,6 +37,8 @@ OUT_OF_FILES = "socket.accept() out of system resource"
 FEW_FILES = 4096
 """A limit of open files under which the log says so."""
 
+FEW_CLIENTS = 200
+
 TICK = 1.0
 """Seconds between two looks for clients that are late."""
 
@@ -44,8 +46,15 @@ TICK = 1.0
 class Limiting:
     """Keeps a table's limits as the options have them."""
 
-    def __init__(self, table: places.Table, entry: entrances.Entrance) -> None:
+    def __init__(
+        self,
+        table: places.Table,
+        entry: entrances.Entrance,
+        look: Callable[[bool], None] = lambda is_quiet: None,
+    ) -> None:
+        """`look` is called each second, with whether few clients are connected."""
         self._table = table
+        self._look = look
         self._entry = entry
         self._task: asyncio.Task[None] | None = None
         self._handler: Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object] | None = None
@@ -143,6 +152,7 @@ class Limiting:
         while True:
             await asyncio.sleep(TICK)
             close_late(self._table, self._entry.hit, time.monotonic())
+            self._look(self._table.count < FEW_CLIENTS)
 
 
 def close_late(table: places.Table, hit: Callable[[str, str], None], now: float) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 
 from claude_route import collector
+from tests import clocks
 
 
 def test_what_the_start_has_left_is_not_looked_at_again() -> None:
@@ -19,3 +20,46 @@ def test_what_comes_later_is_collected() -> None:
     circle.append(circle)
     del circle
     assert gc.collect() >= 1
+
+
+def test_what_takes_long_is_not_looked_at_again_soon() -> None:
+    work, clock = clocks.Clock(0.0), clocks.Clock(0.0)
+    watched = collector.Collector(work, clock)
+    watched.running()
+    try:
+        kept = [[number] for number in range(10)]
+
+        def collect(seconds: float) -> None:
+            watched.watch("start", {"generation": 2})
+            work.now += seconds
+            watched.watch("stop", {"generation": 2})
+
+        def is_looked_at() -> bool:
+            return any(each is kept for each in gc.get_objects())
+
+        collect(collector.LONG / 2)
+        assert is_looked_at()
+        collect(collector.LONG * 2)
+        assert not is_looked_at()
+        circle: list[object] = []
+        circle.append(circle)
+        gc.freeze()
+        del circle
+        collected: list[int] = []
+        gc.callbacks.append(lambda phase, info: collected.append(info.get("collected", 0)))
+        for is_quiet, seconds in ((False, collector.SOON + 1), (False, collector.AGAIN)):
+            watched.look(is_quiet)
+            assert collected == []
+            clock.now += seconds
+        watched.look(False)
+        gc.callbacks.pop()
+        assert sum(collected) >= 1
+        collect(collector.LONG * 2)
+        clock.now += collector.SOON + 1
+        before = len(collected)
+        watched.look(True)
+        assert watched._frozen_at is None
+        assert len(collected) == before
+    finally:
+        watched.done()
+    assert watched.watch not in gc.callbacks
