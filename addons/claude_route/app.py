@@ -23,11 +23,11 @@ from claude_route.access import entrances
 from claude_route.access import limits
 from claude_route.access import listeners
 from claude_route.access import loops
+from claude_route.access import places
 from claude_route.ledger import books
 from claude_route.metrics import lag
 from claude_route.metrics import meters
 from claude_route.pages import asking
-from claude_route.access import places
 from claude_route.pages import mitmweb
 from claude_route.pages import web_server
 from claude_route.patches import addon
@@ -38,8 +38,8 @@ from claude_route.proxy import layer
 from claude_route.proxy import observers
 from claude_route.proxy import passing
 from claude_route.proxy import upstreams
-from claude_route.traces import export
 from claude_route.proxy.upstream import client
+from claude_route.traces import export
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
 from claude_route.watch import log
