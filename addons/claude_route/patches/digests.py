@@ -193,11 +193,6 @@ CODE = (
         "client_http1 overrides it: keeps what comes in `buf`, and calls `state`",
     ),
     Code(
-        "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
-        "aece271029af",
-        "client_http1 overrides it: leaves nothing of a chunk's data in `buf`",
-    ),
-    Code(
         "mitmproxy.proxy.layers.http._http1:Http1Connection.mark_done",
         "dc5ed395ce4f",
         "client_http1: `request_done`, `response_done` and the states after them",
@@ -356,7 +351,8 @@ CODE = (
     Code(
         "mitmproxy.proxy.layers.http._http1:Http1Connection.read_body",
         "aece271029af",
-        "http1_messages wraps it: closes the connection first when `body_reader` raises",
+        "client_http1 overrides it: leaves nothing of a chunk's data in `buf`; http1_messages wraps "
+        "it: closes the connection first when `body_reader` raises",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http1:make_body_reader",
