@@ -1,0 +1,169 @@
+"""Finds secrets in text, in whatever form they stand there: as they are, escaped for JSON, a URL or
+HTML, in Base64, in hexadecimal.
+
+A finder reads a text once, however many secrets it has. Of each form of a secret it keeps the groups
+of eight bytes near its end: of eight that begin one byte after the other, one begins at a multiple of
+eight wherever in a text the form stands. So only the groups at multiples of eight are looked up, in C.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import html
+import json
+import re
+import sys
+import urllib.parse
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import NamedTuple
+
+SHORTEST = 8
+"""Characters. Shorter secrets would be found in ordinary text, and aren't worth hiding."""
+
+MARK = b"[redacted]"
+
+_WIDE, _NARROW = 8, 4
+"""Bytes of a group, of long forms and of short ones."""
+
+# Limits, because a search that begins anew at each of a million backslashes must not read all that follow.
+_SLASHES, _PERCENT, _ZEROS = rb"\\{1,8}(?:u00|x)", rb"%(?:25){0,4}", rb"0{0,4}"
+_ESCAPE = re.compile(
+    rb"%b([2-7][0-9a-fA-F])|%b([2-7][0-9a-fA-F])|&#(?:[xX]%b([2-7][0-9a-fA-F])|%b(\d{2,3}));"
+    % (_SLASHES, _PERCENT, _ZEROS, _ZEROS)
+)
+
+
+class Form(NamedTuple):
+    """A way to write a secret, without the escapes of single characters."""
+
+    text: bytes
+    beside: bytes = b""
+    """A pattern for what may hold some more bits of the secret, before and after it."""
+
+
+type Groups = dict[int, list[Form]]
+"""The bytes of a group, as a number -> the forms that have it."""
+
+
+class Finder:
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._wide: Groups = {}
+        self._narrow: Groups = {}
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str) -> None:
+        for form in forms(secret):
+            for groups, group in self._groups(form.text):
+                groups.setdefault(group, []).append(form)
+
+    def remove(self, secret: str) -> None:
+        """Undo one `add` of it."""
+        for form in forms(secret):
+            for groups, group in self._groups(form.text):
+                groups[group].remove(form)
+                if not groups[group]:
+                    del groups[group]
+
+    def _groups(self, text: bytes) -> Iterator[tuple[Groups, int]]:
+        is_long = len(text) >= 2 * _WIDE - 1
+        groups, size = (self._wide, _WIDE) if is_long else (self._narrow, _NARROW)
+        end = text[1 - 2 * size :]
+        for start in range(size):
+            yield groups, int.from_bytes(end[start : start + size], sys.byteorder)
+
+    def hide(self, text: bytes) -> bytes:
+        """The text with a mark in place of each secret; the same object if it has none."""
+        found = self._found(text)
+        if _may_have_escapes(text):
+            found |= self._found(_unescaped(text))
+        if not found:
+            return text
+        for form in sorted(found, key=lambda form: len(form.text), reverse=True):
+            text = _pattern(form).sub(MARK, text)
+        if _may_have_escapes(text):
+            plain = _unescaped(text)
+            if left := self._found(plain):  # escaped in a way that the patterns don't have
+                for form in left:
+                    plain = plain.replace(form.text, MARK)
+                return plain
+        return text
+
+    def hide_text(self, text: str) -> str:
+        data = text.encode("utf-8", "surrogatepass")
+        hidden = self.hide(data)
+        return text if hidden is data else hidden.decode("utf-8", "surrogatepass")
+
+    def _found(self, text: bytes) -> set[Form]:
+        found = set[Form]()
+        for groups, size in ((self._wide, _WIDE), (self._narrow, _NARROW)):
+            if not groups or len(text) < size:
+                continue
+            at_multiples = memoryview(text)[: len(text) // size * size]
+            numbers = at_multiples.cast("Q") if size == _WIDE else at_multiples.cast("I")
+            if not groups.keys().isdisjoint(numbers):
+                for group in groups.keys() & set(numbers):
+                    found.update(form for form in groups[group] if form.text in text)
+        return found
+
+
+def forms(secret: str) -> set[Form]:
+    """In lower case too, as names of headers are."""
+    if len(secret) < SHORTEST:
+        return set()
+    raw = secret.encode("utf-8", "surrogatepass")
+    texts = {raw, raw.lower(), raw.hex().encode(), raw.hex().upper().encode()}
+    for is_ascii in (True, False):
+        quoted = secret
+        for _ in range(2):  # the second time for JSON in JSON
+            quoted = json.dumps(quoted, ensure_ascii=is_ascii)[1:-1]
+            texts.add(quoted.encode("utf-8", "surrogatepass"))
+    texts |= {urllib.parse.quote_plus(raw).encode(), html.escape(secret).encode("utf-8", "replace")}
+    in_base64 = set(_in_base64(raw))
+    beside = rb"[A-Za-z0-9+/_-]{0,2}"
+    return {
+        Form(form, beside if text in in_base64 else b"")
+        for text in (*texts, *in_base64)
+        # PHP and others escape the slash in JSON.
+        for form in (text, text.replace(b"/", rb"\/"))
+    }
+
+
+def _in_base64(raw: bytes) -> Iterator[bytes]:
+    """The part of a text in Base64 that the secret alone determines, wherever in the text it begins."""
+    for before in range(3):
+        start, end = (before * 8 + 5) // 6, (before + len(raw)) * 8 // 6
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(bytes(before) + raw)[start:end]
+
+
+def _may_have_escapes(text: bytes) -> bool:
+    return b"%" in text or b"\\u00" in text or b"&#" in text or b"\\x" in text
+
+
+def _unescaped(text: bytes) -> bytes:
+    return _ESCAPE.sub(_character, text)
+
+
+def _character(match: re.Match[bytes]) -> bytes:
+    json_digits, url_digits, html_digits, decimal = match.groups()
+    digits = json_digits or url_digits or html_digits
+    code = int(digits, 16) if digits else int(decimal)
+    return bytes([code]) if code < 0x80 else match[0]
+
+
+@functools.lru_cache(256)
+def _pattern(form: Form) -> re.Pattern[bytes]:
+    """Matches the form where any of its characters may be escaped."""
+    return re.compile(form.beside + b"".join(map(_either, form.text)) + form.beside)
+
+
+@functools.cache
+def _either(code: int) -> bytes:
+    """A pattern for a character, and for its escapes."""
+    digits = b"(?i:%02x)" % code
+    escapes = (_SLASHES + digits, _PERCENT + digits, b"&#[xX]%b%b;" % (_ZEROS, digits))
+    decimal = b"&#%b%d;" % (_ZEROS, code)
+    return b"(?:%b)" % b"|".join((re.escape(bytes([code])), *escapes, decimal))

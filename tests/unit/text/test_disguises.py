@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import base64
+import html
+import json
+import time
+import urllib.parse
+from collections.abc import Callable
+
+import pytest
+
+from claude_route.text import disguises
+
+SECRETS = (
+    "sk-ant-oat01-MARKED-pool-one-00000-pol1",
+    "Short-k8",
+    "a+b/c=d e&f~0123456789",
+    'quo"te\\back-0123456789',
+    "schlüssel-ünd-0123456789",
+)
+
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "plain": str,
+    "lower case": str.lower,
+    "JSON": lambda secret: json.dumps(secret),
+    "JSON in JSON": lambda secret: json.dumps(json.dumps(secret)),
+    "JSON of PHP": lambda secret: json.dumps(secret).replace("/", "\\/"),
+    "each character in JSON": lambda secret: "".join(f"\\u{ord(c):04x}" for c in secret),
+    "some characters in JSON": lambda secret: "\\u%04X" % ord(secret[0]) + secret[1:],
+    "each character in a URL": lambda secret: "".join(f"%{b:02X}" for b in secret.encode()),
+    "URL": lambda secret: urllib.parse.quote(secret, safe=""),
+    "form": urllib.parse.quote_plus,
+    "each character in a URL in a URL": lambda secret: urllib.parse.quote(
+        "".join(f"%{b:02x}" for b in secret.encode())
+    ),
+    "HTML": lambda secret: html.escape(secret),
+    "each character in HTML": lambda secret: "".join(f"&#{ord(c)};" for c in secret),
+    "each character in HTML, hexadecimal": lambda secret: "".join(
+        f"&#x{ord(c):X};" for c in secret
+    ),
+    "Base64": lambda secret: base64.b64encode(secret.encode()).decode(),
+    "Basic": lambda secret: base64.b64encode(f"me:{secret}".encode()).decode(),
+    "Basic of another": lambda secret: base64.b64encode(f"root:{secret}!".encode()).decode(),
+    "Base64 of URLs": lambda secret: base64.urlsafe_b64encode(f"{secret}".encode()).decode(),
+    "hexadecimal": lambda secret: secret.encode().hex(),
+    "HEXADECIMAL": lambda secret: secret.encode().hex().upper(),
+    "twice": lambda secret: secret + secret,
+}
+
+
+@pytest.fixture
+def finder() -> disguises.Finder:
+    return disguises.Finder(SECRETS)
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_hide(finder: disguises.Finder, secret: str, disguise: str) -> None:
+    if "each" in disguise and not secret.isascii():
+        pytest.skip("nobody writes these so")
+    text = DISGUISES[disguise](secret)
+    for before in range(17):
+        hidden = finder.hide_text(f"{'.' * before}<{text}> after")
+        assert "[redacted]" in hidden
+        assert hidden.startswith("." * before) and hidden.endswith(" after")
+        left = hidden.replace("[redacted]", "").strip('.<> afterkey{}:\\"')
+        assert len(left) <= 8
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "short",
+        "nothing of it here, 100 % of it &#38; \\u0026 more",
+        "sk-ant-oat01-MARKED-pool-one-00000-pol",
+        "x" * 1000,
+        "caf\udce9 \\u00e9",
+    ],
+)
+def test_other_text_is_the_same_object(finder: disguises.Finder, text: str) -> None:
+    assert finder.hide_text(text) is text
+    data = text.encode("utf-8", "surrogatepass")
+    assert finder.hide(data) is data
+
+
+def test_too_short_a_secret_is_not_hidden() -> None:
+    assert disguises.Finder(["key", ""]).hide(b"a key, key") == b"a key, key"
+
+
+def test_remove() -> None:
+    finder = disguises.Finder(["secret-0123456789", "another-0123456789"])
+    finder.remove("secret-0123456789")
+    assert finder.hide(b"secret-0123456789 another-0123456789") == b"secret-0123456789 [redacted]"
+
+
+def test_many_secrets_take_no_longer() -> None:
+    finder = disguises.Finder(f"sk-ant-oat01-{n:040}" for n in range(2000))
+    text = b'{"type":"content_block_delta","delta":{"text":"caf\\u00e9"}}\n\n' * 16_000
+    assert min(_seconds(finder, text) for _ in range(5)) < 0.25
+
+
+@pytest.mark.parametrize(
+    "text", [b"\\" * 500_000, b"%25" * 170_000, b"&#0" * 170_000, b"sk-ant-o" * 60_000]
+)
+def test_no_text_takes_long(finder: disguises.Finder, text: bytes) -> None:
+    secret = b"\\u0073k-ant-oat01-MARKED-pool-one-00000-pol1"
+    assert _seconds(finder, text + secret) < 2
+
+
+def _seconds(finder: disguises.Finder, text: bytes) -> float:
+    began = time.perf_counter()
+    finder.hide(text)
+    return time.perf_counter() - began
