@@ -17,7 +17,6 @@ import sys
 import urllib.parse
 from collections.abc import Iterable
 from collections.abc import Iterator
-from typing import NamedTuple
 
 SHORTEST = 8
 """Characters. Shorter secrets would be found in ordinary text, and aren't worth hiding."""
@@ -27,7 +26,7 @@ MARK = b"[redacted]"
 _WIDE, _NARROW = 8, 4
 """Bytes of a group, of long forms and of short ones."""
 
-# Limits, because a search that begins anew at each of a million backslashes must not read all that follow.
+# Limits, because a search from each of a million backslashes must not read all that follow.
 _SLASHES, _PERCENT, _ZEROS = rb"\\{1,8}(?:u00|x)", rb"%(?:25){0,4}", rb"0{0,4}"
 _ESCAPE = re.compile(
     rb"%b([2-7][0-9a-fA-F])|%b([2-7][0-9a-fA-F])|&#(?:[xX]%b([2-7][0-9a-fA-F])|%b(\d{2,3}));"
@@ -35,15 +34,7 @@ _ESCAPE = re.compile(
 )
 
 
-class Form(NamedTuple):
-    """A way to write a secret, without the escapes of single characters."""
-
-    text: bytes
-    beside: bytes = b""
-    """A pattern for what may hold some more bits of the secret, before and after it."""
-
-
-type Groups = dict[int, list[Form]]
+type Groups = dict[int, list[bytes]]
 """The bytes of a group, as a number -> the forms that have it."""
 
 
@@ -56,21 +47,21 @@ class Finder:
 
     def add(self, secret: str) -> None:
         for form in forms(secret):
-            for groups, group in self._groups(form.text):
+            for groups, group in self._groups(form):
                 groups.setdefault(group, []).append(form)
 
     def remove(self, secret: str) -> None:
         """Undo one `add` of it."""
         for form in forms(secret):
-            for groups, group in self._groups(form.text):
+            for groups, group in self._groups(form):
                 groups[group].remove(form)
                 if not groups[group]:
                     del groups[group]
 
-    def _groups(self, text: bytes) -> Iterator[tuple[Groups, int]]:
-        is_long = len(text) >= 2 * _WIDE - 1
+    def _groups(self, form: bytes) -> Iterator[tuple[Groups, int]]:
+        is_long = len(form) >= 2 * _WIDE - 1
         groups, size = (self._wide, _WIDE) if is_long else (self._narrow, _NARROW)
-        end = text[1 - 2 * size :]
+        end = form[1 - 2 * size :]
         for start in range(size):
             yield groups, int.from_bytes(end[start : start + size], sys.byteorder)
 
@@ -81,13 +72,13 @@ class Finder:
             found |= self._found(_unescaped(text))
         if not found:
             return text
-        for form in sorted(found, key=lambda form: len(form.text), reverse=True):
+        for form in sorted(found, key=len, reverse=True):
             text = _pattern(form).sub(MARK, text)
         if _may_have_escapes(text):
             plain = _unescaped(text)
             if left := self._found(plain):  # escaped in a way that the patterns don't have
                 for form in left:
-                    plain = plain.replace(form.text, MARK)
+                    plain = plain.replace(form, MARK)
                 return plain
         return text
 
@@ -96,8 +87,8 @@ class Finder:
         hidden = self.hide(data)
         return text if hidden is data else hidden.decode("utf-8", "surrogatepass")
 
-    def _found(self, text: bytes) -> set[Form]:
-        found = set[Form]()
+    def _found(self, text: bytes) -> set[bytes]:
+        found = set[bytes]()
         for groups, size in ((self._wide, _WIDE), (self._narrow, _NARROW)):
             if not groups or len(text) < size:
                 continue
@@ -105,12 +96,13 @@ class Finder:
             numbers = at_multiples.cast("Q") if size == _WIDE else at_multiples.cast("I")
             if not groups.keys().isdisjoint(numbers):
                 for group in groups.keys() & set(numbers):
-                    found.update(form for form in groups[group] if form.text in text)
+                    found.update(form for form in groups[group] if form in text)
         return found
 
 
-def forms(secret: str) -> set[Form]:
-    """In lower case too, as names of headers are."""
+def forms(secret: str) -> set[bytes]:
+    """The ways to write a secret, but for escapes of single characters. In lower case too, as names of
+    headers are."""
     if len(secret) < SHORTEST:
         return set()
     raw = secret.encode("utf-8", "surrogatepass")
@@ -121,14 +113,9 @@ def forms(secret: str) -> set[Form]:
             quoted = json.dumps(quoted, ensure_ascii=is_ascii)[1:-1]
             texts.add(quoted.encode("utf-8", "surrogatepass"))
     texts |= {urllib.parse.quote_plus(raw).encode(), html.escape(secret).encode("utf-8", "replace")}
-    in_base64 = set(_in_base64(raw))
-    beside = rb"[A-Za-z0-9+/_-]{0,2}"
-    return {
-        Form(form, beside if text in in_base64 else b"")
-        for text in (*texts, *in_base64)
-        # PHP and others escape the slash in JSON.
-        for form in (text, text.replace(b"/", rb"\/"))
-    }
+    texts.update(_in_base64(raw))
+    # PHP and others escape the slash in JSON.
+    return texts | {text.replace(b"/", rb"\/") for text in texts}
 
 
 def _in_base64(raw: bytes) -> Iterator[bytes]:
@@ -155,9 +142,9 @@ def _character(match: re.Match[bytes]) -> bytes:
 
 
 @functools.lru_cache(256)
-def _pattern(form: Form) -> re.Pattern[bytes]:
+def _pattern(form: bytes) -> re.Pattern[bytes]:
     """Matches the form where any of its characters may be escaped."""
-    return re.compile(form.beside + b"".join(map(_either, form.text)) + form.beside)
+    return re.compile(b"".join(map(_either, form)))
 
 
 @functools.cache
