@@ -24,6 +24,7 @@ from claude_route.access import fronts
 from claude_route.access import identity
 from claude_route.access import keys
 from claude_route.access import listeners
+from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.access import paths
 from claude_route.pages import asking
@@ -99,10 +100,12 @@ class Route:
         if flow not in self.admissions:
             flow.response = self.admit(flow, key, mode, presented, secrets)
         admission = self.admissions.get(flow)
+        if admission:
+            live_secrets.remember(keys.secrets(secrets.values()))
         if flow.response:
             headers.pop("expect", None)
             responses.fit(flow.response, flow.request)
-        elif admission and not admission.is_routed and "upgrade" not in headers:
+        elif admission and not admission.is_routed:
             # Don't read or keep the body of a request that passes through: it may contain
             # credentials.
             flow.request.stream = True

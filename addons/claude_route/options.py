@@ -18,6 +18,7 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import mode_specs
 
 from claude_route.access import listeners
+from claude_route.access import operator_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "connection_strategy": "lazy",
     # Make certificates for intercepted hosts without connecting to them.
     "upstream_cert": False,
+    # What mitmproxy can't read as HTTP would be a TCP flow that keeps all of it.
+    "rawtcp": False,
 }
 """mitmproxy options that we set unless the user did."""
 
@@ -52,6 +55,18 @@ def check() -> None:
         raise ValueError(
             "stream_large_bodies: not allowed, because a streamed request can't be routed"
         )
+
+
+_PASSWORDS = {"proxyauth", "upstream_auth", "web_password"}
+
+
+def secrets() -> list[str]:
+    """The passwords in options that this program has."""
+    options = {
+        name: str(getattr(ctx.options, name) or "") for name in _PASSWORDS & {*ctx.options.keys()}
+    }
+    password = options.pop("web_password", "")
+    return [password, *map(operator_secrets.of_pair, options.values())]
 
 
 def modes() -> list[str]:

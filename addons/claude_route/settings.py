@@ -18,7 +18,9 @@ from claude_route import options
 from claude_route import reload
 from claude_route.access import guard
 from claude_route.access import listeners
+from claude_route.access import live_secrets
 from claude_route.access import loops
+from claude_route.access import operator_secrets
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
@@ -56,6 +58,7 @@ class Settings:
     def configure(self, updated: set[str]) -> None:
         try:
             options.check()
+            live_secrets.keep(options.secrets())
             if "profile" in updated:
                 self._read()
                 self._watch_files()
@@ -77,9 +80,12 @@ class Settings:
         ValueError: the profile can't be read or is invalid; nothing has changed then.
         """
         environ = profiles.environment(Path.cwd(), os.environ)
+        # Before the profile is read: what is wrong with it will be in the log.
+        live_secrets.keep(operator_secrets.of_environment(environ))
         profile = profiles.read(
             profiles.locate(ctx.options.profile, installation.PROFILES), environ
         )
+        live_secrets.keep(operator_secrets.of_profile(profile))
         self._check_loops(profile)
         self.state = next_state(self.state, profile)
         guarded = guard_of(profile, environ)

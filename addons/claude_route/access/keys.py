@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from mitmproxy import http
@@ -53,6 +54,17 @@ def take_out(request: http.Request, is_key: Callable[[str], bool]) -> None:
         left = [part for part in parts if not is_key(_value(part))]
         if len(left) != len(parts):
             request.path = f"{path}?{'&'.join(left)}" if left else path
+
+
+def secrets(values: Iterable[bytes]) -> Iterator[str]:
+    """What is secret in the values of headers that hold credentials or keys."""
+    for field in values:
+        value = field.decode("utf-8", "surrogateescape")
+        yield from _secrets(value)
+        if own := _own(value):
+            yield own
+        for part in value.split(";"):  # of a cookie
+            yield part.partition("=")[2].strip()
 
 
 def _own(value: str) -> str | None:

@@ -17,6 +17,7 @@ from mitmproxy import http
 from claude_route import responses
 from claude_route.access import clients
 from claude_route.pages import asking
+from claude_route.access import live_secrets
 from claude_route.pages import browser
 from claude_route.pages import content
 from claude_route.pages import health
@@ -212,5 +213,7 @@ def answer(
         media_type, body = read(page, http_message.path(request), accept, in_force)
         headers = browser.HEADERS if page.has_html else {}
         response = http.Response.make(200, body, {"content-type": media_type, **headers})
+    if response.raw_content:
+        response.content = live_secrets.hide(response.raw_content)
     responses.fit(response, request)
     return response

@@ -1,0 +1,55 @@
+"""Which secrets the operator has given to the proxy: in the profile, the environment and options."""
+
+from __future__ import annotations
+
+import re
+import urllib.parse
+from collections.abc import Iterator
+from collections.abc import Mapping
+
+from claude_route.access import credentials
+from claude_route.access import keys
+from claude_route.profile import profiles
+
+_NAME = re.compile(r"(?:KEY|KEYS|PASSWORD|SECRET|TOKEN|TOKENS|TOKEN_NEXT)$", re.IGNORECASE)
+"""Of variables that hold a secret. `CLAUDE_TOKEN_MODE` doesn't."""
+
+_PROXY = re.compile(r"(?:https?|all|upstream)_proxy$", re.IGNORECASE)
+
+
+def of_environment(environ: Mapping[str, str]) -> Iterator[str]:
+    """Also those that the profile doesn't name: nobody is to see them either."""
+    for name, value in environ.items():
+        if _NAME.search(name):
+            yield from (part.strip() for part in value.split(",") if not part.startswith("/"))
+        elif _PROXY.search(name):
+            yield from of_url(value)
+
+
+def of_profile(profile: profiles.Profile) -> Iterator[str]:
+    yield from profile.pool.tokens
+    if profile.upstream_proxy:
+        yield from of_url(profile.upstream_proxy)
+    for provider in profile.providers.values():
+        yield provider.api_key or ""
+        values = [
+            value.encode("utf-8", "surrogateescape")
+            for name, value in provider.headers.items()
+            if credentials.is_secret(name.encode("utf-8", "surrogateescape"))
+        ]
+        yield from keys.secrets(values)
+
+
+def of_url(url: str) -> Iterator[str]:
+    """The password in a URL, as it stands there and as it is meant."""
+    try:
+        password = urllib.parse.urlsplit(url).password or ""
+    except ValueError:
+        return
+    yield password
+    yield urllib.parse.unquote(password)
+
+
+def of_pair(pair: str | None) -> str:
+    """The password of `user:password`, as options have it."""
+    return (pair or "").partition(":")[2]
