@@ -21,18 +21,22 @@ from claude_route import options
 from claude_route import settings
 from claude_route.access import entrances
 from claude_route.access import limits
+from claude_route.access import hidden_flows
 from claude_route.access import listeners
+from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.access import places
 from claude_route.ledger import books
 from claude_route.metrics import lag
 from claude_route.metrics import meters
 from claude_route.pages import asking
+from claude_route.access import unread
 from claude_route.pages import mitmweb
 from claude_route.pages import web_server
 from claude_route.patches import addon
 from claude_route.proxy import accounting
 from claude_route.proxy import client_http1
+from claude_route.patches import exits
 from claude_route.proxy import counting
 from claude_route.proxy import layer
 from claude_route.proxy import observers
@@ -93,6 +97,12 @@ def addons() -> list[object]:
             readonly.refusal,
             readonly.is_shown,
             addon.Bounds(entrance.accept, client_http1.BoundedServer, web_server.server(entrance)),
+            exits.Hiding(
+                live_secrets.hide,
+                live_secrets.hide_text,
+                hidden_flows.hidden,
+                hidden_flows.hidden_message,
+            ),
             enduring.install,
         ),
         limiting.Limiting(table, entrance, collections.look),
@@ -103,6 +113,7 @@ def addons() -> list[object]:
         announcement.Announcement(in_force),
         entry,
         loops.Loops(),
+        unread.Unread(),
         discovery.Discovery(lambda: in_force.state, reach),
         route,
         lines,

@@ -21,6 +21,7 @@ from claude_route.patches import content_views
 from claude_route.patches import decoding
 from claude_route.patches import dialing
 from claude_route.patches import digests
+from claude_route.patches import exits
 from claude_route.patches import filters
 from claude_route.patches import first_bytes
 from claude_route.patches import hooktable
@@ -28,6 +29,7 @@ from claude_route.patches import http1_server
 from claude_route.patches import http_stream
 from claude_route.patches import large_reads
 from claude_route.patches import log_quotes
+from claude_route.patches import log_records
 from claude_route.patches import mitmweb
 from claude_route.patches import redirects
 from claude_route.patches import roots
@@ -57,15 +59,19 @@ class Patches:
         refusal: Callable[[app.RequestHandler], str | None],
         is_shown: Callable[[str, Any], bool],
         bounds: Bounds,
+        hiding: exits.Hiding,
         limits: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
         """`make_stream` makes each HTTP stream, `dial` mitmproxy's connections; `refusal` and `is_shown`
-        guard mitmweb; `bounds` keep clients within limits; `limits` installs patches that need more than
-        that, and returns a callable that undoes them."""
+        guard mitmweb; `bounds` keep clients within limits; `hiding` takes secrets out of what people see;
+        `limits` installs patches that need more than that, and returns a callable that undoes them."""
         # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
         # stream must not pass them on without admission.
         http_stream.install(make_stream)
         cancelled_streams.install()
+        # Nor these: mitmweb would still show the flows.
+        log_records.install(hiding.text)
+        exits.install(hiding)
         self._undo = [
             accepting.install(bounds.accept),
             http1_server.install(bounds.http1),

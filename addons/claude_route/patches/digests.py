@@ -374,4 +374,74 @@ CODE = (
         "6b5743460456",
         "slow_readers does the same, but not for ever",
     ),
+    Code(
+        "mitmproxy.io.io:FlowWriter.add",
+        "45664cd780ab",
+        "exits gives it flows without secrets: whatever else writes saved files would not get them",
+    ),
+    Code(
+        "mitmproxy.io.io:FilteredFlowWriter.add",
+        "3bf1538770a2",
+        "as FlowWriter.add",
+    ),
+    Code(
+        "mitmproxy.addons.savehar:SaveHar.flow_entry",
+        "a0a3967ae050",
+        "exits gives it flows without secrets: make_har takes all of a flow from it",
+    ),
+    Code(
+        "mitmproxy.addons.export:Export",
+        "39865c43da2b",
+        "exits replaces `formats`, through which all exports go",
+    ),
+    Code(
+        "mitmproxy.addons.cut:extract",
+        "3ee02221ecdc",
+        "exits gives it flows without secrets, as its second argument",
+    ),
+    Code(
+        "mitmproxy.contentviews:prettify_message",
+        "5b6872aba7f8",
+        "exits hides what it gets and what it returns",
+    ),
+    Code(
+        "mitmproxy.addons.dumper:Dumper.echo",
+        "0b843c828ea3",
+        "exits hides its text: all that mitmdump prints of flows goes through it",
+    ),
+    Code(
+        "mitmproxy.tools.web.app:RequestHandler.write",
+        "65bfc9777f7e",
+        "exits encodes lists as it does, and hides what mitmweb answers",
+    ),
+    Code(
+        "mitmproxy.tools.web.app:WebSocketEventBroadcaster",
+        "8a39e9e2acec",
+        "exits hides what its _json_dumps returns: all that mitmweb pushes",
+    ),
+    Code(
+        "mitmproxy.log:MitmFormatter.format",
+        "2a82d2c595dd",
+        "log_records: it takes the text of a record and formatException, and nothing else",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.tcp:TCPLayer.relay_messages",
+        "3b3d49a9f63b",
+        "unread replaces the flow's message in the hook: it sends its own one",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.udp:UDPLayer.relay_messages",
+        "b87c6542501f",
+        "as TCPLayer.relay_messages",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.websocket:WebsocketLayer.relay_messages",
+        "2d451252c728",
+        "as TCPLayer.relay_messages",
+    ),
+    Code(
+        "mitmproxy.addons.next_layer:NextLayer.next_layer",
+        "d277fef31bbe",
+        "log_quotes cuts the quote of what it has not decided yet",
+    ),
 )

@@ -1,6 +1,6 @@
 """Keeps quotes of unreadable headers out of the log.
 
-Filters: five messages of the logger `mitmproxy.proxy.server`.
+Filters: messages of the loggers `mitmproxy.proxy.server` and `mitmproxy.addons.next_layer`.
 Why: mitmproxy quotes headers in its log if it can't parse them or they arrive incomplete. They may
 contain credentials, and no hook has hidden them.
 Remove when: mitmproxy logs the length of such headers instead of their text.
@@ -13,7 +13,7 @@ import logging
 import re
 from collections.abc import Callable
 
-LOGGER = "mitmproxy.proxy.server"
+LOGGERS = ("mitmproxy.proxy.server", "mitmproxy.addons.next_layer")
 
 QUOTED = re.compile(
     r"(before completing request headers"
@@ -21,6 +21,8 @@ QUOTED = re.compile(
     r"|Bad HTTP request line"
     r"|Bad HTTP response line"
     r"|Unexpected data from server"
+    r"|Deferring layer decision, not enough data"
+    r"|Received WebSocket \w+ from \w+ [(]payload"
     r"): .+",
     re.DOTALL,
 )
@@ -28,9 +30,15 @@ QUOTED = re.compile(
 
 def install() -> Callable[[], None]:
     """Filter everything that the proxy core logs from now on. Returns a callable that undoes it."""
-    logger = logging.getLogger(LOGGER)
-    logger.addFilter(shorten)
-    return lambda: logger.removeFilter(shorten)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    for logger in loggers:
+        logger.addFilter(shorten)
+
+    def undo() -> None:
+        for logger in loggers:
+            logger.removeFilter(shorten)
+
+    return undo
 
 
 def shorten(record: logging.LogRecord) -> bool:
@@ -39,4 +47,4 @@ def shorten(record: logging.LogRecord) -> bool:
 
 
 def without_quotes(message: str) -> str:
-    return QUOTED.sub(r"\1", message)
+    return QUOTED.sub(lambda match: match[1].removesuffix(" (payload"), message)

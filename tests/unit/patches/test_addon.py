@@ -21,6 +21,7 @@ from tornado import httpserver
 from claude_route.patches import accepting
 from claude_route.patches import addon
 from claude_route.patches import digests
+from claude_route.patches import exits
 from claude_route.patches import log_quotes
 
 REPLACED: dict[str, Callable[[], Any]] = {
@@ -35,7 +36,7 @@ REPLACED: dict[str, Callable[[], Any]] = {
     "_ignore_connection": lambda: next_layer.NextLayer._ignore_connection,
     "prepare": lambda: app.RequestHandler.prepare,
     "dump_dicts": lambda: optmanager.dump_dicts,
-    "filters": lambda: list(logging.getLogger(log_quotes.LOGGER).filters),
+    "filters": lambda: list(logging.getLogger(log_quotes.LOGGERS[0]).filters),
 }
 
 
@@ -55,6 +56,8 @@ async def serve(
 
 BOUNDS = addon.Bounds(serve, Http1, Web)
 
+NOTHING_TO_HIDE = exits.Hiding(*[lambda value: value] * 4)
+
 
 async def no_proxy(source: connection.Client, upstream: connection.Server) -> None:
     return None
@@ -73,6 +76,7 @@ def patches(monkeypatch: pytest.MonkeyPatch) -> addon.Patches:
         lambda handler: None,
         lambda name, value: True,
         BOUNDS,
+        NOTHING_TO_HIDE,
     )
 
 
@@ -87,6 +91,7 @@ def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
             lambda handler: None,
             lambda name, value: True,
             BOUNDS,
+            NOTHING_TO_HIDE,
         )
         patches.running()
         during = replaced()

@@ -21,6 +21,14 @@ from claude_route.patches import log_quotes
             "Cannot parse HTTP response: Bad HTTP response line",
         ),
         ("Unexpected data from server: b'k'", "Unexpected data from server"),
+        (
+            "Deferring layer decision, not enough data: '504f'",
+            "Deferring layer decision, not enough data",
+        ),
+        (
+            "Received WebSocket ping from client (payload: b'k')",
+            "Received WebSocket ping from client",
+        ),
         ("client connect", "client connect"),
     ],
 )
@@ -29,7 +37,7 @@ def test_without_quotes(message: str, expected: str) -> None:
 
 
 def test_install(caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger(log_quotes.LOGGER)
+    logger = logging.getLogger(log_quotes.LOGGERS[0])
     uninstall = log_quotes.install()
     logger.error("Invalid header line: b'k'")
     uninstall()
