@@ -12,6 +12,7 @@ from claude_route import targets
 from claude_route.access import credentials
 from claude_route.access import fronts
 from claude_route.access import paths
+from claude_route.access import redaction
 from claude_route.dialects import registry
 from claude_route.dialects.messages import claude_fallback
 from claude_route.dialects.messages import requests
@@ -91,6 +92,8 @@ class Attempt:
         self.rewritten = self.call.body is not request.body
         """Whether the upstream body differs from the client's."""
         self.secrets: dict[bytes, bytes] = {}
+        self._secret = ""
+        """The credential, if it is ours."""
         self.shown = self._upstream_request(client_request, client_secrets)
 
     @property
@@ -177,6 +180,7 @@ class Attempt:
             return changes
         else:
             is_bearer, secret, words = provider.auth == "bearer", provider.api_key, provider.name
+        self._secret = secret
         scheme = "Bearer" if is_bearer else ""
         shown = credentials.placeholder(scheme, words)
         self.secrets[shown] = f"{scheme} {secret}".strip().encode()
@@ -193,7 +197,8 @@ class Attempt:
         return http_message.like(self.shown, headers=headers)
 
     def reply(self, response: http.Response) -> contract.Reply:
-        made = reply.judge(response, self.call, self.redact, wants=self.wants)
+        echo = redaction.echo(self._secret) if self._secret else bodies.unchanged
+        made = reply.judge(response, self.call, self.redact, echo, wants=self.wants)
         return held.Held(made) if self.is_checked else made
 
 

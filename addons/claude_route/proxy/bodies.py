@@ -92,9 +92,11 @@ class Bodies:
     call: dialect.Call
     wants: Wanted
     redact: Callable[[bytes], bytes]
+    without_echo: Callable[[bytes], bytes] = unchanged
+    """Takes the credential out of an event, or out of a whole answer."""
 
     def stream(self) -> Reader:
-        stream = Stream(self.response, self.call.stream(), self.redact)
+        stream = Stream(self.response, self.call.stream(), self.redact, self.without_echo)
         if self.wants == "stream":
             self.declare(SSE)
             return stream
@@ -103,12 +105,15 @@ class Bodies:
 
     def whole(self) -> Reader:
         if self.wants == "count":
-            return Whole(self.response, self.call, self.call.count)
+            return self._whole(self.call.count)
         if self.wants == "whole":
             self.declare(JSON)
-            return Whole(self.response, self.call, self.call.answer)
+            return self._whole(self.call.answer)
         self.declare(SSE)
-        return Whole(self.response, self.call, self._streamed)
+        return self._whole(self._streamed)
+
+    def _whole(self, translate: Callable[[bytes], bytes]) -> Whole:
+        return Whole(self.response, self.call, lambda body: self.without_echo(translate(body)))
 
     def _streamed(self, body: bytes) -> bytes:
         return conversion.streamed(self.call.answer(body))
@@ -209,6 +214,7 @@ class Stream:
         response: http.Response,
         rewriter: dialect.Rewriter,
         redact: Callable[[bytes], bytes],
+        without_echo: Callable[[bytes], bytes] = unchanged,
     ) -> None:
         self.response = response
         self.good = self.complete = False
@@ -216,6 +222,7 @@ class Stream:
         self._decoder = sse.Decoder()
         self._rewriter = rewriter
         self._redact = redact
+        self._without_echo = without_echo
         self._prologue = 0
         self._is_over = False
 
@@ -245,7 +252,7 @@ class Stream:
         events = self._decoder.feed(data)
         if len(events) == 1 and self.good and not self._rewriter.complete:
             # The hot path: the client is as fast as the provider.
-            out = self._rewriter.feed(events[0])
+            out = self._without_echo(self._rewriter.feed(events[0]))
             self.complete = self._rewriter.complete
             return self._redact(out) if self._rewriter.error else out
         return self._rewrite(events)
@@ -253,7 +260,7 @@ class Stream:
     def _rewrite(self, events: list[sse.Event]) -> bytes:
         out = []
         for event in events:
-            rewritten = self._rewriter.feed(event)
+            rewritten = self._without_echo(self._rewriter.feed(event))
             if not self.good:
                 self._prologue += len(event.raw)
                 self._judge(event.data)

@@ -33,18 +33,19 @@ def judge(
     response: http.Response,
     call: dialect.Call,
     redact: Callable[[bytes], bytes] = bodies.unchanged,
+    without_echo: Callable[[bytes], bytes] = bodies.unchanged,
     *,
     wants: bodies.Wanted = "stream",
 ) -> contract.Reply:
     """The reader for a response with these headers. `redact` removes secrets from an error that
-    ends a stream."""
+    ends a stream, `without_echo` the credential from all else."""
     if not 200 <= response.status_code < 300:
         return Refusal(response)
     try:
         body = Body(response)
     except ValueError as e:
         return Refusal(response, str(e))
-    return Answer(body, bodies.Bodies(decoded_headers(response), call, wants, redact))
+    return Answer(body, bodies.Bodies(decoded_headers(response), call, wants, redact, without_echo))
 
 
 def decoded_headers(response: http.Response) -> http.Response:
