@@ -95,8 +95,9 @@ class Finder:
             at_multiples = memoryview(text)[: len(text) // size * size]
             numbers = at_multiples.cast("Q") if size == _WIDE else at_multiples.cast("I")
             if not groups.keys().isdisjoint(numbers):
-                for group in groups.keys() & set(numbers):
-                    found.update(form for form in groups[group] if form in text)
+                for number in set(numbers):
+                    # A thread may read while the event loop adds or removes secrets.
+                    found.update(form for form in (*groups.get(number, ()),) if form in text)
         return found
 
 
