@@ -57,16 +57,14 @@ def check() -> None:
         )
 
 
-_PASSWORDS = {"proxyauth", "upstream_auth", "web_password"}
+_PAIRS = {"proxyauth", "upstream_auth"}
 
 
 def secrets() -> list[str]:
-    """The passwords in options that this program has."""
-    options = {
-        name: str(getattr(ctx.options, name) or "") for name in _PASSWORDS & {*ctx.options.keys()}
-    }
-    password = options.pop("web_password", "")
-    return [password, *map(operator_secrets.of_pair, options.values())]
+    """The passwords in options that this program has. Not mitmweb's own: whoever sees its options has
+    given it."""
+    names = _PAIRS & {*ctx.options.keys()}
+    return [operator_secrets.of_pair(getattr(ctx.options, name)) for name in names]
 
 
 def modes() -> list[str]:
