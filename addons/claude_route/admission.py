@@ -102,6 +102,8 @@ class Route:
         admission = self.admissions.get(flow)
         if admission:
             live_secrets.remember(keys.secrets(secrets.values()))
+            # The profile has only the hashes of named clients' keys.
+            live_secrets.remember(key.secret for key in presented)
         if flow.response:
             headers.pop("expect", None)
             responses.fit(flow.response, flow.request)

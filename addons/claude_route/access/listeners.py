@@ -21,6 +21,7 @@ from claude_route import responses
 from claude_route.access import addresses
 from claude_route.access import clients
 from claude_route.access import guard
+from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.profile import clients as profile_clients
 
@@ -81,6 +82,7 @@ class Listeners:
         key = clients.Key(password or "", "proxy password")
         if self.guard.client(key):
             self._tunnel_keys[flow.client_conn] = key
+            live_secrets.remember([key.secret])
         elif password or is_outside(flow.client_conn):
             flow.response = http.Response.make(
                 407, b"", {"proxy-authenticate": 'Basic realm="proxy"', "connection": "close"}

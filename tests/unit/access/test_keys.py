@@ -110,3 +110,17 @@ def test_the_query(path: str, left: str) -> None:
     made = request(path)
     keys.take_out(made, OURS.has)
     assert made.path == left
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"key-0123456789ab",
+        b"Bearer key-0123456789ab",
+        b"key-0123456789ab, x-claude-token-mode: passthrough",
+        b"Basic bWU6a2V5LTAxMjM0NTY3ODlhYg==",
+        b"a=b; session=key-0123456789ab; c=d",
+    ],
+)
+def test_secrets(value: bytes) -> None:
+    assert "key-0123456789ab" in {*keys.secrets([value])}
