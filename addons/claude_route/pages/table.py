@@ -16,8 +16,8 @@ from mitmproxy import http
 
 from claude_route import responses
 from claude_route.access import clients
-from claude_route.pages import asking
 from claude_route.access import live_secrets
+from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import content
 from claude_route.pages import health
