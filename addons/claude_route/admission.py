@@ -6,7 +6,6 @@ import logging
 import time
 import weakref
 from collections.abc import Awaitable
-from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +48,9 @@ NOTHING_HERE = (
     "This is claude-route, a proxy for Claude Code, and it has nothing at this path. It answers POST "
     "/v1/messages, and has pages such as /status. Set ANTHROPIC_BASE_URL to its address without a path"
 )
+NOT_ADMITTED = "The proxy did not admit this request; see its log"
+NO_HOOKS = "The proxy's script is not loaded; see its log"
+MISPLACED_KEY = "The proxy's own key stands in the address of this request: it is for a header"
 ABSENT = "This proxy asks nothing of Anthropic: its profile has no provider named anthropic"
 
 
@@ -76,10 +78,24 @@ class Route:
             weakref.WeakKeyDictionary()
         )
         """The Host headers that clients sent."""
+        self.presented: weakref.WeakKeyDictionary[http.HTTPFlow, Sequence[clients.Key]] = (
+            weakref.WeakKeyDictionary()
+        )
+        """The keys that requests present, right or wrong."""
+        self.is_done = False
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not flow.live:  # loaded from a file
             return
+        try:
+            self.receive(flow)
+        except Exception:
+            # mitmproxy would go on, and show the credentials to people.
+            logger.exception("Internal error while admitting a request")
+            disarm(flow)
+            flow.response = responses.error(500, NOT_ADMITTED)
+
+    def receive(self, flow: http.HTTPFlow) -> None:
         # mitmproxy's own `proxyauth`, if it is in use, stores the password here.
         flow.metadata.pop("proxyauth", None)
         if listeners.is_reverse(flow.client_conn):
@@ -89,15 +105,20 @@ class Route:
         key, mode = headers.get(clients.KEY_HEADER), headers.get(clients.MODE_HEADER)
         password = clients.basic_password(headers.pop("proxy-authorization", None))
         presented: list[clients.Key] = []
+        is_misplaced = False
         if self.entry.guard.needs_key:
             presented = keys.presented(headers, proxy_password=password)
-            keys.take_out(flow.request, self.entry.guard.has)
+            search = self.entry.search(flow.client_conn, presented)
+            is_misplaced = search.take_out(flow.request)
         secrets = credentials.hide(headers, is_new=not flow.is_replay)
         if flow.is_replay:
             # Anyone who may replay a flow may also read all of them. Its headers contain
             # placeholders; we know their values only if this process saw the original request.
             logger.info(f"A user replayed {flow.request.method} {flow.request.path}")
-        if flow not in self.admissions:
+        if is_misplaced:
+            flow.response = responses.error(400, MISPLACED_KEY)
+        elif flow not in self.admissions:
+            self.presented[flow] = presented
             flow.response = self.admit(flow, key, mode, presented, secrets)
         admission = self.admissions.get(flow)
         if admission:
@@ -200,21 +221,31 @@ class Route:
 
     # Called by the layer (`contract.Policy`)
 
-    def arrives(self, request: http.Request) -> None:
+    def done(self) -> None:
+        self.is_done = True
+
+    def arrives(self, request: http.Request) -> http.Response | None:
+        if self.is_done or self.in_force.state is None:
+            return responses.error(500, NO_HOOKS)
         self.hosts[request] = request.host_header
+        return None
+
+    def opens(self, flow: http.HTTPFlow) -> bool:
+        return not self.is_done and self.entry.has_opened(flow)
+
+    def stands(self, flow: http.HTTPFlow) -> None:
+        self.entry.stands(flow.client_conn, self.presented.get(flow, ()))
 
     def exchange(self, flow: http.HTTPFlow) -> contract.Exchange | http.Response | None:
         admission = self.admissions.get(flow)
         if admission is None or self.in_force.state is None:
-            return responses.error(500, "The proxy did not admit this request; see its log")
+            disarm(flow)
+            return responses.error(500, NOT_ADMITTED)
         if not admission.is_routed:
             return None
         return exchange.Exchange(
             self.in_force.state, flow, admission, observer=self.observer, clock=time.time
         )
-
-    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
-        self.entry.opens_tunnel(client, end)
 
     def rejects(self, flow: http.HTTPFlow) -> None:
         admission = self.admissions.get(flow)
@@ -231,8 +262,7 @@ class Route:
     def passthrough(self, flow: http.HTTPFlow) -> http.Request:
         admission = self.admissions.get(flow)
         request = flow.request.copy()
-        if admission and admission.is_reverse and "upgrade" not in request.headers:
-            request.headers.fields = tuple(fronts.end_to_end(request.headers.fields))
+        request.headers.fields = fronts.passing(request.headers.fields)
         for name in (clients.KEY_HEADER, clients.MODE_HEADER, loops.HEADER):
             request.headers.pop(name, None)
         is_meant = admission is not None and admission.origin == admissions.origin(request)
@@ -279,6 +309,14 @@ def login(request: http.Request, secrets: credentials.Secrets) -> admissions.Log
     if not any(values):
         return "none"
     return "own" if any(map(clients.is_login, values)) else "text"
+
+
+def disarm(flow: http.HTTPFlow) -> None:
+    """Take all that may be a credential out of a flow that was not admitted, without looking at it."""
+    flow.request.headers.clear()
+    flow.request.trailers = None
+    flow.request.path = "/"
+    flow.metadata.pop("proxyauth", None)
 
 
 def receive(request: http.Request) -> None:

@@ -24,8 +24,8 @@ from claude_route.access import hidden_flows
 from claude_route.access import limits
 from claude_route.access import listeners
 from claude_route.access import live_secrets
-from claude_route.access import loops
 from claude_route.access import places
+from claude_route.access import reach
 from claude_route.access import unread
 from claude_route.ledger import books
 from claude_route.metrics import lag
@@ -35,6 +35,7 @@ from claude_route.pages import mitmweb
 from claude_route.pages import web_server
 from claude_route.patches import addon
 from claude_route.patches import exits
+from claude_route.patches import fail_closed
 from claude_route.proxy import accounting
 from claude_route.proxy import client_http1
 from claude_route.proxy import counting
@@ -63,7 +64,7 @@ def addons() -> list[object]:
     in_force = settings.Settings(entry)
     lines = log.Log()
     flow_rows = rows.Rows(lines.ended)
-    reach = upstreams.Upstreams(
+    upstream = upstreams.Upstreams(
         lambda: in_force.state.profile if in_force.state else None,
         lambda watcher: client.Client(watcher=watcher, make_room=table.make_room),
     )
@@ -71,7 +72,7 @@ def addons() -> list[object]:
     meters_of_all = meters.Meters(
         lambda: in_force.state,
         ledger_waiting=lambda: ledger.waiting,
-        idle_connections=lambda: reach.client.idle,
+        idle_connections=lambda: upstream.client.idle,
         limits=lambda: limits.meter.counts,
     )
     traces = export.Traces(lambda: in_force.state)
@@ -90,12 +91,14 @@ def addons() -> list[object]:
         ]
     )
     route = admission.Route(in_force, entry, observer, sources)
+    reachable = reach.Reach(lambda: entry.guard)
     return [
         addon.Patches(
-            layer.made_for(route, reach, enduring.patience),
-            passing.Dialer(reach),
+            layer.made_for(route, upstream, enduring.patience),
+            passing.Dialer(upstream),
             readonly.refusal,
             readonly.is_shown,
+            fail_closed.Gate(entry, reachable),
             addon.Bounds(entrance.accept, client_http1.BoundedServer, web_server.server(entrance)),
             exits.Hiding(
                 live_secrets.hide,
@@ -109,12 +112,12 @@ def addons() -> list[object]:
         enduring,
         in_force,
         opening.Opening(),
-        reach,
+        upstream,
         announcement.Announcement(in_force),
         entry,
-        loops.Loops(),
+        reachable,
         unread.Unread(),
-        discovery.Discovery(lambda: in_force.state, reach),
+        discovery.Discovery(lambda: in_force.state, upstream),
         route,
         lines,
         flow_rows,

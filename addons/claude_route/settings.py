@@ -12,6 +12,7 @@ from typing import Any
 
 from mitmproxy import addonmanager
 from mitmproxy import ctx
+from mitmproxy.utils import human
 
 from claude_route import installation
 from claude_route import options
@@ -68,7 +69,10 @@ class Settings:
                 self._open_hosts()
             if updated & {"listen_host", "mode", "profile"}:
                 hosts = listeners.listen_hosts(options.modes(), ctx.options.listen_host)
-                self.entry.guard.check_listeners(hosts)
+                keyless = listeners.keyless(options.modes(), ctx.options.listen_host)
+                if not self.entry.guard.is_closed:
+                    self.entry.guard.check_keyless(keyless)
+                    self.entry.guard.check_listeners(hosts)
         except ValueError as e:
             if self._is_running or self._is_start:
                 options.refuse(str(e))
@@ -89,7 +93,7 @@ class Settings:
         self._check_loops(profile)
         self.state = next_state(self.state, profile)
         guarded = guard_of(profile, environ)
-        before = self.entry.guard
+        before = self.entry.last_guard
         if before.needs_key and not guarded.needs_key:
             # More likely a mistake than an intention, and it would open the proxy. But a client that
             # was taken out of the profile has lost its key.
@@ -111,6 +115,12 @@ class Settings:
         host, port = ctx.options.listen_host, ctx.options.listen_port
         ours = listeners.listening(options.modes() if ctx.options.server else [], host, port)
         loops.check(profile.providers.values(), ours, profile.path)
+        for address in listeners.upstream_proxies(ctx.options.mode):
+            if loops.is_own(address, ours):
+                raise ValueError(
+                    "mode: expected another upstream proxy than this proxy's own listener, got "
+                    f"{human.format_address(address)}"
+                )
 
     def _open_hosts(self) -> None:
         """Make mitmproxy decrypt TLS only for the profile's hosts."""

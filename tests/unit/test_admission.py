@@ -16,6 +16,7 @@ from claude_route import settings
 from claude_route import targets
 from claude_route.access import admissions
 from claude_route.access import clients
+from claude_route.access import credentials
 from claude_route.access import guard
 from claude_route.access import listeners
 from claude_route.pages import table
@@ -393,14 +394,57 @@ def test_what_a_front_adds_is_in_no_flow() -> None:
         assert len(names & {name.lower() for name in flow.request.headers}) == count
 
 
-@pytest.mark.parametrize(("mode", "keeps"), [(REVERSE, False), (FORWARD, True)])
-def test_hop_by_hop_headers_of_what_passes(mode: str, keeps: bool) -> None:
-    headers = {"x_litellm_api_key": KEY, "keep_alive": "timeout=5", "connection": "keep-alive"}
+@pytest.mark.parametrize("mode", [REVERSE, FORWARD])
+def test_hop_by_hop_headers_of_what_passes(mode: str) -> None:
+    headers = {
+        "x_litellm_api_key": KEY,
+        "keep_alive": "timeout=5",
+        "connection": "keep-alive, x-app, authorization",
+        "x_app": "cli",
+        "authorization": "Bearer sk-ant-oat01-own",
+    }
     flow, route = admitted(BATCHES, mode, **headers)
-    assert ("connection" in route.passthrough(flow).headers) is keeps
-    assert ("keep-alive" in route.passthrough(flow).headers) is keeps
+    passed = route.passthrough(flow).headers
+    assert not {"connection", "keep-alive", "x-app", "authorization"} & set(passed)
     flow.request.headers["upgrade"] = "websocket"
-    assert "connection" in route.passthrough(flow).headers
+    passed = route.passthrough(flow).headers
+    assert passed["connection"] == "Upgrade"
+    assert passed["upgrade"] == "websocket"
+    assert not {"x-app", "authorization"} & set(passed)
+
+
+@pytest.mark.parametrize("mode", [REVERSE, FORWARD])
+def test_what_raises_shows_nobodys_credential(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("broken on purpose")
+
+    monkeypatch.setattr(credentials, "hide", broken)
+    path = f"{BATCHES}?key=sk-ant-api03-own"
+    flow, route = admitted(path, mode, authorization="Bearer sk-ant-oat01-own")
+    assert flow.response
+    assert flow.response.status_code == 500
+    assert "sk-ant" not in str(flow.get_state())
+    assert isinstance(route.exchange(flow), http.Response)
+
+
+@pytest.mark.parametrize("mode", [REVERSE, FORWARD])
+def test_a_key_in_the_address_is_refused(mode: str) -> None:
+    path = BATCHES.replace("batches", f"batches/{KEY}")
+    flow, route = admitted(path, mode, x_litellm_api_key=KEY)
+    assert flow.response
+    assert flow.response.status_code == 400
+    assert KEY not in str(flow.get_state())
+    assert isinstance(route.exchange(flow), http.Response)
+
+
+def test_without_hooks_nothing_is_seen() -> None:
+    flow, route = admitted(MESSAGES, x_litellm_api_key=KEY)
+    assert route.arrives(flow.request) is None
+    route.done()
+    refusal = route.arrives(flow.request)
+    assert refusal
+    assert refusal.status_code == 500
+    assert not route.opens(flow)
 
 
 def test_a_page_is_answered_once_its_request_is_whole() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 
 HOST_HEADER = re.compile(r"(?:\[(?P<address>[^\]]+)\]|(?P<name>[^:\[\]]+))(?::[0-9]*)?")
 
@@ -37,6 +38,23 @@ def is_global(host: str) -> bool:
     """Whether clients on other machines may make us connect to this IP address."""
     address = parse_address(host)
     return address is not None and address.is_global and not address.is_multicast
+
+
+def is_own(host: str) -> bool:
+    """Whether an IP address is one of this machine's, whatever its range. Only its own can be bound, and
+    nothing is sent."""
+    address = parse_address(host)
+    if address is None:
+        return False
+    if address.is_loopback or address.is_unspecified:
+        return True
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True
 
 
 def parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -27,6 +27,11 @@ HOP_BY_HOP = frozenset(
 _END_TO_END = frozenset((b"host", b"content-length", b"content-type", b"content-encoding"))
 """Needed to read a request at all, so `Connection` can't make us drop them."""
 
+_NOT_IN_TRAILERS = _END_TO_END | {b"set-cookie", b"transfer-encoding"}
+
+SWITCHING = 101
+"""The status of an answer after which the connection has another protocol."""
+
 _FRONTS = re.compile(
     rb"""
     forwarded | via | remote-(addr|email|groups?|name|user) | true-client-ip | client-ip
@@ -87,6 +92,26 @@ def end_to_end(fields: http_message.Fields) -> http_message.Fields:
     names."""
     ending = HOP_BY_HOP | _connection_options(fields)
     return tuple(field for field in fields if field[0].lower() not in ending)
+
+
+def passing(fields: http_message.Fields) -> tuple[http_message.Field, ...]:
+    """The headers of a request that passes through. To switch to another protocol is asked of the
+    upstream too."""
+    fields = tuple(fields)
+    kept = tuple(end_to_end(fields))
+    upgrade = tuple(field for field in fields if field[0].lower() == b"upgrade")
+    return (*kept, *upgrade, (b"Connection", b"Upgrade")) if upgrade else kept
+
+
+def answered(fields: http_message.Fields, status: int) -> tuple[http_message.Field, ...]:
+    """The headers of an answer that passes through."""
+    return tuple(passing(fields) if status == SWITCHING else end_to_end(fields))
+
+
+def trailers(fields: http_message.Fields) -> tuple[http_message.Field, ...]:
+    """The trailers of an answer: nothing that has a meaning only before the body (RFC 9110, 6.5.1)."""
+    kept = end_to_end(fields)
+    return tuple(field for field in kept if field[0].lower() not in _NOT_IN_TRAILERS)
 
 
 def _connection_options(fields: http_message.Fields) -> frozenset[bytes]:

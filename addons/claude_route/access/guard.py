@@ -43,10 +43,17 @@ class Guard:
     """Whether clients need a key though none is valid: the last client was taken out of the profile, which
     must not open the proxy to all."""
     today: Callable[[], datetime.date] = field(default=today, repr=False, compare=False)
+    is_closed: bool = False
+    """Whether nobody may connect at all: no settings are in force."""
 
     @property
     def has_keys(self) -> bool:
         return bool(self.key or self.next_key or self.named)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The keys of ours whose text we know."""
+        return tuple(filter(None, (self.key, self.next_key)))
 
     @property
     def needs_key(self) -> bool:
@@ -92,7 +99,24 @@ class Guard:
 
     def accepts(self, *, is_outside: bool) -> bool:
         """Whether connections are accepted, from this machine or from outside."""
-        return not is_outside or self.needs_key or self.is_open
+        return not self.is_closed and (not is_outside or self.needs_key or self.is_open)
+
+    def accepts_keyless(self, *, is_outside: bool) -> bool:
+        """The same at a listener whose mode can't ask for a key."""
+        return self.accepts(is_outside=is_outside) and (not is_outside or self.is_open)
+
+    def check_keyless(self, hosts: Iterable[tuple[str, str]]) -> None:
+        """`hosts` has the modes that can't ask for a key, and the address that each listens on.
+
+        Raises:
+            ValueError: other machines could connect to one, and `open` is not set.
+        """
+        for mode, host in hosts:
+            if not self.accepts_keyless(is_outside=not addresses.is_loopback(host)):
+                raise ValueError(
+                    f"mode: {mode} can't ask clients for a key: expected a loopback address, got "
+                    f"{host or '*'!r} (such as {mode}@127.0.0.1:PORT)"
+                )
 
     def check_listeners(self, hosts: Iterable[str]) -> None:
         """Raises:
@@ -105,3 +129,7 @@ class Guard:
                     "PROXY_STATIC_TOKEN, or `clients` or `open: true` in the profile, to allow "
                     "connections from other machines"
                 )
+
+
+CLOSED = Guard(is_closed=True)
+"""Before the first profile has been read, and after a script that could not be loaded again."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import urllib.parse
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from mitmproxy import http
 
 from claude_route.access import clients
 from claude_route.access import credentials
+from claude_route.text import disguises
+from claude_route.wire import http_message
+
+MARK = "{{key}}"
+"""Stands in a path for a key that was there."""
+
+_DECODINGS = 3
+"""How often a text may be percent-encoded: servers and what is before them decode once each."""
 
 
 def presented(headers: http.Headers, *, proxy_password: str | None) -> list[clients.Key]:
@@ -31,52 +42,140 @@ def presented(headers: http.Headers, *, proxy_password: str | None) -> list[clie
     return [clients.Key(secret, kind) for secret, kind in found if secret]
 
 
-def take_out(request: http.Request, is_key: Callable[[str], bool]) -> None:
-    """Remove the headers and the parts of the query that hold a key of ours: they are no credentials of
-    the client's, and nobody else may see them.
+class Search:
+    """Looks for keys in texts: as they are, percent-encoded, and in base64 as HTTP's basic authentication
+    has them.
 
-    `x-litellm-api-key` stays, for people who look at the flow: it is hidden as all credentials are, and
-    never sent.
+    Not in bodies: what stands there is a conversation, or passes unread.
     """
-    fields = request.headers.fields
-    kept = tuple(
-        (name, value)
-        for name, value in fields
-        if not credentials.is_secret(name)
-        or name.lower() == clients.KEY_HEADER.encode()
-        or not any(map(is_key, _secrets(value.decode("utf-8", "surrogateescape"))))
-    )
-    if len(kept) != len(fields):
-        request.headers.fields = kept
-    path, mark, query = request.path.partition("?")
-    if mark:
-        parts = query.split("&")
-        left = [part for part in parts if not is_key(_value(part))]
-        if len(left) != len(parts):
+
+    def __init__(self, secrets: Iterable[str], is_key: Callable[[str], bool]) -> None:
+        """`secrets` are the keys whose text is known, which are found within others; `is_key` tells of a
+        text as a whole whether it is one."""
+        self._secrets = tuple(s for s in secrets if len(s) >= disguises.SHORTEST)
+        self._forms = _forms(self._secrets)
+        self._is_key = is_key
+
+    def take_out(self, request: http.Request) -> bool:
+        """Remove the headers, the cookies and the parts of the query that hold a key: they are no
+        credentials of the client's, and nobody else may see them. True if one stands in the path or the
+        host, which can't do without it: such a request must not be sent.
+
+        `x-litellm-api-key` stays, for people who look at the flow: it is hidden as all credentials are,
+        and never sent.
+        """
+        fields = request.headers.fields
+        if self._holds(request.host):
+            # Its name would be asked for everywhere.
+            request.data.host, request.authority, request.path = "", "", f"/{MARK}"
+            request.headers.clear()
+            return True
+        if not self._may_hold(request):
+            return False
+        kept = tuple(field for field in map(self._field, fields) if field)
+        if kept != fields:
+            request.headers.fields = kept
+        path, mark, query = request.path.partition("?")
+        parts = query.split("&") if mark else []
+        left = [part for part in parts if not self._in_part(part)]
+        if is_in_path := self._holds(path):
+            segments = [MARK if self._holds(part) else part for part in path.split("/")]
+            # It may be cut by a slash of its own.
+            path = "/".join(segments) if MARK in segments else f"/{MARK}"
+        if is_in_path or len(left) != len(parts):
             request.path = f"{path}?{'&'.join(left)}" if left else path
+        return is_in_path
+
+    def _may_hold(self, request: http.Request) -> bool:
+        """A look at all of it at once, since almost no request does."""
+        fields, path = request.headers.fields, request.path
+        whole = _text(b"\n".join([part for field in fields for part in field]))
+        lower = whole.lower()
+        if (
+            self._holds(whole)
+            or self._holds(path)
+            or any(s.lower() in lower for s in self._secrets)
+        ):
+            return True
+        parts = path.partition("?")[2].split("&")
+        for name, value in fields:
+            if name.lower() == b"cookie":
+                parts += _text(value).split(";")
+            elif credentials.is_secret(name) and any(map(self._is_key, _credentials(_text(value)))):
+                return True
+        return any(self._in_part(part.strip()) for part in parts)
+
+    def _field(self, field: http_message.Field) -> http_message.Field | None:
+        """The header without keys; None if it is nothing else."""
+        name, value = field[0].lower(), field[1]
+        if name == clients.KEY_HEADER.encode():
+            return field
+        if self._secrets and any(each.lower().encode() in name for each in self._secrets):
+            return None
+        if name == b"cookie":
+            cookies = value.split(b";")
+            left = [each for each in cookies if not self._in_part(_text(each).strip())]
+            if len(left) == len(cookies):
+                return field
+            joined = b";".join(left).strip()
+            return (field[0], joined) if joined else None
+        is_key = self._holds(_text(value)) or (
+            credentials.is_secret(name) and any(map(self._is_key, _credentials(_text(value))))
+        )
+        return None if is_key else field
+
+    def _in_part(self, part: str) -> bool:
+        """Whether a key stands in a cookie, or a part of a query."""
+        value = part.partition("=")[2].strip('"')
+        return self._is_key(urllib.parse.unquote_plus(value)) or self._holds(part)
+
+    def _holds(self, text: str) -> bool:
+        if any(form in text for form in self._forms):
+            return True
+        for _ in range(_DECODINGS):
+            if "%" not in text:
+                break
+            text = urllib.parse.unquote(text)
+            if any(form in text for form in self._forms):
+                return True
+        return False
 
 
 def secrets(values: Iterable[bytes]) -> Iterator[str]:
     """What is secret in the values of headers that hold credentials or keys."""
     for field in values:
         value = field.decode("utf-8", "surrogateescape")
-        yield from _secrets(value)
+        yield from _credentials(value)
         if own := _own(value):
             yield own
         for part in value.split(";"):  # of a cookie
             yield part.partition("=")[2].strip()
 
 
-def _own(value: str) -> str | None:
-    # An empty mode, so that an invalid one isn't parsed: whose request it is comes first.
-    return clients.presented(value, "").key
+@functools.lru_cache(64)
+def _forms(secrets: Sequence[str]) -> tuple[str, ...]:
+    """How keys may stand in a text. In base64 they look in one of three ways, by their place in what is
+    encoded; the characters at both ends depend on what is before and after them."""
+    forms = dict.fromkeys(secrets)
+    for secret in secrets:
+        plain = secret.encode("utf-8", "surrogateescape")
+        for before in range(3):
+            encoded = base64.b64encode(bytes(before) + plain)
+            form = encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6].decode()
+            forms |= dict.fromkeys((form, form.replace("+", "-").replace("/", "_")))
+    return tuple(forms)
 
 
-def _secrets(value: str) -> Iterator[str]:
+def _credentials(value: str) -> Iterator[str]:
     yield clients.bare(value)
     if password := clients.basic_password(value):
         yield password
 
 
-def _value(part: str) -> str:
-    return urllib.parse.unquote_plus(part.partition("=")[2])
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _own(value: str) -> str | None:
+    # An empty mode, so that an invalid one isn't parsed: whose request it is comes first.
+    return clients.presented(value, "").key

@@ -4,25 +4,27 @@ addresses they may reach."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
-import socket
 import weakref
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from mitmproxy import connection
+from mitmproxy import ctx
 from mitmproxy import http
 from mitmproxy.proxy import mode_specs
-from mitmproxy.proxy import server_hooks
 
 from claude_route import responses
 from claude_route.access import addresses
 from claude_route.access import clients
 from claude_route.access import guard
+from claude_route.access import keys
 from claude_route.access import live_secrets
 from claude_route.access import loops
+from claude_route.patches import fail_closed
 from claude_route.profile import clients as profile_clients
 
 logger = logging.getLogger(__name__)
@@ -37,56 +39,155 @@ REVERSE_PORT = 4000
 LOOPBACK = "127.0.0.1"
 
 
+KEYED_SCHEMES = ("http", "https", "http3")
+"""Those of a reverse listener whose requests we see."""
+
+GRACE = 2.0
+"""Seconds in which a script that has changed is loaded again, before its tunnels are ended."""
+
+
 class Listeners:
     """Checks each connection by the address on which it arrived. The check at start isn't enough:
-    mitmproxy opens its default listener on every interface before it loads a script."""
+    mitmproxy opens its default listener on every interface before it loads a script.
+
+    Implements `patches.fail_closed.Entry`: whatever a hook here has not accepted is refused, so that one that
+    fails lets nothing through.
+    """
 
     def __init__(self) -> None:
-        self.guard = guard.Guard()
+        self.guard = guard.CLOSED
+        self._accepted = weakref.WeakSet[connection.Client]()
+        self._opened = weakref.WeakSet[http.HTTPFlow]()
+        """The CONNECT requests that may have their tunnel."""
         self._tunnel_keys: weakref.WeakKeyDictionary[connection.Client, clients.Key] = (
             weakref.WeakKeyDictionary()
         )
         """Connection -> the valid key that its CONNECT request carried as the proxy password. It is
         checked again with each request, because it may have been changed."""
-        self._tunnels: weakref.WeakKeyDictionary[connection.Client, Callable[[], None]] = (
+        self._standing: weakref.WeakKeyDictionary[connection.Client, tuple[clients.Key, ...]] = (
             weakref.WeakKeyDictionary()
         )
-        """Connection -> what ends the tunnel that it has, in which we see no requests."""
+        """Connections that have become tunnels or WebSockets, so that no further request asks for a key
+        -> the valid keys with which they were opened."""
+        self._before: Listeners | None = None
+        """Those of the script before, until this one is in force."""
+        self._retired: set[str] = set()
+        """Keys that are none any more. Their clients still send them, and they are nobody else's business."""
+        self._ended = guard.CLOSED
+        """The guard that was in force when the script was taken away."""
 
-    def put_in_force(self, guarded: guard.Guard) -> None:
-        """From now on this guard decides, also about tunnels that are open."""
-        self.guard = guarded
-        for client, key in list(self._tunnel_keys.items()):
-            end = self._tunnels.get(client)
-            if end and not guarded.client(key):
-                logger.info("Ended a tunnel that was opened with a key that is no longer valid")
-                end()
+    def succeeds(self, before: Listeners) -> None:
+        """Before a script that has changed is in force again: its connections go on."""
+        self._before = before
 
-    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
-        """A client has a tunnel in which we see no requests. `end` ends it."""
-        self._tunnels[client] = end
+    def put_in_force(self, new: guard.Guard) -> None:
+        """Put a guard in force, and end what was opened with a key that is none any more."""
+        last = self.last_guard
+        while before := self._before:
+            self._accepted |= before._accepted
+            self._tunnel_keys.update(before._tunnel_keys)
+            self._standing.update(before._standing)
+            before._standing.clear()
+            self._retired |= before._retired
+            self._before, before._before = before._before, None
+        self._retired = self._retired.union(last.secrets).difference(new.secrets)
+        self.guard = new
+        for source in open_connections():
+            if not self._may_stay(source):
+                logger.info("Ended a connection that was opened with a key that is no longer valid")
+                hang_up(source)
+
+    @property
+    def last_guard(self) -> guard.Guard:
+        """The guard in force or, while none is, the last one that was."""
+        if not self.guard.is_closed:
+            return self.guard
+        if self._ended.is_closed and self._before:
+            return self._before.last_guard
+        return self._ended
+
+    def done(self) -> None:
+        """Nothing more is accepted. What stands is left to the script that is loaded next; if it can't be,
+        it ends."""
+        self._ended, self.guard = self.guard, guard.CLOSED
+        with contextlib.suppress(RuntimeError):  # no event loop runs
+            asyncio.get_running_loop().call_later(GRACE, self._end_all)
+
+    def _end_all(self) -> None:
+        for source in list(self._standing):
+            hang_up(source)
+
+    def _may_stay(self, source: connection.Client) -> bool:
+        if not self._accepts(source):
+            return False
+        if source not in self._standing or not self.guard.needs_key:
+            return True  # each of its requests is checked
+        if shown := self._standing[source]:
+            return self.guard.client(*shown) is not None
+        return self.admits(source, None, passes=True)
+
+    def stands(self, source: connection.Client, presented: Sequence[clients.Key]) -> None:
+        """A connection is a tunnel or a WebSocket from now on, opened with these keys among others."""
+        tunnel_key = self._tunnel_keys.get(source)
+        shown = [*presented, *([tunnel_key] if tunnel_key else [])]
+        self._standing[source] = tuple(key for key in shown if self.guard.client(key))
+
+    def has_accepted(self, client: connection.Client) -> bool:
+        return client in self._accepted
+
+    def has_opened(self, flow: http.HTTPFlow) -> bool:
+        return flow in self._opened
 
     def client_connected(self, client: connection.Client) -> None:
-        if not self.guard.accepts(is_outside=is_outside(client)):
-            logger.warning(
-                "Refused a connection from another machine: set PROXY_STATIC_TOKEN, or `clients` in the "
-                "profile, to allow it"
-            )
-            client.error = "refused"
+        if self._accepts(client):
+            self._accepted.add(client)
+            return
+        logger.warning(
+            "Refused a connection from another machine: set PROXY_STATIC_TOKEN, or `clients` in the "
+            "profile, to allow it"
+            if asks_for_keys(client.proxy_mode)
+            else f"Refused a connection from another machine: mode {client.proxy_mode.type_name} can't ask for a key"
+        )
+        client.error = fail_closed.REFUSED
+
+    def _accepts(self, client: connection.Client) -> bool:
+        outside = is_outside(client)
+        if asks_for_keys(client.proxy_mode):
+            return self.guard.accepts(is_outside=outside)
+        return self.guard.accepts_keyless(is_outside=outside)
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         # Even if no key is set, because flows must not hold passwords.
         password = clients.basic_password(flow.request.headers.pop("proxy-authorization", None))
+        if self._opens(flow, password):
+            self._opened.add(flow)
+        else:
+            flow.response = http.Response.make(
+                407, b"", {"proxy-authenticate": 'Basic realm="proxy"', "connection": "close"}
+            )
+
+    def _opens(self, flow: http.HTTPFlow, password: str | None) -> bool:
+        if not self._accepts(flow.client_conn):
+            return False
         if not self.guard.needs_key:
-            return
+            return True
         key = clients.Key(password or "", "proxy password")
         if self.guard.client(key):
             self._tunnel_keys[flow.client_conn] = key
             live_secrets.remember([key.secret])
-        elif password or is_outside(flow.client_conn):
-            flow.response = http.Response.make(
-                407, b"", {"proxy-authenticate": 'Basic realm="proxy"', "connection": "close"}
-            )
+            return True
+        return not password and not is_outside(flow.client_conn)
+
+    def search(self, source: connection.Client, presented: Iterable[clients.Key]) -> keys.Search:
+        """Looks for keys of ours in a request that presents these: also for those of which only the client
+        knows the text."""
+        valid = [key for key in (*presented, self._tunnel_keys.get(source)) if self._has(key)]
+        texts = (key.secret for key in valid)
+        secrets = dict.fromkeys((*self.guard.secrets, *sorted(self._retired), *texts))
+        return keys.Search(secrets, lambda text: text in self._retired or self.guard.has(text))
+
+    def _has(self, key: clients.Key | None) -> TypeGuard[clients.Key]:
+        return key is not None and self.guard.client(key) is not None
 
     def client(
         self, source: connection.Client, presented: Sequence[clients.Key]
@@ -116,6 +217,8 @@ class Listeners:
     ) -> bool:
         """Whether a client may send a request. One that passes through from this machine needs no key on
         the forward listener: it uses the client's own credential, and can't carry our headers."""
+        if not self.guard.accepts(is_outside=is_outside(source)):
+            return False  # it has come in before the settings changed
         if not self.guard.needs_key or client:
             return True
         return passes and not is_reverse(source) and not is_outside(source)
@@ -125,30 +228,43 @@ class Listeners:
         at this machine, and then read our pages with its visitor's browser (DNS rebinding)."""
         return self.guard.needs_key or is_outside(source) or addresses.names_address(host)
 
-    async def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
-        """Keep clients on other machines from reaching this machine and its network."""
-        address = data.server.address
-        if address is None or not is_outside(data.client) or address in self._own(data.client):
-            return
-        try:
-            loop = asyncio.get_running_loop()
-            resolved = await loop.getaddrinfo(*address, type=socket.SOCK_STREAM)
-        except OSError as e:
-            data.server.error = str(e)
-            return
-        public = [sockaddr for *_, sockaddr in resolved if addresses.is_global(str(sockaddr[0]))]
-        if len(public) < len(resolved):
-            data.server.error = "clients may not connect to local or private addresses"
-        elif data.server.sockname is None:
-            # Connect to the address that was checked: the name may resolve to another one by now.
-            data.server.address = (str(public[0][0]), int(public[0][1]))
 
-    def _own(self, client: connection.Client) -> Iterable[tuple[str, int] | None]:
-        mode = client.proxy_mode
-        return (
-            *self.guard.provider_addresses,
-            mode.address if isinstance(mode, mode_specs.ReverseMode) else None,
-        )
+def open_connections() -> list[connection.Client]:
+    master = getattr(ctx, "master", None)
+    server = master.addons.get("proxyserver") if master else None
+    return [handler.client for handler in server.connections.values()] if server else []
+
+
+def hang_up(source: connection.Client) -> None:
+    """End a client's connection, whatever is under way on it."""
+    server = ctx.master.addons.get("proxyserver")
+    handler = server.connections.get(source.id) if server else None
+    transport = handler.transports.get(source) if handler else None
+    if transport and transport.handler:
+        transport.handler.cancel("the key that opened it is no longer valid")
+
+
+def asks_for_keys(mode: mode_specs.ProxyMode) -> bool:
+    """Whether clients can present a key at a listener of this mode."""
+    if isinstance(mode, mode_specs.ReverseMode):
+        return mode.scheme in KEYED_SCHEMES
+    return isinstance(mode, mode_specs.RegularMode | mode_specs.UpstreamMode)
+
+
+def keyless(modes: Iterable[str], listen_host: str) -> list[tuple[str, str]]:
+    """The modes that can't ask for a key, and the address that each listens on."""
+    specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
+    return [
+        (spec.full_spec.partition("@")[0], spec.listen_host(listen_host))
+        for spec in specs
+        if not asks_for_keys(spec)
+    ]
+
+
+def upstream_proxies(modes: Iterable[str]) -> list[tuple[str, int]]:
+    """The proxies that `upstream` modes send everything to."""
+    specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
+    return [spec.address for spec in specs if isinstance(spec, mode_specs.UpstreamMode)]
 
 
 def is_reverse(client: connection.Client) -> bool:

@@ -22,6 +22,7 @@ from claude_route.patches import decoding
 from claude_route.patches import dialing
 from claude_route.patches import digests
 from claude_route.patches import exits
+from claude_route.patches import fail_closed
 from claude_route.patches import filters
 from claude_route.patches import first_bytes
 from claude_route.patches import hooktable
@@ -58,16 +59,18 @@ class Patches:
         dial: dialing.Dial,
         refusal: Callable[[app.RequestHandler], str | None],
         is_shown: Callable[[str, Any], bool],
+        gate: fail_closed.Gate,
         bounds: Bounds,
         hiding: exits.Hiding,
         limits: Callable[[], Callable[[], None]] = lambda: lambda: None,
     ) -> None:
         """`make_stream` makes each HTTP stream, `dial` mitmproxy's connections; `refusal` and `is_shown`
-        guard mitmweb; `bounds` keep clients within limits; `hiding` takes secrets out of what people see;
+        guard mitmweb; `gate` knows what our hooks have accepted; `bounds` keep clients within limits; `hiding` takes secrets out of what people see;
         `limits` installs patches that need more than that, and returns a callable that undoes them."""
-        # Never undone: if a changed script fails to load, no hook admits requests, and mitmproxy's own
-        # stream must not pass them on without admission.
+        # Never undone: if a changed script fails to load, no hook admits anything, and mitmproxy must not
+        # pass it on without admission.
         http_stream.install(make_stream)
+        fail_closed.install(gate)
         cancelled_streams.install()
         # Nor these: mitmweb would still show the flows.
         log_records.install(hiding.text)

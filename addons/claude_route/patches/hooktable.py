@@ -3,8 +3,9 @@
 Replaces: `trigger_event`, `register` and `remove` of the running `AddonManager`.
 Why: for each event mitmproxy looks for the hook in each of some fifty addons, though few have it;
 that is a quarter of the cost of a small request. It also makes a task for each hook, and passes its
-completion through all layers; that is a tenth. The behaviour is unchanged: the order, what an
-exception in an addon stops, `AddonHalt`, and that a hook which waits has a task of its own.
+completion through all layers; that is a tenth. The behaviour is unchanged: the order, `AddonHalt`, and
+that a hook which waits has a task of its own. But an exception in one addon no longer keeps the others of
+the same group from being called: all scripts are one group, and one that fails must not switch off ours.
 Remove when: mitmproxy keeps such a table itself.
 Upstream: none that we know of.
 """
@@ -26,9 +27,6 @@ from mitmproxy import hooks
 from mitmproxy.addons import asgiapp
 from mitmproxy.addons import onboarding
 
-type Group = list[Callable[..., Any]]
-"""The hooks of an addon and of the addons inside it. If one raises, the rest of them are skipped."""
-
 type Calls = Generator[Awaitable[Any]]
 """Calls hooks, and yields what has to be awaited before the next one."""
 
@@ -38,7 +36,7 @@ class HookTable:
 
     def __init__(self, manager: addonmanager.AddonManager) -> None:
         self.manager = manager
-        self._groups: dict[str, list[Group]] = {}
+        self._hooks: dict[str, list[Callable[..., Any]]] = {}
         self._begun = weakref.WeakKeyDictionary[hooks.Hook, tuple[Awaitable[Any] | None, Calls]]()
         """What `run` could not bring to its end."""
         manager.trigger_event = self.trigger_event  # type: ignore[method-assign]
@@ -54,7 +52,7 @@ class HookTable:
             try:
                 return change(*args)
             finally:
-                self._groups.clear()
+                self._hooks.clear()
 
         return changed
 
@@ -84,21 +82,18 @@ class HookTable:
         return False
 
     def _begin(self, event: hooks.Hook) -> tuple[Awaitable[Any] | None, Calls]:
-        groups = self._groups.get(event.name)
-        if groups is None:
-            groups = self._groups[event.name] = self._look_up(event)
-        calls = _calls(groups, event.args())
+        found = self._hooks.get(event.name)
+        if found is None:
+            found = self._hooks[event.name] = self._look_up(event)
+        calls = _calls(found, event.args())
         return next(calls, None), calls
 
-    def _look_up(self, event: hooks.Hook) -> list[Group]:
-        groups = []
-        for addon in self.manager.chain:
-            group = [
-                _without_task(one, hook) for one, hook in self.manager._iter_hooks(addon, event)
-            ]
-            if group:
-                groups.append(group)
-        return groups
+    def _look_up(self, event: hooks.Hook) -> list[Callable[..., Any]]:
+        return [
+            _without_task(one, hook)
+            for addon in self.manager.chain
+            for one, hook in self.manager._iter_hooks(addon, event)
+        ]
 
 
 def _without_task(addon: Any, hook: Callable[..., Any]) -> Callable[..., Any]:
@@ -112,13 +107,12 @@ def _without_task(addon: Any, hook: Callable[..., Any]) -> Callable[..., Any]:
     return lambda flow: hook(flow) if addon.should_serve(flow) else None
 
 
-def _calls(groups: list[Group], args: list[Any]) -> Calls:
-    for group in groups:
+def _calls(found: list[Callable[..., Any]], args: list[Any]) -> Calls:
+    for hook in found:
         try:
-            for hook in group:
-                result = hook(*args)
-                if result is not None and inspect.isawaitable(result):
-                    yield result
+            result = hook(*args)
+            if result is not None and inspect.isawaitable(result):
+                yield result
         except exceptions.AddonHalt:
             return
         except Exception:

@@ -20,6 +20,7 @@ from mitmproxy import http
 from mitmproxy.net import server_spec
 from mitmproxy.proxy import commands
 
+from claude_route.access import fronts
 from claude_route.access import loops
 from claude_route.proxy import checks
 from claude_route.proxy import client_writer
@@ -470,7 +471,7 @@ def received(response: http1.Response) -> http.Response:
         http_version=response.version,
         status_code=response.status,
         reason=response.reason,
-        headers=http.Headers(response.fields),
+        headers=http.Headers(fronts.end_to_end(response.fields)),
         content=None,
         trailers=None,
         timestamp_start=time.time(),

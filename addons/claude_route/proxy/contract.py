@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from typing import NamedTuple
 from typing import Protocol
 
-from mitmproxy import connection
 from mitmproxy import http
 
 from claude_route.access import clients
@@ -327,16 +325,20 @@ class Observer:
 class Policy(Protocol):
     """How the addon directs the layer. All methods are synchronous."""
 
-    def arrives(self, request: http.Request) -> None:
+    def arrives(self, request: http.Request) -> http.Response | None:
         """Called with the headers as the client sent them: before any hook runs, mitmproxy overwrites
-        the `Host` header of requests on the reverse listener with the upstream's."""
+        the `Host` header of requests on the reverse listener with the upstream's. A response is a refusal
+        of a request that no hook will see."""
+
+    def opens(self, flow: http.HTTPFlow) -> bool:
+        """Whether a CONNECT request may have its tunnel."""
+
+    def stands(self, flow: http.HTTPFlow) -> None:
+        """A request has turned its client's connection into a tunnel or a WebSocket."""
 
     def exchange(self, flow: http.HTTPFlow) -> Exchange | http.Response | None:
         """None for a request that passes through unchanged. A response is a refusal: a request that
         was not admitted is never sent."""
-
-    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
-        """The client has a tunnel that passes unread. `end` ends it."""
 
     def rejects(self, flow: http.HTTPFlow) -> None:
         """Called when the layer refuses a request itself, with `flow.response`."""

@@ -14,7 +14,7 @@ behind those whose inner order matters:
     HttpStream   _handle_event, mode, handle_connect_finish, client_state, server_state, flow, stream_id,
                  state_wait_for_request_headers, state_consume_request_body,
                  state_wait_for_response_headers, state_stream_response_body, state_done,
-                 state_errored, make_server_connection, send_response, request_body_buf,
+                 state_errored, handle_connect_regular, handle_connect_upstream, make_server_connection, send_response, request_body_buf,
                  response_body_buf
     events       those that layers.http passes between streams and connections, ConnectionEvent
     commands     SendHttp, GetHttpConnection, DropStream, Log, CloseConnection, and the hooks of a
@@ -41,6 +41,7 @@ from mitmproxy.proxy.layers import http as layers
 
 from claude_route import responses
 from claude_route.access import credentials
+from claude_route.access import fronts
 from claude_route.access import listeners
 from claude_route.access import places
 from claude_route.dialects import envelope
@@ -131,15 +132,28 @@ class FailoverStream(layers.HttpStream):
         elif isinstance(event, layers.RequestProtocolError) and self.task:
             yield from self.client_left(event)
         else:
+            self.from_upstream(event)
             yield from self.stock(event)
+
+    def from_upstream(self, event: events.Event) -> None:
+        """What is for the upstream's connection only ends here. Attempts have a connection of their
+        own, and their answers don't come this way."""
+        if isinstance(event, layers.ResponseHeaders):
+            headers = event.response.headers
+            headers.fields = fronts.answered(headers.fields, event.response.status_code)
+        elif isinstance(event, layers.ResponseTrailers):
+            event.trailers.fields = fronts.trailers(event.trailers.fields)
 
     # From the client
 
     def state_wait_for_request_headers(self, event: layers.RequestHeaders) -> Commands[None]:
         if event.request.method == "CONNECT" and listeners.is_reverse(self.context.client):
-            yield from self.refuse_tunnel(event.request)
+            yield from self.refuse_unseen(event.request, listeners.no_tunnel(self.context.client))
             return
-        self.policy.arrives(event.request)
+        refusal = self.policy.arrives(event.request)
+        if refusal and not event.replay_flow:
+            yield from self.refuse_unseen(event.request, refusal)
+            return
         yield from super().state_wait_for_request_headers(event)
         if self.client_state == self.state_consume_request_body and self.flow.response:
             yield from self.refuse()
@@ -151,16 +165,19 @@ class FailoverStream(layers.HttpStream):
             self.policy.rejects(self.flow)
             yield from self.refuse()
 
-    def refuse_tunnel(self, request: http.Request) -> Commands[None]:
-        """Answer a client that uses the reverse listener as its HTTPS proxy. No hook sees the request,
-        which may hold a password."""
-        response = listeners.no_tunnel(self.context.client)
+    def refuse_unseen(self, request: http.Request, response: http.Response) -> Commands[None]:
+        """Answer a request that no hook sees, because it may hold a password: that of a client which uses
+        the reverse listener as its HTTPS proxy, or one that arrives while there are no hooks of ours."""
         self.flow = http.HTTPFlow(self.context.client, self.context.server)
         self.flow.request = request
         self.client_state = self.server_state = self.state_errored
+        content, response.data.content = response.raw_content, None
         yield layers.SendHttp(
-            layers.ResponseHeaders(self.stream_id, response, end_stream=True), self.context.client
+            layers.ResponseHeaders(self.stream_id, response, end_stream=not content),
+            self.context.client,
         )
+        if content:
+            yield layers.SendHttp(layers.ResponseData(self.stream_id, content), self.context.client)
         yield layers.SendHttp(layers.ResponseEndOfMessage(self.stream_id), self.context.client)
         yield layers.DropStream(self.stream_id)
 
@@ -187,6 +204,22 @@ class FailoverStream(layers.HttpStream):
 
     # Tunnels
 
+    def handle_connect_regular(self) -> Commands[None]:
+        self.check_tunnel()
+        yield from super().handle_connect_regular()  # type: ignore[no-untyped-call]
+
+    def handle_connect_upstream(self) -> Commands[None]:
+        self.check_tunnel()
+        yield from super().handle_connect_upstream()  # type: ignore[no-untyped-call]
+
+    def check_tunnel(self) -> None:
+        """Refuse a tunnel that no hook of ours has allowed, whatever others have."""
+        if not self.policy.opens(self.flow):
+            response = self.flow.response
+            if response is None or response.status_code < 300:
+                self.flow.request.headers.clear()  # the password is still in them
+                self.flow.response = responses.error(500, tunnels.UNSEEN)
+
     def handle_connect_finish(self) -> Commands[None]:
         whole = self.context
         assert whole.server.address
@@ -196,12 +229,14 @@ class FailoverStream(layers.HttpStream):
                 yield from tunnels.connect(whole, self.flow)
         yield from super().handle_connect_finish()  # type: ignore[no-untyped-call]
         if is_tunnel and self._handle_event == self.passthrough:
-            yield from tunnels.keep_open(whole, self.policy.opens_tunnel)
+            self.policy.stands(self.flow)
+            yield from tunnels.keep_open(whole)
 
     def send_response(self, already_streamed: bool = False) -> Commands[None]:
         yield from super().send_response(already_streamed)
         if self.flow.response and self.flow.response.status_code == 101:  # a WebSocket
-            yield from tunnels.keep_open(self.context, self.policy.opens_tunnel)
+            self.policy.stands(self.flow)
+            yield from tunnels.keep_open(self.context)
 
     # Attempts
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import re
-from collections.abc import Callable
 from collections.abc import Generator
 from typing import Any
 
@@ -21,8 +19,7 @@ from claude_route.access import places
 from claude_route.patches import client_tasks
 from claude_route.proxy.upstream import dial
 
-type Opened = Callable[[connection.Client, Callable[[], None]], None]
-"""Told of each client that has a tunnel, and what ends it."""
+UNSEEN = "The proxy did not admit this tunnel; see its log"
 
 type Commands[T] = Generator[commands.Command, Any, T]
 
@@ -52,19 +49,14 @@ def connect(whole: context.Context, flow: http.HTTPFlow) -> Commands[None]:
         flow.response = http.Response.make(502, f"Cannot connect to {place}: {why}")
 
 
-def keep_open(whole: context.Context, opened: Opened) -> Commands[None]:
+def keep_open(whole: context.Context) -> Commands[None]:
     """Keep a tunnel open for as long as both of its ends want it, however long neither says
-    anything: mitmproxy would end it after `tcp_timeout`. `opened` learns how it can be ended."""
-    task = connection.Server(address=whole.server.address)
-    yield client_tasks.RunTask(task, functools.partial(stay, opened=opened))
+    anything: mitmproxy would end it after `tcp_timeout`."""
+    yield client_tasks.RunTask(connection.Server(address=whole.server.address), stay)
 
 
-async def stay(handler: server.ConnectionHandler, opened: Opened | None = None) -> None:
+async def stay(handler: server.ConnectionHandler) -> None:
     """Keep a client's connection open until the task is cancelled."""
-    writer = handler.transports[handler.client].writer if opened else None
-    if opened and isinstance(writer, asyncio.StreamWriter):
-        opened(handler.client, writer.transport.abort)
-
     if place := places.current.get(None):
         place.turn("busy", asyncio.get_running_loop().time())
     # Nobody may say a word for days, but an end that is gone without one has to be noticed.

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import logging
 import os
 import ssl
@@ -40,6 +41,8 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
+from claude_route.access import loops
+from claude_route.access import reach
 from claude_route.profile import profiles
 from claude_route.proxy import contract
 from claude_route.proxy.upstream import answer
@@ -324,13 +327,13 @@ def mode_proxy(modes: list[str]) -> server_spec.ServerSpec | None:
 
 
 def is_own_listener(proxy: proxies.Proxy) -> bool:
-    """Requests would go round in circles. As mitmproxy finds out for upstreams."""
-    server = ctx.master.addons.get("proxyserver")
-    return any(
-        proxy.port == port and proxy.host in ("localhost", "127.0.0.1", "::1", host)
-        for listener in (server.servers if server else ())
-        for host, port, *_ in listener.listen_addrs
-    )
+    """Requests would go round in circles."""
+    return _is_own(proxy.host, proxy.port, tuple(reach.listening()))
+
+
+@functools.lru_cache(16)  # for each request, the same few are asked for
+def _is_own(host: str, port: int, listening: tuple[loops.Address, ...]) -> bool:
+    return loops.is_own((host, port), listening)
 
 
 def tls_settings(host: str) -> tls.Settings:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 
 import pytest
 from mitmproxy import http
@@ -78,20 +79,26 @@ def test_a_header_that_comes_twice() -> None:
         ({"authorization": "Bearer {}", "x_api_key": OWN}, {"x-api-key"}),
         ({"authorization": OWN_BEARER, "x_api_key": OWN}, {"authorization", "x-api-key"}),
         ({"x_team_token": "{}", "x_api_key": OWN}, {"x-api-key"}),
-        ({"authorization": "Bearer {}x"}, {"authorization"}),
+        ({"authorization": "Bearer {}x"}, set()),
+        ({"authorization": "Bearer x{}"}, set()),
         ({"x_litellm_api_key": "{}"}, {"x-litellm-api-key"}),
-        ({"x_app": "{}"}, {"x-app"}),
+        ({"x_app": "{}"}, set()),
+        ({"x_app": "cli; key={}; more"}, set()),
+        ({"user_agent": "claude ({})"}, set()),
+        ({"referer": "http://x/?key={}"}, set()),
+        ({"{}": "1", "x_app": "cli"}, {"x-app"}),
+        ({"x_app": "cli"}, {"x-app"}),
     ],
 )
 def test_headers_are_taken_out(key: str, headers: dict[str, str], left: set[str]) -> None:
-    made = request(**{name: value.format(key) for name, value in headers.items()})
-    keys.take_out(made, OURS.has)
+    made = request(**{name.format(key): value.format(key) for name, value in headers.items()})
+    keys.Search(OURS.secrets, OURS.has).take_out(made)
     assert set(made.headers) - {"content-length"} == left
 
 
 def test_a_password_of_a_browser_is_taken_out() -> None:
     made = request(authorization=basic(KEY))
-    keys.take_out(made, OURS.has)
+    keys.Search(OURS.secrets, OURS.has).take_out(made)
     assert "authorization" not in made.headers
 
 
@@ -101,14 +108,20 @@ def test_a_password_of_a_browser_is_taken_out() -> None:
         (f"/v1/files?key={KEY}", "/v1/files"),
         (f"/v1/files?beta=true&key={KEY}&limit=1", "/v1/files?beta=true&limit=1"),
         (f"/v1/files?key={KEY.replace('-', '%2d')}", "/v1/files"),
-        (f"/v1/files?key={KEY}x", f"/v1/files?key={KEY}x"),
+        (f"/v1/files?key={KEY}x", "/v1/files"),
+        (f"/v1/files?{KEY}", "/v1/files"),
+        (f"/v1/files?{KEY}=1&a=b", "/v1/files?a=b"),
+        (f"/v1/files?key={KEY.replace('-', '%252d')}", "/v1/files"),
+        (f"/v1/files?key={''.join(f'%{ord(c):02X}' for c in KEY)}", "/v1/files"),
+        (f"/v1/files?next=%2Fa%3Fkey%3D{KEY}", "/v1/files"),
+        ("/v1/files?key=static%2", "/v1/files?key=static%2"),
         ("/v1/files?a&b=&&c", "/v1/files?a&b=&&c"),
         ("/v1/files", "/v1/files"),
     ],
 )
 def test_the_query(path: str, left: str) -> None:
     made = request(path)
-    keys.take_out(made, OURS.has)
+    assert not keys.Search(OURS.secrets, OURS.has).take_out(made)
     assert made.path == left
 
 
@@ -124,3 +137,55 @@ def test_the_query(path: str, left: str) -> None:
 )
 def test_secrets(value: bytes) -> None:
     assert "key-0123456789ab" in {*keys.secrets([value])}
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        (f"/v1/files/{KEY}", "/v1/files/{{key}}"),
+        (f"/v1/files/a-{KEY}-b/content?c=d", "/v1/files/{{key}}/content?c=d"),
+        (f"/v1/{KEY.replace('-', '%2D')}/files", "/v1/{{key}}/files"),
+        (f"/{KEY[:9]}%252d{KEY[10:]}" if KEY[9] == "-" else f"/{KEY}", "/{{key}}"),
+    ],
+)
+def test_the_path(path: str, shown: str) -> None:
+    made = request(path)
+    assert keys.Search(OURS.secrets, OURS.has).take_out(made)
+    assert made.path == shown
+
+
+@pytest.mark.parametrize("alphabet", [base64.b64encode, base64.urlsafe_b64encode])
+@pytest.mark.parametrize("user", ["", "u", "us", "use", "user"])
+@pytest.mark.parametrize("after", ["", "x", "xy", "xyz"])
+def test_base64(alphabet: Callable[[bytes], bytes], user: str, after: str) -> None:
+    """Wherever in it the key stands: as user name, as password, with text around it."""
+    key = "ab?~ÿ-0123456789-tokn"
+    made = request(x_auth="Basic " + alphabet(f"{user}:{key}{after}".encode()).decode())
+    keys.Search([key], lambda secret: False).take_out(made)
+    assert "x-auth" not in made.headers
+
+
+@pytest.mark.parametrize(
+    ("cookies", "left"),
+    [
+        (f"a=b; key={KEY}; c=d", "a=b; c=d"),
+        (f'key="{KEY}"; c=d', "c=d"),
+        (f"{KEY}=1", None),
+        (f"session=x{KEY}x", None),
+        (f"key={KEY.replace('-', '%2d')}; c=d", "c=d"),
+        (f"auth={base64.b64encode(KEY.encode()).decode()}; c=d", "c=d"),
+        ("a=b;  c=d;", "a=b;  c=d;"),
+    ],
+)
+def test_cookies(cookies: str, left: str | None) -> None:
+    made = request(cookie=cookies)
+    keys.Search(OURS.secrets, OURS.has).take_out(made)
+    assert made.headers.get("cookie") == left
+
+
+def test_a_short_key_is_found_only_as_a_whole() -> None:
+    made = request("/v1/files?k=abc&l=abcd", authorization="Bearer abc", x_app="abc")
+    assert not keys.Search(["abc"], "abc".__eq__).take_out(made)
+    assert made.path == "/v1/files?l=abcd"
+    assert made.headers.get("x-app") == "abc"
+    assert "authorization" not in made.headers

@@ -3,12 +3,7 @@ from __future__ import annotations
 import socket
 
 import pytest
-from mitmproxy import connection
 from mitmproxy import http
-from mitmproxy.addons import proxyserver
-from mitmproxy.proxy import server_hooks
-from mitmproxy.test import taddons
-from mitmproxy.test import tflow
 
 from claude_route.access import loops
 from claude_route.profile import profiles
@@ -119,22 +114,3 @@ def test_a_request_that_comes_back(hops: str | None, is_refused: bool, sent_on: 
     assert (refusal.status_code if refusal else None) == (508 if is_refused else None)
     if sent_on:
         assert loops.sent_on(request(hops)) == sent_on.encode()
-
-
-@pytest.mark.parametrize(
-    ("host", "is_refused"),
-    [("127.1", True), ("localhost", True), ("0.0.0.0", True), ("192.0.2.1", False)],
-)
-async def test_a_connection_to_a_listener_of_ours(host: str, is_refused: bool) -> None:
-    server = proxyserver.Proxyserver()
-    with taddons.context(server) as tctx:
-        tctx.options.update(mode=["regular@127.0.0.1:0"])
-        assert await server.setup_servers()
-        (port,) = (address[1] for address in server.listen_addrs())
-        for at, expected in ((port, is_refused), (port + 1, False)):
-            conn = connection.Server(address=(host, at))
-            data = server_hooks.ServerConnectionHookData(conn, tflow.tclient_conn())
-            await loops.Loops().server_connect(data)
-            assert bool(conn.error) is expected
-        tctx.options.update(server=False)
-        await server.setup_servers()

@@ -22,6 +22,7 @@ from claude_route.patches import accepting
 from claude_route.patches import addon
 from claude_route.patches import digests
 from claude_route.patches import exits
+from claude_route.patches import fail_closed
 from claude_route.patches import log_quotes
 
 REPLACED: dict[str, Callable[[], Any]] = {
@@ -63,33 +64,60 @@ async def no_proxy(source: connection.Client, upstream: connection.Server) -> No
     return None
 
 
+class Nobody:
+    def has_accepted(self, client: connection.Client) -> bool:
+        return False
+
+    def has_judged(self, server: connection.Server) -> bool:
+        return False
+
+    def succeeds(self, before: Any) -> None:
+        pass
+
+
+GATE = fail_closed.Gate(Nobody(), Nobody())
+
+
 def replaced() -> dict[str, Any]:
     return {name: look() for name, look in REPLACED.items()}
 
 
+def unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo after the test what is never undone."""
+    for of, name in (
+        (layers.HttpLayer, "make_stream"),
+        (mode_servers.ProxyConnectionHandler, "handle_hook"),
+    ):
+        monkeypatch.setattr(of, name, getattr(of, name))
+    monkeypatch.setattr(fail_closed, "_installed", [])
+
+
 @pytest.fixture
 def patches(monkeypatch: pytest.MonkeyPatch) -> addon.Patches:
-    monkeypatch.setattr(layers.HttpLayer, "make_stream", layers.HttpLayer.make_stream)
+    unchanged(monkeypatch)
     return addon.Patches(
         lambda context, id, parent: layers.HttpStream(context, id),
         no_proxy,
         lambda handler: None,
         lambda name, value: True,
+        GATE,
         BOUNDS,
         NOTHING_TO_HIDE,
     )
 
 
-def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_is_undone_but_what_fails_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Requests that no hook admits must not go through mitmproxy's own stream."""
     stock, before = layers.HttpLayer.make_stream, replaced()
-    monkeypatch.setattr(layers.HttpLayer, "make_stream", stock)
+    stock_hook = mode_servers.ProxyConnectionHandler.handle_hook
+    unchanged(monkeypatch)
     with taddons.context() as tctx:
         patches = addon.Patches(
             lambda context, id, parent: layers.HttpStream(context, id),
             no_proxy,
             lambda handler: None,
             lambda name, value: True,
+            GATE,
             BOUNDS,
             NOTHING_TO_HIDE,
         )
@@ -101,6 +129,7 @@ def test_all_is_undone_but_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
         assert replaced() == before
         assert "trigger_event" not in vars(tctx.master.addons)
         assert layers.HttpLayer.make_stream is not stock
+        assert mode_servers.ProxyConnectionHandler.handle_hook is not stock_hook
 
 
 def test_one_warning_names_what_has_changed(

@@ -57,7 +57,6 @@ def fill(manager: addonmanager.AddonManager, log: list[str], raises: Exception |
     ("raises", "heard"),
     [
         (None, ["outer", "inner", "last", "later"]),
-        (RuntimeError("broken"), ["outer", "inner", "later"]),
         (exceptions.AddonHalt(), ["outer", "inner"]),
     ],
 )
@@ -82,6 +81,24 @@ async def test_the_same_as_the_stock_manager(
     assert again == errors * 2
     table.remove()
     assert "trigger_event" not in vars(manager)
+
+
+async def test_one_that_fails_switches_off_no_other(
+    manager: addonmanager.AddonManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of the same group: all scripts are one."""
+    log: list[str] = []
+    fill(manager, log, RuntimeError("broken"))
+    await manager.trigger_event(EVENT)
+    assert log == ["outer", "inner", "later"]
+    stock = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    log.clear()
+    caplog.clear()
+    hooktable.HookTable(manager)
+    await manager.trigger_event(EVENT)
+    assert log == ["outer", "inner", "last", "later"]
+    ours = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert ours == stock != []
 
 
 async def test_options_errors_reach_the_caller(manager: addonmanager.AddonManager) -> None:

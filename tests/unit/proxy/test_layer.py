@@ -17,7 +17,6 @@ from typing import Any
 import h2.connection
 import h2.events
 import pytest
-from mitmproxy import connection
 from mitmproxy import ctx
 from mitmproxy import http
 from mitmproxy.addons import next_layer
@@ -231,14 +230,17 @@ class Policy:
     def arrives(self, request: http.Request) -> None:
         self.hosts.append(request.host_header)
 
+    def opens(self, flow: http.HTTPFlow) -> bool:
+        return True
+
+    def stands(self, flow: http.HTTPFlow) -> None:
+        pass
+
     def exchange(self, flow: http.HTTPFlow) -> contract.Exchange:
         if raised := self.raises.get("exchange"):
             raise raised
         self.exchanges.append(Exchange(self, flow))
         return self.exchanges[-1]
-
-    def opens_tunnel(self, client: connection.Client, end: Callable[[], None]) -> None:
-        raise NotImplementedError
 
     def rejects(self, flow: http.HTTPFlow) -> None:
         self.calls.append("rejects")
