@@ -67,6 +67,10 @@ _CREDENTIALS = re.compile(
 REMEMBERED = 64
 """Bytes of a name that is looked up again."""
 
+_ANTHROPICS = re.compile(rb"x-claude-.+|anthropic-.+|x-stainless-.+")
+
+_OTHER_REQUEST = re.compile(rb"(x-)?http-method(-override)?|x-method-override|x-rewrite-url")
+
 
 def from_client(fields: http_message.Fields, *, is_routed: bool) -> http_message.Fields:
     """The headers of a request on the reverse listener that are the client's own. A routed one keeps no
@@ -92,6 +96,19 @@ def end_to_end(fields: http_message.Fields) -> http_message.Fields:
     names."""
     ending = HOP_BY_HOP | _connection_options(fields)
     return tuple(field for field in fields if field[0].lower() not in ending)
+
+
+def beside_ours(fields: http_message.Fields) -> tuple[http_message.Field, ...]:
+    """The client's headers that go to Anthropic beside a credential of ours. What a server could read as
+    another credential, or as a request for something else, would have it refuse ours: names that differ
+    from those of credentials in an underscore, cookies, `X-HTTP-Method-Override`."""
+    return tuple(
+        field
+        for field in fields
+        if not _is_fronts(key := field[0].lower().replace(b"_", b"-"))
+        and not _OTHER_REQUEST.fullmatch(key)
+        and (not credentials.is_secret(key) or _ANTHROPICS.fullmatch(field[0].lower()))
+    )
 
 
 def passing(fields: http_message.Fields) -> tuple[http_message.Field, ...]:

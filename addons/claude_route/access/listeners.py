@@ -15,6 +15,7 @@ from typing import TypeGuard
 from mitmproxy import connection
 from mitmproxy import ctx
 from mitmproxy import http
+from mitmproxy import tcp
 from mitmproxy.proxy import mode_specs
 
 from claude_route import responses
@@ -131,6 +132,10 @@ class Listeners:
         tunnel_key = self._tunnel_keys.get(source)
         shown = [*presented, *([tunnel_key] if tunnel_key else [])]
         self._standing[source] = tuple(key for key in shown if self.guard.client(key))
+
+    def tcp_start(self, flow: tcp.TCPFlow) -> None:
+        # A tunnel to a host that we would read, but that carries no HTTP.
+        self.stands(flow.client_conn, ())
 
     def has_accepted(self, client: connection.Client) -> bool:
         return client in self._accepted
@@ -255,7 +260,7 @@ def keyless(modes: Iterable[str], listen_host: str) -> list[tuple[str, str]]:
     """The modes that can't ask for a key, and the address that each listens on."""
     specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
     return [
-        (spec.full_spec.partition("@")[0], spec.listen_host(listen_host))
+        (spec.full_spec.partition("@")[0], spec.listen_host(listen_host).strip("[]"))
         for spec in specs
         if not asks_for_keys(spec)
     ]

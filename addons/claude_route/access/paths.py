@@ -36,8 +36,8 @@ _ANTHROPICS = (
 
 
 def without_query(path: str) -> str:
-    """The path for a provider that isn't Anthropic: of the query, which may hold credentials of the
-    client's, only the `beta=true` that Claude Code sends stays."""
+    """The path for a provider that isn't Anthropic, or beside a credential of ours: of the query, which may
+    hold credentials of the client's, only the `beta=true` that Claude Code sends stays."""
     path, _, query = path.partition("?")
     return f"{path}?beta=true" if "beta=true" in query.split("&") else path
 

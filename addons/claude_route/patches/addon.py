@@ -69,6 +69,9 @@ class Patches:
         `limits` installs patches that need more than that, and returns a callable that undoes them."""
         # Never undone: if a changed script fails to load, no hook admits anything, and mitmproxy must not
         # pass it on without admission.
+        for before in _installed:
+            before.undo()  # its script could not be loaded, and so nobody has told it to
+        _installed[:] = [self]
         http_stream.install(make_stream)
         fail_closed.install(gate)
         cancelled_streams.install()
@@ -109,5 +112,12 @@ class Patches:
         redirects.restore(data.server)
 
     def done(self) -> None:
+        self.undo()
+
+    def undo(self) -> None:
         while self._undo:
             self._undo.pop()()
+
+
+_installed: list[Patches] = []
+"""The last one."""

@@ -113,17 +113,22 @@ class Attempt:
         provider = self.provider
         body = self.call.body if self.rewritten else client.raw_content or b""
         authority = url.hostport(provider.scheme, provider.host, provider.port).encode()
-        fields = self.dialect.headers(fronts.end_to_end(client.headers.fields), provider)
+        is_ours = self.credential != "client"
+        fields = fronts.end_to_end(client.headers.fields)
+        if is_ours:
+            fields = fronts.beside_ours(fields)
+        fields = self.dialect.headers(fields, provider)
         changes = {
             **self._changes(client.headers, len(body)),
             **self._credentials(client_secrets),
         }
-        if not client.is_http2:
-            changes[b"host"] = authority
+        # HTTP/2 has an authority in place of it; beside one, it would name another host.
+        changes[b"host"] = None if client.is_http2 else authority
         headers = http.Headers(http_message.changed(fields, changes))
         # Headers set in the profile may contain keys too.
         self.secrets |= credentials.hide(headers, provider.name)
-        asked = client.path if provider.is_anthropic else paths.without_query(client.path)
+        is_kept = provider.is_anthropic and not is_ours
+        asked = client.path if is_kept else paths.without_query(client.path)
         path = provider.path + self.dialect.endpoint(asked)
         target = path.encode("utf-8", "surrogateescape")
         refuse_injection(client.data.path + target, headers)

@@ -17,7 +17,9 @@ from claude_route.access import identity
 from claude_route.access import paths
 from claude_route.access import redaction
 from claude_route.dialects import capability
+from claude_route.dialects import echo
 from claude_route.dialects import envelope
+from claude_route.dialects import error_body
 from claude_route.dialects import errors
 from claude_route.dialects import overflow
 from claude_route.dialects import registry
@@ -33,6 +35,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
 from claude_route.proxy import work
+from claude_route.routing import accounts
 from claude_route.routing import failures
 from claude_route.routing import fitness
 from claude_route.routing import lessons
@@ -202,7 +205,7 @@ class Exchange:
         self.plan = plan.Plan(
             fitting,
             pool=self.state.pool if rotates and len(self.state.pool) else None,
-            is_down=lambda target: self.state.breaker.is_open(str(target)),
+            is_down=lambda target: self.state.breaker.is_open(str(target), self._who),
             session=self._turn(self.routed.identity) or None,
             max_attempts=self.state.profile.max_attempts,
             keeper=self.thread.keeper,
@@ -220,6 +223,12 @@ class Exchange:
 
     def _server_tools(self) -> tuple[str, ...]:
         return server_tools.alone(self.request.tools)
+
+    @functools.cached_property
+    def _who(self) -> str:
+        """Whose failures count together: what one client sends may fail again and again."""
+        peer = self.flow.client_conn.peername
+        return f"{self.client.name if self.client else ''}@{peer[0] if peer else ''}"
 
     def _asker(self) -> contract.Asker | None:
         if self.is_check:
@@ -380,7 +389,9 @@ class Exchange:
         if not refused:
             return None
         self.repeats += 1
-        self.refused += refused
+        message, own = error_body.read(body).message, self._own_words()
+        if not (yield functools.partial(echo.may_name, message, own)):
+            self.refused += refused
         names = [lesson.name for lesson in refused]
         left_out = (*last.left_out, *names)
         return (yield from self._attempt(step, left_out, " and ".join(names)))
@@ -404,7 +415,7 @@ class Exchange:
             error = self.attempt.dialect.error(status, body)
             retry = error.retry
             status, body = self._client_error(error, status, body)
-        return verdict.Outcome(
+        outcome = verdict.Outcome(
             target=str(step.target),
             credential=self.attempt.credential,
             anthropic=step.target.provider.is_anthropic,
@@ -419,6 +430,15 @@ class Exchange:
             count_tokens=self.counts_tokens,
             retry=retry,
         )
+        words = accounts.words(outcome.error_status, outcome.fault) if body else ""
+        if words and echo.may_repeat(words, self._own_words()):
+            return dataclasses.replace(outcome, may_repeat=True)
+        return outcome
+
+    def _own_words(self) -> list[bytes]:
+        """Where the client can have put words that an error repeats."""
+        headers = (value for _, value in self.flow.request.headers.fields)
+        return [self.request.body, self.flow.request.data.path, *headers]
 
     def _client_error(self, error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
         """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
@@ -444,14 +464,14 @@ class Exchange:
         if ruling.cause == "outage" and outcome.target not in self.outages:
             # Once, however many tokens were tried there: a single request must not have it skipped.
             self.outages.add(outcome.target)
-            self.state.breaker.failed(outcome.target)
+            self.state.breaker.failed(outcome.target, self._who)
         if step.token is None or not outcome.kind.is_answer:
             return []
         return self.state.pool.learn(
             step.token,
             outcome.error_status,
             outcome.headers,
-            outcome.fault,
+            outcome.account_fault,
             model=step.target.model,
             count_tokens=self.counts_tokens,
             is_fast=self.request.is_fast,
@@ -484,7 +504,7 @@ class Exchange:
             not self.outcomes
             or verdict.judge(self.outcomes[-1]).cause != "request"
             or any(outcome.target == name for outcome in self.outcomes)
-            or not self.state.breaker.is_open(name)
+            or not self.state.breaker.is_open(name, self._who)
         ):
             return []
         skipped = verdict.Outcome(

@@ -23,7 +23,8 @@ def _sentences(*beginnings: str) -> re.Pattern[str]:
 
     A request must not be able to write such a message, or a client could put tokens out of use for
     all: Anthropic repeats the names of fields, as in `foo: Extra inputs are not permitted`. So the
-    words begin the message, end as a sentence does, and no colon comes after them.
+    words begin the message, end as a sentence does, and no colon comes after them. Even so they count
+    only where they don't stand in the request (`echo.may_repeat`).
     """
     return re.compile(rf"({'|'.join(beginnings)})(?=$|[.,;!]| \(| ·| to access )(?!.*: )")
 
@@ -80,6 +81,13 @@ def spent(status: int, fault: error_body.Fault) -> str | None:
         # All other 429 about extra usage are about the request, which could do without.
         return _beginning(NO_CREDIT, fault)
     return _beginning(SPENT, fault) if status in (400, 403) and fault.kind in KINDS else None
+
+
+def words(status: int, fault: error_body.Fault) -> str:
+    """The words of a message on which such a verdict would rest; empty if none would."""
+    if status not in (400, 401, 403, 429):
+        return ""
+    return next(filter(None, (_beginning(what, fault) for what in (REFUSALS, SPENT))), "")
 
 
 def regained(fault: error_body.Fault) -> float | None:

@@ -70,10 +70,17 @@ class Outcome:
     count_tokens: bool = False
     retry: bool = True
     """Whether the same request to the same target could succeed later, as far as we know."""
+    may_repeat: bool = False
+    """Whether what its words say about an account may be the request's own words."""
 
     @functools.cached_property
     def fault(self) -> error_body.Fault:
         return error_body.read(self.body)
+
+    @property
+    def account_fault(self) -> error_body.Fault:
+        """The fault as far as it may tell of an account."""
+        return self.fault._replace(message="") if self.may_repeat else self.fault
 
     @property
     def overflows(self) -> bool:
@@ -286,12 +293,14 @@ def _seen(outcome: Outcome) -> int | str:
         return "page"
     if outcome.credential != "client":
         # "This organization has been disabled", "Your credit balance is too low"
-        if accounts.spent(status, outcome.fault):
+        if accounts.spent(status, outcome.account_fault):
             return "spent"
-        if status == 400 and accounts.refusal(status, outcome.fault):
+        if status == 400 and accounts.refusal(status, outcome.account_fault):
             return "refused"
     if status == 429 and outcome.anthropic and outcome.is_fast:
-        if not quota.effects(429, outcome.headers, outcome.fault, now=0, cooldown=0, is_fast=True):
+        if not quota.effects(
+            429, outcome.headers, outcome.account_fault, now=0, cooldown=0, is_fast=True
+        ):
             return "fast"
     return min(max(status, 0), 999)
 

@@ -92,3 +92,45 @@ def test_what_connection_names() -> None:
 )
 def test_hop_by_hop(name: bytes) -> None:
     assert fronts.end_to_end((*CLIENT, (name, b"x"))) == CLIENT
+
+
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        *((name, False) for name in ("Authorization", "x-api-key", "X_API_Key", "x_api-key")),
+        *((name, False) for name in ("Cookie", "api-key", "x-auth-token", "Proxy_Authorization")),
+        *((name, False) for name in ("X-HTTP-Method-Override", "x_http_method", "x-original-url")),
+        *((name, False) for name in ("x-forwarded-host", "X_Forwarded_For", "x-rewrite-url")),
+        *(
+            (name, True)
+            for name in ("anthropic-beta", "anthropic-client-token", "x-app", "traceparent")
+        ),
+        *((name, True) for name in ("x-claude-code-session-id", "x-stainless-os", "user-agent")),
+    ],
+)
+def test_what_goes_beside_a_credential_of_ours(name: str, stays: bool) -> None:
+    assert bool(fronts.beside_ours([(name.encode(), b"x")])) is stays
+
+
+def test_an_answer_that_passes() -> None:
+    fields = (
+        (b"Connection", b"close, x-hop"),
+        (b"X-Hop", b"1"),
+        (b"Keep-Alive", b"timeout=5"),
+        (b"Upgrade", b"h2c"),
+        (b"Content-Type", b"text/plain"),
+        (b"Transfer-Encoding", b"chunked"),
+    )
+    kept = fronts.answered(fields, 200)
+    assert kept == (fields[4], fields[5])
+    assert fronts.answered(fields, 101) == (*kept, fields[3], (b"Connection", b"Upgrade"))
+
+
+def test_trailers() -> None:
+    checksum = (b"x-checksum", b"1")
+    fields: http_message.Fields = (
+        checksum,
+        *((name, b"x") for name in (b"Connection", b"content-length", b"set-cookie", b"Host")),
+        *((name, b"x") for name in (b"transfer-encoding", b"te", b"trailer", b"content-type")),
+    )
+    assert fronts.trailers(fields) == (checksum,)

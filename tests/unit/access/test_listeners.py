@@ -185,6 +185,20 @@ def test_a_websocket_ends_with_its_key(
     assert ended == ([source] if is_ended else [])
 
 
+def test_a_tunnel_that_carries_no_http_ends_with_its_key(
+    ended: list[connection.Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, source = listeners.Listeners(), client()
+    entry.enforce(guard.Guard(KEY))
+    entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
+    flow = tflow.ttcpflow()
+    flow.client_conn = source
+    entry.tcp_start(flow)
+    monkeypatch.setattr(listeners, "open_connections", lambda: [source])
+    entry.enforce(guard.Guard(NEXT_KEY))
+    assert ended == [source]
+
+
 def test_a_connection_that_still_carries_requests_is_asked_with_each(
     ended: list[connection.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,3 +32,50 @@ def test_removed(message: str, rest: str) -> None:
 
 def test_only_the_beginning_counts() -> None:
     assert "too long" not in echo.removed("x" * 1000 + " prompt is too long")
+
+
+DISABLED = "this organization has been disabled"
+
+
+@pytest.mark.parametrize(
+    ("request_part", "expected"),
+    [
+        (b'{"model": "claude-x", "messages": []}', False),
+        (b'{"This organization has been disabled.": 1}', True),
+        (b'{"model": "This organization has been disabled."}', True),
+        (b'{"text": "it says: this  ORGANIZATION\\nhas_been-disabled, why?"}', True),
+        ('{"a": "this\u00a0organization\u2003has been disabled"}'.encode(), True),
+        (b'{"name": "This organization"}', True),
+        (b"[1,'This organization']", True),
+        (b"This organization", True),
+        (b'{"text": "All of this organization is here"}', False),
+        (b'{"text": "this organizations"}', False),
+        (b'{"\\u0054his organization": 1}', True),
+        (b'{"this\\u0020organization": 1}', True),
+        (b'{"text": "caf\\u00e9 \\u003c"}', False),
+        (b" " * (echo.MAX_SEARCHED + 1), True),
+    ],
+)
+def test_words_of_the_request(request_part: bytes, expected: bool) -> None:
+    assert echo.may_repeat(DISABLED, [b"", request_part]) is expected
+
+
+def test_no_words() -> None:
+    assert not echo.may_repeat("", [b'{"model": ""}'])
+    assert not echo.may_repeat("余额", [b'{"model": ""}'])
+
+
+@pytest.mark.parametrize(
+    ("message", "request_part", "expected"),
+    [
+        ("max_tokens: 99 > 8, which is the maximum", b'{"max_tokens": 99}', False),
+        ("thinking: Extra inputs are not permitted", b'{"thinking": {"type": "enabled"}}', False),
+        ("thinking is not supported", b'{"tools": [{"name": "thinking"}]}', True),
+        ("`thinking` is not supported", b'{"tools": [{"name" : "Thinking"}]}', True),
+        ("tools is not supported", b'{"model": "tools"}', True),
+        ("Unknown parameter: 'tools'", b'{"user": "Unknown parameter: \\u0027tools"}', True),
+        ("", b'{"model": ""}', False),
+    ],
+)
+def test_names_of_the_request(message: str, request_part: bytes, expected: bool) -> None:
+    assert echo.may_name(message, [request_part]) is expected

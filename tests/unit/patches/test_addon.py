@@ -90,6 +90,7 @@ def unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(of, name, getattr(of, name))
     monkeypatch.setattr(fail_closed, "_installed", [])
+    monkeypatch.setattr(addon, "_installed", [])
 
 
 @pytest.fixture
@@ -152,3 +153,23 @@ def test_no_warning_about_a_version_that_is_known(
         patches.running()
         patches.done()
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+
+
+def test_those_of_a_script_that_could_not_be_loaded_are_undone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unchanged(monkeypatch)
+    before = replaced()
+
+    def made() -> addon.Patches:
+        return addon.Patches(
+            lambda context, id, parent: layers.HttpStream(context, id),
+            no_proxy,
+            lambda handler: None,
+            lambda name, value: True,
+            GATE,
+        )
+
+    made()
+    made().done()
+    assert replaced() == before

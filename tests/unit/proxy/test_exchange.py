@@ -213,7 +213,7 @@ class Setting:
     def nearly_skipped(self, target: str) -> None:
         """After one more outage it is skipped."""
         for _ in range(breaker.FAILURES - 1):
-            self.state.breaker.failed(target)
+            self.state.breaker.failed(target, self.exchange._who)
 
 
 def head(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> http.Response:
@@ -368,7 +368,7 @@ def test_a_server_that_may_be_restarting_is_waited_for(
 def test_nor_one_that_is_skipped_for_now() -> None:
     setting = Setting(pool=())
     setting.nearly_skipped(CLAUDE)
-    setting.state.breaker.failed(CLAUDE)
+    setting.state.breaker.failed(CLAUDE, setting.exchange._who)
     setting.exchange.begin()
     assert setting.events[-1] == ("tries", 1, GLM, "")
     answer = setting.exchange.failed(refusal(400))
@@ -380,7 +380,7 @@ def test_nor_one_that_is_skipped_for_now() -> None:
 def test_a_skipped_model_changes_no_other_error() -> None:
     setting = Setting(pool=())
     setting.nearly_skipped(CLAUDE)
-    setting.state.breaker.failed(CLAUDE)
+    setting.state.breaker.failed(CLAUDE, setting.exchange._who)
     setting.exchange.begin()
     answer = setting.exchange.failed(refusal(503))
     assert isinstance(answer, http.Response) and answer.status_code == 503
@@ -1643,3 +1643,66 @@ async def test_a_heavy_request_of_a_client_with_limits() -> None:
     assert await work.beside(setting.exchange.beginning()) is None
     assert isinstance(await setting.exchange.admitted(), attempt.Attempt)
     assert setting.events == [("began", MODEL), ("tries", 1, CLAUDE, TOKEN_1)]
+
+
+DISABLED = "This organization has been disabled."
+NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
+
+
+def said(status: int, message: str, kind: str = "invalid_request_error") -> contract.Failure:
+    body = envelope.body(kind, message)
+    return contract.Failure(Kind.STATUS, f"HTTP {status}", head(status, body))
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "headers", "state"),
+    [
+        (DISABLED, {}, {}, "disabled"),
+        (NO_CREDIT, {}, {}, "resting"),
+        # A server that begins its message with a name of the client's.
+        (f"{DISABLED} does not support images", {"model": f"claude-{DISABLED}"}, {}, "available"),
+        (f"{DISABLED} is no tool", {"tools": [{"name": DISABLED}]}, {}, "available"),
+        (DISABLED, {"tools": [{"name": "This organization"}]}, {}, "available"),
+        (f"{DISABLED} is no field", {DISABLED: 1}, {}, "available"),
+        (f"{DISABLED} is no beta", {}, {"anthropic-beta": DISABLED}, "available"),
+        (NO_CREDIT, {"metadata": {"user_id": NO_CREDIT}}, {}, "available"),
+    ],
+)
+def test_no_client_can_put_a_token_out_of_use_by_its_words(
+    message: str, fields: dict[str, Any], headers: dict[str, str], state: str
+) -> None:
+    setting = Setting(fallback=False, headers=headers, **fields)
+    setting.exchange.begin()
+    answer = setting.exchange.failed(said(400, message))
+    assert setting.state.pool.status()[0].state == state
+    if state == "available":
+        assert isinstance(answer, http.Response)
+        assert answer.status_code == 400
+
+
+def test_words_of_a_request_do_not_save_a_token_that_is_refused() -> None:
+    setting = Setting(fallback=False, metadata={"user_id": "OAuth token has expired"})
+    setting.exchange.begin()
+    setting.exchange.failed(said(401, "OAuth token has expired", "authentication_error"))
+    assert setting.state.pool.status()[0].state == "disabled"
+
+
+def test_nothing_is_learned_from_words_of_the_request() -> None:
+    setting = Setting(model="glm", tools=[{"name": "reasoning_effort"}], **EFFORT)
+    setting.exchange.begin()
+    assert not isinstance(setting.exchange.failed(refuses("reasoning_effort", 400)), http.Response)
+    commit(setting)
+    assert "learned" not in [event[0] for event in setting.events]
+
+
+def test_one_client_has_no_target_skipped_for_others() -> None:
+    first = Setting()
+    for _ in range(10):
+        setting = Setting(state_of=first.state)
+        setting.exchange.begin()
+        setting.exchange.failed(refusal(500))
+    assert first.state.breaker.is_open(CLAUDE, first.exchange._who)
+    other = Setting(state_of=first.state)
+    other.flow.client_conn.peername = ("198.51.100.7", 1)
+    other.exchange.begin()
+    assert other.exchange.current.target == CLAUDE

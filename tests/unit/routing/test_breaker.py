@@ -98,3 +98,32 @@ def test_bounded_and_the_oldest_goes_first(
     targets.failed("c")
     assert targets.is_open("a")
     assert not targets.is_open("b")
+
+
+def test_one_client_alone_has_a_target_skipped_for_itself_only(targets: breaker.Breaker) -> None:
+    for _ in range(50):
+        targets.failed("a", "mallory")
+    assert targets.is_open("a", "mallory")
+    assert targets.is_open("a")
+    assert not targets.is_open("a", "alice")
+    targets.failed("a", "alice")
+    assert not targets.is_open("a", "alice")
+    targets.failed("a", "alice")
+    assert targets.is_open("a", "alice")
+    targets.succeeded("a")
+    assert not targets.is_open("a", "mallory")
+
+
+def test_three_clients_have_it_skipped_for_all(targets: breaker.Breaker) -> None:
+    for client in ("alice", "bob", "carol"):
+        assert not targets.is_open("a", "dave")
+        targets.failed("a", client)
+    assert targets.is_open("a", "dave")
+    assert targets.is_open("a", "alice")
+
+
+def test_clients_are_not_remembered_without_end(targets: breaker.Breaker) -> None:
+    for number in range(2 * breaker.MAX_CLIENTS):
+        targets.failed("a", f"client {number}")
+    assert len(targets._failures["a"].running) == breaker.MAX_CLIENTS
+    assert targets.is_open("a", "another")
