@@ -72,9 +72,9 @@ def connect(
 
 
 def is_open(proxy: proxies.Proxy, port: int, key: str | None = None) -> bool:
-    raw, said = connect(proxy, port, key)
+    raw, greeting = connect(proxy, port, key)
     with raw:
-        return said.startswith(b"HTTP/1.1 200 ")
+        return greeting.startswith(b"HTTP/1.1 200 ")
 
 
 def ended(raw: socket.socket) -> bool:
@@ -111,8 +111,8 @@ def test_a_script_that_cannot_be_loaded_again(
     script = tmp_path / "again.py"
     script.write_text(script_text())
     proxy = start(proxies.profile(sim.url), behind=sim.url, script=script)
-    raw, said = connect(proxy, service.port)
-    assert said.startswith(b"HTTP/1.1 200 ")
+    raw, greeting = connect(proxy, service.port)
+    assert greeting.startswith(b"HTTP/1.1 200 ")
     raw.sendall(b"before")
     assert raw.recv(6) == b"before"
     kept = proxy.client()
@@ -300,8 +300,8 @@ def test_what_was_opened_with_a_key_ends_with_it(
     start: Start, sim: simulator.Simulator, tmp_path: Path, service: Service, host: str
 ) -> None:
     proxy, env = keyed(start, sim, tmp_path)
-    with_key, said = connect(proxy, service.port, KEY, host)
-    assert said.startswith(b"HTTP/1.1 200 ")
+    with_key, greeting = connect(proxy, service.port, KEY, host)
+    assert greeting.startswith(b"HTTP/1.1 200 ")
     without, _ = connect(proxy, service.port, host=host)
     change(proxy, env, f"PROXY_STATIC_TOKEN={NEXT}\nPROXY_STATIC_TOKEN_NEXT={KEY}\n")
     with_key.sendall(b"still")

@@ -94,6 +94,21 @@ CODE = (
         "has set the server's address when it comes to handle_connect_finish()",
     ),
     Code(
+        "mitmproxy.proxy.layers.http:HttpStream.handle_connect_regular",
+        "ae920a520678",
+        "is called after the http_connect hook, before anything is connected: check_tunnel() refuses there",
+    ),
+    Code(
+        "mitmproxy.proxy.layers.http:HttpStream.handle_connect_upstream",
+        "61581d87a5d7",
+        "the same in the mode `upstream`",
+    ),
+    Code(
+        "mitmproxy.addons.script:Script.loadscript",
+        "f2972abb206f",
+        "calls the old script's `done` before it loads the new one: listeners.Listeners.succeeds",
+    ),
+    Code(
         "mitmproxy.proxy.layers.http:HttpStream.handle_connect_finish",
         "eb3a0054cb5b",
         "makes a tunnel unless `flow.response` is set; that is `passthrough` then",

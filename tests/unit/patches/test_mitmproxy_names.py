@@ -34,7 +34,8 @@ NAMES = {
         context.layers context.options request_body_buf.__len__ response_body_buf.clear
         make_server_connection send_response state_wait_for_request_headers
         state_consume_request_body state_wait_for_response_headers state_stream_response_body
-        state_done state_errored handle_connect_finish mode passthrough _paused _paused_event_queue
+        state_done state_errored handle_connect_finish
+        handle_connect_regular handle_connect_upstream mode passthrough _paused _paused_event_queue
     """,
     "handler": (
         "client transports server_event timeout_watchdog.register_activity timeout_watchdog.disarm "

@@ -1649,7 +1649,7 @@ DISABLED = "This organization has been disabled."
 NO_CREDIT = "Your credit balance is too low to access the Anthropic API."
 
 
-def said(status: int, message: str, kind: str = "invalid_request_error") -> contract.Failure:
+def spoken(status: int, message: str, kind: str = "invalid_request_error") -> contract.Failure:
     body = envelope.body(kind, message)
     return contract.Failure(Kind.STATUS, f"HTTP {status}", head(status, body))
 
@@ -1673,7 +1673,7 @@ def test_no_client_can_put_a_token_out_of_use_by_its_words(
 ) -> None:
     setting = Setting(fallback=False, headers=headers, **fields)
     setting.exchange.begin()
-    answer = setting.exchange.failed(said(400, message))
+    answer = setting.exchange.failed(spoken(400, message))
     assert setting.state.pool.status()[0].state == state
     if state == "available":
         assert isinstance(answer, http.Response)
@@ -1683,7 +1683,7 @@ def test_no_client_can_put_a_token_out_of_use_by_its_words(
 def test_words_of_a_request_do_not_save_a_token_that_is_refused() -> None:
     setting = Setting(fallback=False, metadata={"user_id": "OAuth token has expired"})
     setting.exchange.begin()
-    setting.exchange.failed(said(401, "OAuth token has expired", "authentication_error"))
+    setting.exchange.failed(spoken(401, "OAuth token has expired", "authentication_error"))
     assert setting.state.pool.status()[0].state == "disabled"
 
 
