@@ -189,13 +189,13 @@ def test_a_tunnel_that_carries_no_http_ends_with_its_key(
     ended: list[connection.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry, source = listeners.Listeners(), client()
-    entry.enforce(guard.Guard(KEY))
+    entry.put_in_force(guard.Guard(KEY))
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
     flow = tflow.ttcpflow()
     flow.client_conn = source
     entry.tcp_start(flow)
     monkeypatch.setattr(listeners, "open_connections", lambda: [source])
-    entry.enforce(guard.Guard(NEXT_KEY))
+    entry.put_in_force(guard.Guard(NEXT_KEY))
     assert ended == [source]
 
 
