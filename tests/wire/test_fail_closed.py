@@ -26,6 +26,10 @@ KEY, NEXT = "static-0123456789-tokn", "static-9876543210-next"
 OWN = "sk-ant-api03-MARKED-0123456789-mrkd"
 
 
+RAW = ("--set", "rawtcp=true")
+"""Without it, 127.0.0.1, which the reverse listener leads to, is read as HTTP in tunnels too."""
+
+
 class Service:
     """Echoes what it gets, on each connection."""
 
@@ -110,7 +114,7 @@ def test_a_script_that_cannot_be_loaded_again(
 ) -> None:
     script = tmp_path / "again.py"
     script.write_text(script_text())
-    proxy = start(proxies.profile(sim.url), behind=sim.url, script=script)
+    proxy = start(proxies.profile(sim.url), behind=sim.url, script=script, arguments=RAW)
     raw, greeting = connect(proxy, service.port)
     assert greeting.startswith(b"HTTP/1.1 200 ")
     raw.sendall(b"before")
@@ -147,7 +151,12 @@ def test_tunnels_outlive_a_script_that_is_loaded_again(
 ) -> None:
     script = tmp_path / "again.py"
     script.write_text(script_text())
-    proxy = start(proxies.profile(sim.url), environ={"PROXY_STATIC_TOKEN": KEY}, script=script)
+    proxy = start(
+        proxies.profile(sim.url),
+        environ={"PROXY_STATIC_TOKEN": KEY},
+        script=script,
+        arguments=RAW,
+    )
     raw, _ = connect(proxy, service.port, KEY)
     script.write_text(script_text() + "\n")
     proxy.wait_for_log(r"(?s)(is in force.*){2}")
@@ -278,7 +287,11 @@ def test_a_hook_of_another_script_that_fails_before_ours(
 def keyed(start: Start, sim: simulator.Simulator, tmp_path: Path) -> tuple[proxies.Proxy, Path]:
     """A proxy whose key is in .env."""
     folder = tmp_path / "proxy0"
-    proxy = start(proxies.profile(sim.url, pool={"tokens": list(proxies.POOL[:1])}), behind=sim.url)
+    proxy = start(
+        proxies.profile(sim.url, pool={"tokens": list(proxies.POOL[:1])}),
+        behind=sim.url,
+        arguments=RAW,
+    )
     env = folder / ".env"
     env.write_text(f"PROXY_STATIC_TOKEN={KEY}\n")
     proxy.wait_for_log("Reloaded profile")

@@ -168,6 +168,8 @@ def test_those_of_a_script_that_could_not_be_loaded_are_undone(
             lambda handler: None,
             lambda name, value: True,
             GATE,
+            BOUNDS,
+            NOTHING_TO_HIDE,
         )
 
     made()
