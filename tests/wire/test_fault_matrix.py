@@ -373,6 +373,7 @@ class Site:
             "models": {"glm": "zai/glm-5", **{f"{name}-*": f"{name}/{name}-*" for name in names}},
             "fallbacks": {f"{name}-*": ["glm"] for name in names},
             "pool": {"tokens": tokens},
+            "ledger": "off",  # its files are opened when its first batch is written
         }
         if company and not by_mode:
             profile["upstream_proxy"] = company.url
