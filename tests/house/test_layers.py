@@ -25,7 +25,7 @@ FILES = {
 
 TREES = {name: ast.parse(path.read_bytes(), str(path)) for name, path in FILES.items()}
 
-PURE = ("wire", "text", "targets", "dialects", "pricing", "profile", "routing")
+PURE = ("wire", "text", "targets", "dialects", "pricing", "profile", "routing", "sessions")
 """Packages that know neither mitmproxy nor the event loop: what they give depends on what they are
 given."""
 

@@ -1,0 +1,69 @@
+"""What is new in a turn since the turn before: blocks added, changed and removed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Literal
+from typing import NamedTuple
+
+from claude_route.sessions import turns
+
+type Blocks = Sequence[turns.Block]
+
+
+class Change(NamedTuple):
+    what: Literal["added", "changed", "removed"]
+    place: int
+    """The index of the block, or where it was removed."""
+    block: turns.Block
+    """As it is now; as it was, if it was removed."""
+    before: turns.Block | None = None
+    """As it was, if it was changed."""
+
+
+class Diff(NamedTuple):
+    unchanged: int
+    """How many blocks both turns have."""
+    changes: tuple[Change, ...]
+    """In the order of the conversation."""
+
+    @property
+    def new(self) -> int:
+        """How many blocks were added or changed."""
+        return sum(change.what != "removed" for change in self.changes)
+
+
+def prefix(before: Blocks, after: Blocks) -> int:
+    """How many blocks are equal from the beginning: what the prompt cache goes by."""
+    if before == after[: len(before)]:  # nearly always, and compared by identity
+        return len(before)
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((i for i, (old, new) in pairs if old.digest != new.digest), len(after))
+
+
+def between(before: Blocks, after: Blocks) -> Diff:
+    """Takes time proportional to both. Within what is neither a common beginning nor a common end, a block
+    that is in both counts as unchanged, wherever it is."""
+    start = prefix(before, after)
+    old, new = before[start:], after[start:]
+    end = prefix(old[::-1], new[::-1]) if old else 0
+    old, new = old[: len(old) - end], new[: len(new) - end]
+    had, has = {block.digest for block in old}, {block.digest for block in new}
+    gone = [(i, block) for i, block in enumerate(old, start) if block.digest not in has]
+    come = [(i, block) for i, block in enumerate(new, start) if block.digest not in had]
+    changes = []
+    # What stands in place of something is a change of it, if it is of the same role.
+    left = []
+    for role in ("tools", "system", "user", "assistant"):
+        mine = [[each for each in side if each[1].role == role] for side in (gone, come)]
+        for was, now in itertools.zip_longest(*mine):
+            if was and now:
+                changes.append(Change("changed", now[0], now[1], was[1]))
+            elif now:
+                changes.append(Change("added", *now))
+            else:
+                left.append(Change("removed", *was))
+    ordered = sorted([*changes, *left], key=lambda change: (change.place, change.what != "removed"))
+    unchanged = len(after) - sum(change.what != "removed" for change in ordered)
+    return Diff(unchanged, tuple(ordered))

@@ -1,0 +1,259 @@
+"""The tree of a session: its turns in order of time, the agents under the calls that started them, and
+what each turn changed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import NamedTuple
+
+from claude_route.dialects import usage
+from claude_route.sessions import diffs
+from claude_route.sessions import misses
+from claude_route.sessions import threads
+from claude_route.sessions import turns
+
+FOLDED: frozenset[str] = frozenset({"title", "classifier", "count", "other"})
+"""Kinds of which a page needs only how many there are, and what they cost."""
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A turn in its session."""
+
+    turn: turns.Turn
+    before: turns.Turn | None
+    """The turn before of the same agent and kind."""
+    conversation: tuple[turns.Block, ...]
+    """All its blocks, also those that the wire didn't have because a thread had them."""
+    diff: diffs.Diff
+    miss: misses.Miss | None
+    agents: list[Agent] = field(default_factory=list)
+    """The agents that the answer's calls started, in order of time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Agent:
+    """A subagent of a session."""
+
+    id: str
+    name: str
+    """The description in the call that started it; empty if that call isn't known."""
+    type: str
+    """`Explore`; empty if it isn't known."""
+    call: str
+    """The id of the call that started it; empty if it isn't known."""
+    parent: str
+    """The id of the agent that started it; empty for the main agent."""
+    entries: list[Entry]
+
+    @property
+    def title(self) -> str:
+        return self.name or self.type or f"agent {self.id[:8]}"
+
+
+class Fold(NamedTuple):
+    """The turns of a kind that a page shows as one line."""
+
+    kind: turns.Kind
+    number: int
+    cost: float | None
+    tokens: usage.Usage
+
+
+@dataclass(frozen=True, eq=False)
+class Session:
+    id: str
+    """`none` for the requests that name no session."""
+    title: str
+    """The first prompt."""
+    entries: tuple[Entry, ...]
+    """All turns, in order of time."""
+    agents: tuple[Agent, ...]
+    """All agents, in order of time."""
+    running: int = 0
+    """How many requests are being answered now."""
+
+    @property
+    def started(self) -> float:
+        """Unix seconds."""
+        return self.entries[0].turn.at
+
+    @property
+    def ended(self) -> float:
+        """Unix seconds at which the last turn ended so far."""
+        return max(entry.turn.at + entry.turn.seconds for entry in self.entries)
+
+    @property
+    def main(self) -> list[Entry]:
+        """The turns of the main agent and its compactions: the trunk of the tree. The subagents are below
+        these, or in `loose`."""
+        return [e for e in self.entries if not e.turn.agent and e.turn.kind not in FOLDED]
+
+    @property
+    def loose(self) -> list[Agent]:
+        """The agents whose call isn't known."""
+        placed = {agent.id for entry in self.entries for agent in entry.agents}
+        return [agent for agent in self.agents if agent.id not in placed]
+
+    @property
+    def folded(self) -> list[Fold]:
+        """Titles, checks, counts and the rest."""
+        by_kind: dict[turns.Kind, list[turns.Turn]] = {}
+        for entry in self.entries:
+            if entry.turn.kind in FOLDED:
+                by_kind.setdefault(entry.turn.kind, []).append(entry.turn)
+        return [Fold(kind, len(of), cost(of), total(of)) for kind, of in sorted(by_kind.items())]
+
+    @property
+    def turns(self) -> list[turns.Turn]:
+        return [entry.turn for entry in self.entries]
+
+    @property
+    def tokens(self) -> usage.Usage:
+        return total(self.turns)
+
+    @property
+    def cost(self) -> float | None:
+        return cost(self.turns)
+
+    @property
+    def cache_share(self) -> float:
+        """The share of all prompts that the cache had, from 0 to 1."""
+        tokens = self.tokens
+        return tokens.cache_read / tokens.prompt if tokens.prompt else 0.0
+
+    @property
+    def failed_attempts(self) -> int:
+        return sum(len(turn.failed) for turn in self.turns)
+
+    @property
+    def targets(self) -> list[str]:
+        """Who answered, the most frequent first."""
+        names = [turn.target for turn in self.turns if turn.target]
+        return sorted(set(names), key=lambda name: (-names.count(name), name))
+
+    @property
+    def lost(self) -> float:
+        """Dollars that cache misses cost."""
+        return sum(entry.miss.cost or 0 for entry in self.entries if entry.miss)
+
+    def entry(self, flow: str) -> Entry | None:
+        return next((entry for entry in self.entries if entry.turn.flow == flow), None)
+
+
+class Growing:
+    """A session to which turns are added in order of time."""
+
+    def __init__(self, dollars: misses.Dollars | None = None) -> None:
+        """`dollars` has the prices of tokens."""
+        self.dollars = dollars
+        self._conversations = threads.Conversations()
+        self._entries: list[Entry] = []
+        self._last: dict[tuple[str, str], Entry] = {}
+
+    @property
+    def at(self) -> float:
+        """Unix seconds at which its latest turn began."""
+        return self._entries[-1].turn.at if self._entries else 0.0
+
+    def add(self, turn: turns.Turn) -> None:
+        conversation = self._conversations.of(turn)
+        before = self._last.get(turn.chain)
+        self._last[turn.chain] = entry = Entry(
+            turn,
+            before.turn if before else None,
+            conversation,
+            diffs.between(before.conversation if before else (), conversation),
+            misses.find(before.turn, turn, before.conversation, conversation, self.dollars)
+            if before
+            else None,
+        )
+        self._entries.append(entry)
+
+    def session(self, running: int = 0) -> Session:
+        """The session so far; it has at least one turn. It doesn't grow."""
+        entries = tuple(dataclasses.replace(entry, agents=[]) for entry in self._entries)
+        session_turns = [entry.turn for entry in entries]
+        return Session(
+            session_turns[0].session or "none",
+            title(session_turns),
+            entries,
+            tuple(_agents(entries)),
+            running,
+        )
+
+
+def build(
+    session_turns: Iterable[turns.Turn], running: int = 0, dollars: misses.Dollars | None = None
+) -> Session:
+    """The session of these turns, in any order; there is at least one."""
+    growing = Growing(dollars)
+    for turn in sorted(session_turns, key=lambda turn: turn.at):
+        growing.add(turn)
+    return growing.session(running)
+
+
+def title(ordered: Sequence[turns.Turn]) -> str:
+    """The first prompt of the main agent, or else of anyone."""
+    prompts = [turn for turn in ordered if turn.prompt]
+    mains = [turn for turn in prompts if turn.kind == "main"]
+    return next((turn.prompt for turn in mains or prompts), "")
+
+
+def total(counted: Sequence[turns.Turn]) -> usage.Usage:
+    """The tokens of all; those of count_tokens were never used."""
+    used = [turn.tokens for turn in counted if turn.kind != "count"]
+    return (
+        usage.Usage(*(sum(numbers) for numbers in zip(*used, strict=True))) if used else usage.NONE
+    )
+
+
+def cost(counted: Sequence[turns.Turn]) -> float | None:
+    """Dollars; None if no turn has a price."""
+    priced = [turn.cost for turn in counted if turn.cost is not None]
+    return sum(priced) if priced else None
+
+
+def _agents(entries: Sequence[Entry]) -> list[Agent]:
+    """The agents, each put under the turn whose call started it: the call with the same prompt, the first
+    that no other agent has."""
+    mine: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.turn.agent:
+            mine.setdefault(entry.turn.agent, []).append(entry)
+    calls: dict[bytes, list[tuple[Entry, turns.Call]]] = {}
+    for entry in entries:
+        for call in entry.turn.calls:
+            if call.starts_agent:
+                calls.setdefault(call.prompt, []).append((entry, call))
+    agents = []
+    for agent_id, agent_entries in mine.items():
+        starter = _starter(agent_id, agent_entries[0], calls)
+        call = starter[1] if starter else turns.Call("", "")
+        agent = Agent(
+            agent_id,
+            call.agent,
+            call.agent_type,
+            call.id,
+            (starter[0].turn.agent if starter else "") or agent_entries[0].turn.parent,
+            agent_entries,
+        )
+        if starter:
+            starter[0].agents.append(agent)
+        agents.append(agent)
+    return agents
+
+
+def _starter(
+    agent: str, first: Entry, calls: dict[bytes, list[tuple[Entry, turns.Call]]]
+) -> tuple[Entry, turns.Call] | None:
+    waiting = calls.get(first.turn.begins, [])
+    for index, (entry, call) in enumerate(waiting):
+        if entry.turn.agent != agent and entry.turn.at <= first.turn.at:
+            del waiting[index]
+            return entry, call
+    return None
