@@ -32,6 +32,8 @@ class Answer:
     """stop_reason, or finish_reason."""
     stop_sequence: str = ""
     usage: usage.Usage | None = None
+    cache_miss_reason: str = ""
+    """Anthropic's own diagnosis, if the request asked for one: why its prompt cache missed."""
     error: tuple[str, str] | None = None
     """Type and message."""
     complete: bool = False

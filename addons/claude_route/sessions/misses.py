@@ -70,6 +70,8 @@ def _cause(
     start = diffs.prefix(blocks_before, blocks)
     idle = turn.at - (before.at + before.seconds)
     expired = bool(before.ttl) and idle > before.ttl
+    if before.kind == "compaction" and turn.kind != "compaction":
+        return "the conversation was compacted", ""
     if start < len(blocks_before):
         cause, at = _change(start, blocks_before, blocks)
         return (f"{cause}; also idle for {_span(idle)}" if expired else cause), at

@@ -219,41 +219,48 @@ def cost(counted: Sequence[turns.Turn]) -> float | None:
 
 
 def _agents(entries: Sequence[Entry]) -> list[Agent]:
-    """The agents, each put under the turn whose call started it: the call with the same prompt, the first
-    that no other agent has."""
-    mine: dict[str, list[Entry]] = {}
+    """The agents, each put under the turn whose call started it."""
+    by_agent: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.turn.agent:
-            mine.setdefault(entry.turn.agent, []).append(entry)
-    calls: dict[bytes, list[tuple[Entry, turns.Call]]] = {}
-    for entry in entries:
-        for call in entry.turn.calls:
-            if call.starts_agent:
-                calls.setdefault(call.prompt, []).append((entry, call))
+            by_agent.setdefault(entry.turn.agent, []).append(entry)
+    calls = [
+        _Start(entry, call)
+        for entry in entries
+        for call in entry.turn.calls
+        if call.starts_agent and by_agent
+    ]
+    launched = {agent: call for entry in entries for call, agent in entry.turn.launched}
+    by_id = {start.call.id: start for start in calls}
+    found = {id: by_id[call] for id, call in launched.items() if id in by_agent and call in by_id}
+    taken = {start.call.id for start in found.values()}
+    waiting: dict[bytes, list[_Start]] = {}
+    for start in calls:
+        if start.call.id not in taken:
+            waiting.setdefault(start.call.prompt, []).append(start)
     agents = []
-    for agent_id, agent_entries in mine.items():
-        starter = _starter(agent_id, agent_entries[0], calls)
-        call = starter[1] if starter else turns.Call("", "")
-        agent = Agent(
-            agent_id,
-            call.agent,
-            call.agent_type,
-            call.id,
-            (starter[0].turn.agent if starter else "") or agent_entries[0].turn.parent,
-            agent_entries,
-        )
-        if starter:
-            starter[0].agents.append(agent)
-        agents.append(agent)
+    for id, mine in by_agent.items():
+        starter = found.get(id) or _first(waiting.get(mine[0].turn.begins, []), mine[0].turn)
+        if starter is None:
+            agents.append(Agent(id, "", "", "", mine[0].turn.parent, mine))
+            continue
+        name, kind, call = starter.call.agent, starter.call.agent_type, starter.call.id
+        agents.append(Agent(id, name, kind, call, starter.entry.turn.agent, mine))
+        starter.entry.agents.append(agents[-1])
     return agents
 
 
-def _starter(
-    agent: str, first: Entry, calls: dict[bytes, list[tuple[Entry, turns.Call]]]
-) -> tuple[Entry, turns.Call] | None:
-    waiting = calls.get(first.turn.begins, [])
-    for index, (entry, call) in enumerate(waiting):
-        if entry.turn.agent != agent and entry.turn.at <= first.turn.at:
-            del waiting[index]
-            return entry, call
+class _Start(NamedTuple):
+    """A call that starts an agent."""
+
+    entry: Entry
+    call: turns.Call
+
+
+def _first(waiting: list[_Start], first: turns.Turn) -> _Start | None:
+    """The first call with the agent's prompt that no other agent has, for an agent whose call has no
+    result yet."""
+    for index, start in enumerate(waiting):
+        if start.entry.turn.agent != first.agent and start.entry.turn.at <= first.at:
+            return waiting.pop(index)
     return None

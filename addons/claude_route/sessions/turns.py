@@ -144,6 +144,8 @@ class Turn:
     """The blocks of the answer."""
     begins: bytes = b""
     """A hash of the first message's text, by which an agent is found in the call that started it."""
+    launched: tuple[tuple[str, str], ...] = ()
+    """The ids of calls, and of the agents that their results in this request say they started."""
     thread: str = ""
     """`create` or `continue` if Anthropic is to keep the conversation."""
     message: str = ""
@@ -173,7 +175,10 @@ class Turn:
 
     @property
     def chain(self) -> tuple[str, Kind]:
-        """What the turns have in common that are compared with each other."""
+        """What the turns have in common that are compared with each other. A compaction continues the
+        conversation that it sums up."""
+        if self.kind == "compaction":
+            return self.agent, "subagent" if self.agent else "main"
         return self.agent, self.kind
 
 

@@ -104,8 +104,15 @@ def _take_message(answer: fold.Answer, fields: dict[str, Any]) -> None:
     answer.model = fold.text(fields.get("model")) or answer.model
     answer.stop = fold.text(fields.get("stop_reason")) or answer.stop
     answer.stop_sequence = fold.text(fields.get("stop_sequence")) or answer.stop_sequence
+    if isinstance(diagnostics := fields.get("diagnostics"), dict):
+        answer.cache_miss_reason = _reason(diagnostics.get("cache_miss_reason"))
     if isinstance(fields.get("usage"), dict):
         answer.usage = messages_usage.read(fields["usage"], answer.usage or usage.NONE)
+
+
+def _reason(value: Any) -> str:
+    """A string, or an object with a type."""
+    return fold.text(value.get("type") if isinstance(value, dict) else value)[:200]
 
 
 def _block(value: Any) -> fold.Block:

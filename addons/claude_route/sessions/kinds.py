@@ -1,0 +1,41 @@
+"""What a request is for, by what Claude Code writes into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from claude_route.sessions import turns
+
+TITLE = "You are naming a coding session"
+COMPACTION = ("create a detailed summary of", "tasked with summarizing conversations")
+CLASSIFIER = "</block>"
+"""A stop sequence of auto mode's checks."""
+
+
+def kind(
+    *,
+    counts: bool,
+    is_check: bool,
+    agent: str,
+    stops: Sequence[str],
+    system: str,
+    last: str,
+    tools: int,
+    is_session: bool,
+    max_tokens: int,
+) -> turns.Kind:
+    """`system` and `last` are the beginnings of the system prompt and of the user's last words."""
+    if counts:
+        return "count"
+    if is_check or CLASSIFIER in stops:
+        return "classifier"
+    if TITLE in system:
+        return "title"
+    if any(words in text for words in COMPACTION for text in (system, last)):
+        return "compaction"
+    if agent:
+        return "subagent"
+    # A client of its own making may have neither a session nor tools; Claude Code's conversations have
+    # both, and its probes and page summaries have no tools.
+    is_probe = max_tokens == 1 or (is_session and not tools)
+    return "other" if is_probe else "main"

@@ -1,0 +1,114 @@
+"""Makes the summary of a turn from what went over the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from claude_route.dialects import fold
+from claude_route.dialects import registry
+from claude_route.dialects import usage
+from claude_route.sessions import blocks
+from claude_route.sessions import kinds
+from claude_route.sessions import search
+from claude_route.sessions import turns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wire:
+    """A request and its answer, as they are known when the flow ends."""
+
+    flow: str
+    at: float
+    """Unix seconds."""
+    request: bytes = b""
+    """The body as the client sent it, decoded. Empty if it isn't kept."""
+    answer: bytes = b""
+    """The body that the client got. Empty if it isn't kept."""
+    is_stream: bool = False
+    session: str = ""
+    client: str = ""
+    agent: str = ""
+    parent: str = ""
+    model: str = ""
+    target: str = ""
+    token: str = ""
+    counts: bool = False
+    """Whether it asks for a count of tokens."""
+    check: str = ""
+    used: usage.Usage | None = None
+    """What was counted on the way; the answer's body has it too, if it is kept."""
+    cost: float | None = None
+    first_byte: float | None = None
+    seconds: float = 0.0
+    error: str = ""
+    failed: tuple[turns.Failed, ...] = ()
+    passed_over: tuple[turns.PassedOver, ...] = ()
+
+
+def make(
+    wire: Wire, known: turns.Known | None = None, calls: Mapping[str, str] | None = None
+) -> turns.Turn:
+    """The summary. What can't be read is left out: the body may be anyone's."""
+    try:
+        reading = blocks.read(wire.request, known, calls) if wire.request else blocks.Reading()
+    except ValueError:
+        reading = blocks.Reading()
+    answer = _answer(wire)
+    answered, made, words = blocks.of_answer(answer)
+    text = next((block.label for block in answered if block.kind == "text" and block.label), "")
+    return turns.Turn(
+        flow=wire.flow,
+        session=wire.session,
+        client=wire.client,
+        at=wire.at,
+        agent=wire.agent,
+        parent=wire.parent,
+        kind=kinds.kind(
+            counts=wire.counts,
+            is_check=bool(wire.check),
+            agent=wire.agent,
+            stops=reading.stops,
+            system=reading.system,
+            last=reading.last,
+            tools=reading.tools,
+            is_session=bool(wire.session),
+            max_tokens=reading.max_tokens,
+        ),
+        model=wire.model,
+        target=wire.target,
+        token=wire.token,
+        prompt=reading.prompt,
+        results=tuple(reading.results),
+        text=text,
+        calls=tuple(made),
+        stop=answer.stop,
+        used=wire.used or answer.usage,
+        cost=wire.cost,
+        first_byte=wire.first_byte,
+        seconds=wire.seconds,
+        error=wire.error,
+        failed=wire.failed,
+        passed_over=wire.passed_over,
+        blocks=tuple(reading.blocks),
+        answer=tuple(answered),
+        begins=reading.begins,
+        thread=reading.thread,
+        continues=reading.continues if reading.thread == "continue" else "",
+        message=answer.id[:128],
+        launched=tuple(reading.launched),
+        ttl=reading.ttl,
+        cache_miss_reason=answer.cache_miss_reason,
+        words=search.pack([*reversed(reading.words), *words]),
+        size=len(wire.request),
+        check=wire.check,
+    )
+
+
+def _answer(wire: Wire) -> fold.Answer:
+    if not wire.answer or wire.counts:
+        return fold.Answer()
+    try:
+        return registry.MESSAGES.fold(wire.answer, is_stream=wire.is_stream)
+    except ValueError:
+        return fold.Answer()
