@@ -50,6 +50,7 @@ from claude_route.watch import failed_attempts
 from claude_route.watch import log
 from claude_route.watch import memory
 from claude_route.watch import readonly
+from claude_route.watch import recorder
 from claude_route.watch import rows
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import claude
@@ -76,7 +77,8 @@ def addons() -> list[object]:
         limits=lambda: limits.meter.counts,
     )
     traces = export.Traces(lambda: in_force.state)
-    sources = asking.Sources(ledger.report, meters_of_all.text, time.time)
+    recorded = recorder.Recorder(lambda: in_force.state)
+    sources = asking.Sources(ledger.report, meters_of_all.text, time.time, recorded.book)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
@@ -87,7 +89,8 @@ def addons() -> list[object]:
             lines,
             flow_rows,
             upstream_requests.UpstreamRequests(),
-            failed_attempts.FailedAttempts(),
+            recorded,
+            failed_attempts.FailedAttempts(recorded.failed_attempt),
         ]
     )
     route = admission.Route(in_force, entry, observer, sources)
@@ -122,6 +125,7 @@ def addons() -> list[object]:
         lines,
         flow_rows,
         capture.Capture(flow_rows),
+        recorded,
         claude.Views(),
         memory.Memory(),
         commands.Commands(lambda: in_force.state),

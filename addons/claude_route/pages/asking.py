@@ -6,9 +6,11 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
 
 from claude_route.access import clients
 from claude_route.ledger import reports
+from claude_route.sessions import book
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,8 @@ class Question:
     viewer: clients.Client | None
     """Whose key came with it; None where none is needed, as in mitmweb, behind its login."""
     in_mitmweb: bool = False
+    path: str = ""
+    """The URL's path."""
 
     @property
     def sees_all(self) -> bool:
@@ -35,3 +39,4 @@ class Sources:
     """All metrics, in Prometheus's text format."""
     clock: Callable[[], float]
     """Unix seconds."""
+    sessions: book.Book = field(default_factory=book.Book)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,13 +21,23 @@ from claude_route.watch.views import comments
 MARKER = ":x:"
 
 
+type Report = Callable[[contract.RoutedRequest, contract.FailedAttempt, http.HTTPFlow | None], None]
+
+
 class FailedAttempts(contract.Observer):
+    def __init__(self, report: Report = lambda request, attempt, flow: None) -> None:
+        """`report` gets each attempt, and its flow if it has one."""
+        self._report = report
+
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
         if attempt.is_only:
             # The client's own flow shows it.
+            self._report(request, attempt, None)
             return
         tried = attempt.attempt
-        failed_attempt(
+        why, then = comments.why(attempt), comments.following(attempt.then)
+        found = labels.Labels(attempt_of=request.flow.id, why=why, then=then or None)
+        recorded = failed_attempt(
             request.flow,
             tried.request,
             attempt.failure,
@@ -34,11 +45,12 @@ class FailedAttempts(contract.Observer):
             comment=comments.attempt_failed(
                 request.model,
                 tried.token or tried.target,
-                comments.why(attempt),
-                comments.following(attempt.then),
+                why,
+                then,
             ),
-            metadata=labels.of_attempt(request, tried).to_metadata(),
+            metadata=labels.of_attempt(request, tried).to_metadata() | found.to_metadata(),
         )
+        self._report(request, attempt, recorded)
 
 
 def failed_attempt(
@@ -49,8 +61,8 @@ def failed_attempt(
     started: float,
     comment: str,
     metadata: Mapping[str, Any],
-) -> None:
-    """`answered` is the client's flow; `request` is what went upstream, with placeholders."""
+) -> http.HTTPFlow:
+    """Returns the attempt's own flow. `answered` is the client's flow; `request` is what went upstream, with placeholders."""
     failed = http.HTTPFlow(answered.client_conn, answered.server_conn)
     failed.request = request.copy()
     failed.request.timestamp_start = started
@@ -67,6 +79,7 @@ def failed_attempt(
     failed.marked = MARKER
     failed.metadata |= metadata
     show(failed)
+    return failed
 
 
 def show(shown: http.HTTPFlow) -> None:

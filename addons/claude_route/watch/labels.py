@@ -52,6 +52,12 @@ class Labels:
     """Dollars, at list prices."""
     passed_over: str | None = None
     """Why targets and tokens before this one were not tried."""
+    attempt_of: str | None = None
+    """Only of a failed attempt: the id of the client's flow."""
+    why: str | None = None
+    """Only of a failed attempt: why it failed, and what that means for the token."""
+    then: str | None = None
+    """Only of a failed attempt: the token or target that came next."""
     rewritten: bool | None = None
     """Whether the upstream body differed from the client's."""
     comment: str | None = None
@@ -87,6 +93,9 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         tokens_out=value("tokens_out", int),
         cost=value("cost", float),
         passed_over=value("passed_over", str),
+        attempt_of=value("attempt_of", str),
+        why=value("why", str),
+        then=value("then", str),
         rewritten=value("rewritten", bool),
         comment=value("comment", str),
     )
