@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from mitmproxy import ctx
 from mitmproxy import exceptions
@@ -35,17 +36,19 @@ class Pages:
             web.add_handlers(r".+", list(handlers(self.in_force, self.sources)))
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        if flow.response is None and _is_unlisted(flow):
+        if flow.response is None and self._is_unlisted(flow):
             raise exceptions.AddonHalt
 
     def response(self, flow: http.HTTPFlow) -> None:
-        if flow.response and flow.response.status_code == 200 and _is_unlisted(flow):
+        if flow.response and flow.response.status_code == 200 and self._is_unlisted(flow):
             raise exceptions.AddonHalt
 
-
-def _is_unlisted(flow: http.HTTPFlow) -> bool:
-    page = table.find(flow.request) if listeners.is_reverse(flow.client_conn) else None
-    return page is not None and not page.is_listed
+    def _is_unlisted(self, flow: http.HTTPFlow) -> bool:
+        if not listeners.is_reverse(flow.client_conn):
+            return False
+        in_force = self.in_force()
+        page = table.find(flow.request, in_force.profile if in_force else None)
+        return page is not None and not page.is_listed
 
 
 def handlers(
@@ -56,6 +59,8 @@ def handlers(
         if page.in_mitmweb:
             made = {"page": page, "in_force": in_force, "sources": sources}
             yield re.escape(page.path), PageHandler, made
+            if page.has:
+                yield rf"{re.escape(page.path)}/[^/]+", PageHandler, made
             for file in page.files:
                 yield re.escape(file), FileHandler, {"name": file.lstrip("/")}
 
@@ -80,12 +85,12 @@ class PageHandler(Handler):
         accept = self.request.headers.get("Accept", "")
         in_force = self.in_force()
         if in_force and self.page.later:
-            arguments = self.request.arguments
+            arguments, path = self.request.arguments, unquote(self.request.path)
             query = {
                 name: values[0].decode("utf-8", "replace") for name, values in arguments.items()
             }
             try:
-                question = asking.Question(query, accept, None, in_mitmweb=True)
+                question = asking.Question(query, accept, None, in_mitmweb=True, path=path)
                 self.show(await self.page.later(question, in_force, self.sources))
             except table.PROBLEMS as e:
                 status, why = table.problem(e)
@@ -96,7 +101,7 @@ class PageHandler(Handler):
 
     def post(self) -> None:
         """The login form posts to the page's own path."""
-        self.redirect(self.page.path.rpartition("/")[2])
+        self.redirect(self.request.path.rpartition("/")[2])
 
 
 class FileHandler(Handler):

@@ -27,6 +27,7 @@ from claude_route.pages import metrics
 from claude_route.pages import models
 from claude_route.pages import status
 from claude_route.pages import usage
+from claude_route.pages.sessions import answer as sessions
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.wire import http_message
@@ -112,6 +113,13 @@ PAGES = (
         in_mitmweb=True,
         is_listed=False,
     ),
+    Page(
+        sessions.PATH,
+        later=sessions.answer,
+        has=sessions.has,
+        in_mitmweb=True,
+        is_listed=False,
+    ),
     Page("/metrics", later=metrics.answer, is_listed=False),
 )
 
@@ -171,7 +179,12 @@ async def answer_later(
 ) -> http.Response:
     """The response on the reverse listener, where it has to be waited for."""
     assert page.later
-    question = asking.Question(dict(request.query), request.headers.get("accept", ""), viewer)
+    question = asking.Question(
+        dict(request.query),
+        request.headers.get("accept", ""),
+        viewer,
+        path=http_message.path(request),
+    )
     try:
         media_type, body = await page.later(question, in_force, sources)
     except PROBLEMS as e:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from claude_route.sessions import misses
-from claude_route.sessions import search
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 
@@ -55,6 +54,11 @@ class Record:
         else:
             self.growing = None
 
+    @property
+    def senders(self) -> set[str]:
+        """The names of the clients that have sent turns of it."""
+        return {turn.client for turn in self.turns.values()}
+
     def forget_oldest(self, count: int) -> list[str]:
         """Drop so many turns. Returns their flows."""
         oldest = sorted(self.turns.values(), key=lambda turn: turn.at)[:count]
@@ -91,31 +95,30 @@ class Book:
     # Read by pages
 
     def sessions(self, client: str | None = None) -> list[tree.Session]:
-        """The newest first: the one with the latest request. `client`: only those with requests of the
-        client with this name."""
-        built = [
-            record.session(self.dollars)
-            for record in reversed(self._records.values())
-            if record.turns
-        ]
-        if client is not None:
-            built = [each for each in built if any(turn.client == client for turn in each.turns)]
+        """The newest first: the one with the latest request. `client`: only what the client with this name
+        has sent."""
+        found = (self._of(record, client) for record in reversed(self._records.values()))
+        built = [session for session in found if session]
         return sorted(built, key=lambda session: -session.entries[-1].turn.at)
 
-    def session(self, id: str) -> tree.Session | None:
+    def session(self, id: str, client: str | None = None) -> tree.Session | None:
         record = self._records.get(id)
-        return record.session(self.dollars) if record and record.turns else None
+        return self._of(record, client) if record else None
 
-    def entry(self, flow: str) -> tree.Entry | None:
+    def _of(self, record: Record, client: str | None) -> tree.Session | None:
+        """A session as a client may see it: anyone may write another's session into a request."""
+        senders = record.senders
+        if not record.turns or (client is not None and client not in senders):
+            return None
+        if client is None or len(senders) == 1:
+            return record.session(self.dollars)
+        mine = [turn for turn in record.turns.values() if turn.client == client]
+        return tree.build(mine, dollars=self.dollars)
+
+    def entry(self, flow: str, client: str | None = None) -> tree.Entry | None:
         """The turn of a flow, in its session."""
-        session = self.session(self._sessions.get(flow, ""))
+        session = self.session(self._sessions.get(flow, ""), client)
         return session.entry(flow) if session else None
-
-    def search(self, words: str, client: str | None = None) -> list[search.Hit]:
-        """The turns that have all these words in what was asked, answered, called or returned, the newest
-        first. Takes 0.1 s for some thousand turns, and may be called in a thread."""
-        found = (turn for session in self.sessions(client) for turn in reversed(session.turns))
-        return search.find(words, found)
 
     def __len__(self) -> int:
         """The number of turns."""

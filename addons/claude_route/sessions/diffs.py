@@ -33,6 +33,10 @@ class Diff(NamedTuple):
         """How many blocks were added or changed."""
         return sum(change.what != "removed" for change in self.changes)
 
+    @property
+    def removed(self) -> int:
+        return len(self.changes) - self.new
+
 
 def prefix(before: Blocks, after: Blocks) -> int:
     """How many blocks are equal from the beginning: what the prompt cache goes by."""

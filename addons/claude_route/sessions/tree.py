@@ -3,6 +3,7 @@ what each turn changed."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -107,6 +108,11 @@ class Session:
             if entry.turn.kind in FOLDED:
                 by_kind.setdefault(entry.turn.kind, []).append(entry.turn)
         return [Fold(kind, len(of), cost(of), total(of)) for kind, of in sorted(by_kind.items())]
+
+    @property
+    def kinds(self) -> list[tuple[turns.Kind, int]]:
+        """How many turns there are of each kind, the most frequent first."""
+        return collections.Counter(entry.turn.kind for entry in self.entries).most_common()
 
     @property
     def turns(self) -> list[turns.Turn]:

@@ -1,0 +1,1 @@
+"""What happened in each session, for people and for programs."""
