@@ -44,6 +44,7 @@ from claude_route.proxy import observers
 from claude_route.proxy import passing
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import client
+from claude_route.sessions import book
 from claude_route.traces import export
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
@@ -52,6 +53,7 @@ from claude_route.watch import memory
 from claude_route.watch import readonly
 from claude_route.watch import recorder
 from claude_route.watch import rows
+from claude_route.watch import saved_sessions
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import claude
 
@@ -77,8 +79,10 @@ def addons() -> list[object]:
         limits=lambda: limits.meter.counts,
     )
     traces = export.Traces(lambda: in_force.state)
-    recorded = recorder.Recorder(lambda: in_force.state)
-    sources = asking.Sources(ledger.report, meters_of_all.text, time.time, recorded.book)
+    kept = book.Book()
+    saved = saved_sessions.SavedSessions(kept)
+    recorded = recorder.Recorder(lambda: in_force.state, kept, saved.store)
+    sources = asking.Sources(ledger.report, meters_of_all.text, time.time, kept)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
@@ -126,6 +130,7 @@ def addons() -> list[object]:
         flow_rows,
         capture.Capture(flow_rows),
         recorded,
+        saved,
         claude.Views(),
         memory.Memory(),
         commands.Commands(lambda: in_force.state),

@@ -51,9 +51,7 @@ class _Fields(msgspec.Struct):
     system: msgspec.Raw = rawjson.NULL
     messages: msgspec.Raw = rawjson.NULL
     thread: Any = None
-    stop_sequences: Any = None
     max_tokens: Any = None
-    output_config: Any = None
 
 
 class _Message(msgspec.Struct):
@@ -86,7 +84,6 @@ class Reading:
     """The beginning of the system prompt."""
     results: list[str] = field(default_factory=list)
     begins: bytes = b""
-    stops: tuple[str, ...] = ()
     max_tokens: int = 0
     ttl: int = 0
     thread: str = ""
@@ -155,8 +152,6 @@ class _Reader:
 
     def _take_options(self, fields: _Fields) -> None:
         reading = self.reading
-        stops = fields.stop_sequences if isinstance(fields.stop_sequences, list) else []
-        reading.stops = tuple(stop for stop in stops[:8] if isinstance(stop, str))
         if isinstance(fields.max_tokens, int):
             reading.max_tokens = fields.max_tokens
         if isinstance(fields.thread, dict):
@@ -175,7 +170,9 @@ class _Reader:
         block = self.known.get(key)
         if block is None:
             block, text = self._block(key, role, as_role, content)
-            if role in ("user", "assistant") and not _is_reminder(block):
+            # The answers of earlier turns have their words already.
+            is_new = role == "user" or (role == "assistant" and not self.known)
+            if is_new and not _is_reminder(block):
                 self.reading.words.append(text)
         elif block.kind.endswith("tool_use"):
             self.calls[block.call] = block.name
@@ -189,17 +186,18 @@ class _Reader:
         kind = "tool" if role == "tools" else fold.text(fields.type)[:40] or "?"
         tokens = requests.weigh(msgspec.Raw(content))
         name, call = fold.text(fields.name)[:200], ""
-        text = fold.text(fields.text) or fold.text(fields.thinking)
+        text = label = fold.text(fields.text) or fold.text(fields.thinking)
         if role == "tools":
-            text = fold.text(fields.description)
+            text = label = fold.text(fields.description)
         elif kind.endswith("tool_use"):
             call = fold.text(fields.id)[:128]
             self.calls[call] = name
-            text = _argument(fields.input)
+            arguments = list(_texts(_decoded(fields.input, object, None)))
+            text, label = " ".join(arguments), next(iter(arguments), "")
         elif kind.endswith("tool_result"):
             call = fold.text(fields.tool_use_id)[:128]
             name = self.calls.get(call, "")
-            text = _result(fields.content)
+            text = label = _result(fields.content)
         elif as_role == "system" and role == "user":
             kind = "reminder"
         made = (
@@ -208,7 +206,7 @@ class _Reader:
             else sources.of_block(role, kind, name, text, tokens)
         )
         return turns.Block(
-            key, role, kind, name, _short(text), made, call, is_error=fields.is_error is True
+            key, role, kind, name, _short(label), made, call, is_error=fields.is_error is True
         ), text
 
     def _take_words(
@@ -280,11 +278,6 @@ def _decoded[T](raw: msgspec.Raw | bytes, type: type[T], otherwise: T) -> T:
         return rawjson.decode_mended(raw, type)
     except ValueError:
         return otherwise
-
-
-def _argument(raw: msgspec.Raw) -> str:
-    """A call's first argument and then the rest, as far as it is text."""
-    return " ".join(_texts(_decoded(raw, object, None)))
 
 
 def _result(raw: msgspec.Raw) -> str:

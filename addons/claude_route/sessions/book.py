@@ -120,6 +120,10 @@ class Book:
         session = self.session(self._sessions.get(flow, ""), client)
         return session.entry(flow) if session else None
 
+    def has(self, flow: str) -> bool:
+        """Whether there is a turn of this flow."""
+        return flow in self._sessions
+
     def __len__(self) -> int:
         """The number of turns."""
         return len(self._sessions)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from claude_route.sessions import turns
 
 TITLE = "You are naming a coding session"
 COMPACTION = ("create a detailed summary of", "tasked with summarizing conversations")
-CLASSIFIER = "</block>"
-"""A stop sequence of auto mode's checks."""
+CLASSIFIER = "You are a security monitor"
+"""How auto mode's checks begin, those of Claude Code in two stages and those of this proxy."""
 
 
 def kind(
@@ -17,7 +15,6 @@ def kind(
     counts: bool,
     is_check: bool,
     agent: str,
-    stops: Sequence[str],
     system: str,
     last: str,
     tools: int,
@@ -27,7 +24,7 @@ def kind(
     """`system` and `last` are the beginnings of the system prompt and of the user's last words."""
     if counts:
         return "count"
-    if is_check or CLASSIFIER in stops:
+    if is_check or (system.startswith(CLASSIFIER) and not tools):
         return "classifier"
     if TITLE in system:
         return "title"

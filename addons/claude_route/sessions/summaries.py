@@ -68,7 +68,6 @@ def make(
             counts=wire.counts,
             is_check=bool(wire.check),
             agent=wire.agent,
-            stops=reading.stops,
             system=reading.system,
             last=reading.last,
             tools=reading.tools,

@@ -86,11 +86,13 @@ class Recorder(contract.Observer):
     def __init__(
         self,
         in_force: Callable[[], state.State | None],
+        sessions: book.Book,
         store: Callable[[turns.Turn], None] = lambda turn: None,
     ) -> None:
         """`store` gets each turn, in the thread."""
         self._in_force = in_force
-        self.book = book.Book(dollars=self.dollars)
+        self.book = sessions
+        sessions.dollars = self.dollars
         self._store = store
         self._asked: weakref.WeakKeyDictionary[http.HTTPFlow, Asked] = weakref.WeakKeyDictionary()
         self._loaded: OrderedDict[str, list[turns.Failed]] = OrderedDict()

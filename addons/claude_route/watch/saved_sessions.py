@@ -1,0 +1,104 @@
+"""Keeps an index of sessions beside the file of flows that `-w` or `save_stream_file` names, and reads it
+after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import itertools
+import logging
+import sqlite3
+from pathlib import Path
+
+from mitmproxy import ctx
+from mitmproxy import http
+
+from claude_route.proxy import work
+from claude_route.sessions import book
+from claude_route.sessions import index
+from claude_route.sessions import turns
+from claude_route.watch import saved_flows
+
+logger = logging.getLogger(__name__)
+
+BATCH = 20
+"""Turns that are added at once to the sessions in memory; between two batches the event loop does its work."""
+
+
+class SavedSessions:
+    def __init__(self, sessions: book.Book) -> None:
+        self.sessions = sessions
+        self._index: index.Index | None = None
+        self._flows: Path | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def running(self) -> None:
+        if is_appended() and self.sessions.max_turns:
+            self._task = asyncio.get_running_loop().create_task(self._read())
+
+    async def _read(self) -> None:
+        """Read what an earlier process has stored."""
+        path = flows_path()
+        if path is None or not index.beside(str(path)).exists():
+            return
+        try:
+            saved = iter(await work.aside(self._stored))
+        except (OSError, sqlite3.Error) as e:
+            logger.warning(f"Cannot read {index.beside(str(path))}: {e}")
+            return
+        while batch := list(itertools.islice(saved, BATCH)):
+            for turn in batch:
+                if not self.sessions.has(turn.flow):
+                    self.sessions.add(turn)
+            await asyncio.sleep(0)
+
+    def _stored(self) -> list[turns.Turn]:
+        opened = self._open()
+        return list(opened.latest(self.sessions.max_turns)) if opened else []
+
+    def store(self, turn: turns.Turn) -> None:
+        """Called in the thread that makes the summaries."""
+        try:
+            if opened := self._open():
+                opened.store(turn)
+        except (OSError, sqlite3.Error) as e:
+            logger.warning(f"Cannot write the index of sessions: {e}")
+
+    def flow(self, flow_id: str) -> http.HTTPFlow | None:
+        """A saved flow with its bodies; None if it wasn't saved. Takes a moment: 1 s for each gigabyte.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        path = flows_path()
+        return saved_flows.find(path, flow_id) if path and path.exists() else None
+
+    def _open(self) -> index.Index | None:
+        """The index of the file that flows are written to now: its name may have a date in it."""
+        path = flows_path()
+        if path != self._flows:
+            if self._index:
+                self._index.close()
+                self._index = None
+            is_fresh = not is_appended()
+            self._flows = path
+            if path:
+                self._index = index.Index(index.beside(str(path)), fresh=is_fresh)
+        return self._index
+
+    def done(self) -> None:
+        if self._task:
+            self._task.cancel()
+
+
+def is_appended() -> bool:
+    """Whether mitmproxy adds to the file instead of writing it again."""
+    return bool(ctx.options.save_stream_file) and ctx.options.save_stream_file.startswith("+")
+
+
+def flows_path() -> Path | None:
+    """The file that mitmproxy writes flows to now, as `mitmproxy.addons.save` names it."""
+    if not ctx.options.save_stream_file:
+        return None
+    name = ctx.options.save_stream_file.removeprefix("+")
+    return Path(datetime.datetime.today().strftime(str(Path(name).expanduser())))
