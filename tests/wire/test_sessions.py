@@ -46,18 +46,14 @@ def sessions(proxy: proxies.Proxy) -> list[dict[str, Any]]:
 
 def session(proxy: proxies.Proxy) -> dict[str, Any]:
     (only,) = sessions(proxy)
-    whole: dict[str, Any] = httpx.get(
-        f"{proxy.url}/sessions/{only['id']}", trust_env=False
-    ).json()
+    whole: dict[str, Any] = httpx.get(f"{proxy.url}/sessions/{only['id']}", trust_env=False).json()
     return whole
 
 
 @pytest.mark.client
 @claude_code.needs_claude
 @terminal.needs_tmux
-def test_a_session_of_claude_code(
-    start: Start, sim: simulator.Simulator, tmp_path: Path
-) -> None:
+def test_a_session_of_claude_code(start: Start, sim: simulator.Simulator, tmp_path: Path) -> None:
     profile = proxies.profile(
         sim.url, pool={"tokens": proxies.POOL[0]}, fallbacks={"claude-opus-*": ["glm"]}
     )
@@ -80,7 +76,9 @@ def test_a_session_of_claude_code(
         claude.wait("Result: first")
         both = ", ".join(call(name, kind) for name, kind in AGENTS.items())
         claude.say(f"both: {both}")
-        proxies.wait_until(lambda: sum(t["kind"] == "subagent" for t in session(proxy)["turns"]) >= 4)
+        proxies.wait_until(
+            lambda: sum(t["kind"] == "subagent" for t in session(proxy)["turns"]) >= 4
+        )
         time.sleep(2)
         claude.say("/compact")
         proxies.wait_until(lambda: any(t["kind"] == "compaction" for t in session(proxy)["turns"]))

@@ -12,16 +12,22 @@ from claude_route.sessions import tree
 from claude_route.sessions import turns
 
 MAX_TURNS = 5000
-"""Of all sessions. Beyond it the session is dropped that was quiet the longest; with a few new blocks in
-each turn they take some 20 MB."""
+"""Of all sessions. Beyond it, the session is dropped that was quiet the longest."""
 
 MAX_SESSION = 2000
 """Turns of one session. Beyond it, the session's oldest are dropped."""
 
-BATCH = 10
-"""When a session is full, one in this many of its turns is dropped at once."""
-
 MAX_SESSIONS = 1000
+
+MAX_WEIGHT = 64 * 1024 * 1024
+"""About how many bytes all turns may take: a turn of Claude Code takes some 10 KB, but anyone may send
+requests of 20,000 blocks."""
+
+BATCH = 10
+"""When a session is too long, one in this many of its turns is dropped at once."""
+
+_TURN, _BLOCK, _PLACE = 1500, 600, 8
+"""About how many bytes a turn takes, a block that no other turn has, and each block's place in a turn."""
 
 NONE = "none"
 """The id of the session of those requests that name none."""
@@ -30,7 +36,8 @@ NONE = "none"
 class Record:
     """A session's turns as they came in."""
 
-    def __init__(self) -> None:
+    def __init__(self, dollars: misses.Dollars | None) -> None:
+        self.dollars = dollars
         self.turns: dict[str, turns.Turn] = {}
         """By their flows' ids."""
         self.blocks: dict[bytes, turns.Block] = {}
@@ -39,44 +46,46 @@ class Record:
         """The tools' names by the ids of their calls."""
         self.running: dict[str, float] = {}
         """The flows that are being answered, and when they began."""
-        self.growing: tree.Growing | None = None
-        """None until the session is read, and after turns came out of order."""
+        self.senders: set[str] = set()
+        """The names of the clients that have sent turns of it."""
+        self.weight = 0
+        """About how many bytes it takes."""
         self.built: tree.Session | None = None
+        self._growing: tree.Growing | None = tree.Growing(dollars)
+        """None after a turn that came too late for its place, until the session is read."""
 
     def add(self, turn: turns.Turn) -> None:
+        is_new = turn.flow not in self.turns
+        self._take(turn)
+        if self._growing and not (is_new and self._growing.add(turn)):
+            self._growing = None
+
+    def _take(self, turn: turns.Turn) -> None:
+        before = len(self.blocks)
         for block in (*turn.blocks, *turn.answer):
             self.blocks.setdefault(block.digest, block)
         self.calls.update((call.id, call.name) for call in turn.calls)
-        is_next = turn.flow not in self.turns and (self.growing and turn.at >= self.growing.at)
+        self.senders.add(turn.client)
         self.turns[turn.flow] = turn
-        if self.growing and is_next:
-            self.growing.add(turn)
-        else:
-            self.growing = None
-
-    @property
-    def senders(self) -> set[str]:
-        """The names of the clients that have sent turns of it."""
-        return {turn.client for turn in self.turns.values()}
+        self.weight += _TURN + len(turn.words)
+        self.weight += _BLOCK * (len(self.blocks) - before) + _PLACE * len(turn.blocks)
 
     def forget_oldest(self, count: int) -> list[str]:
         """Drop so many turns. Returns their flows."""
-        oldest = sorted(self.turns.values(), key=lambda turn: turn.at)[:count]
-        for turn in oldest:
-            del self.turns[turn.flow]
-        kept = self.turns.values()
-        self.blocks = {b.digest: b for turn in kept for b in (*turn.blocks, *turn.answer)}
-        self.calls = {call.id: call.name for turn in kept for call in turn.calls}
-        self.growing = None
-        return [turn.flow for turn in oldest]
+        ordered = sorted(self.turns.values(), key=lambda turn: turn.at)
+        self.turns, self.blocks, self.calls, self.senders = {}, {}, {}, set()
+        self.weight, self._growing = 0, None
+        for turn in ordered[count:]:
+            self._take(turn)
+        return [turn.flow for turn in ordered[:count]]
 
-    def session(self, dollars: misses.Dollars | None) -> tree.Session:
-        if self.growing is None:
-            self.growing = tree.Growing(dollars)
+    def session(self) -> tree.Session:
+        if self._growing is None:
+            self._growing = tree.Growing(self.dollars)
             for turn in sorted(self.turns.values(), key=lambda turn: turn.at):
-                self.growing.add(turn)
+                self._growing.add(turn)
         if self.built is None:
-            self.built = self.growing.session(len(self.running))
+            self.built = self._growing.session(len(self.running))
         return self.built
 
 
@@ -91,6 +100,7 @@ class Book:
         """The one that was quiet the longest comes first."""
         self._sessions: dict[str, str] = {}
         """Flow -> session."""
+        self._weight = 0
 
     # Read by pages
 
@@ -107,11 +117,10 @@ class Book:
 
     def _of(self, record: Record, client: str | None) -> tree.Session | None:
         """A session as a client may see it: anyone may write another's session into a request."""
-        senders = record.senders
-        if not record.turns or (client is not None and client not in senders):
+        if not record.turns or (client is not None and client not in record.senders):
             return None
-        if client is None or len(senders) == 1:
-            return record.session(self.dollars)
+        if client is None or len(record.senders) == 1:
+            return record.session()
         mine = [turn for turn in record.turns.values() if turn.client == client]
         return tree.build(mine, dollars=self.dollars)
 
@@ -144,14 +153,19 @@ class Book:
         """A turn is over. Replaces an earlier turn of the same flow."""
         record = self._record(turn.session)
         record.running.pop(turn.flow, None)
+        self._weight -= record.weight
         record.add(turn)
         self._sessions[turn.flow] = turn.session or NONE
-        self._changed(turn.session)
-        if len(record.turns) > MAX_SESSION:
-            for flow in record.forget_oldest(MAX_SESSION // BATCH):
+        if len(record.turns) > MAX_SESSION or record.weight > MAX_WEIGHT:
+            for flow in record.forget_oldest(max(len(record.turns) // BATCH, 1)):
                 self._sessions.pop(flow, None)
-        while len(self._sessions) > self.max_turns and len(self._records) > 1:
+        self._weight += record.weight
+        self._changed(turn.session)
+        while self._is_full() and len(self._records) > 1:
             self._forget(next(iter(self._records)))
+
+    def _is_full(self) -> bool:
+        return len(self._sessions) > self.max_turns or self._weight > MAX_WEIGHT
 
     def over(self, session: str, flow: str) -> None:
         """A request has ended without a turn."""
@@ -159,7 +173,7 @@ class Book:
             self._changed(session)
 
     def _record(self, session: str) -> Record:
-        record = self._records.setdefault(session or NONE, Record())
+        record = self._records.setdefault(session or NONE, Record(self.dollars))
         self._records.move_to_end(session or NONE)
         if len(self._records) > MAX_SESSIONS:
             self._forget(next(iter(self._records)))
@@ -170,5 +184,7 @@ class Book:
         self._records[session or NONE].built = None
 
     def _forget(self, session: str) -> None:
-        for flow in self._records.pop(session).turns:
+        record = self._records.pop(session)
+        self._weight -= record.weight
+        for flow in record.turns:
             self._sessions.pop(flow, None)

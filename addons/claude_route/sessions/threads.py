@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 from claude_route.sessions import turns
+
+MAX_BLOCKS = 4000
+"""Of a conversation that is put together. A longer one is shown as far as the wire has it."""
+
+MAX_ANSWERS = 100
+"""After which a thread of the session may continue: its last ones, and those of its subagents."""
 
 
 class Conversations:
     """The conversations of a session, for the turns in order of time."""
 
     def __init__(self) -> None:
-        self._after: dict[str, tuple[turns.Block, ...]] = {}
+        self._after: OrderedDict[str, tuple[turns.Block, ...]] = OrderedDict()
         """The conversation up to and with an answer, by the answer's id."""
 
     def of(self, turn: turns.Turn) -> tuple[turns.Block, ...]:
@@ -25,8 +33,12 @@ class Conversations:
                 if block.role == role
             ]
             conversation = (*head, *messages(before), *messages(turn.blocks))
+        if len(conversation) > MAX_BLOCKS:
+            return turn.blocks
         if turn.message and turn.thread:
             self._after[turn.message] = (*conversation, *turn.answer)
+            if len(self._after) > MAX_ANSWERS:
+                self._after.popitem(last=False)
         return conversation
 
 

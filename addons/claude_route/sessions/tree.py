@@ -152,7 +152,7 @@ class Session:
 
 
 class Growing:
-    """A session to which turns are added in order of time."""
+    """A session to which turns are added as they end. Those of an agent have to come in order of time."""
 
     def __init__(self, dollars: misses.Dollars | None = None) -> None:
         """`dollars` has the prices of tokens."""
@@ -161,14 +161,13 @@ class Growing:
         self._entries: list[Entry] = []
         self._last: dict[tuple[str, str], Entry] = {}
 
-    @property
-    def at(self) -> float:
-        """Unix seconds at which its latest turn began."""
-        return self._entries[-1].turn.at if self._entries else 0.0
-
-    def add(self, turn: turns.Turn) -> None:
-        conversation = self._conversations.of(turn)
+    def add(self, turn: turns.Turn) -> bool:
+        """Returns whether it came in order; if not, it isn't added."""
         before = self._last.get(turn.chain)
+        is_late = before is not None and turn.at < before.turn.at
+        if is_late and turn.kind not in FOLDED:
+            return False
+        conversation = self._conversations.of(turn)
         self._last[turn.chain] = entry = Entry(
             turn,
             before.turn if before else None,
@@ -179,9 +178,11 @@ class Growing:
             else None,
         )
         self._entries.append(entry)
+        return True
 
     def session(self, running: int = 0) -> Session:
         """The session so far; it has at least one turn. It doesn't grow."""
+        self._entries.sort(key=lambda entry: entry.turn.at)
         entries = tuple(dataclasses.replace(entry, agents=[]) for entry in self._entries)
         session_turns = [entry.turn for entry in entries]
         return Session(

@@ -33,8 +33,8 @@ async def answer(
     if words := question.query.get("search", ""):
         searched = book.sessions(client)
         return await work.aside(lambda: content.json(report.hits(report.find(words, searched))))
-    sessions = book.sessions(client)
-    return content.json(report.listing(sessions, book.version))
+    sessions, version = book.sessions(client), book.version
+    return await work.aside(lambda: content.json(report.listing(sessions, version)))
 
 
 def has(path: str, profile: profiles.Profile) -> bool:

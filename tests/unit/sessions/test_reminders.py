@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from claude_route.sessions import reminders
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "found"),
+    [
+        ("hello", "hello", []),
+        ("<system-reminder>a</system-reminder>", "", ["a"]),
+        (
+            "<system-reminder>a</system-reminder>\nhi <system-reminder>b</system-reminder>",
+            "hi",
+            ["a", "b"],
+        ),
+        ("hi <system-reminder>not closed", "hi <system-reminder>not closed", []),
+        ("</system-reminder>hi", "</system-reminder>hi", []),
+    ],
+)
+def test_words_are_what_is_outside_reminders(text: str, words: str, found: list[str]) -> None:
+    assert reminders.split(text) == (words, found)
+
+
+def test_a_title_quotes_the_users_words() -> None:
+    asked = "<session>\nfix the shop\n</session>\n\nWrite the title in English."
+    assert reminders.prompt(asked) == "fix the shop"
+    assert reminders.prompt("see <session>x</session>") == "see <session>x</session>"
+
+
+def test_many_that_are_not_closed_take_linear_time() -> None:
+    began = time.perf_counter()
+    reminders.split(reminders.OPEN * 100_000)
+    reminders.split(reminders.CLOSE * 50_000 + reminders.OPEN * 50_000)
+    assert time.perf_counter() - began < 1

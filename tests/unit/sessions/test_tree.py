@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from claude_route.dialects import usage
+from claude_route.sessions import tree
+from claude_route.sessions import turns
+from tests.unit.sessions.examples import blocks_of
+from tests.unit.sessions.examples import turn
+
+LOOK = turns.Call("toolu_1", "Agent", "", "look at one", "Explore", b"prompt-1")
+SAME = turns.Call("toolu_2", "Agent", "", "look at two", "Plan", b"prompt-1")
+
+
+def agent(name: str, at: float, **fields: object) -> turns.Turn:
+    return turn(f"{name}-{at}", at, agent=name, kind="subagent", **fields)
+
+
+def test_what_is_new_is_by_agent_and_kind() -> None:
+    session = tree.build(
+        [
+            turn("m1", 1000, blocks=blocks_of("s:x u:1")),
+            turn("t1", 1001, kind="title", blocks=blocks_of("s:title u:1")),
+            agent("a", 1002, blocks=blocks_of("s:agent u:one")),
+            turn("m2", 1003, blocks=blocks_of("s:x u:1 a:2 u:3")),
+            agent("a", 1004, blocks=blocks_of("s:agent u:one a:two u:three")),
+            turn("c1", 1005, kind="compaction", blocks=blocks_of("s:x u:1 a:2 u:3 u:sum")),
+        ]
+    )
+    assert [
+        (e.turn.flow, e.before and e.before.flow, e.diff.unchanged, e.diff.new)
+        for e in session.entries
+    ] == [
+        ("m1", None, 0, 2),
+        ("t1", None, 0, 2),
+        ("a-1002", None, 0, 2),
+        ("m2", "m1", 2, 2),
+        ("a-1004", "a-1002", 2, 2),
+        ("c1", "m2", 4, 1),
+    ]
+    assert [entry.turn.flow for entry in session.main] == ["m1", "m2", "c1"]
+
+
+def test_agents_are_under_the_call_that_started_them() -> None:
+    session = tree.build(
+        [
+            turn("m1", 1000, calls=(LOOK, SAME)),
+            agent("a", 1001, begins=b"prompt-1"),
+            agent("b", 1002, begins=b"prompt-1"),
+            agent("c", 1003, begins=b"another"),
+        ]
+    )
+    (first, *_) = session.entries
+    assert [(a.id, a.title, a.type, a.call) for a in first.agents] == [
+        ("a", "look at one", "Explore", "toolu_1"),
+        ("b", "look at two", "Plan", "toolu_2"),
+    ]
+    assert [(a.id, a.title) for a in session.loose] == [("c", "agent c")]
+
+
+def test_a_result_tells_which_agent_a_call_started() -> None:
+    """Two agents with the same prompt."""
+    session = tree.build(
+        [
+            turn("m1", 1000, calls=(LOOK, SAME)),
+            agent("b", 1001, begins=b"prompt-1"),
+            agent("a", 1002, begins=b"prompt-1"),
+            turn("m2", 1003, launched=(("toolu_1", "a"), ("toolu_2", "b"))),
+        ]
+    )
+    assert {a.id: a.call for a in session.agents} == {"a": "toolu_1", "b": "toolu_2"}
+
+
+def test_an_agent_of_an_agent() -> None:
+    inner = LOOK._replace(id="toolu_9", prompt=b"prompt-2")
+    session = tree.build(
+        [
+            turn("m1", 1000, calls=(LOOK,)),
+            agent("a", 1001, begins=b"prompt-1", calls=(inner,)),
+            agent("b", 1002, begins=b"prompt-2", parent="a"),
+        ]
+    )
+    assert [(a.id, a.parent) for a in session.agents] == [("a", ""), ("b", "a")]
+    assert [a.id for a in session.entries[1].agents] == ["b"]
+
+
+def test_the_numbers_of_a_session() -> None:
+    used = usage.Usage(input=100, output=10, cache_read=300)
+    failed = (turns.Failed("anthropic/claude-opus-5-5", "529"),)
+    session = tree.build(
+        [
+            turn("q", 1000, kind="other", prompt="quota", used=None, target="", cost=None),
+            turn("m1", 1001, prompt="fix it", used=used, cost=0.5, failed=failed),
+            turn("m2", 1002, used=used, cost=0.25, seconds=3.0, target="zai/glm-5"),
+            turn("n", 1003, kind="count", used=usage.Usage(input=7000), target="zai/glm-5"),
+        ],
+        running=1,
+    )
+    assert (session.id, session.title, session.running) == ("s1", "fix it", 1)
+    assert (session.started, session.ended) == (1000, 1005)
+    assert session.tokens == usage.Usage(input=200, output=20, cache_read=600)
+    assert (session.cost, session.cache_share, session.failed_attempts) == (0.75, 0.75, 1)
+    assert session.targets == ["zai/glm-5", "anthropic/claude-opus-5-5"]
+    assert [(f.kind, f.number) for f in session.folded] == [("count", 1), ("other", 1)]
+    assert session.kinds == [("main", 2), ("other", 1), ("count", 1)]
+    assert session.entry("m2") is session.entries[2]
+    assert session.entry("nobody") is None
+
+
+def test_turns_that_end_in_another_order() -> None:
+    growing = tree.Growing()
+    assert growing.add(turn("m2", 1002))
+    assert growing.add(agent("a", 1001))
+    assert not growing.add(turn("m1", 1000))
+    assert growing.add(turn("t", 1000, kind="title"))
+    assert growing.add(turn("t0", 999, kind="title"))
+    assert [e.turn.flow for e in growing.session().entries] == ["t0", "t", "a-1001", "m2"]
+
+
+def test_a_session_does_not_grow() -> None:
+    growing = tree.Growing()
+    growing.add(turn("m1", 1000, calls=(LOOK,)))
+    before = growing.session()
+    growing.add(agent("a", 1001, begins=b"prompt-1"))
+    assert (len(before.entries), before.entries[0].agents) == (1, [])
+    assert len(growing.session().entries[0].agents) == 1
+
+
+def test_misses_add_up() -> None:
+    wrote = usage.Usage(cache_write=10_000)
+    session = tree.build(
+        [
+            turn("m1", 1000, used=wrote, blocks=blocks_of("s:x u:1")),
+            turn("m2", 1001, used=wrote, blocks=blocks_of("s:y u:1")),
+        ],
+        dollars=lambda target, model, used: used.cache_write / 1000,
+    )
+    assert session.entries[1].miss is not None
+    assert session.lost == 10
