@@ -7,6 +7,7 @@ colon, and so many bytes and one more (https://tnetstrings.info). So whole flows
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from pathlib import Path
 
 from mitmproxy import exceptions
@@ -15,8 +16,11 @@ from mitmproxy import http
 from mitmproxy.io import compat
 from mitmproxy.io import tnetstring
 
-_LONGEST = 12
+LONGEST = 12
 """Digits of a flow's length."""
+
+MOST = 20
+"""Flows that are read because they have the id somewhere."""
 
 
 def find(path: Path, flow_id: str) -> http.HTTPFlow | None:
@@ -25,15 +29,36 @@ def find(path: Path, flow_id: str) -> http.HTTPFlow | None:
     Raises:
         OSError: the file can't be read.
     """
+    wanted = b"2:id;%d:%b;" % (len(flow_id.encode()), flow_id.encode())
     with path.open("rb") as file:
         if not file.seek(0, 2):
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            wanted = b"2:id;%d:%b;" % (len(flow_id.encode()), flow_id.encode())
-            place = data.rfind(wanted)
-            record = record_around(data, place) if place >= 0 else None
-    if record is None:
-        return None
+            places = [span for span in records(data) if data.find(wanted, *span) >= 0]
+            # Another flow's body may quote the id.
+            for start, end in places[: -MOST - 1 : -1]:
+                if found := read(data[start:end], flow_id):
+                    return found
+    return None
+
+
+def records(data: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Where each flow begins and ends. A damaged file ends where the damage begins."""
+    at = 0
+    while at < len(data):
+        colon = data.find(b":", at, at + LONGEST + 1)
+        length = data[at:colon] if colon > at else b""
+        if not length.isdigit():
+            return
+        end = colon + 1 + int(length) + 1
+        if end > len(data):
+            return
+        yield at, end
+        at = end
+
+
+def read(record: bytes, flow_id: str) -> http.HTTPFlow | None:
+    """The flow in a record; None if it is another one, or none."""
     try:
         state = tnetstring.loads(record)
         if not isinstance(state, dict):
@@ -42,18 +67,3 @@ def find(path: Path, flow_id: str) -> http.HTTPFlow | None:
     except (ValueError, TypeError, KeyError, exceptions.FlowReadException):
         return None
     return found if isinstance(found, http.HTTPFlow) and found.id == flow_id else None
-
-
-def record_around(data: mmap.mmap, place: int) -> bytes | None:
-    """The bytes of the flow in which a place is; None if the file is damaged."""
-    at = 0
-    while at <= place:
-        colon = data.find(b":", at, at + _LONGEST + 1)
-        length = data[at:colon] if colon > at else b""
-        if not length.isdigit():
-            return None
-        end = colon + 1 + int(length) + 1
-        if end > place:
-            return data[at:end] if end <= len(data) else None
-        at = end
-    return None

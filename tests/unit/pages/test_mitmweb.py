@@ -16,7 +16,12 @@ from tests.unit import states
 
 def test_handlers_follow_the_table() -> None:
     handlers = list(mitmweb.handlers(lambda: None, states.sources()))
-    shown = [path for page in table.PAGES if page.in_mitmweb for path in page.paths]
+    shown = [
+        path
+        for page in table.PAGES
+        if page.in_mitmweb
+        for path in (page.path, *([f"{page.path}/x"] if page.has else []), *page.files)
+    ]
     for (pattern, _, _), path in zip(handlers, shown, strict=True):
         assert re.fullmatch(pattern, path)
     assert {handler for _, handler, _ in handlers} <= readonly.SHOWING

@@ -70,11 +70,15 @@ def paths(pages: list[table.Page]) -> list[str]:
 
 
 def test_what_is_true_of_which_page() -> None:
-    ours = ["/", "/health", "/v1/models", *STATUS, *USAGE, "/metrics"]
+    ours = ["/", "/health", "/v1/models", *STATUS, *USAGE, "/sessions", "/metrics"]
     assert paths(list(table.PAGES)) == ours
     assert paths([page for page in table.PAGES if page.is_public]) == ["/health"]
     assert paths([page for page in table.PAGES if page.has_html]) == ["/", *STATUS, *USAGE]
-    assert paths([page for page in table.PAGES if page.in_mitmweb]) == [*STATUS, *USAGE]
+    assert paths([page for page in table.PAGES if page.in_mitmweb]) == [
+        *STATUS,
+        *USAGE,
+        "/sessions",
+    ]
     assert paths([page for page in table.PAGES if page.is_listed]) == ["/", "/v1/models"]
 
 
@@ -84,12 +88,12 @@ def test_each_path_is_of_one_page() -> None:
 
 
 def test_unlisted_beginnings() -> None:
-    assert table.unlisted() == ["/health", "/metrics", "/status", "/usage"]
+    assert table.unlisted() == ["/health", "/metrics", "/sessions", "/status", "/usage"]
 
 
 def test_only_pages_are_waited_for_and_not_their_files() -> None:
     waited_for = [path for page in table.PAGES for path in page.paths if table.is_later(page, path)]
-    assert waited_for == ["/usage", "/metrics"]
+    assert waited_for == ["/usage", "/sessions", "/metrics"]
 
 
 async def wait(path: str, viewer: clients.Client | None = None, **headers: str) -> http.Response:

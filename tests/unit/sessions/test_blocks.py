@@ -144,11 +144,11 @@ def test_an_agent_is_known_by_its_prompt_and_by_its_result() -> None:
     _, (made,), _ = blocks.of_answer(started)
     assert (made.agent, made.agent_type, made.starts_agent) == ("look", "Explore", True)
     assert read(user(text(REMINDER), text("find it"))).begins == made.prompt
-    said = "Launched.\nagentId: a1b2c3 (internal)"
-    launched = read(
-        "go", assistant(call("toolu_1", "Agent")), user(result("toolu_1", [text(said)]))
+    launch = "Launched.\nagentId: a1b2c3 (internal)"
+    reading = read(
+        "go", assistant(call("toolu_1", "Agent")), user(result("toolu_1", [text(launch)]))
     )
-    assert launched.launched == [("toolu_1", "a1b2c3")]
+    assert reading.launched == [("toolu_1", "a1b2c3")]
 
 
 @pytest.mark.parametrize(

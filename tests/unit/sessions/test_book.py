@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 
 from claude_route.sessions import book
+from claude_route.sessions import turns
 from tests.unit.sessions import examples
 from tests.unit.sessions.examples import blocks_of
 from tests.unit.sessions.examples import turn
 
 
-def filled(*added: object, **limits: int) -> book.Book:
-    made = book.Book(**limits)
+def filled(*added: turns.Turn, max_turns: int = book.MAX_TURNS) -> book.Book:
+    made = book.Book(max_turns)
     for each in added:
-        made.add(each)  # type: ignore[arg-type]
+        made.add(each)
     return made
 
 
@@ -96,7 +97,7 @@ def test_many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_turns_of_many_blocks_are_dropped_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(book, "MAX_WEIGHT", 1_000_000)
 
-    def heavy(flow: str, session: str) -> object:
+    def heavy(flow: str, session: str) -> turns.Turn:
         many = tuple(examples.block(f"{flow}-{number}") for number in range(500))
         return turn(flow, session=session, blocks=many)
 
