@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -111,22 +112,30 @@ def begins(prompt: str) -> bytes:
     return digest(reminders.split(prompt).words.encode("utf-8", "replace"))
 
 
+type Hide = Callable[[bytes], bytes]
+"""Removes secrets."""
+
+
 def read(
-    body: bytes, known: turns.Known | None = None, calls: Mapping[str, str] | None = None
+    body: bytes,
+    known: turns.Known | None = None,
+    calls: Mapping[str, str] | None = None,
+    hide: Hide = bytes,
 ) -> Reading:
     """`known` are the session's blocks so far, and `calls` the names of its tool calls by their ids.
 
     Raises:
         ValueError: the body isn't a JSON object.
     """
-    reader = _Reader(known or {}, dict(calls or {}))
+    reader = _Reader(known or {}, dict(calls or {}), hide)
     reader.read(rawjson.decode_mended(body, _Fields))
     return reader.reading
 
 
 class _Reader:
-    def __init__(self, known: turns.Known, calls: dict[str, str]) -> None:
+    def __init__(self, known: turns.Known, calls: dict[str, str], hide: Hide) -> None:
         self.known = known
+        self.hide = hide
         self.calls = calls
         self.reading = Reading()
 
@@ -182,7 +191,7 @@ class _Reader:
     def _block(
         self, key: bytes, role: turns.Role, as_role: str, content: bytes
     ) -> tuple[turns.Block, str]:
-        fields = _decoded(content, _Block, _Block())
+        fields = self._fields(content)
         kind = "tool" if role == "tools" else fold.text(fields.type)[:40] or "?"
         tokens = requests.weigh(msgspec.Raw(content))
         name, call = fold.text(fields.name)[:200], ""
@@ -209,6 +218,9 @@ class _Reader:
             key, role, kind, name, _short(label), made, call, is_error=fields.is_error is True
         ), text
 
+    def _fields(self, content: bytes) -> _Block:
+        return _decoded(self.hide(content), _Block, _Block())
+
     def _take_words(
         self, block: turns.Block, raw: msgspec.Raw, *, is_new: bool, is_first: bool
     ) -> None:
@@ -217,11 +229,11 @@ class _Reader:
         if block.kind.endswith("tool_result") and is_new:
             reading.results.append(block.name or "?")
             if block.name in _AGENT_TOOLS:
-                text = _result(_decoded(raw, _Block, _Block()).content)
+                text = _result(self._fields(bytes(raw)).content)
                 if found := _AGENT_ID.search(text[:4000]):
                     reading.launched.append((block.call, found[1]))
         elif block.kind == "text":
-            text = fold.text(_decoded(raw, _Block, _Block()).text)
+            text = fold.text(self._fields(bytes(raw)).text)
             words = reminders.prompt(text)
             if words and is_first:
                 reading.begins = digest(words.encode("utf-8", "replace"))
@@ -230,18 +242,20 @@ class _Reader:
                 reading.last = words[:4000]
 
 
-def of_answer(answer: fold.Answer) -> tuple[list[turns.Block], list[turns.Call], list[str]]:
+def of_answer(
+    answer: fold.Answer, hide: Hide = bytes
+) -> tuple[list[turns.Block], list[turns.Call], list[str]]:
     """The blocks of an answer, its calls, and its texts for the search."""
     made, calls, words = [], [], []
+    reader = _Reader({}, {}, hide)
     for value in answer.blocks[:MAX_BLOCKS]:
         content = msgspec.json.encode(value)
-        reader = _Reader({}, {})
         key = digest(b"assistant", content)
         block, text = reader._block(key, "assistant", "assistant", content)
         made.append(block)
         words.append(text)
         if block.kind.endswith("tool_use"):
-            calls.append(_call(block, value.get("input")))
+            calls.append(_call(block, _decoded(hide(content), dict[str, Any], {}).get("input")))
     return made, calls, words
 
 

@@ -47,15 +47,21 @@ class Wire:
 
 
 def make(
-    wire: Wire, known: turns.Known | None = None, calls: Mapping[str, str] | None = None
+    wire: Wire,
+    known: turns.Known | None = None,
+    calls: Mapping[str, str] | None = None,
+    hide: blocks.Hide = bytes,
 ) -> turns.Turn:
-    """The summary. What can't be read is left out: the body may be anyone's."""
+    """The summary, with no text that `hide` removes. What can't be read is left out: the body may be
+    anyone's."""
     try:
-        reading = blocks.read(wire.request, known, calls) if wire.request else blocks.Reading()
+        reading = (
+            blocks.read(wire.request, known, calls, hide) if wire.request else blocks.Reading()
+        )
     except ValueError:
         reading = blocks.Reading()
     answer = _answer(wire)
-    answered, made, words = blocks.of_answer(answer)
+    answered, made, words = blocks.of_answer(answer, hide)
     text = next((block.label for block in answered if block.kind == "text" and block.label), "")
     return turns.Turn(
         flow=wire.flow,

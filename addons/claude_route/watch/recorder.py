@@ -28,6 +28,7 @@ from claude_route import options
 from claude_route import responses
 from claude_route import targets
 from claude_route.access import identity
+from claude_route.access import live_secrets
 from claude_route.dialects import usage
 from claude_route.pricing import claude as claude_prices
 from claude_route.proxy import contract
@@ -232,7 +233,7 @@ class Recorder(contract.Observer):
         self.book.add(self._made(ended, *self.book.known(ended.wire.session)))
 
     def _made(self, ended: Ended, known: turns.Known, calls: dict[str, str]) -> turns.Turn:
-        turn = summaries.make(decoded(ended), known, calls)
+        turn = summaries.make(decoded(ended), known, calls, live_secrets.hide)
         self._store(turn)
         return turn
 
@@ -280,7 +281,7 @@ def describe(
         if response and response.timestamp_start
         else None,
         seconds=rows.seconds(flow),
-        error=rows.failure(flow, progress),
+        error=live_secrets.hide_text(rows.failure(flow, progress)),
         failed=tuple(asked.failed if asked else loaded),
         passed_over=tuple(map(passed_over, reasons)),
     )

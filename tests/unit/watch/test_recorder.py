@@ -13,11 +13,14 @@ from mitmproxy.test import taddons
 
 from claude_route.access import clients
 from claude_route.access import identity
+from claude_route.access import live_secrets
 from claude_route.dialects import usage
 from claude_route.profile import profiles
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.sessions import book
+from claude_route.sessions import report
+from claude_route.sessions import search
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 from claude_route.watch import failed_attempts
@@ -284,3 +287,47 @@ def test_the_request_is_what_the_client_sent() -> None:
         request=json.dumps({"messages": [{"role": "user", "content": "hi"}]}).encode()
     )
     assert answered(flow, recording()).prompt == "hi"
+
+
+SECRET = "key-of-the-operator-0123456789"
+
+
+@pytest.mark.parametrize("words", [SECRET, f"x {SECRET} y", f'a\u00e9 "{SECRET}"'])
+def test_a_secret_is_in_no_summary(words: str) -> None:
+    live_secrets.keep([SECRET])
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": words},
+        {
+            "role": "assistant",
+            "content": [
+                {
+                    "type": "tool_use",
+                    "id": "t",
+                    "name": "Agent",
+                    "input": {"prompt": words, "description": words},
+                }
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "t", "content": words},
+                {"type": "text", "text": words},
+            ],
+        },
+    ]
+    body = {"messages": messages, "system": words, "tools": [{"name": "x", "description": words}]}
+    answer = {
+        **flows.MESSAGE,
+        "content": [{"type": "text", "text": words}, *messages[1]["content"]],
+    }
+    flow = flows.exchange(
+        request=json.dumps(body).encode(),
+        answer=json.dumps(answer).encode(),
+        answered_with="application/json",
+    )
+    recorded = recording()
+    turn = answered(flow, recorded)
+    assert turn.calls[0].agent
+    assert SECRET not in repr(turn) + search.unpack(turn.words)
+    assert SECRET not in json.dumps(report.whole(recorded.book.sessions()[0]))
