@@ -66,7 +66,7 @@ def addons() -> list[object]:
     enduring = endurance.Endurance()
     in_force = settings.Settings(entry)
     lines = log.Log()
-    flow_rows = rows.Rows(lines.ended)
+    flow_rows = rows.Rows(lines.ended, capture.is_kept)
     upstream = upstreams.Upstreams(
         lambda: in_force.state.profile if in_force.state else None,
         lambda watcher: client.Client(watcher=watcher, make_room=table.make_room),

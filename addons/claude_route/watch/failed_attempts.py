@@ -75,7 +75,7 @@ def failed_attempt(
         failed.response.timestamp_end = time.time()
     else:
         failed.error = flow.Error(failure.detail)
-    failed.comment = comment
+    failed.comment = comments.about(comment, labels.prompt(answered.metadata))
     failed.marked = MARKER
     failed.metadata |= metadata
     show(failed)

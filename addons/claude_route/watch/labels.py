@@ -16,8 +16,10 @@ PREFIX = "route_"
 """The prefix of the metadata keys: `route_model`, `route_target`."""
 
 
-COMMENT = f"{PREFIX}comment"
-"""The key that every row writes: reading all labels for it would cost more than writing it."""
+COMMENT, PROMPT, AGENT, CHECK = (
+    f"{PREFIX}{name}" for name in ("comment", "prompt", "agent", "check")
+)
+"""The keys that every row reads: reading all labels would cost more than writing it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,8 @@ class Labels:
     tokens_out: int | None = None
     cost: float | None = None
     """Dollars, at list prices."""
+    prompt: str | None = None
+    """What it asks, in its first words."""
     passed_over: str | None = None
     """Why targets and tokens before this one were not tried."""
     attempt_of: str | None = None
@@ -92,6 +96,7 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         tokens_cached=value("tokens_cached", int),
         tokens_out=value("tokens_out", int),
         cost=value("cost", float),
+        prompt=value("prompt", str),
         passed_over=value("passed_over", str),
         attempt_of=value("attempt_of", str),
         why=value("why", str),
@@ -99,6 +104,12 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         rewritten=value("rewritten", bool),
         comment=value("comment", str),
     )
+
+
+def prompt(metadata: Mapping[str, Any]) -> str:
+    """The label alone, for rows; empty if it is unknown."""
+    value = metadata.get(PROMPT)
+    return value if isinstance(value, str) else ""
 
 
 def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels:

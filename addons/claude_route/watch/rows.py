@@ -14,6 +14,7 @@ from mitmproxy import ctx
 from mitmproxy import http
 
 from claude_route import options
+from claude_route.access import identity
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.dialects.messages import usage as messages_usage
@@ -22,6 +23,7 @@ from claude_route.proxy import contract
 from claude_route.text import layout
 from claude_route.watch import failed_attempts
 from claude_route.watch import labels
+from claude_route.watch import prompts
 from claude_route.watch.views import claude
 from claude_route.watch.views import comments
 from claude_route.wire import http_message
@@ -60,10 +62,14 @@ class Rows(contract.Observer):
     """Writes each flow's comment, and sets the list's columns and filter."""
 
     def __init__(
-        self, report: Callable[[http.HTTPFlow, str], None] = lambda flow, line: None
+        self,
+        report: Callable[[http.HTTPFlow, str], None] = lambda flow, line: None,
+        is_kept: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`report` gets each flow that has ended, and its comment in full."""
+        """`report` gets each flow that has ended, and its comment in full, but for the words of the prompt.
+        `is_kept`: whether anything shows or saves flows, so that these words are worth finding."""
         self._report = report
+        self._is_kept = is_kept
         self._answers: weakref.WeakKeyDictionary[http.HTTPFlow, contract.Progress] = (
             weakref.WeakKeyDictionary()
         )
@@ -92,6 +98,8 @@ class Rows(contract.Observer):
 
     def request(self, flow: http.HTTPFlow) -> None:
         if claude.is_ours(flow):
+            if self._is_kept():
+                flow.metadata |= asked(flow).to_metadata()
             write(flow, comments.waiting(requested_model(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -143,9 +151,22 @@ class Rows(contract.Observer):
             )
 
 
+def asked(flow: http.HTTPFlow) -> labels.Labels:
+    """What the row of a request begins with."""
+    request = flow.request
+    is_readable = "content-encoding" not in request.headers
+    return labels.Labels(
+        agent=identity.read(request.headers.fields).agent or None,
+        prompt=(prompts.read(request.raw_content or b"") if is_readable else "") or None,
+    )
+
+
 def write(flow: http.HTTPFlow, comment: str) -> None:
-    if labels.PREFIX + "check" in flow.metadata:
+    if labels.CHECK in flow.metadata:
         comment = comments.check(comment)
+    else:
+        is_agent = labels.AGENT in flow.metadata
+        comment = comments.asked(labels.prompt(flow.metadata), comment, is_agent=is_agent)
     if flow.comment in ("", flow.metadata.get(labels.COMMENT)):
         flow.comment = comment
         flow.metadata[labels.COMMENT] = comment

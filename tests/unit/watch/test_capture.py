@@ -287,7 +287,8 @@ def test_rows_know_the_whole_way(setting: Setting) -> None:
     assert flow.response
     flow.response.timestamp_end = 1004.1
     setting.end(flow)
-    assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"
+    routing = "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"
+    assert flow.comment == f"What is this? · {routing}"
 
 
 def test_an_answer_that_only_its_labels_claim_is_not_tapped(setting: Setting) -> None:

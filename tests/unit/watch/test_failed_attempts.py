@@ -59,6 +59,12 @@ def test_it_is_marked_and_says_why(failure: contract.Failure) -> None:
     assert shown.request.timestamp_start == 1000.0
 
 
+def test_it_says_which_request_it_was_for() -> None:
+    answered = tflow.tflow()
+    answered.metadata["route_prompt"] = "Fix it"
+    assert failed(LIMITED, answered).comment == "✗ zai/glm-5 429 · Fix it"
+
+
 def test_cookies_are_hidden() -> None:
     headers = http.Headers(((b"set-cookie", b"session=0123456789"), (b"retry-after", b"7")))
     limited = contract.Failure(failures.Kind.STATUS, "HTTP 429", tutils.tresp(headers=headers))

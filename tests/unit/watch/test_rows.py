@@ -35,13 +35,48 @@ def test_a_request_in_flight() -> None:
     addon.requestheaders(flow)
     assert flow.comment == "…"
     addon.request(flow)
-    assert flow.comment == "opus-5-5 → …"
+    assert flow.comment == "What is this? · opus-5-5 → …"
     addon.committed(routed(flow), attempt(), counted(complete=False, output=1200))
     assert flow.metadata.items() >= ROUTED.items()
     flow.response = http.Response.make(200)
     flow.response.timestamp_end = 1001.5
     addon.grown(flow)
-    assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / ~1.2k out · 1.5 s…"
+    routing = "opus-5-5 → zai/glm-5 · try 2 · 21.3k in / ~1.2k out · 1.5 s…"
+    assert flow.comment == f"What is this? · {routing}"
+
+
+def test_a_subagents_request() -> None:
+    flow = exchange()
+    flow.request.headers["x-claude-code-agent-id"] = "a1"
+    addon = rows.Rows()
+    addon.request(flow)
+    assert flow.comment == "↳ What is this? · opus-5-5 → …"
+
+
+def test_the_log_has_no_word_of_the_prompt() -> None:
+    flow = exchange()
+    reports: list[str] = []
+    addon = rows.Rows(lambda _, line: reports.append(line))
+    addon.request(flow)
+    addon.committed(routed(flow), attempt(), counted())
+    addon.response(flow)
+    assert flow.comment.startswith("What is this? · ")
+    assert reports == ["opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s"]
+
+
+def test_a_prompt_that_nobody_sees_is_not_read() -> None:
+    flow = exchange()
+    rows.Rows(is_kept=lambda: False).request(flow)
+    assert flow.comment == "opus-5-5 → …"
+    flow.request.headers["content-encoding"] = "gzip"
+    rows.Rows().request(flow)
+    assert flow.comment == "opus-5-5 → …"
+
+
+def test_a_prompt_in_a_file_may_be_anything() -> None:
+    flow = exchange(**ROUTED, route_prompt=7)
+    rows.ended(flow, counted())
+    assert flow.comment.startswith("opus-5-5 → ")
 
 
 def test_a_stream_of_pings_that_fails() -> None:
@@ -145,7 +180,7 @@ def test_what_an_answer_cost() -> None:
     addon.committed(routed(flow), attempt("anthropic/claude-opus-5-5", number=1), counted())
     addon.response(flow)
     # 300 tokens at $4, 21,000 at $0.2 and 156 at $20 for a million
-    assert flow.comment == "opus-5-5 → anthropic · 21.3k in / 156 out · $0.009 · 4.1 s"
+    assert flow.comment == "opus-5-5 → anthropic · 21.3k in / 156 out · 4.1 s · $0.009"
     assert flow.metadata["route_cost"] == pytest.approx(0.00852)
     assert reports == [flow.comment]
 

@@ -12,7 +12,7 @@ from claude_route.text import layout
 from claude_route.text import quantities
 
 LIMIT = 60
-"""The longest comment, in characters, that fits beside the other columns."""
+"""The longest comment, in characters, apart from the words of the prompt and from reasons."""
 
 WHOLE = 1000
 """The width of a line in the log, where no name has to be shortened."""
@@ -63,7 +63,7 @@ def answered(
     cost: float | None = None,
     width: int = LIMIT,
 ) -> str:
-    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · $0.02 · 4.1 s`
+    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s · $0.02`
 
     While the answer streams, `output` is the estimated number of tokens so far.
     """
@@ -73,9 +73,9 @@ def answered(
             f"~{quantities.short(output)}" if output is not None else quantities.short(used.output)
         )
         rest.append(f"{quantities.short(used.prompt)} in / {out} out")
+    rest.append(quantities.seconds(seconds) + ("…" if output is not None else ""))
     if cost is not None:
         rest.append(quantities.dollars(cost))
-    rest.append(quantities.seconds(seconds) + ("…" if output is not None else ""))
     return _fit(_who(client_model, upstream), rest, width)
 
 
@@ -98,6 +98,22 @@ def check(comment: str) -> str:
     """`auto-mode check · sonnet-5 → anthropic · 2.1k in / 5 out`, for a request that asks whether a tool
     call may run."""
     return f"auto-mode check · {comment}"
+
+
+def asked(prompt: str, comment: str, *, is_agent: bool) -> str:
+    """`↳ Fix the parser · opus-5-5 → …`: the comment, after what a request asks. The arrow is for those of
+    subagents. That of a failure still begins with ✗."""
+    mark, routing = (
+        ("✗ ", comment[2:].removeprefix("· ")) if comment.startswith("✗ ") else ("", comment)
+    )
+    arrow = "↳ " if is_agent else ""
+    words = f"{layout.one_line(prompt)} · " if prompt else ""
+    return f"{mark}{arrow}{words}{routing}" if arrow or words else comment
+
+
+def about(comment: str, prompt: str) -> str:
+    """The comment of a failed attempt, before what its request asks: several sessions' rows are mixed."""
+    return f"{comment} · {layout.one_line(prompt)}" if prompt else comment
 
 
 def with_reason(comment: str, passed_over: str) -> str:

@@ -52,7 +52,7 @@ def test_answered(given: tuple[Any, ...], comment: str) -> None:
 
 def test_what_it_cost() -> None:
     comment = comments.answered(OPUS, f"anthropic/{OPUS}", 1, USED, 1.2, cost=0.0214)
-    assert comment == "opus-5-5 → anthropic · 21.3k in / 156 out · $0.02 · 1.2 s"
+    assert comment == "opus-5-5 → anthropic · 21.3k in / 156 out · 1.2 s · $0.02"
 
 
 def test_in_the_log_no_name_is_shortened() -> None:
@@ -69,6 +69,18 @@ def test_why_others_were_passed_over() -> None:
     comment = comments.with_reason("opus-5-5 → zai/glm-5 · 1.2 s", "token 1 rests 29 s")
     assert comment == "opus-5-5 → zai/glm-5 · 1.2 s · passed over: token 1 rests 29 s"
     assert comments.with_reason("opus-5-5 → zai", "") == "opus-5-5 → zai"
+
+
+def test_what_it_asks() -> None:
+    comment = "opus-5-5 → zai"
+    assert comments.asked("Fix it", comment, is_agent=False) == "Fix it · opus-5-5 → zai"
+    assert comments.asked("Fix it", comment, is_agent=True) == "↳ Fix it · opus-5-5 → zai"
+    assert comments.asked("", comment, is_agent=True) == "↳ opus-5-5 → zai"
+    assert comments.asked("", comment, is_agent=False) == comment
+    assert comments.asked("Fix it", "✗ opus · 404", is_agent=True) == "✗ ↳ Fix it · opus · 404"
+    assert comments.asked("Fix it", "✗ · gone", is_agent=False) == "✗ Fix it · gone"
+    assert comments.about("✗ opus-5-5 · zai 429", "Fix it") == "✗ opus-5-5 · zai 429 · Fix it"
+    assert comments.about("✗ opus-5-5 · zai 429", "") == "✗ opus-5-5 · zai 429"
 
 
 def test_while_it_runs() -> None:
@@ -98,6 +110,8 @@ def test_no_comment_orders_a_terminal_about() -> None:
         comments.failed(odd, odd, 2, odd),
         comments.passed("GET", f"/{odd}", odd),
         comments.with_reason("ok", odd),
+        comments.asked(odd, "ok", is_agent=True),
+        comments.about("ok", odd),
     ]
     assert [line for line in lines if not line.isprintable()] == []
 
