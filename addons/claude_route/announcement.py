@@ -20,6 +20,7 @@ from claude_route import installation
 from claude_route import options
 from claude_route import settings
 from claude_route.access import guard
+from claude_route.pages import mitmweb
 from claude_route.profile import profiles
 from claude_route.profile import windows
 from claude_route.routing import rotation
@@ -68,6 +69,7 @@ class Announcement:
             logger.info(line)
         if getattr(ctx.master, "app", None):  # Only mitmweb's master has one.
             address = human.format_address((ctx.options.web_host, ctx.options.web_port))
+            logger.info(f"Sessions: http://{address}{mitmweb.SESSIONS}")
             logger.info(f"Status page, in mitmweb:      http://{address}/status")
 
 

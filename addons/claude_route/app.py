@@ -114,6 +114,7 @@ def addons() -> list[object]:
                 hidden_flows.hidden_message,
             ),
             enduring.install,
+            mitmweb.add_to_page,
         ),
         limiting.Limiting(table, entrance, collections.look),
         enduring,

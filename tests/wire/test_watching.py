@@ -170,10 +170,34 @@ def test_mitmweb_in_a_browser(
     page.wait_for_text("✗ ← Bash · kimi → kimi/kimi-for-coding · 500 api_error")
     assert "event_logging" not in page.text()
     page.screenshot("watching-list")
+    comment = "document.querySelector('td.col-comment:not(:empty)')"
+    assert page.evaluate(f"getComputedStyle({comment}).textAlign") == "left"
+    assert "Status" in page.texts("#claude-route a")
     page.click("td.col-comment:has-text('→ zai/glm-5 · try 3')")
     page.wait_for_text("claude-opus-5-5 → zai/glm-5 · try 3")
     page.wait_for_text("→ Bash  toolu_1")
     page.screenshot("watching-request")
+    below = "document.querySelector('.headers').getBoundingClientRect().top"
+    assert page.evaluate(f"document.querySelector('pre').getBoundingClientRect().top < {below}")
+    assert [text for text in page.complaints() if "Security Policy" in text] == []
+
+
+def test_mitmweb_on_a_phone(
+    sim: simulator.Simulator, web: mitmweb.Web, page: chromium.Page
+) -> None:
+    session(sim, web)
+    page.open_mitmweb(web.url, mitmweb.PASSWORD, chromium.PHONE)
+    page.wait_for_text("500 api_error")
+    page.screenshot("watching-list-phone")
+    page.click("td.col-comment:has-text('try 3')")
+    page.wait_for_text("→ Bash  toolu_1")
+    assert page.evaluate("document.querySelector('pre').getBoundingClientRect().width") > 300
+    page.screenshot("watching-request-phone")
+
+
+def test_the_style_is_behind_the_login(web: mitmweb.Web) -> None:
+    assert web.api.get("/list.css").headers["content-type"].startswith("text/css")
+    assert httpx.get(f"{web.url}/list.css", trust_env=False).status_code == 403
 
 
 def test_an_answer_grows_in_a_browser(

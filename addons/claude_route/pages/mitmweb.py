@@ -1,4 +1,5 @@
-"""Adds our pages to mitmweb, and keeps requests for them out of its list of flows."""
+"""Adds our pages to mitmweb, links its own page with them, and keeps requests for them out of its list
+of flows."""
 
 from __future__ import annotations
 
@@ -17,7 +18,14 @@ from claude_route.access import listeners
 from claude_route.pages import asking
 from claude_route.pages import content
 from claude_route.pages import table
+from claude_route.patches import mitmweb_page
 from claude_route.proxy import state
+
+SESSIONS = "/sessions"
+"""Where mitmweb opens a browser."""
+
+STYLE = "list.css"
+"""The style of ours for mitmweb's own page."""
 
 type InForce = Callable[[], state.State | None]
 """Returns None if no profile is loaded."""
@@ -51,6 +59,22 @@ class Pages:
         return page is not None and not page.is_listed
 
 
+def add_to_page() -> Callable[[], None]:
+    """Add our style and the links to our pages to mitmweb's own page, and have a browser opened at the
+    sessions. Returns a callable that undoes it."""
+    shown = [page for page in table.PAGES if page.in_mitmweb and page.has_html]
+    links = (f'<a href=".{page.path}">{page.path.strip("/").capitalize()}</a>' for page in shown)
+    nav = f'<nav id="claude-route" aria-label="claude-route">{"".join(links)}</nav>'
+    style = f'<link rel="stylesheet" href="./{STYLE}">'
+    undo = mitmweb_page.add_to_page(style.encode(), nav.encode()), mitmweb_page.open_at(SESSIONS)
+
+    def undo_both() -> None:
+        for each in undo:
+            each()
+
+    return undo_both
+
+
 def handlers(
     in_force: InForce, sources: asking.Sources
 ) -> Iterator[tuple[str, type[app.RequestHandler], dict[str, Any]]]:
@@ -63,6 +87,7 @@ def handlers(
                 yield rf"{re.escape(page.path)}/[^/]+", PageHandler, made
             for file in page.files:
                 yield re.escape(file), FileHandler, {"name": file.lstrip("/")}
+    yield re.escape(f"/{STYLE}"), FileHandler, {"name": STYLE}
 
 
 class Handler(app.RequestHandler):

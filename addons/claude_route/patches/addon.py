@@ -62,11 +62,12 @@ class Patches:
         gate: fail_closed.Gate,
         bounds: Bounds,
         hiding: exits.Hiding,
-        limits: Callable[[], Callable[[], None]] = lambda: lambda: None,
+        *more: Callable[[], Callable[[], None]],
     ) -> None:
         """`make_stream` makes each HTTP stream, `dial` mitmproxy's connections; `refusal` and `is_shown`
-        guard mitmweb; `gate` knows what our hooks have accepted; `bounds` keep clients within limits; `hiding` takes secrets out of what people see;
-        `limits` installs patches that need more than that, and returns a callable that undoes them."""
+        guard mitmweb; `gate` knows what our hooks have accepted; `bounds` keep clients within limits;
+        `hiding` takes secrets out of what people see. Each of `more` installs patches that need more
+        than that, and returns a callable that undoes them."""
         # Never undone: if a changed script fails to load, no hook admits anything, and mitmproxy must not
         # pass it on without admission.
         for before in _installed:
@@ -95,7 +96,7 @@ class Patches:
             content_views.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),
-            limits(),
+            *(install() for install in more),
         ]
 
     def running(self) -> None:

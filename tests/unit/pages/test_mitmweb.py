@@ -7,7 +7,9 @@ from mitmproxy import exceptions
 from mitmproxy import http
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow
+from mitmproxy.tools.web import app
 
+from claude_route.pages import content
 from claude_route.pages import mitmweb
 from claude_route.pages import table
 from claude_route.watch import readonly
@@ -22,9 +24,21 @@ def test_handlers_follow_the_table() -> None:
         if page.in_mitmweb
         for path in (page.path, *([f"{page.path}/x"] if page.has else []), *page.files)
     ]
+    shown.append("/list.css")
     for (pattern, _, _), path in zip(handlers, shown, strict=True):
         assert re.fullmatch(pattern, path)
     assert {handler for _, handler, _ in handlers} <= readonly.SHOWING
+
+
+def test_mitmwebs_own_page_has_our_style_and_links() -> None:
+    render_string = app.IndexHandler.render_string
+    undo = mitmweb.add_to_page()
+    try:
+        assert app.IndexHandler.render_string is not render_string
+    finally:
+        undo()
+    assert app.IndexHandler.render_string is render_string
+    assert content.static(mitmweb.STYLE).media_type.startswith("text/css")
 
 
 def flow(method: str, path: str, mode: str, response: int | None) -> http.HTTPFlow:
