@@ -1,59 +1,66 @@
-"""Lines of text for content views: mitmweb shows them as they are, without wrapping or colour."""
+"""Lines of text for content views: mitmweb and the console wrap them, and what is copied has no other
+line breaks than the text itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from collections.abc import Sequence
 
 from claude_route.text import quantities
 
 WIDTH = 76
-"""Characters that fit beside the list in a window of 1280 pixels."""
+"""Characters that fit beside the list in a window of 1280 pixels: as many of a longer line make a row."""
 
 MAX_LINES = 500
 """mitmweb shows 512 lines of a view at first."""
 
 
-def wrap(text: str, indent: str = "") -> list[str]:
-    """The text's lines, each at most WIDTH long, broken at spaces if possible."""
-    width = WIDTH - len(indent)
-    lines = text.rstrip().replace("\t", "    ").split("\n")
-    if max(map(len, lines)) <= width:
-        return [indent + line for line in lines]
-    return [piece for line in lines for piece in _break(line, indent, width)]
+def lines(text: str, indent: str = "") -> list[str]:
+    """The text's lines as they are, but for tabs."""
+    return [indent + line for line in text.rstrip().replace("\t", "    ").split("\n")]
 
 
-def _break(line: str, indent: str, width: int) -> Iterator[str]:
-    start = 0
-    while len(line) - start > width:
-        cut = line.rfind(" ", start + width // 2, start + width + 1)
-        end = cut if cut > 0 else start + width
-        yield indent + line[start:end]
-        start = end + (cut > 0)
-    yield indent + line[start:]
-
-
-def wrap_some(text: str, indent: str, limit: int | None) -> list[str]:
-    """The first `limit` lines and, if there are more, a line that says so."""
+def some(text: str, indent: str, limit: int | None) -> list[str]:
+    """The first `limit` rows and, if there are more, a line that says so. None: all."""
     if limit is None:
-        return wrap(text, indent)
-    # A text may have megabytes, and the first lines need no more than this.
-    lines = wrap(text[: (limit + 1) * WIDTH * 2], indent)
-    if len(lines) > limit:
-        lines[limit:] = [f"{indent}… {quantities.count(len(text))} characters in all"]
-    return lines
+        return lines(text, indent)
+    # A text may have megabytes, and the first rows need no more than this.
+    shown = lines(text[: (limit + 1) * WIDTH * 2], indent)
+    if len(text) <= (limit + 1) * WIDTH * 2 and height(shown) <= limit:
+        return shown
+    return [*_first(shown, limit), f"{indent}… {quantities.count(len(text))} characters in all"]
 
 
-def elide(lines: Sequence[str], limit: int, *, head: int) -> list[str]:
-    """At most `limit` lines: the first `head`, and the last ones."""
-    if len(lines) <= limit:
-        return list(lines)
-    left_out = len(lines) - limit + 1
-    return [
-        *lines[:head],
-        f"… {quantities.count(left_out)} lines not shown (choose the view claude-full)",
-        *lines[head + left_out :],
-    ]
+def height(shown: Iterable[str]) -> int:
+    """How many rows these lines take."""
+    return sum(map(_rows, shown))
+
+
+def _rows(line: str) -> int:
+    return max(-(-len(line) // WIDTH), 1)
+
+
+def elide(page: Sequence[str], limit: int, *, head: int) -> list[str]:
+    """At most `limit` rows: the first `head`, and the last ones."""
+    if height(page) <= limit:
+        return list(page)
+    first = _first(page, head)
+    turned = _first([line[::-1] for line in reversed(page[-limit:])], limit - head - 1)
+    last = [line[::-1] for line in reversed(turned)]
+    left_out = sum(map(len, page)) - sum(map(len, first)) - sum(map(len, last))
+    notice = f"… {quantities.count(left_out)} characters not shown (choose the view claude-full)"
+    return [*first, notice, *last]
+
+
+def _first(page: Sequence[str], limit: int) -> list[str]:
+    """The lines of the first `limit` rows. The last of them may be the beginning of a line."""
+    shown: list[str] = []
+    for line in page:
+        if limit <= 0:
+            break
+        shown.append(line[: limit * WIDTH])
+        limit -= _rows(line)
+    return shown
 
 
 def one_line(text: str, width: int = WIDTH) -> str:
@@ -75,4 +82,4 @@ def clip(text: str, width: int) -> str:
 
 
 def rule(title: str) -> str:
-    return f"── {title} ".ljust(WIDTH, "─")
+    return f"── {title} ──"

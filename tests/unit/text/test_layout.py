@@ -15,41 +15,33 @@ LONG = "word " * 40
         pytest.param("", ["  "], id="nothing"),
         pytest.param("a\n\nb\n", ["  a", "  ", "  b"], id="lines stay"),
         pytest.param("\ta", ["      a"], id="tab"),
-        pytest.param("x" * 74, ["  " + "x" * 74], id="just fits"),
-        pytest.param("x" * 75, ["  " + "x" * 74, "  x"], id="no space to break at"),
-        pytest.param("x" * 72 + " yyy", ["  " + "x" * 72, "  yyy"], id="broken at a space"),
-        pytest.param("x " + "y" * 74, ["  x " + "y" * 72, "  yy"], id="not at an early one"),
+        pytest.param("x" * 5000, ["  " + "x" * 5000], id="however long"),
     ],
 )
-def test_wrap(text: str, lines: list[str]) -> None:
-    assert layout.wrap(text, "  ") == lines
-
-
-@given(st.text(alphabet="ab \n\t", max_size=400))
-def test_wrap_loses_nothing_and_keeps_to_the_width(text: str) -> None:
-    lines = layout.wrap(text, "> ")
-    assert all(line.startswith("> ") and len(line) <= layout.WIDTH for line in lines)
-    assert "".join("".join(line[2:].split()) for line in lines) == "".join(text.split())
+def test_lines(text: str, lines: list[str]) -> None:
+    assert layout.lines(text, "  ") == lines
 
 
 @pytest.mark.parametrize(
-    ("limit", "lines"),
+    ("limit", "shown"),
     [
-        (None, 3),
-        (3, 3),
-        (2, 3),  # the last one says how much there is
-        (1, 2),
+        (None, [LONG.rstrip()]),
+        (3, [LONG.rstrip()]),
+        (2, [LONG[:152], "… 200 characters in all"]),
+        (1, [LONG[:76], "… 200 characters in all"]),
     ],
 )
-def test_wrap_some(limit: int | None, lines: int) -> None:
-    wrapped = layout.wrap_some(LONG, "", limit)
-    assert len(wrapped) == lines
-    assert wrapped[-1].startswith("… 200 characters") == (limit is not None and limit < 3)
+def test_some(limit: int | None, shown: list[str]) -> None:
+    assert layout.some(LONG, "", limit) == shown
 
 
-def test_wrap_some_of_megabytes_reads_only_the_beginning() -> None:
+def test_some_of_many_lines() -> None:
+    assert layout.some("a\nb\nc", "  ", 2) == ["  a", "  b", "  … 5 characters in all"]
+
+
+def test_some_of_megabytes_reads_only_the_beginning() -> None:
     text = "x" * 5_000_000
-    assert layout.wrap_some(text, "", 2) == ["x" * 76] * 2 + ["… 5,000,000 characters in all"]
+    assert layout.some(text, "", 2) == ["x" * 152, "… 5,000,000 characters in all"]
 
 
 @pytest.mark.parametrize(("count", "limit"), [(10, 10), (11, 10), (1000, 10)])
@@ -60,8 +52,26 @@ def test_elide(count: int, limit: int) -> None:
     assert shown[:3] == lines[:3]
     assert shown[-1] == lines[-1]
     if count > limit:
-        kept = len(shown) - 1
-        assert shown[3].startswith(f"… {count - kept:,} lines not shown")
+        left_out = sum(map(len, lines[3 : count - 6]))
+        assert shown[3].startswith(f"… {left_out:,} characters not shown")
+
+
+def test_elide_in_the_middle_of_a_line() -> None:
+    line = "a" * 76 + "b" * 760 + "c" * 76
+    first, notice, last = layout.elide([line], 3, head=1)
+    assert (first, last) == ("a" * 76, "c" * 76)
+    assert notice.startswith("… 760 characters not shown")
+
+
+@given(st.lists(st.integers(0, 400), max_size=30), st.integers(2, 12), st.data())
+def test_elide_keeps_to_the_limit(lengths: list[int], limit: int, data: st.DataObject) -> None:
+    head = data.draw(st.integers(0, limit - 1))
+    page = ["x" * length for length in lengths]
+    shown = layout.elide(page, limit, head=head)
+    assert layout.height(shown) <= max(limit, min(layout.height(page), limit))
+    notices = [line for line in shown if line.startswith("…")]
+    left_out = int(notices[0].split()[1].replace(",", "")) if notices else 0
+    assert left_out + sum(map(len, shown)) - sum(map(len, notices)) == sum(lengths)
 
 
 @pytest.mark.parametrize(
@@ -89,5 +99,5 @@ def test_visible(text: str, visible: str) -> None:
     assert layout.visible(text) == visible
 
 
-def test_rule_is_as_wide_as_the_text() -> None:
-    assert len(layout.rule("system")) == layout.WIDTH
+def test_rule() -> None:
+    assert layout.rule("system") == "── system ──"

@@ -36,7 +36,7 @@ def render(answer: fold.Answer, about: About, *, full: bool = False) -> str:
         page += writer.lines(block)
     if answer.error:
         kind, message = answer.error
-        page += [layout.rule(f"error {kind}"), *layout.wrap(message, "  ")]
+        page += [layout.rule(f"error {kind}"), *layout.lines(message, "  ")]
     if full:
         return "\n".join(page)
     # While an answer streams, its end is of most interest.
@@ -73,15 +73,15 @@ def _usage(answer: fold.Answer, about: About) -> str:
         (used.cache_write, "to cache"),
         (used.input, "not cached"),
     ]
-    shares = [f"{quantities.count(tokens)} {kind}" for tokens, kind in kinds if tokens]
-    line = f"in {quantities.count(used.prompt)}"
+    shares = [f"{quantities.short(tokens)} {kind}" for tokens, kind in kinds if tokens]
+    line = f"in {quantities.short(used.prompt)}"
     if len(shares) > 1:
         line += f" ({', '.join(shares)})"
     if about.running and not answer.stop:
         # The output count at the beginning of a stream isn't final.
         return line
-    line += f" · out {quantities.count(used.output)}"
-    return line if about.cost is None else f"{line} · ${about.cost:.4f} at list prices"
+    line += f" · out {quantities.short(used.output)}"
+    return line if about.cost is None else f"${about.cost:.4f} · {line}"
 
 
 def _wire(answer: fold.Answer) -> str:

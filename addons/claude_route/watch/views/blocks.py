@@ -45,7 +45,7 @@ class Writer:
         limit = None if self.full else limit
         kind = str(block.get("type") or "?")
         if kind == "text":
-            lines = layout.wrap_some(_text(block.get("text")), "  ", limit)
+            lines = layout.some(_text(block.get("text")), "  ", limit)
         elif kind in thinking.KINDS:
             lines = self._thinking(block, limit)
         elif kind in _USES:
@@ -83,7 +83,7 @@ class Writer:
         text = _text(block.get("thinking"))
         title = f"  ~ {kind.replace('_', ' ')} ({_origin(block)}"
         if text:
-            return [title + ")", *layout.wrap_some(text, "    ", limit)]
+            return [title + ")", *layout.some(text, "    ", limit)]
         length = quantities.count(len(_text(block.get(thinking.mark(kind)))))
         return [f"{title}, not shown; its {thinking.mark(kind)} has {length} characters)"]
 
@@ -95,7 +95,7 @@ class Writer:
         if partial := _text(block.get("partial_json")):
             value = completed(partial)
             if not isinstance(value, dict):
-                return [title, *layout.wrap_some(partial, "      ", limit)]
+                return [title, *layout.some(partial, "      ", limit)]
             return [title, *self._values(value, limit)]
         value = block.get("input")
         return [title, *self._values(value if isinstance(value, dict) else {"": value}, limit)]
@@ -106,7 +106,7 @@ class Writer:
         title = (
             f"  ← {self._name(block)}  {_text(block.get('tool_use_id'))}  {_failed(block)}~{about}"
         )
-        return [title, *layout.wrap_some(text, "      ", limit)] if text else [title]
+        return [title, *layout.some(text, "      ", limit)] if text else [title]
 
     def _values(
         self, values: dict[str, Any], limit: int | None, leave_out: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ class Writer:
             text = value if isinstance(value, str) else compact(value)
             if "\n" in text or len(text) + len(key) > layout.WIDTH - 8:
                 lines.append(f"      {key}:")
-                lines += layout.wrap_some(text, "        ", limit)
+                lines += layout.some(text, "        ", limit)
             else:
                 lines.append(f"      {key}: {text}")
         return lines

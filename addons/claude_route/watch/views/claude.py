@@ -179,7 +179,7 @@ def upstream_page(request: http.Request, client_body: bytes) -> str:
     body = request.content or b""
     page = [f"{request.method} {request.url}"]
     page += [f"{name}: {value}" for name, value in request.headers.items(multi=True)]
-    page += ["", *layout.wrap(differences(client_body, body)), ""]
+    page += ["", *layout.lines(differences(client_body, body)), ""]
     try:
         page.append(conversation.render(body, dialect_of(request), full=True))
     except ValueError:

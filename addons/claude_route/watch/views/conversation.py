@@ -1,4 +1,5 @@
-"""A request as a page of text: the model and options, the sizes of its parts, and the conversation.
+"""A request as a page of text: the sizes of its parts, the conversation with its newest part first, the
+options, the system prompt, the tools.
 
 For both Messages and Chat Completions. Bodies have megabytes, and the page is rendered at every view,
 so parts that aren't shown are decoded but not processed further.
@@ -27,7 +28,10 @@ LAST = 4
 
 SYSTEM_LINES = 3
 PART_LINES = 100
-"""The most lines of each of the last messages, and of the options and tools."""
+"""The most rows of each of the last messages, and of the options and tools."""
+
+LEAST_ABOVE = 420
+"""The rows of the page's beginning that show before anything is left out of its end."""
 
 
 class Part(NamedTuple):
@@ -53,39 +57,50 @@ def render(
     system = _parts(fields.get(names.system) if names.system else None, _block)
     tools = _parts(fields.get(names.tools), lambda value: _tool(value, request_dialect))
     turns = _parts(fields.get(names.conversation), lambda value: _message(value, request_dialect))
-    page = [
-        routing or _value(fields, "model", str) or "?",
-        *layout.wrap(_options(fields, names)),
-        *layout.wrap(_sizes(system, tools, turns)),
-        *layout.wrap(_cache_points(system, tools, turns)),
-        *_others(fields, names, full=full),
-        *_tools(tools, full=full),
-    ]
     writer = blocks.Writer(full=full)
+    about = [
+        layout.rule("request"),
+        *layout.lines(_options(fields, names)),
+        *layout.lines(_cache_points(system, tools, turns)),
+        *_others(fields, names, full=full),
+    ]
     for index, part in enumerate(system):
-        page.append(
+        about.append(
             layout.rule(f"system {index + 1}/{len(system)}  ~{quantities.count(part.tokens)}")
         )
         for block in part.blocks:
-            page += writer.lines(block, limit=SYSTEM_LINES)
-    page += _conversation(turns, writer, room=layout.MAX_LINES - len(page))
-    return "\n".join(page if full else layout.elide(page, layout.MAX_LINES, head=100))
+            about += writer.lines(block, limit=SYSTEM_LINES)
+    about += _tools(tools, full=full)
+    page = [
+        routing or _value(fields, "model", str) or "?",
+        _sizes(system, tools, turns),
+    ]
+    room = layout.MAX_LINES - len(page) - layout.height(about)
+    page += [*_conversation(turns, writer, room), *about]
+    return "\n".join(page if full else layout.elide(page, layout.MAX_LINES, head=LEAST_ABOVE))
 
 
 def _conversation(turns: list[Part], writer: blocks.Writer, room: int) -> list[str]:
-    """At most `room` lines; all of them in a full view."""
+    """The newest part first: the last answer, and what came after it. At most `room` rows; all of them in a
+    full view."""
+    for part in turns:
+        writer.learn(part.blocks)
     shown = turns if writer.full else turns[-LAST:]
     old = turns[: len(turns) - len(shown)]
-    for part in old:
-        writer.learn(part.blocks)
-    last: list[str] = []
+    messages: list[list[str]] = []
+    newest = 0
     for number, part in enumerate(shown, len(old) + 1):
         lines: list[str] = []
         for block in part.blocks:
             lines += writer.lines(block)
-        last.append(layout.rule(_title(number, len(turns), part)))
-        last += lines if writer.full else layout.elide(lines, PART_LINES, head=PART_LINES // 2)
-    return _earlier(old, writer, room - len(last)) + last
+        lines = lines if writer.full else layout.elide(lines, PART_LINES, head=PART_LINES // 2)
+        if part.value.get("role") == "assistant":
+            newest = len(messages)
+        messages.append([layout.rule(_title(number, len(turns), part)), *lines])
+    newest_first = [
+        line for message in (*messages[newest:], *messages[:newest]) for line in message
+    ]
+    return newest_first + _earlier(old, writer, room - layout.height(newest_first))
 
 
 def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
@@ -97,7 +112,7 @@ def _earlier(old: list[Part], writer: blocks.Writer, room: int) -> list[str]:
     start = len(old)
     while start > 1 and (left := left - len(old[start - 1].blocks)) >= 0:
         start -= 1
-    lines = [layout.rule("conversation"), *_brief(1, old[0], writer)]
+    lines = [layout.rule("earlier"), *_brief(1, old[0], writer)]
     if start > 1:
         between = quantities.count(start - 1)
         lines.append(f"     … {between} messages not shown (choose the view claude-full)")
@@ -221,11 +236,11 @@ def _others(
     shown = {"model", "stream", *names.limits, *names}
     others = [name for name in fields if name not in shown]
     if not full:
-        return list(layout.wrap(f"also set: {', '.join(others)}")) if others else []
+        return list(layout.lines(f"also set: {', '.join(others)}")) if others else []
     page: list[str] = []
     for name in others:
         value = bytes(fields[name]).decode("utf-8", "replace")
-        page += layout.wrap(f"{name}: {value}")
+        page += layout.lines(f"{name}: {value}")
     return page
 
 
@@ -234,14 +249,14 @@ def _tools(tools: list[Part], *, full: bool) -> list[str]:
         return []
     if not full:
         names = " ".join(_tool_name(tool.value) for tool in tools)
-        return layout.wrap_some(f"tools: {names}", "", PART_LINES)
+        return [layout.rule("tools"), *layout.some(names, "  ", PART_LINES)]
     page = []
     for index, tool in enumerate(tools, 1):
         name, about = _tool_name(tool.value), quantities.count(tool.tokens)
         page.append(layout.rule(f"tool {index}/{len(tools)} {name}  ~{about}"))
         for key, value in _tool_fields(tool.value).items():
             text = value if isinstance(value, str) else blocks.compact(value)
-            page += layout.wrap(f"{key}: {text}", "  ")
+            page += layout.lines(f"{key}: {text}", "  ")
     return page
 
 

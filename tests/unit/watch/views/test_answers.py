@@ -31,8 +31,7 @@ def test_a_page() -> None:
     assert answers.render(whole, about).splitlines() == [
         "opus → zai/glm-5",
         "complete · stop reason end_turn · first byte after 800 ms · 4.1 s in all",
-        "in 21,300 (18,000 from cache, 3,000 to cache, 300 not cached) · out 156"
-        " · $0.0123 at list prices",
+        "$0.0123 · in 21.3k (18.0k from cache, 3.0k to cache, 300 not cached) · out 156",
         "msg_1 · 45 events · 2 of them pings · 1 that could not be parsed",
         layout.rule("1/1 text"),
         "  Done.",

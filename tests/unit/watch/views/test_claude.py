@@ -40,8 +40,8 @@ def test_a_request_shows_itself() -> None:
     flow = exchange(**ROUTED)
     view, page = shown(flow, flow.request)
     assert view == "claude"
-    assert page.startswith("claude-opus-5-5 → zai/glm-5 · try 2\nstream")
-    assert page.endswith("\n  What is this?")
+    assert page.startswith("claude-opus-5-5 → zai/glm-5 · try 2\nabout 13 tokens")
+    assert "\n  What is this?\n" in page
 
 
 def test_an_answer_shows_itself() -> None:
@@ -61,8 +61,8 @@ def test_an_answer_shows_itself() -> None:
 @pytest.mark.parametrize(
     ("target", "cost"),
     [
-        ("anthropic/claude-opus-5-5", " · $0.0009 at list prices"),
-        ("", " · $0.0009 at list prices"),
+        ("anthropic/claude-opus-5-5", "$0.0009 · "),
+        ("", "$0.0009 · "),
         ("anthropic/claude-unheard-of-1", ""),
         ("openrouter/anthropic/claude-opus-5-5", ""),
         ("zai/glm-5", ""),
@@ -71,7 +71,7 @@ def test_an_answer_shows_itself() -> None:
 def test_cost(target: str, cost: str) -> None:
     flow = exchange(route_target=target)
     usage = shown(flow, flow.response)[1].splitlines()[2]
-    assert usage == "in 107 (100 from cache, 7 not cached) · out 42" + cost
+    assert usage == cost + "in 107 (100 from cache, 7 not cached) · out 42"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_what_went_upstream() -> None:
         in " ".join(lines)
     )
     assert 'stop: ["x"]' in lines
-    assert lines[-1] == "  Asked"
+    assert "  Asked" in lines
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_what_went_upstream_is_not_always_known(metadata: dict[str, Any], notice
     flow = exchange(**metadata)
     _, page = shown(flow, flow.request, "claude-upstream")
     assert page.startswith(notice)
-    assert page.endswith("  What is this?")
+    assert "\n  What is this?\n" in page
     _, page = shown(flow, flow.response, "claude-upstream")
     assert page.startswith("(The answer as the client received it.")
 
