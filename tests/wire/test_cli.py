@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -101,6 +102,26 @@ def test_with_mitmweb(cli: command.Command) -> None:
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["content"][-1]["text"] == "You said: hi"
     assert run.stderr.startswith("claude-route: watch it at http://127.0.0.1:")
+    assert "/sessions?token=" in run.stderr
+
+
+@needs_curl
+def test_mitmweb_opens_the_page_of_the_session(cli: command.Command) -> None:
+    opened = cli.folder / "opened"
+    browser = cli.folder / "bin" / "wslview"
+    browser.parent.mkdir()
+    browser.write_text(f'#!/bin/sh\necho "$1" >> {shlex.quote(str(opened))}\n')
+    browser.chmod(0o755)
+    curl = shlex.join([*command.CURL, "-H", "x-claude-code-session-id: 0f8d-1"])
+    script = f"""
+    {curl} {ANTHROPIC} && {curl} {ANTHROPIC} || exit 1
+    for i in $(seq 100); do [ -s {shlex.quote(str(opened))} ] && exit 0; sleep 0.1; done; exit 2
+    """
+    path = f"{browser.parent}{os.pathsep}{cli.environ['PATH']}"
+    run = cli.run("run", "--web", "--profile", "p.yaml", "--exec", "sh", "-c", script, PATH=path)
+    assert run.returncode == 0, run.stderr
+    (url,) = opened.read_text().splitlines()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/sessions/0f8d-1\?token=\w+", url)
 
 
 @pytest.mark.client

@@ -153,7 +153,9 @@ def make_parser() -> argparse.ArgumentParser:
         "with the program, and run returns its exit status.",
     )
     command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
-    command.add_argument("--web", action="store_true", help="use mitmweb, to watch in a browser")
+    command.add_argument(
+        "--web", action="store_true", help="use mitmweb, and open the page of the session"
+    )
     command.add_argument(
         "--base-url", action="store_true", help="set ANTHROPIC_BASE_URL instead of HTTPS_PROXY"
     )

@@ -65,7 +65,8 @@ class PrivateProxy:
             *("--mode", f"{spec}@127.0.0.1:0"),
         ]
         if web:
-            command += ["--set", f"web_port={free_port()}"]
+            # The companion opens one, at the page of the session.
+            command += ["--set", f"web_port={free_port()}", "--set", "web_open_browser=false"]
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - all of it is ours
                 command,

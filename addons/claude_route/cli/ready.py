@@ -16,7 +16,7 @@ class Address(NamedTuple):
     port: int
     """The port of its one listener, on 127.0.0.1."""
     web: str | None
-    """mitmweb's URL, including its token."""
+    """The URL of the sessions in mitmweb, including its token."""
 
 
 def write(path: Path, address: Address) -> None:

@@ -4,6 +4,7 @@ of flows."""
 from __future__ import annotations
 
 import re
+import urllib.parse
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -73,6 +74,10 @@ def add_to_page() -> Callable[[], None]:
             each()
 
     return undo_both
+
+
+def session_path(session: str) -> str:
+    return f"{SESSIONS}/{urllib.parse.quote(session, safe='')}"
 
 
 def handlers(

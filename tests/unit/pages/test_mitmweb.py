@@ -41,6 +41,11 @@ def test_mitmwebs_own_page_has_our_style_and_links() -> None:
     assert content.static(mitmweb.STYLE).media_type.startswith("text/css")
 
 
+def test_the_path_of_a_session() -> None:
+    assert mitmweb.session_path("0f8d-1") == "/sessions/0f8d-1"
+    assert mitmweb.session_path("../?a") == "/sessions/..%2F%3Fa"
+
+
 def flow(method: str, path: str, mode: str, response: int | None) -> http.HTTPFlow:
     made = tflow.tflow(req=http.Request.make(method, f"http://127.0.0.1{path}"))
     made.client_conn.proxy_mode = mode_specs.ProxyMode.parse(mode)
