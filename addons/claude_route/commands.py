@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 from mitmproxy import command
+from mitmproxy import ctx
 from mitmproxy import exceptions
+from mitmproxy import flow
+from mitmproxy.utils import human
 
 from claude_route import announcement
 from claude_route import explain
+from claude_route.pages import mitmweb
+from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import rotation
+from claude_route.watch import comparison
+from claude_route.watch import labels
+from claude_route.watch import readonly
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +57,27 @@ class Commands:
         # mitmweb shows each item of a list on a line of its own, but no line breaks.
         return text.splitlines()
 
+    @command.command("route.compare")  # type: ignore[untyped-decorator]
+    def route_compare(self, original: flow.Flow, models: Sequence[str]) -> Sequence[str]:
+        """Send a request again, to each of these models of the profile, to compare their answers. It costs
+        what their answers cost."""
+        if readonly.is_on():
+            raise exceptions.CommandError(readonly.REFUSAL.strip())
+        profile = self.in_force().profile
+        try:
+            targets = [comparable(profile, model) for model in models]
+            copies = comparison.copies(original, models)
+        except ValueError as e:
+            raise exceptions.CommandError(str(e)) from e
+        view = ctx.master.addons.get("view")
+        if view is not None:  # an empty one is false
+            view.add(copies)
+        ctx.master.commands.call("replay.client", copies)
+        return [
+            f"Asks {', '.join(targets)} the same, at what each answer costs; see the rows `compare`",
+            *side_by_side(original, copies),
+        ]
+
     def pool(self) -> rotation.Pool:
         return self.in_force().pool
 
@@ -65,6 +95,31 @@ class Commands:
         if in_force := self.state_in_force():
             return in_force
         raise exceptions.CommandError("no profile is loaded")
+
+
+def comparable(profile: profiles.Profile, model: str) -> str:
+    """The target of a model that is to be asked.
+
+    Raises:
+        ValueError: nobody can be asked.
+    """
+    target = profile.target(model)
+    if target is None:
+        names = ", ".join(profile.models)
+        raise ValueError(f"models: expected some of {names}, got {model!r}")
+    if target.provider.missing:
+        raise ValueError(f"models: {model!r} can't be asked: {target.provider.unset}")
+    return str(target)
+
+
+def side_by_side(original: flow.Flow, copies: Sequence[flow.Flow]) -> Iterator[str]:
+    """In mitmweb, where the answers can be seen side by side."""
+    if getattr(ctx.master, "app", None):
+        session = labels.read(original.metadata).session or mitmweb.NO_SESSION
+        turns = ",".join(copy.id for copy in copies)
+        address = human.format_address((ctx.options.web_host, ctx.options.web_port))
+        path = f"{mitmweb.session_path(session)}/{original.id}?with={turns}"
+        yield f"Once they have answered, side by side: http://{address}{path}"
 
 
 def pool_table(pool: rotation.Pool) -> list[str]:

@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from collections.abc import Sequence
+
 import pytest
+from mitmproxy import command
+from mitmproxy import ctx
 from mitmproxy import exceptions
+from mitmproxy import flow
+from mitmproxy import http
+from mitmproxy.addons import view
 from mitmproxy.test import taddons
 
 from claude_route import commands
@@ -9,7 +17,10 @@ from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import quota
 from claude_route.routing import rotation
+from claude_route.watch import readonly
+from claude_route.watch import rows
 from tests.unit import states
+from tests.unit.flows import exchange
 from tests.wire import proxies
 
 PROFILE = """
@@ -54,6 +65,74 @@ def test_no_profile_in_force(command: str) -> None:
         pytest.raises(exceptions.CommandError, match="no profile is loaded"),
     ):
         tctx.master.commands.execute(command)
+
+
+class Replays:
+    """In the place of mitmproxy's addon."""
+
+    def __init__(self) -> None:
+        self.flows: list[http.HTTPFlow] = []
+
+    @command.command("replay.client")  # type: ignore[untyped-decorator]
+    def start_replay(self, flows: Sequence[flow.Flow]) -> None:
+        self.flows += [each for each in flows if isinstance(each, http.HTTPFlow)]
+
+
+@pytest.fixture
+def replays() -> Iterator[Replays]:
+    made = Replays()
+    now = states.state_of(profiles.parse(FOREIGN, {}, "test.yaml"))
+    with taddons.context(commands.Commands(lambda: now), made, view.View(), readonly.Readonly()):
+        yield made
+
+
+FOREIGN = """
+providers:
+  anthropic: {base_url: https://api.anthropic.com}
+  zai: {base_url: https://api.z.ai, auth: none}
+  kimi: {base_url: https://api.kimi.com, auth: bearer, api_key: "${KIMI_API_KEY}"}
+models: {claude-*: anthropic/claude-*, glm: zai/glm-5, kimi: kimi/k2}
+"""
+
+
+def test_a_comparison(replays: Replays) -> None:
+    asked = exchange()
+    (line,) = ctx.master.commands.call("route.compare", asked, ["glm", "claude-opus-5-5"])
+    assert line.startswith("Asks zai/glm-5, anthropic/claude-opus-5-5 the same, at what each")
+    assert list(ctx.master.addons.get("view")) == replays.flows
+    assert [rows.requested_model(each) for each in replays.flows] == ["glm", "claude-opus-5-5"]
+
+
+def test_a_comparison_in_mitmweb(replays: Replays, monkeypatch: pytest.MonkeyPatch) -> None:
+    ctx.options.add_option("web_host", str, "127.0.0.1", "")
+    ctx.options.add_option("web_port", int, 8081, "")
+    monkeypatch.setattr(ctx.master, "app", object(), raising=False)
+    asked = exchange(route_session="s/1")
+    _, line = ctx.master.commands.call("route.compare", asked, ["glm"])
+    (copy,) = replays.flows
+    path = f"http://127.0.0.1:8081/sessions/s%2F1/{asked.id}?with={copy.id}"
+    assert line == f"Once they have answered, side by side: {path}"
+
+
+@pytest.mark.parametrize(
+    ("models", "error"),
+    [
+        (["gpt"], "expected some of claude-., glm, kimi, got 'gpt'"),
+        (["glm", "kimi"], "'kimi' can't be asked: .*KIMI_API_KEY"),
+        (["glm"] * 9, "models: expected 1 to 3, got 9"),
+    ],
+)
+def test_no_comparison(replays: Replays, models: list[str], error: str) -> None:
+    with pytest.raises(exceptions.CommandError, match=error):
+        ctx.master.commands.call("route.compare", exchange(), models)
+    assert replays.flows == []
+
+
+def test_no_comparison_where_mitmweb_only_shows(replays: Replays) -> None:
+    ctx.options.update(web_readonly=True)
+    with pytest.raises(exceptions.CommandError, match="read-only"):
+        ctx.master.commands.call("route.compare", exchange(), ["glm"])
+    assert replays.flows == []
 
 
 def test_pool_table() -> None:

@@ -32,6 +32,7 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "/options", {"json": {"web_readonly": False}}),
     ("POST", "/options/save", {}),
     ("POST", "/commands/pool.status", {"json": {"arguments": []}}),
+    ("POST", "/commands/route.compare", {"json": {"arguments": ["@all", "glm"]}}),
     ("POST", "/commands/replay.client", {"json": {"arguments": ["@all"]}}),
     ("GET", "/flows/dump", {}),
     ("GET", "/processes", {}),

@@ -128,6 +128,32 @@ def test_requests_are_found_by_metadata_and_comment(
         assert len(web.flows()) == count, expression
 
 
+def test_one_request_for_several_models(sim: simulator.Simulator, web: mitmweb.Web) -> None:
+    with web.proxy.client() as client:
+        client.post("/v1/messages", json=conversation())
+    proxies.wait_until(lambda: web.flows() and " in / " in web.flows()[0]["comment"])
+    asked = web.flows()[0]
+    sim.script(answers.text("From zai."), answers.failure(500))
+    summary, side_by_side = web.command("route.compare", f"@{asked['id']}", "glm,kimi")
+    assert summary.startswith(
+        "Asks zai/glm-5, kimi/kimi-for-coding the same, at what each answer costs"
+    )
+    proxies.wait_until(lambda: "500 api_error" in web.flows()[-1]["comment"])
+    _, glm, kimi = web.flows()
+    assert re.fullmatch(
+        r"compare · ← Bash · glm → zai/glm-5 · \d+ in / \d+ out · .*", glm["comment"]
+    )
+    assert kimi["comment"] == "✗ compare · ← Bash · kimi → kimi/kimi-for-coding · 500 api_error"
+    assert side_by_side.endswith(f"/sessions/none/{asked['id']}?with={glm['id']},{kimi['id']}")
+    assert "From zai." in view(web, glm, "response")
+    to_zai, to_kimi = sim.requests[-2:]
+    assert to_zai.bearer == "zai-key-0123456789"
+    assert to_kimi.header("x-api-key") == "kimi-key-98765432"
+    assert to_zai.json["messages"] == to_kimi.json["messages"]
+    web.api.put("/options", json={"view_filter": f"~meta 'route_compares: {asked['id']}'"})
+    assert [flow["id"] for flow in web.flows()] == [glm["id"], kimi["id"]]
+
+
 def test_an_answer_grows(web: mitmweb.Web, slow_answer: None) -> None:
     flow = web.flows()[0]
 

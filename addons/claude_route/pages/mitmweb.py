@@ -25,6 +25,9 @@ from claude_route.proxy import state
 SESSIONS = "/sessions"
 """Where mitmweb opens a browser."""
 
+NO_SESSION = "none"
+"""In the path of what belongs to no session."""
+
 STYLE = "list.css"
 """The style of ours for mitmweb's own page."""
 

@@ -16,8 +16,8 @@ PREFIX = "route_"
 """The prefix of the metadata keys: `route_model`, `route_target`."""
 
 
-COMMENT, PROMPT, AGENT, CHECK = (
-    f"{PREFIX}{name}" for name in ("comment", "prompt", "agent", "check")
+COMMENT, PROMPT, AGENT, CHECK, COMPARES = (
+    f"{PREFIX}{name}" for name in ("comment", "prompt", "agent", "check", "compares")
 )
 """The keys that every row reads: reading all labels would cost more than writing it."""
 
@@ -52,6 +52,8 @@ class Labels:
     tokens_out: int | None = None
     cost: float | None = None
     """Dollars, at list prices."""
+    compares: str | None = None
+    """Only of a copy that `route.compare` has sent: the id of the flow that it was made of."""
     prompt: str | None = None
     """What it asks, in its first words."""
     passed_over: str | None = None
@@ -96,6 +98,7 @@ def read(metadata: Mapping[str, Any]) -> Labels:
         tokens_cached=value("tokens_cached", int),
         tokens_out=value("tokens_out", int),
         cost=value("cost", float),
+        compares=value("compares", str),
         prompt=value("prompt", str),
         passed_over=value("passed_over", str),
         attempt_of=value("attempt_of", str),
@@ -130,5 +133,5 @@ def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels
 
 def forget(metadata: dict[str, Any]) -> None:
     """Remove the labels of the previous answer, because the request is sent again."""
-    for name in vars(Labels()).keys() - {"rewritten", "comment"}:
+    for name in vars(Labels()).keys() - {"rewritten", "comment", "compares"}:
         metadata.pop(PREFIX + name, None)

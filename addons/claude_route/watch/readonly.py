@@ -63,7 +63,7 @@ class Readonly:
 
 def refusal(handler: app.RequestHandler) -> str | None:
     """Why mitmweb refuses a request; None if it doesn't."""
-    return REFUSAL if _is_on() and not only_reads(handler) else None
+    return REFUSAL if is_on() and not only_reads(handler) else None
 
 
 def only_reads(handler: app.RequestHandler) -> bool:
@@ -73,9 +73,9 @@ def only_reads(handler: app.RequestHandler) -> bool:
 
 
 def is_shown(name: str, value: object) -> bool:
-    return not _is_on() or name in SHOWN_OPTIONS or isinstance(value, int)
+    return not is_on() or name in SHOWN_OPTIONS or isinstance(value, int)
 
 
-def _is_on() -> bool:
+def is_on() -> bool:
     # mitmweb calls this whenever an addon adds an option. If ours isn't there yet, refuse.
     return "web_readonly" not in ctx.options or bool(ctx.options.web_readonly)

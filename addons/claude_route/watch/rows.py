@@ -167,6 +167,8 @@ def write(flow: http.HTTPFlow, comment: str) -> None:
     else:
         is_agent = labels.AGENT in flow.metadata
         comment = comments.asked(labels.prompt(flow.metadata), comment, is_agent=is_agent)
+    if labels.COMPARES in flow.metadata:
+        comment = comments.compared(comment)
     if flow.comment in ("", flow.metadata.get(labels.COMMENT)):
         flow.comment = comment
         flow.metadata[labels.COMMENT] = comment

@@ -103,12 +103,21 @@ def check(comment: str) -> str:
 def asked(prompt: str, comment: str, *, is_agent: bool) -> str:
     """`↳ Fix the parser · opus-5-5 → …`: the comment, after what a request asks. The arrow is for those of
     subagents. That of a failure still begins with ✗."""
-    mark, routing = (
-        ("✗ ", comment[2:].removeprefix("· ")) if comment.startswith("✗ ") else ("", comment)
-    )
     arrow = "↳ " if is_agent else ""
-    words = f"{layout.one_line(prompt)} · " if prompt else ""
-    return f"{mark}{arrow}{words}{routing}" if arrow or words else comment
+    return _after_mark(arrow + (f"{layout.one_line(prompt)} · " if prompt else ""), comment)
+
+
+def compared(comment: str) -> str:
+    """`compare · Fix the parser · glm → zai/glm-5`, for a request that a user has sent again to compare
+    answers."""
+    return _after_mark("compare · ", comment)
+
+
+def _after_mark(words: str, comment: str) -> str:
+    """The words before a comment, but after the mark of a failure."""
+    if not words or not comment.startswith("✗ "):
+        return words + comment
+    return f"✗ {words}{comment[2:].removeprefix('· ')}"
 
 
 def about(comment: str, prompt: str) -> str:

@@ -79,6 +79,8 @@ def test_what_it_asks() -> None:
     assert comments.asked("", comment, is_agent=False) == comment
     assert comments.asked("Fix it", "✗ opus · 404", is_agent=True) == "✗ ↳ Fix it · opus · 404"
     assert comments.asked("Fix it", "✗ · gone", is_agent=False) == "✗ Fix it · gone"
+    assert comments.compared("Fix it · glm → zai") == "compare · Fix it · glm → zai"
+    assert comments.compared("✗ Fix it · glm") == "✗ compare · Fix it · glm"
     assert comments.about("✗ opus-5-5 · zai 429", "Fix it") == "✗ opus-5-5 · zai 429 · Fix it"
     assert comments.about("✗ opus-5-5 · zai 429", "") == "✗ opus-5-5 · zai 429"
 
