@@ -5,6 +5,7 @@ Only the end of the conversation is read, and of a body that is larger than usua
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,6 +17,9 @@ from claude_route.wire import rawjson
 
 WIDTH = 40
 """Characters of a prompt that the list shows."""
+
+READ = 2000
+"""Characters among which secrets are looked for: more than the longest secret and those shown."""
 
 LARGE = 4 * 1024 * 1024
 """Bytes. To find the end of a conversation of that size takes 5 ms, in which all others wait."""
@@ -33,14 +37,15 @@ class _Message(msgspec.Struct):
     content: Any = None
 
 
-def read(body: bytes) -> str:
+def read(body: bytes, hide: Callable[[str], str] = str) -> str:
     """The beginning of the user's last words, without reminders; `← Bash` if the request has only
-    results of tools; empty if there is neither."""
+    results of tools; empty if there is neither. `hide` takes secrets out, of which a part would be left
+    if it came after the cut."""
     if len(body) > LARGE:
         return ""
     try:
         messages = rawjson.decode_mended(body, _Body).messages
-        return _prompt(messages[-MOST:])
+        return layout.one_line(hide(_prompt(messages[-MOST:])[:READ]), WIDTH)
     except ValueError:
         return ""
 
@@ -61,7 +66,7 @@ def _prompt(messages: list[msgspec.Raw]) -> str:
         texts = [text for block in blocks if isinstance(text := block.get("text"), str)]
         words = " ".join(filter(None, map(reminders.prompt, texts)))
         if words:
-            return layout.one_line(words, WIDTH)
+            return words
         results = [
             call
             for block in blocks
@@ -77,7 +82,7 @@ def _answered(blocks: list[fold.Block], results: list[str]) -> str:
         return ""
     calls = {block.get("id"): block.get("name") for block in blocks if _is_text(block.get("id"))}
     names = dict.fromkeys(name for call in results if _is_text(name := calls.get(call)))
-    return layout.one_line(" ".join(["←", *(str(name) for name in names)]), WIDTH)
+    return " ".join(["←", *(str(name) for name in names)])
 
 
 def _is_text(value: Any) -> bool:

@@ -15,6 +15,7 @@ from mitmproxy import http
 
 from claude_route import options
 from claude_route.access import identity
+from claude_route.access import live_secrets
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.dialects.messages import usage as messages_usage
@@ -157,7 +158,10 @@ def asked(flow: http.HTTPFlow) -> labels.Labels:
     is_readable = "content-encoding" not in request.headers
     return labels.Labels(
         agent=identity.read(request.headers.fields).agent or None,
-        prompt=(prompts.read(request.raw_content or b"") if is_readable else "") or None,
+        prompt=(
+            prompts.read(request.raw_content or b"", live_secrets.hide_text) if is_readable else ""
+        )
+        or None,
     )
 
 

@@ -64,6 +64,13 @@ def test_half_of_a_surrogate_pair() -> None:
     assert prompts.read(body) == "Hi \ufffd"
 
 
+def test_no_part_of_a_secret_is_left_before_the_cut() -> None:
+    secret = "sk-of-somebody-" + "x" * 100
+    body = {"messages": [{"role": "user", "content": f"Use the key {secret} please"}]}
+    shown = prompts.read(json.dumps(body).encode(), lambda text: text.replace(secret, "***"))
+    assert shown == "Use the key *** please"
+
+
 def test_a_body_that_is_too_large_is_not_read() -> None:
     messages = [{"role": "user", "content": "x" * prompts.LARGE}, {"role": "user", "content": "Hi"}]
     assert prompts.read(json.dumps({"messages": messages}).encode()) == ""
