@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import re
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -239,3 +241,17 @@ def test_an_answer_grows_in_a_browser(
     first = page.text().count("play")
     proxies.wait_until(lambda: page.text().count("play") > first)
     page.screenshot("streaming-2")
+
+
+def test_a_browser_opens_at_the_sessions(
+    sim: simulator.Simulator, start: Start, tmp_path: Path
+) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "wslview"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> "{opened}"\n')
+    browser.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    web = mitmweb.Web(start, profile(sim), web_open_browser="true", environ={"PATH": path})
+    proxies.wait_until(opened.exists)
+    assert opened.read_text() == f"{web.url}/sessions\n"
+    web.proxy.wait_for_log(re.escape(f"Sessions: {web.url}/sessions"))
