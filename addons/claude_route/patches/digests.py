@@ -23,6 +23,8 @@ class Code(NamedTuple):
     """The first twelve hexadecimal digits of its source's SHA-256."""
     relied_on: str
     """What we rely on, and where."""
+    newer: str = ""
+    """The digest in the newest version, if its code is other there and what we rely on holds."""
 
     def now(self) -> str | None:
         """The digest of the code in the installed version; None if it doesn't exist there."""
@@ -38,7 +40,7 @@ class Code(NamedTuple):
 
 def changed() -> list[Code]:
     """The code that differs in the running mitmproxy."""
-    return [code for code in CODE if code.now() != code.digest]
+    return [code for code in CODE if code.now() not in (code.digest, code.newer)]
 
 
 CODE = (
@@ -336,12 +338,14 @@ CODE = (
     Code(
         "mitmproxy.flowfilter:_Rex.__init__",
         "0f121e961f82",
-        "filters replaces it: it compiles an expression, of which filters use only `search`",
+        "filters replaces it: it compiles an expression, of which filters use only `search` and `flags`",
+        newer="08bd8d3f2617",
     ),
     Code(
         "mitmproxy.flowfilter:parse",
         "a77423512698",
         "filters calls it: it uses `_Rex` and pyparsing",
+        newer="3cf078f3f0b9",
     ),
     Code(
         "mitmproxy.tools.web.app:ClientConnection.update_filter",
@@ -357,6 +361,7 @@ CODE = (
         "mitmproxy.proxy.layers.http._http_h2:BufferedH2Connection.receive_data",
         "7dd57c12dc7e",
         "http2_limits calls it with pieces of a read",
+        newer="1ebc3cf9b6b1",
     ),
     Code(
         "mitmproxy.proxy.layers.http._http2:Http2Connection.protocol_error",

@@ -24,6 +24,10 @@ from mitmproxy.tools.web import app
 LONGEST = 500
 """Characters of a search. Each term takes half a millisecond to be parsed."""
 
+DEEPEST = 100
+"""Operators inside each other. To match a flow takes a call in a call for each; pyparsing 3.3.3 can read a
+thousand, where older versions give up."""
+
 SLICE = 0.01
 """Seconds that a search may take before others get their turn."""
 
@@ -42,6 +46,7 @@ class Pattern:
     """
 
     def __init__(self, expression: str | bytes, flags: re.RegexFlag | int) -> None:
+        self.flags = int(flags)
         options = re2.Options()
         options.log_errors = False
         letters = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
@@ -66,17 +71,22 @@ def install() -> Callable[[], None]:
     stock_update = app.ClientConnection.update_filter
 
     @functools.wraps(stock_init)
-    def init(self: flowfilter._Rex, expr: str) -> None:
+    def init(self: flowfilter._Rex, expr: str, encoded: str | bytes | None = None) -> None:
+        # mitmproxy 12.3 passes what to compile, 12.2 has `is_binary` for it.
+        if encoded is None:
+            encoded = expr.encode() if self.is_binary else expr
         self.expr = expr
-        flags = self.flags | flowfilter.maybe_ignore_case
-        self.re = Pattern(expr.encode() if self.is_binary else expr, flags)  # type: ignore[assignment]
+        self.re = Pattern(encoded, self.flags | flowfilter.maybe_ignore_case)  # type: ignore[assignment]
 
     @functools.wraps(stock_parse)
     def parse(s: str) -> flowfilter.TFilter:
         try:
-            return stock_parse(s)
+            wanted = stock_parse(s)
         except RecursionError as e:
             raise ValueError(f"Invalid filter expression: {s!r}") from e
+        if is_deeper(wanted, DEEPEST):
+            raise ValueError(f"Invalid filter expression: {s!r}")
+        return wanted
 
     @functools.wraps(stock_update)
     def update_filter(self: app.ClientConnection, name: str, expr: str) -> None:
@@ -102,6 +112,22 @@ def install() -> Callable[[], None]:
     flowfilter.parse = parse
     app.ClientConnection.update_filter = update_filter  # type: ignore[method-assign]
     return uninstall
+
+
+def is_deeper(wanted: object, levels: int) -> bool:
+    """Whether a filter has more than `levels` operators inside each other."""
+    level = [wanted]
+    for _ in range(levels + 1):
+        level = [part for operator in level for part in operands(operator)]
+    return bool(level)
+
+
+def operands(wanted: object) -> list[object]:
+    if isinstance(wanted, flowfilter.FNot):
+        return [wanted.itm]
+    if isinstance(wanted, flowfilter.FAnd | flowfilter.FOr):
+        return list(wanted.lst)
+    return []
 
 
 async def search(client: app.ClientConnection, name: str, wanted: flowfilter.TFilter) -> None:

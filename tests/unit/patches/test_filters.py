@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from typing import cast
@@ -64,8 +65,21 @@ def test_what_is_refused(expression: str) -> None:
         flowfilter.parse(expression)
 
 
+@pytest.mark.parametrize(
+    ("expression", "deeper"), [("~q", False), ("!!!~q", False), ("!!!!~q", True), ("~q ~s", False)]
+)
+def test_depth(expression: str, deeper: bool) -> None:
+    assert filters.is_deeper(flowfilter.parse(expression), 3) is deeper
+
+
 def test_parentheses_take_no_time() -> None:
     assert flowfilter.match("( " * 10 + "~q" + " )" * 10, tflow.tflow())
+
+
+def test_flags_are_those_of_the_filter() -> None:
+    """mitmproxy 12.3 shows them in a filter's words."""
+    pattern = cast(Any, flowfilter.parse("~bq hello")).re
+    assert pattern.flags == re.DOTALL | re.IGNORECASE
 
 
 def test_text_that_is_not_unicode() -> None:
