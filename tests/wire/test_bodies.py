@@ -19,6 +19,7 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 
+from tests.wire import paced_stream
 from tests.wire import proxies
 
 MB = 2**20
@@ -96,10 +97,21 @@ def upstream() -> Iterator[Upstream]:
 
 
 @pytest.fixture(scope="module")
-def proxy(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
+def paced() -> Iterator[paced_stream.Provider]:
+    paced = paced_stream.Provider()
+    yield paced
+    paced.close()
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    upstream: Upstream, paced: paced_stream.Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[proxies.Proxy]:
     profile = proxies.profile(upstream.url, pool={"tokens": list(proxies.POOL[:1])})
     profile["providers"]["zai"]["base_url"] = upstream.url
     profile["providers"]["kimi"] |= {"base_url": upstream.url, "api": "openai", "auth": "bearer"}
+    profile["providers"]["paced"] = {"base_url": paced.url, "auth": "none"}
+    profile["models"][paced_stream.MODEL] = "paced/x"
     proxy = proxies.Proxy(tmp_path_factory.mktemp("bodies"), profile)
     yield proxy
     proxy.close()
@@ -218,13 +230,19 @@ def test_a_body_of_any_shape(
     upstream.answer = COMPLETION if model == "kimi" else GOOD
     body = SHAPES[shape]().replace(b"%s", model.encode(), 1)
     assert len(body) <= 32 * MB
-    with Meanwhile(proxy.reverse_port) as meanwhile:
+    with (
+        Meanwhile(proxy.reverse_port) as meanwhile,
+        paced_stream.Reader(proxy.reverse_port) as paced,
+    ):
         began = time.perf_counter()
         answer = send(proxy.reverse_port, post(body))
         took = time.perf_counter() - began
-    print(f"{shape:25} {model:9} {answer[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s")
+    print(
+        f"{shape:25} {model:9} {answer[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s, events {paced.worst:.3f} s"
+    )
     assert answer[9:12] in (b"200", b"400", b"413")
     assert meanwhile.worst < WAIT * SLACK
+    assert paced.worst < WAIT * SLACK
     assert took < 1 * SLACK
 
 
@@ -269,16 +287,20 @@ def test_a_bomb(proxy: proxies.Proxy, upstream: Upstream, bomb: str, side: str) 
     if side == "error":
         upstream.answer = upstream.answer.replace(b"200 OK", b"400 No")
     before = memory(proxy, "VmRSS")
-    with Meanwhile(proxy.reverse_port) as meanwhile:
+    with (
+        Meanwhile(proxy.reverse_port) as meanwhile,
+        paced_stream.Reader(proxy.reverse_port) as paced,
+    ):
         began = time.perf_counter()
         answer = send(proxy.reverse_port, asked)
         took = time.perf_counter() - began
     grown = memory(proxy) - before
     print(
-        f"{bomb:25} {side:9} {answer[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s, {grown} MB"
+        f"{bomb:25} {side:9} {answer[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s, events {paced.worst:.3f} s, {grown} MB"
     )
     assert answer[9:12] in (b"400", b"413", b"502", b"500")
     assert meanwhile.worst < WAIT * SLACK
+    assert paced.worst < WAIT * SLACK
     assert took < 1 * SLACK
     assert memory(proxy) < 600
 
@@ -296,9 +318,14 @@ def completion(delta: bytes) -> bytes:
 
 
 ANSWERS: dict[str, tuple[str, Callable[[], bytes]]] = {
-    "empty lines": ("glm", lambda: events(b"\n", 0.5)),
-    "comments": ("glm", lambda: events(b":\n\n", 0.5)),
-    "returns": ("glm", lambda: events(b"\r", 0.5)),
+    "empty lines": ("glm", lambda: events(b"\n", 4)),
+    "empty lines of Anthropic's": ("claude-x", lambda: events(b"\n", 4)),
+    "empty lines of completions": ("kimi", lambda: completion(b'{"content":"a"}') + b"\n" * 4 * MB),
+    "comments": ("glm", lambda: events(b":\n\n", 4)),
+    "comments of completions": ("kimi", lambda: completion(b'{"content":"a"}') + b": x\n\n" * MB),
+    "returns": ("glm", lambda: events(b"\r", 4)),
+    "returns and line ends": ("glm", lambda: events(b"\r\n", 4)),
+    "other fields": ("glm", lambda: events(b"id: 1\n\n", 4)),
     "an endless line": ("glm", lambda: events(b"x")),
     "an endless event": ("glm", lambda: events(b"data:\n")),
     "empty deltas": ("glm", lambda: events(b"data: {}\n\n", 1)),
@@ -331,14 +358,18 @@ def test_a_stream_of_any_shape(proxy: proxies.Proxy, upstream: Upstream, answer:
     model, make = ANSWERS[answer]
     upstream.answer = whole(make(), kind=b"text/event-stream")
     asked = post(b'{"model":"%s","max_tokens":9,"messages":[],"stream":true}' % model.encode())
-    with Meanwhile(proxy.reverse_port) as meanwhile:
+    with (
+        Meanwhile(proxy.reverse_port) as meanwhile,
+        paced_stream.Reader(proxy.reverse_port) as paced,
+    ):
         began = time.perf_counter()
         got = send(proxy.reverse_port, asked)
         took = time.perf_counter() - began
     print(
-        f"{answer:25} {len(upstream.answer) / MB:.1f} MB, {got[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s"
+        f"{answer:26} {len(upstream.answer) / MB:.1f} MB, {got[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s, events {paced.worst:.3f} s"
     )
     assert meanwhile.worst < WAIT * SLACK
+    assert paced.worst < WAIT * SLACK
 
 
 WHOLE: dict[str, Callable[[], bytes]] = {
@@ -356,9 +387,15 @@ def test_a_whole_answer_of_any_shape(
 ) -> None:
     upstream.answer = whole(message(WHOLE[answer]()))
     asked = post(b'{"model":"%s","max_tokens":9,"messages":[],"stream":false}' % model.encode())
-    with Meanwhile(proxy.reverse_port) as meanwhile:
+    with (
+        Meanwhile(proxy.reverse_port) as meanwhile,
+        paced_stream.Reader(proxy.reverse_port) as paced,
+    ):
         began = time.perf_counter()
         got = send(proxy.reverse_port, asked)
         took = time.perf_counter() - began
-    print(f"{answer:25} {model} {got[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s")
+    print(
+        f"{answer:25} {model} {got[9:12]!r} {took:.2f} s, others {meanwhile.worst:.3f} s, events {paced.worst:.3f} s"
+    )
     assert meanwhile.worst < WAIT * SLACK
+    assert paced.worst < WAIT * SLACK

@@ -22,6 +22,17 @@ _PLAIN = re.compile(rb"((?:event: ?([^\n]*)\n)?data: ?([^\n]*)\n\n)")
 # once, in half the time of a match for each.
 _RUN = re.compile(rb"(?:(?:event: ?[^\n]*\n)?data: ?[^\n]*\n\n)++")
 
+# Events without name and data that follow each other: blank lines, comments, other fields. A line that may
+# be an event's name or data, also after a byte order mark, begins none.
+_IDLE_RUN = rb"(?:%b++|(?:(?!data|event|\xef\xbb\xbf)[^\r\n]++%b)++%b)++"
+_LINE_END = rb"(?:\n|\r\n|\r(?=[^\n]))"
+_IDLE = re.compile(_IDLE_RUN % (rb"\n", rb"\n", rb"\n"))
+_IDLE_RETURNS = re.compile(_IDLE_RUN % (_LINE_END, _LINE_END, _LINE_END))
+
+_FEW_IDLE = 8
+"""As many events without name and data at once are an event each. What follows them comes as one, because
+megabytes of blank lines would be millions of events."""
+
 # Those of nearly all events. Names that are one object are compared in half the time.
 _NAMES = {
     name.encode(): name
@@ -72,7 +83,8 @@ class Decoder:
         """Whether `_pending` contains a `\\r`."""
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that this chunk completes."""
+        """The events that this chunk completes. Many without name and data that follow each other may be
+        one."""
         returns = _RETURN in chunk
         if self._pending:
             self._pending += chunk
@@ -83,7 +95,7 @@ class Decoder:
             chunk = self.rest()
             self._pending.clear()
         events = []
-        at = 0
+        at = idle = 0
         # The hot path, an event for each token.
         while at < len(chunk):
             if not returns and (run := _RUN.match(chunk, at)):
@@ -92,8 +104,15 @@ class Decoder:
                     events.append(
                         Event(_NAMES.get(name) or name.decode(errors="replace"), data, raw)
                     )
+            elif idle >= _FEW_IDLE and (
+                run := (_IDLE_RETURNS if returns else _IDLE).match(chunk, at)
+            ):
+                end = run.end()
+                events.append(Event("", b"", run[0]))
             elif end := _end(chunk, at, at, returns):
-                events.append(_event(chunk[at:end]))
+                event = _event(chunk[at:end])
+                events.append(event)
+                idle = 0 if event.data or event.name else idle + 1
             elif len(chunk) - at > LIMIT:
                 end = len(chunk)
                 events.append(Event("", b"", chunk[at:]))

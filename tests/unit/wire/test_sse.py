@@ -62,20 +62,91 @@ def test_decoder(wire: bytes, expected: list[tuple[str, bytes]]) -> None:
 
 @settings(max_examples=200)
 @given(
-    st.lists(st.sampled_from([b"data: x", b"event: y", b":", b"\r", b"\n", b"\r\n", "é".encode()])),
+    st.lists(
+        st.sampled_from(
+            [b"data: x", b"event: y", b":", b"\r", b"\n", b"\r\n", "é".encode(), b"\xef\xbb\xbf"]
+        )
+    ),
     st.data(),
+    st.sampled_from([0, 8]),
 )
-def test_cuts_make_no_difference(parts: list[bytes], data: st.DataObject) -> None:
+def test_cuts_make_no_difference(parts: list[bytes], data: st.DataObject, few: int) -> None:
     wire = b"".join(parts)
     whole = sse.Decoder()
-    expected = whole.feed(wire)
+    expected = without_idle(whole.feed(wire))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sse, "_FEW_IDLE", few)
+        check_cuts(wire, data, whole, expected)
+
+
+def check_cuts(
+    wire: bytes, data: st.DataObject, whole: sse.Decoder, expected: list[sse.Event]
+) -> None:
     places = sorted(data.draw(st.lists(st.integers(0, len(wire)), max_size=6)))
     decoder = sse.Decoder()
     events = []
     for start, end in zip([0, *places], [*places, len(wire)], strict=True):
         events += decoder.feed(wire[start:end])
-    assert events == expected
+    assert without_idle(events) == expected
+    assert b"".join(event.raw for event in events) + decoder.rest() == wire
     assert decoder.rest() == whole.rest()
+
+
+def without_idle(events: list[sse.Event]) -> list[sse.Event]:
+    """Only those with a name or data. How many the others are depends on the cuts, if they are many."""
+    return [event for event in events if event.name or event.data]
+
+
+IDLE = [
+    pytest.param(b"\n", id="lf"),
+    pytest.param(b"\r", id="cr"),
+    pytest.param(b"\r\n", id="crlf"),
+    pytest.param(b"\r\r\n", id="cr crlf"),
+    pytest.param(b"\n\r", id="lf cr"),
+    pytest.param(b":\n\n", id="comments"),
+    pytest.param(b": a\r\n: b\r\n\r\n", id="comments, crlf"),
+    pytest.param(b":\r\r", id="comments, cr"),
+    pytest.param(b"id: 1\nretry: 5\n\n", id="other fields"),
+    pytest.param(b"x\n\n\n", id="no fields"),
+    pytest.param(b"x\n\r\r\n", id="mixed"),
+]
+
+
+@pytest.mark.parametrize("unit", IDLE)
+@pytest.mark.parametrize("then", [b"data: a\n\n", b": c\ndata: a\r\n\r\n", b":\rdata: a\r\r"])
+def test_many_events_that_say_nothing(unit: bytes, then: bytes) -> None:
+    wire = unit * 20 + then + unit * 20 + b":\n" + then + unit * 3
+    for pieces in cuts(wire):
+        decoder = sse.Decoder()
+        events = [event for piece in pieces for event in decoder.feed(piece)]
+        named = without_idle(events)
+        assert [(event.name, event.data) for event in named] == [("", b"a")] * 2, pieces
+        assert b"".join(event.raw for event in events) + decoder.rest() == wire
+
+
+@pytest.mark.parametrize("unit", IDLE)
+def test_millions_are_few(unit: bytes) -> None:
+    """At their full price, an event each, they would take half a minute."""
+    wire = unit * (4 * 1024 * 1024 // len(unit))
+    decoder = sse.Decoder()
+    events = decoder.feed(wire)
+    assert len(events) < 20
+    assert len(decoder.rest()) <= len(unit)
+
+
+@pytest.mark.parametrize(
+    "line", [b"data: a", b"data", b"event: a", b"\xef\xbb\xbfdata: a", b"\xef\xbb\xbfevent:a"]
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_no_event_is_lost_among_comments(line: bytes, end: bytes) -> None:
+    [alone] = sse.Decoder().feed(line + end + end)
+    (*_, last) = sse.Decoder().feed((b":" + end + end) * 20 + line + end + end)
+    assert last == alone
+
+
+def test_comments_before_an_event_are_its_own() -> None:
+    (*_, last) = sse.Decoder().feed(b"\n" * 20 + b": a\n: b\ndata: c\n\n")
+    assert last == sse.Event("", b"c", b": a\n: b\ndata: c\n\n")
 
 
 @settings(max_examples=200)

@@ -1,0 +1,92 @@
+"""A stream that goes on beside what a test does, an event every ten milliseconds, to see how long others
+wait for theirs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+
+PAUSE = 0.01
+"""Seconds between two events."""
+
+MODEL = "paced"
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"m","type":"message",'
+    b'"role":"assistant","model":"m","content":[],"stop_reason":null,"stop_sequence":null,'
+    b'"usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":0,'
+    b'"content_block":{"type":"text","text":""}}\n\n'
+)
+_DELTA = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"at %.6f"}}\n\n'
+)
+_AT = re.compile(rb"at (\d+\.\d+)")
+
+
+class Provider:
+    """Answers each request with a stream that ends when its reader goes. Each event has the time at which
+    it was sent."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError), client:
+            client.recv(65536)
+            client.sendall(_HEAD)
+            while True:
+                client.sendall(_DELTA % time.perf_counter())
+                time.sleep(PAUSE)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+class Reader:
+    """Reads such a stream as long as the context lasts. `worst` is the longest delay of an event in seconds,
+    `events` how many came."""
+
+    def __init__(self, port: int) -> None:
+        self.worst = 0.0
+        self.events = 0
+        self._client = socket.create_connection(("127.0.0.1", port), 30)
+        self._has_begun = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._client.recv(65536):
+                now = time.perf_counter()
+                for sent in _AT.findall(data):
+                    self.worst = max(self.worst, now - float(sent))
+                    self.events += 1
+                    self._has_begun.set()
+
+    def __enter__(self) -> Reader:
+        body = b'{"model":"%s","max_tokens":9,"messages":[],"stream":true}' % MODEL.encode()
+        head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % len(body)
+        self._client.sendall(head + body)
+        self._thread.start()
+        assert self._has_begun.wait(30)
+        self.worst = 0.0
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        time.sleep(5 * PAUSE)
+        self._client.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._client.close()
