@@ -22,9 +22,11 @@ _PLAIN = re.compile(rb"((?:event: ?([^\n]*)\n)?data: ?([^\n]*)\n\n)")
 # once, in half the time of a match for each.
 _RUN = re.compile(rb"(?:(?:event: ?[^\n]*\n)?data: ?[^\n]*\n\n)++")
 
-# Events without name and data that follow each other: blank lines, comments, other fields. A line that may
-# be an event's name or data, also after a byte order mark, begins none.
-_IDLE_RUN = rb"(?:%b++|(?:(?!data|event|\xef\xbb\xbf)[^\r\n]++%b)++%b)++"
+# Events without name and data that follow each other: blank lines, comments, other fields. Lines that
+# have a name or data, also after a byte order mark, are none of theirs.
+_IDLE_RUN = (
+    rb"(?:%b++|(?:(?!data[:\r\n]|event:(?! ?[\r\n])|\xef\xbb\xbf)[^\r\n]++%b)++%b)++"
+)
 _LINE_END = rb"(?:\n|\r\n|\r(?=[^\n]))"
 _IDLE = re.compile(_IDLE_RUN % (rb"\n", rb"\n", rb"\n"))
 _IDLE_RETURNS = re.compile(_IDLE_RUN % (_LINE_END, _LINE_END, _LINE_END))
