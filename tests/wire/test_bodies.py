@@ -34,6 +34,7 @@ SLACK = 4
 """Times as long, on a machine that runs other tests too."""
 
 START = b'{"model":"%s","max_tokens":9,"messages":['
+RESULT = b'{"type":"tool_result","tool_use_id":"t","content":['
 SPOKEN = START + b'{"role":"user","content":'
 
 
@@ -213,6 +214,7 @@ SHAPES: dict[str, Callable[[], bytes]] = {
     "blocks": lambda: filled(SPOKEN + b"[", b'{"type":"text","text":"a"}', b"]}]}"),
     "blocks, 2 MB": lambda: filled(SPOKEN + b"[", b'{"type":"text","text":" "}', b"]}]}", 1.9),
     "blocks of no type": lambda: filled(SPOKEN + b"[", b"{}", b"]}]}", 1.9),
+    "results within results": lambda: SPOKEN + b"[" + RESULT * 400 + b'{"type":"text","text":"' + b"a" * 30 * MB + b'"}' + b"]}" * 400 + b"]}]}",
     "documents": lambda: filled(SPOKEN + b"[", b'{"type":"document","source":{"type":"text","media_type":"text/plain","data":"a"}}', b"]}]}", 1.9),
     "tools": lambda: filled(b'{"model":"%s","max_tokens":9,"messages":[],"tools":[', b'{"name":"a","input_schema":{"type":"object"}}', b"]}", 1.9),
     "fields": lambda: b'{"model":"%%s",%s,"messages":[]}' % b",".join(b'"%x":1' % n for n in range(2_000_000)),

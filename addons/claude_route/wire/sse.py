@@ -24,9 +24,7 @@ _RUN = re.compile(rb"(?:(?:event: ?[^\n]*\n)?data: ?[^\n]*\n\n)++")
 
 # Events without name and data that follow each other: blank lines, comments, other fields. Lines that
 # have a name or data, also after a byte order mark, are none of theirs.
-_IDLE_RUN = (
-    rb"(?:%b++|(?:(?!data[:\r\n]|event:(?! ?[\r\n])|\xef\xbb\xbf)[^\r\n]++%b)++%b)++"
-)
+_IDLE_RUN = rb"(?:%b++|(?:(?!data[:\r\n]|event:(?! ?[\r\n])|\xef\xbb\xbf)[^\r\n]++%b)++%b)++"
 _LINE_END = rb"(?:\n|\r\n|\r(?=[^\n]))"
 _IDLE = re.compile(_IDLE_RUN % (rb"\n", rb"\n", rb"\n"))
 _IDLE_RETURNS = re.compile(_IDLE_RUN % (_LINE_END, _LINE_END, _LINE_END))

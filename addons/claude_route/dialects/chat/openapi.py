@@ -6,6 +6,7 @@ https://ai.google.dev/api/caching#Schema. The rewritten schema accepts all that 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from claude_route.dialects import keywords
@@ -65,20 +66,38 @@ def _rewrite(schema: _Schema) -> _Schema:
 
 
 def _merged(schema: _Schema) -> _Schema:
-    """The schema with those of `allOf` in it."""
-    node = dict(schema)
-    parts = schema.get("allOf")
-    for part in parts if isinstance(parts, list) else ():
-        if not isinstance(part, dict):
-            continue
-        part = _merged(part)
+    """The schema with those of `allOf` in it. Of a keyword that several have, the first one counts."""
+    node: _Schema = {}
+    names: set[str] = set()
+    for part in _parts(schema):
         for keyword, value in part.items():
-            present = node.setdefault(keyword, value)
+            if keyword not in node:
+                node[keyword] = value
+                if keyword == "properties" and isinstance(value, dict):
+                    node[keyword] = value.copy()
+                elif keyword == "required" and isinstance(value, list):
+                    node[keyword] = value.copy()
+                    names.update(name for name in value if isinstance(name, str))
+                continue
+            present = node[keyword]
             if keyword == "properties" and isinstance(present, dict) and isinstance(value, dict):
-                node[keyword] = value | present
+                present |= {k: v for k, v in value.items() if k not in present}
             elif keyword == "required" and isinstance(present, list) and isinstance(value, list):
-                node[keyword] = [*present, *(name for name in value if name not in present)]
+                added = [n for n in value if isinstance(n, str) and n not in names]
+                present += added
+                names.update(added)
     return node
+
+
+def _parts(schema: _Schema) -> Iterator[_Schema]:
+    """A schema and those of its `allOf`, each before its own. Not recursive: each may have another."""
+    waiting = [schema]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        listed = part.get("allOf")
+        if isinstance(listed, list):
+            waiting += [item for item in reversed(listed) if isinstance(item, dict)]
 
 
 def _split_types(node: _Schema) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from claude_route.dialects.chat import tool_names
+from claude_route.dialects.messages import levels
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import server_blocks
 from claude_route.wire import rawjson
@@ -75,28 +76,30 @@ class Parts:
         text = "\n".join(filter(None, texts)) or "[No output]"
         return (f"Error: {text}" if block.is_error else text), media
 
-    def _nested(self, content: msgspec.Raw) -> list[Part]:
-        """The content of a tool result or a document: text, or blocks."""
+    def _nested(self, content: msgspec.Raw, level: int = 2) -> list[Part]:
+        """The content of a tool result or a search result: text, or blocks."""
+        levels.check(level)
         inner = _blocks.decode(content) if content else None
         if isinstance(inner, str):
             return [inner]
         parts: list[Part] = []
         for block in inner or ():
             self.note(block)
-            parts += self.of(block)
+            parts += self.of(block, level)
         return parts
 
-    def of(self, block: Block) -> list[Part]:
+    def of(self, block: Block, level: int = 1) -> list[Part]:
         match block.type:
             case "text":
                 return [block.text or ""]
             case "image":
                 return [self._image(_source.decode(block.source))]
             case "document":
-                return self._document(block)
+                return self._document(block, level)
             case "search_result":
                 source = msgspec.json.decode(block.source, type=str)
-                texts = [part for part in self._nested(block.content) if isinstance(part, str)]
+                inner = self._nested(block.content, level + 1)
+                texts = [part for part in inner if isinstance(part, str)]
                 return ["\n".join([f"[Search result: {block.title}, {source}]", *texts])]
             case "tool_reference":
                 return [f"[The tool {self._names.sent(block.tool_name or '')} can be called now]"]
@@ -116,7 +119,7 @@ class Parts:
             return "[An image that cannot be shown here]"
         return {"type": "image_url", "image_url": {"url": url}}
 
-    def _document(self, block: Block) -> list[Part]:
+    def _document(self, block: Block, level: int) -> list[Part]:
         source = _source.decode(block.source)
         title = block.title or "document"
         heading = f"[Document: {title}]"
@@ -135,7 +138,8 @@ class Parts:
             inner = source.content
             if isinstance(inner, str):
                 return [f"{heading}\n{inner}"]
-            return [heading, *(part for block in inner for part in self.of(block))]
+            levels.check(level + 1)
+            return [heading, *(part for block in inner for part in self.of(block, level + 1))]
         if source.type == "url":
             return [f"{heading}\n{source.url}"]
         self._drop(f"messages[].content[].source.{source.type}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from claude_route import targets
+from claude_route.dialects.messages import levels
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -40,11 +41,11 @@ def has(request: requests.Request, what: targets.Capability) -> bool:
         return False
 
 
-def _types(content: msgspec.Raw) -> Iterator[str]:
+def _types(content: msgspec.Raw, level: int = 1) -> Iterator[str]:
     """The types of the blocks in a message or a tool's result, and in those."""
-    if not rawjson.is_array(content):
+    if level > levels.MOST or not rawjson.is_array(content):
         return
     for block in _blocks.decode(content):
         yield block.type
         if block.type == "tool_result":
-            yield from _types(block.content)
+            yield from _types(block.content, level + 1)

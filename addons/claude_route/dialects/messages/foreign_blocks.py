@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_route.dialects import call_ids
+from claude_route.dialects.messages import levels
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -157,27 +158,33 @@ def _cleaned(message: requests.Message, place: str, call_id: CallId) -> requests
     return message.with_blocks(rawjson.decode(content, list[msgspec.Raw]))
 
 
-def clean(content: msgspec.Raw, place: str, call_id: CallId = call_ids.decode) -> msgspec.Raw:
-    """An array of blocks without those of Anthropic's servers; the same object if it has none."""
+def clean(
+    content: msgspec.Raw, place: str, call_id: CallId = call_ids.decode, level: int = 1
+) -> msgspec.Raw:
+    """An array of blocks without those of Anthropic's servers; the same object if it has none.
+
+    Raises:
+        ValueError: it isn't in Anthropic's form.
+    """
     blocks = rawjson.decode(content, _BLOCKS, place)
-    if not _are_foreign(blocks, call_id):
+    if not _are_foreign(blocks, call_id, level):
         return content
     raws = rawjson.decode(content, list[msgspec.Raw], place)
     pairs = zip(raws, blocks, strict=True)
     return rawjson.encode(
-        [_clean(raw, block, call_id) for raw, block in pairs if not block.is_left_out]
+        [_clean(raw, block, call_id, level) for raw, block in pairs if not block.is_left_out]
     )
 
 
-def _are_foreign(blocks: list[_Block], call_id: CallId) -> bool:
+def _are_foreign(blocks: list[_Block], call_id: CallId, level: int) -> bool:
     # A loop, because a generator for each message takes longer than the blocks.
     for block in blocks:  # noqa: SIM110
-        if _is_foreign(block, call_id):
+        if _is_foreign(block, call_id, level):
             return True
     return False
 
 
-def _is_foreign(block: _Block, call_id: CallId) -> bool:
+def _is_foreign(block: _Block, call_id: CallId, level: int) -> bool:
     if block.cache_control is not rawjson.NULL and block.has_scope:
         return True
     kind = block.type
@@ -189,19 +196,21 @@ def _is_foreign(block: _Block, call_id: CallId) -> bool:
         id = block.tool_use_id
         if isinstance(id, str) and call_id(id) != id:
             return True
-        return rawjson.is_array(block.content) and _are_foreign(
-            rawjson.decode(block.content, _BLOCKS, "tool_result.content"), call_id
-        )
+        if not rawjson.is_array(block.content):
+            return False
+        levels.check(level + 1)
+        inner = rawjson.decode(block.content, _BLOCKS, "tool_result.content")
+        return _are_foreign(inner, call_id, level + 1)
     return kind in ("tool_reference", "compaction") or block.is_servers
 
 
-def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
+def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId, level: int) -> msgspec.Raw:
     if block.type == "tool_reference":
         text = f"[The tool {block.tool_name} can be called now]"
         return rawjson.encode({"type": "text", "text": text})
     if block.type == "compaction":
         return rawjson.encode({"type": "text", "text": block.content})
-    if not _is_foreign(block, call_id):
+    if not _is_foreign(block, call_id, level):
         return raw
     fields = rawjson.decode(raw, dict[str, msgspec.Raw])
     # What they cite stays behind, such as the results of a server's search.
@@ -212,7 +221,8 @@ def _clean(raw: msgspec.Raw, block: _Block, call_id: CallId) -> msgspec.Raw:
     if id := _id(getattr(block, key), call_id):
         fields[key] = rawjson.encode(id)
     if block.has_blocks:
-        cleaned = clean(block.content, "tool_result.content")
+        levels.check(level + 1)
+        cleaned = clean(block.content, "tool_result.content", level=level + 1)
         fields["content"] = cleaned if cleaned != _NO_BLOCKS else _NO_OUTPUT
     return rawjson.encode(fields)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from claude_route.dialects import keywords
 from claude_route.dialects import parameters
+from claude_route.dialects.messages import levels
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -103,21 +104,24 @@ def _messages(listed: list[_Object], fields: Collection[str]) -> Iterator[_Objec
         yield message if fewer is content else message | {"content": fewer}
 
 
-def _blocks(content: msgspec.Raw, fields: Collection[str]) -> msgspec.Raw:
+def _blocks(content: msgspec.Raw, fields: Collection[str], level: int = 1) -> msgspec.Raw:
     if not rawjson.is_array(content) or _CACHE_KEY not in bytes(content):
         return content
+    levels.check(level)
     blocks = rawjson.decode(content, list[_Object], "content")
-    return _encoded(content, [_unmarked(block, fields) for block in blocks], blocks)
+    return _encoded(content, [_unmarked(block, fields, level) for block in blocks], blocks)
 
 
-def _unmarked(block: _Object, fields: Collection[str]) -> _Object:
+def _unmarked(block: _Object, fields: Collection[str], level: int = 1) -> _Object:
     """A block or a tool without its cache point. Tool results have blocks of their own."""
     if "cache_control" in block:
         point = _point(block["cache_control"], fields)
         rest = {key: value for key, value in block.items() if key != "cache_control"}
         block = rest if point is None else block | {"cache_control": point}
-    if "content" in block and (fewer := _blocks(block["content"], fields)) is not block["content"]:
-        block = block | {"content": fewer}
+    if "content" in block:
+        fewer = _blocks(block["content"], fields, level + 1)
+        if fewer is not block["content"]:
+            block = block | {"content": fewer}
     return block
 
 

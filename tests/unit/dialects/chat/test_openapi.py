@@ -43,6 +43,15 @@ TEXT = {"type": "string"}
             },
             {"required": ["a", "b"], "properties": {"b": TEXT, "a": TEXT}},
         ),
+        (
+            {
+                "allOf": [
+                    {"required": ["a", "b"], "allOf": [{"required": ["c", "a"], "title": "x"}]},
+                    {"required": ["b", "d"], "title": "y"},
+                ]
+            },
+            {"required": ["a", "b", "c", "d"], "title": "x"},
+        ),
         ({"type": "string", "format": "uri"}, TEXT),
         ({"type": "string", "format": "date-time"}, {"type": "string", "format": "date-time"}),
         ({"items": {"$comment": "c", "not": {}}}, {"items": {}}),
@@ -65,3 +74,15 @@ def test_rewrite(schema: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_a_plain_schema_is_beyond_suspicion() -> None:
     schema = {"type": "object", "properties": {"a": TEXT}, "required": ["a"], "description": "$id"}
     assert not openapi.is_suspect(json.dumps(schema).encode())
+
+
+def test_allof_of_any_form_takes_linear_time() -> None:
+    """At a comparison for each two names, a minute."""
+    names = [f"n{n}" for n in range(30_000)]
+    schema: dict[str, Any] = {"required": [f"m{n}" for n in range(30_000)]}
+    for _ in range(900):
+        schema = {"allOf": [schema]}
+    schema["allOf"] += [{"required": names}, *({"properties": {name: {}}} for name in names)]
+    rewritten = openapi.rewrite(schema)
+    assert len(rewritten["required"]) == 60_000
+    assert len(rewritten["properties"]) == 30_000
