@@ -207,6 +207,7 @@ SHAPES: dict[str, Callable[[], bytes]] = {
     "deep, small": lambda: b'{"model":"%%s","x":%s%s,"messages":[]}' % (b'{"a":' * 90_000, b"1" + b"}" * 90_000),
     "escaped zeros": lambda: filled(SPOKEN + b'"', b"\\u0000", b'"}]}', between=b""),
     "halves of pairs": lambda: filled(SPOKEN + b'"', b"\\ud800 ", b'"}]}', between=b""),
+    "backslashes": lambda: filled(SPOKEN + b'"\\ud800', b"\\\\", b'"}]}', between=b""),
     "pairs": lambda: filled(SPOKEN + b'"', b"\\ud83d\\ude00", b'"}]}', between=b""),
     "one text": lambda: filled(SPOKEN + b'"', b"hello, ", b'"}]}', between=b""),
     "quotes": lambda: filled(SPOKEN + b'"', b'\\"', b'"}]}', between=b""),

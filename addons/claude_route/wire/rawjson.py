@@ -33,9 +33,9 @@ _AFTER_VALUE = re.compile(rb"\s*+([,}])")
 
 # Half of a surrogate pair, as an escape without its backslash.
 _HALF = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
-# A run of them, with all backslashes before it: only after an odd number is the first one an escape.
-# Possessive, so that no match begins or ends within a run.
-_HALVES = re.compile(rb"(\\\\*+)(%b(?:\\%b)*+)" % (_HALF, _HALF))
+# A run of them. Only after an even number of other backslashes is the first one an escape. They aren't
+# matched: a text of backslashes would be searched to its end from each of them.
+_HALVES = re.compile(rb"\\%b(?:\\%b)*+" % (_HALF, _HALF))
 # Within a run, in this order: a pair, which stays, or a half that has no other.
 _PAIR_OR_HALF = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....")
 
@@ -158,13 +158,22 @@ def mend(text: bytes) -> bytes:
 
 
 def _mend_run(match: re.Match[bytes]) -> bytes:
-    backslashes, run = match.groups()
-    if len(backslashes) % 2:
-        kept, run = backslashes[:-1], b"\\" + run
-    else:
+    kept, run = b"", match[0]
+    if _backslashes(match.string, match.start()) % 2:
         # The first `u` follows an escaped backslash, so it is an ordinary letter.
-        kept, run = backslashes + run[:5], run[5:]
+        kept, run = run[:6], run[6:]
     return kept + _PAIR_OR_HALF.sub(lambda m: m[0] if len(m[0]) == 12 else rb"\ufffd", run)
+
+
+def _backslashes(text: bytes, end: int) -> int:
+    """How many are right before `end`."""
+    size = 16
+    while True:
+        before = text[max(end - size, 0) : end]
+        others = len(before.rstrip(b"\\"))
+        if others or size >= end:
+            return len(before) - others
+        size *= 8
 
 
 def span(text: bytes, fields: Mapping[str, msgspec.Raw], wanted: str) -> tuple[int, int] | None:

@@ -27,8 +27,12 @@ _CHECKED = 2 * 1024 * 1024
 """A smaller body isn't looked at: it has no room for more objects than that."""
 
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-# Up to so many strings and what is between them, so that no look at a long text takes long.
-_STRETCH = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+"){1,5000}+', re.DOTALL)
+# Strings and what is between them.
+_STRETCH = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
+# A part of a string, which ends before its last quote.
+_INSIDE = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
+_SLICE = 256 * 1024
+"""Bytes of one look: the other threads have to wait meanwhile."""
 _MARKS = (b",", b"[", b"{")
 """Each value but the first of all comes after one of them, or after a key."""
 
@@ -50,11 +54,27 @@ def check(text: bytes, least: int = _CHECKED) -> None:
     if len(text) <= least or _marks(text) <= MOST_VALUES:
         return
     at = values = 0
-    while stretch := _STRETCH.match(text, at):
+    while at < len(text):
+        stretch = _STRETCH.match(text, at, at + _SLICE)
+        if stretch is None:
+            at = _string_end(text, at)
+            continue
         values += _marks(_STRING.sub(b"", stretch[0]))
         at = stretch.end()
         if values > MOST_VALUES:
             raise OverflowError(f"body: expected at most {MOST_VALUES} values, got more")
+
+
+def _string_end(text: bytes, start: int) -> int:
+    """Where the string that begins at `start` ends; the length of the text if it doesn't."""
+    at = start + 1
+    while inside := _INSIDE.match(text, at, at + _SLICE):
+        if text.startswith(b'"', inside.end()):
+            return inside.end() + 1
+        if inside.end() == at:
+            break
+        at = inside.end()
+    return len(text)
 
 
 def _marks(text: bytes) -> int:

@@ -98,6 +98,12 @@ def test_mend_is_what_a_decoder_would_do(parts: list[str]) -> None:
     assert msgspec.json.decode(mended) == expected.replace("\ud83e", "\ufffd")
 
 
+def test_backslashes_take_linear_time() -> None:
+    """A look to the end of the text from each of them would take hours."""
+    text = b'"' + b"\\" * 4_000_000 + b' \\ud800"'
+    assert rawjson.mend(text) == text[:-7] + b'\\ufffd"'
+
+
 def test_decode_mended() -> None:
     assert rawjson.decode_mended(b'{"name":"a"}', Part) == Part("a")
     assert rawjson.decode_mended(b'{"name":"\\ud83e"}', Part) == Part("\ufffd")

@@ -46,6 +46,24 @@ def test_what_is_in_strings_does_not_count(text: bytes) -> None:
     shape.check(of_size(text))
 
 
+LONG = 600 * 1024
+"""More than one look's."""
+
+
+@pytest.mark.parametrize("shift", range(4))
+@pytest.mark.parametrize("inside", [b"a", b"\\\\", b'\\"', b",", b"[,"])
+def test_strings_longer_than_a_look(inside: bytes, shift: int) -> None:
+    string = b'"' + b"x" * shift + inside * (LONG // len(inside)) + b'"'
+    shape.check(of_size(b"[" + b",".join([string] * 3) + b"," * (MANY - 5) + b"]"))
+    with pytest.raises(OverflowError):
+        shape.check(of_size(b"[" + b",".join([string] * 3) + b"," * MANY + b"]"))
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b"\\\\", b'\\"'])
+def test_strings_without_an_end(end: bytes) -> None:
+    shape.check(b'["' + b"," * 3 * 1024 * 1024 + end)
+
+
 def test_a_small_body_is_not_looked_at() -> None:
     small = b"[" * MANY
     shape.check(small)
