@@ -24,11 +24,15 @@ NOTES = {
         "master_key": "clients present PROXY_STATIC_TOKEN, where they present LiteLLM's key: set it to "
         "this key, and clients need no change",
         "custom_auth": "clients present PROXY_STATIC_TOKEN",
-        "database_url": "nothing is kept in a database",
+        "database_url": "usage is kept in the profile's `ledger`, in a database of its own",
+        "allow_requests_on_db_unavailable": "no request waits for the ledger",
     },
     "litellm_settings": {
         "master_key": "clients present PROXY_STATIC_TOKEN",
         "callbacks": "tokens, headers and thinking blocks need none",
+        "modify_params": "tokens, headers and thinking blocks need none",
+        "turn_off_message_logging": "nothing of what was said is logged, or in the ledger",
+        "disable_spend_logs": "usage is kept without any content; `ledger: off` keeps none",
         "drop_params": "fields that a provider refuses are dropped; add more with its `drop`",
         "num_retries": "no target is tried twice; max_attempts counts targets and tokens",
         "request_timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
@@ -48,8 +52,8 @@ NOTES = {
         "stream_timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
         "max_tokens": "a provider has `set: {max_tokens: …}`",
         "temperature": "a provider has `set: {temperature: …}`",
-        "rpm": "requests are not counted against limits",
-        "tpm": "tokens are not counted against limits",
+        "rpm": "a client has requests_per_minute, a model has no limit of its own",
+        "tpm": "a client has tokens_per_day, a model has no limit of its own",
         "merge_reasoning_content_in_choices": "thinking is sent as thinking blocks; see a provider's "
         "`thinking`",
     },
