@@ -159,7 +159,8 @@ build() {
     [ -n "${UV_PYTHON:-}" ] || export UV_PYTHON_PREFERENCE=only-managed
     note "Building $release"
     # The environment holds its own path, so it is built where it stays.
-    trap 'rm -rf "$release"' EXIT
+    UNFINISHED=$release
+    trap 'rm -rf "$UNFINISHED"' EXIT
     mkdir "$release"
     (cd "$SOURCE" && tar -c --exclude=__pycache__ "${PARTS[@]}") |
         tar -x --no-same-owner -C "$release"
@@ -190,11 +191,14 @@ put_in_force() {
     systemctl enable --quiet $NAME
     systemctl restart $NAME || return 1
     local deadline=$((SECONDS + ${HEALTH_WAIT:-60}))
-    until is_up; do
+    until stays_up; do
         [ $SECONDS -lt $deadline ] || return 1
         sleep 0.5
     done
 }
+
+# Some mistakes end it only after it has answered for a moment.
+stays_up() { is_up && sleep 3 && is_up; }
 
 # Whether it is the service that answers, and not something else at its port.
 is_up() {

@@ -161,6 +161,15 @@ def test_the_life_of_an_installation(installer: Installer) -> None:
     assert box.shell(RELEASE) == second
     assert installer.is_answering()
 
+    # So is one that answers for a moment.
+    installer.change(
+        "addons/claude_route/_script/route.py",
+        "raise SystemExit(1)\n",
+        "import os, threading\nthreading.Timer(3, os._exit, [1]).start()\n",
+    )
+    assert "is running again" in installer.install(status=1)
+    assert box.shell(RELEASE) == second
+
     # The version before is a command away, and back again.
     installer.install("--rollback")
     assert box.shell(RELEASE) == first
@@ -211,6 +220,13 @@ with sqlite3.connect("{LEDGER}") as ledger:
         f"{sql} 'SELECT max(version) FROM schema_version' 'SELECT line FROM mine'"
     )
     assert json.loads(box.shell(HEALTH))["status"] == "ok"
+
+
+def test_what_can_not_be_built_is_not_installed(installer: Installer) -> None:
+    installer.environ["UV"] = "/bin/false"
+    installer.install(status=1)
+    assert installer.machine.shell("ls /opt/claude-route/releases") == ""
+    assert installer.restarts() == 0
 
 
 @pytest.mark.parametrize("argument", ["--what", "uninstall"])
