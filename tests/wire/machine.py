@@ -20,21 +20,21 @@ TIMEOUT = 180
 SETUP = """
 set -e
 mount -t tmpfs tmpfs "$1"
-mkdir "$1/changes" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changes,workdir=$1/work" "$1/root"
-mount --rbind /dev "$1/root/dev"
-mount -t tmpfs tmpfs "$1/root/run"
-mkdir -p "$1/root/run/lock"
-mount -t proc proc "$1/root/proc"
+mkdir "$1/changes" "$1/work" "$1/copy"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/changes,workdir=$1/work" "$1/copy"
+mount --rbind /dev "$1/copy/dev"
+mount -t tmpfs tmpfs "$1/copy/run"
+mkdir -p "$1/copy/run/lock"
+mount -t proc proc "$1/copy/proc"
 ip link set lo up
-printf '#!/bin/sh\\nexec "%s" "%s" "$@"\\n' "$2" "$3" >"$1/root/usr/local/bin/systemctl"
-chmod 755 "$1/root/usr/local/bin/systemctl"
-rm -rf "$1/root/opt/claude-route"
+printf '#!/bin/sh\\nexec "%s" "%s" "$@"\\n' "$2" "$3" >"$1/copy/usr/local/bin/systemctl"
+chmod 755 "$1/copy/usr/local/bin/systemctl"
+rm -rf "$1/copy/opt/claude-route"
 # Users other than root have to reach this Python.
 folder=$2
-while [ "$folder" != / ]; do folder=$(dirname "$folder"); chmod go+x "$1/root$folder"; done
-touch "$1/root/run/ready"
-exec chroot "$1/root" sleep infinity
+while [ "$folder" != / ]; do folder=$(dirname "$folder"); chmod go+x "$1/copy$folder"; done
+touch "$1/copy/run/ready"
+exec chroot "$1/copy" sleep infinity
 """
 
 
@@ -76,14 +76,14 @@ class Machine:
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children").read_text()
         if children:
             self._pid = int(children.split()[0])
-        return bool(children) and Path(f"/proc/{self._pid}/root/run/ready").exists()
+        return bool(children) and Path(f"/proc/{self._pid}/cwd/run/ready").exists()
 
     def run(self, *command: str, **environ: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it, as root, with what it prints in `stdout`."""
         enter = ("nsenter", "--target", str(self._pid), "--mount", "--net", "--pid", "--")
         return subprocess.run(
             [
-                *(*enter, "chroot", f"{self.folder}/root"),
+                *(*enter, "chroot", f"{self.folder}/copy"),
                 *("env", "-i", *command_environ(environ), *command),
             ],
             stdin=subprocess.DEVNULL,
@@ -110,4 +110,4 @@ class Machine:
 
 def command_environ(environ: dict[str, str]) -> list[str]:
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return [f"{key}={value}" for key, value in {"PATH": path, "HOME": "/root", **environ}.items()]
+    return [f"{key}={value}" for key, value in {"PATH": path, "HOME": "/", **environ}.items()]

@@ -140,14 +140,14 @@ def test_the_life_of_an_installation(installer: Installer) -> None:
 
     # One that can't use the profile leaves the one that runs alone.
     box.shell(
-        "cp /etc/claude-route/profile.yaml /root/kept; echo 'what: 1' >>/etc/claude-route/profile.yaml"
+        "cp /etc/claude-route/profile.yaml /var/tmp/kept; echo 'what: 1' >>/etc/claude-route/profile.yaml"
     )
     installer.change("addons/claude_route/__init__.py", '"0.1.1"', '"0.1.2"')
     refused = installer.install(status=1)
     assert "nothing was changed" in refused
     assert "what" in refused
     assert (box.shell(RELEASE), installer.restarts()) == (second, 2)
-    box.shell("cp /root/kept /etc/claude-route/profile.yaml")
+    box.shell("cp /var/tmp/kept /etc/claude-route/profile.yaml")
 
     # One that doesn't start is rolled back.
     installer.change(
