@@ -48,6 +48,7 @@ from claude_route.sessions import book
 from claude_route.traces import export
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
+from claude_route.watch import kept_flows
 from claude_route.watch import log
 from claude_route.watch import memory
 from claude_route.watch import readonly
@@ -82,7 +83,8 @@ def addons() -> list[object]:
     kept = book.Book()
     saved = saved_sessions.SavedSessions(kept)
     recorded = recorder.Recorder(lambda: in_force.state, kept, saved.store)
-    sources = asking.Sources(ledger.report, meters_of_all.text, time.time, kept)
+    bodies = kept_flows.KeptFlows()
+    sources = asking.Sources(ledger.report, meters_of_all.text, time.time, kept, bodies.find)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
@@ -133,6 +135,7 @@ def addons() -> list[object]:
         recorded,
         saved,
         claude.Views(),
+        bodies,
         memory.Memory(),
         commands.Commands(lambda: in_force.state),
         mitmweb.Pages(lambda: in_force.state, sources),

@@ -28,6 +28,7 @@ LIBRARIES = {
     "dotenv": "python-dotenv",
     "re2": "google-re2",
     "httptools": "httptools",
+    "markdown_it": "markdown-it-py",
     "msgspec": "msgspec",
     "prometheus_client": "prometheus-client",
     "psycopg": "psycopg",

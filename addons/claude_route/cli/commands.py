@@ -18,6 +18,7 @@ from claude_route import installation
 from claude_route.access import guard
 from claude_route.cli import check
 from claude_route.cli import doctor
+from claude_route.cli import export
 from claude_route.cli import keys
 from claude_route.cli import litellm_import
 from claude_route.cli import run
@@ -227,6 +228,27 @@ def make_parser() -> argparse.ArgumentParser:
     )
 
     command = add(
+        "export",
+        _export,
+        "Save a session of a running proxy as a file",
+        epilog="Without FILE it is printed. Whole requests and answers are in it as far as the proxy keeps "
+        "them: see its option keep_bodies. If the proxy requires a key, set it in PROXY_STATIC_TOKEN.",
+    )
+    command.add_argument(
+        "session", metavar="SESSION", help="its id, the beginning of it, or `last`"
+    )
+    command.add_argument("file", metavar="FILE", nargs="?", type=Path)
+    command.add_argument(
+        "--format",
+        choices=export.FORMATS,
+        help="html: a page that needs nothing else; jsonl: a line for each turn; har: requests and "
+        "answers (default: as FILE ends, or html)",
+    )
+    command.add_argument(
+        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
+    )
+
+    command = add(
         "doctor",
         _doctor,
         "Check what a working setup needs, and say what to do about the rest",
@@ -329,6 +351,18 @@ def _usage(options: argparse.Namespace, _: Sequence[str]) -> int:
     if options.csv or options.json:
         return _print([text.rstrip("\r\n").replace("\r\n", "\n")])
     return _print(usages.lines(json.loads(text)))
+
+
+def _export(options: argparse.Namespace, _: Sequence[str]) -> int:
+    file: Path | None = options.file
+    ending = file.suffix.removeprefix(".") if file else ""
+    form = options.format or (ending if ending in export.FORMATS else "html")
+    key = _environ().get("PROXY_STATIC_TOKEN") or None
+    body = export.fetch(options.url, options.session, form, key)
+    if file:
+        export.write(body, file)
+        return 0
+    return _print([body.decode("utf-8", "replace").rstrip("\n")])
 
 
 def _environ() -> dict[str, str]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 
+from mitmproxy import http
+
 from claude_route.access import clients
 from claude_route.ledger import reports
 from claude_route.sessions import book
@@ -23,12 +25,22 @@ class Question:
     """Whose key came with it; None where none is needed, as in mitmweb, behind its login."""
     in_mitmweb: bool = False
     path: str = ""
-    """The URL's path."""
+    """The URL's path, as it came."""
 
     @property
     def sees_all(self) -> bool:
         """Whether the viewer may see the usage of all clients, rather than its own."""
         return self.viewer is None or self.viewer.is_admin
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The flow of a request, and what was sent upstream where that differs. Bodies may be gone."""
+
+    flow: http.HTTPFlow
+    upstream: http.Request | None = None
+    target: str = ""
+    """Who answers it: `zai/glm-5`."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +52,5 @@ class Sources:
     clock: Callable[[], float]
     """Unix seconds."""
     sessions: book.Book = field(default_factory=book.Book)
+    kept: Callable[[str, bool], Kept | None] = lambda flow, in_mitmweb: None
+    """The flow with an id, for mitmweb or for the reverse listener; None if it isn't kept for it."""

@@ -18,6 +18,15 @@ class Content(NamedTuple):
     media_type: str
     """For `content-type`."""
     body: bytes
+    file: str = ""
+    """The name under which a browser saves it; empty for what a browser shows."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        found = {"content-type": self.media_type}
+        if self.file:
+            found["content-disposition"] = f'attachment; filename="{self.file}"'
+        return found
 
 
 def json(value: Any) -> Content:

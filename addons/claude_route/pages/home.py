@@ -8,7 +8,7 @@ import claude_route
 from claude_route.pages import content
 from claude_route.proxy import state
 
-PATHS = ("/status", "/usage", "/metrics", "/v1/models", "/health")
+PATHS = ("/sessions", "/status", "/usage", "/metrics", "/v1/models", "/health")
 
 TEMPLATE = template.Template((content.STATIC / "home.html").read_text(encoding="utf-8"))
 

@@ -8,7 +8,6 @@ import urllib.parse
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 from mitmproxy import ctx
 from mitmproxy import exceptions
@@ -92,7 +91,7 @@ def handlers(
             made = {"page": page, "in_force": in_force, "sources": sources}
             yield re.escape(page.path), PageHandler, made
             if page.has:
-                yield rf"{re.escape(page.path)}/[^/]+", PageHandler, made
+                yield rf"{re.escape(page.path)}/.+", PageHandler, made
             for file in page.files:
                 yield re.escape(file), FileHandler, {"name": file.lstrip("/")}
     yield re.escape(f"/{STYLE}"), FileHandler, {"name": STYLE}
@@ -100,7 +99,8 @@ def handlers(
 
 class Handler(app.RequestHandler):
     def show(self, shown: content.Content) -> None:
-        self.set_header("Content-Type", shown.media_type)
+        for name, value in shown.headers.items():
+            self.set_header(name, value)
         self.set_header("Cache-Control", "no-store")
         self.write(shown.body)
 
@@ -118,7 +118,7 @@ class PageHandler(Handler):
         accept = self.request.headers.get("Accept", "")
         in_force = self.in_force()
         if in_force and self.page.later:
-            arguments, path = self.request.arguments, unquote(self.request.path)
+            arguments, path = self.request.arguments, self.request.path
             query = {
                 name: values[0].decode("utf-8", "replace") for name, values in arguments.items()
             }
@@ -134,7 +134,9 @@ class PageHandler(Handler):
 
     def post(self) -> None:
         """The login form posts to the page's own path."""
-        self.redirect(self.request.path.rpartition("/")[2])
+        # Not without the dot: a session's id may look like the beginning of a URL.
+        name, query = self.request.path.rpartition("/")[2], self.request.query
+        self.redirect(f"./{name}{'?' if query else ''}{query}")
 
 
 class FileHandler(Handler):

@@ -28,6 +28,7 @@ from claude_route.pages import models
 from claude_route.pages import status
 from claude_route.pages import usage
 from claude_route.pages.sessions import answer as sessions
+from claude_route.pages.sessions import places
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.wire import http_message
@@ -114,9 +115,11 @@ PAGES = (
         is_listed=False,
     ),
     Page(
-        sessions.PATH,
+        places.PATH,
         later=sessions.answer,
         has=sessions.has,
+        files=("/sessions.css", "/sessions.js"),
+        is_for_browsers=True,
         in_mitmweb=True,
         is_listed=False,
     ),
@@ -186,12 +189,12 @@ async def answer_later(
         path=http_message.path(request),
     )
     try:
-        media_type, body = await page.later(question, in_force, sources)
+        shown = await page.later(question, in_force, sources)
     except PROBLEMS as e:
         response = responses.error(*problem(e))
     else:
         headers = browser.HEADERS if page.has_html else {}
-        response = http.Response.make(200, body, {"content-type": media_type, **headers})
+        response = http.Response.make(200, shown.body, {**shown.headers, **headers})
     responses.fit(response, request)
     return response
 
@@ -223,9 +226,9 @@ def answer(
         response = page.response(request, in_force, client)
     else:
         accept = request.headers.get("accept", "")
-        media_type, body = read(page, http_message.path(request), accept, in_force)
+        shown = read(page, http_message.path(request), accept, in_force)
         headers = browser.HEADERS if page.has_html else {}
-        response = http.Response.make(200, body, {"content-type": media_type, **headers})
+        response = http.Response.make(200, shown.body, {**shown.headers, **headers})
     if response.raw_content:
         response.content = live_secrets.hide(response.raw_content)
     responses.fit(response, request)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,11 +133,25 @@ def read(
     return reader.reading
 
 
+def contents(body: bytes) -> dict[bytes, bytes]:
+    """The JSON of each block, without `cache_control`, by the block's digest.
+
+    Raises:
+        ValueError: the body isn't a JSON object.
+    """
+    reader = _Reader({}, {}, bytes)
+    reader.contents = {}
+    reader.read(rawjson.decode_mended(body, _Fields))
+    return reader.contents
+
+
 class _Reader:
     def __init__(self, known: turns.Known, calls: dict[str, str], hide: Hide) -> None:
         self.known = known
         self.hide = hide
         self.calls = calls
+        self.contents: dict[bytes, bytes] | None = None
+        """By digest; None if nobody wants them."""
         self.reading = Reading()
 
     def read(self, fields: _Fields) -> None:
@@ -176,6 +191,8 @@ class _Reader:
                 self.reading.ttl = HOUR if _HOUR.search(found[0]) else MINUTES_5
             content = _CACHE_POINT.sub(b"", content)
         key = digest(as_role.encode("utf-8", "replace"), content)
+        if self.contents is not None:
+            self.contents[key] = content
         block = self.known.get(key)
         if block is None:
             block, text = self._block(key, role, as_role, content)
@@ -242,6 +259,17 @@ class _Reader:
                 reading.last = words[:4000]
 
 
+def of_values(values: Iterable[Any]) -> list[turns.Block]:
+    """The blocks of an answer that may still grow."""
+    reader = _Reader({}, {}, bytes)
+    return [_of_value(reader, value)[0] for value in values]
+
+
+def _of_value(reader: _Reader, value: Any) -> tuple[turns.Block, str]:
+    content = msgspec.json.encode(value)
+    return reader._block(digest(b"assistant", content), "assistant", "assistant", content)
+
+
 def of_answer(
     answer: fold.Answer, hide: Hide = bytes
 ) -> tuple[list[turns.Block], list[turns.Call], list[str]]:
@@ -249,13 +277,12 @@ def of_answer(
     made, calls, words = [], [], []
     reader = _Reader({}, {}, hide)
     for value in answer.blocks[:MAX_BLOCKS]:
-        content = msgspec.json.encode(value)
-        key = digest(b"assistant", content)
-        block, text = reader._block(key, "assistant", "assistant", content)
+        block, text = _of_value(reader, value)
         made.append(block)
         words.append(text)
         if block.kind.endswith("tool_use"):
-            calls.append(_call(block, _decoded(hide(content), dict[str, Any], {}).get("input")))
+            given = _decoded(hide(msgspec.json.encode(value)), dict[str, Any], {}).get("input")
+            calls.append(_call(block, given))
     return made, calls, words
 
 

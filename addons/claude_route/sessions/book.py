@@ -129,6 +129,11 @@ class Book:
         session = self.session(self._sessions.get(flow, ""), client)
         return session.entry(flow) if session else None
 
+    def running(self, session: str) -> dict[str, float]:
+        """The flows of a session that are being answered now, and when they began."""
+        record = self._records.get(session)
+        return dict(record.running) if record else {}
+
     def has(self, flow: str) -> bool:
         """Whether there is a turn of this flow."""
         return flow in self._sessions

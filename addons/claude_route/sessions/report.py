@@ -21,7 +21,7 @@ def whole(session: tree.Session) -> dict[str, Any]:
     """A session with its turns, in order of time."""
     return {
         **_about(session),
-        "turns": [_turn(entry, session) for entry in session.entries],
+        "turns": [one(entry, session) for entry in session.entries],
         "agents_started": [
             {
                 "id": agent.id,
@@ -74,7 +74,7 @@ def _tokens(used: usage.Usage) -> dict[str, int]:
     }
 
 
-def _turn(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
+def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
     turn = entry.turn
     parents = {agent.id: agent.parent or MAIN for agent in session.agents}
     return {

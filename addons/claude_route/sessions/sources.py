@@ -52,7 +52,7 @@ def of_block(role: turns.Role, kind: str, name: str, text: str, tokens: int) -> 
     if role == "assistant":
         return ((_CONTENT.get(kind, CALLS), tokens),)
     if kind == "reminder":
-        return ((_reminder(text), tokens),)
+        return ((of_reminder(text), tokens),)
     return _of_words(text, tokens)
 
 
@@ -65,13 +65,14 @@ def _of_words(text: str, tokens: int) -> Sources:
     if parts.words:
         lengths[PROMPTS] = len(parts.words)
     for reminder in parts.reminders:
-        source = _reminder(reminder)
+        source = of_reminder(reminder)
         lengths[source] = lengths.get(source, 0) + len(reminder)
     whole = max(sum(lengths.values()), 1)
     return tuple((source, tokens * length // whole) for source, length in lengths.items())
 
 
-def _reminder(text: str) -> str:
+def of_reminder(text: str) -> str:
+    """What a reminder is about."""
     beginning = text[:_BEGINNING]
     if "claudeMd" in beginning or "CLAUDE.md" in beginning:
         return MEMORY

@@ -6,11 +6,11 @@ from claude_route.pages import content
 
 
 def test_json() -> None:
-    assert content.json({"a": 1}) == ("application/json", b'{"a":1}')
+    assert content.json({"a": 1}) == ("application/json", b'{"a":1}', "")
 
 
 def test_text() -> None:
-    assert content.text("Nothing.") == ("text/plain; charset=utf-8", b"Nothing.\n")
+    assert content.text("Nothing.") == ("text/plain; charset=utf-8", b"Nothing.\n", "")
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_text() -> None:
     ],
 )
 def test_static(name: str, media_type: str) -> None:
-    assert content.static(name) == (media_type, (content.STATIC / name).read_bytes())
+    assert content.static(name) == (media_type, (content.STATIC / name).read_bytes(), "")

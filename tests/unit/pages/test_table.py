@@ -17,6 +17,7 @@ from tests.wire import proxies
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
 STATUS = ["/status", "/status.css", "/status.js"]
 USAGE = ["/usage", "/usage.css"]
+SESSIONS = ("/sessions", "/sessions.css", "/sessions.js")
 
 
 PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
@@ -70,14 +71,16 @@ def paths(pages: list[table.Page]) -> list[str]:
 
 
 def test_what_is_true_of_which_page() -> None:
-    ours = ["/", "/health", "/v1/models", *STATUS, *USAGE, "/sessions", "/metrics"]
+    ours = ["/", "/health", "/v1/models", *STATUS, *USAGE, *SESSIONS, "/metrics"]
     assert paths(list(table.PAGES)) == ours
     assert paths([page for page in table.PAGES if page.is_public]) == ["/health"]
-    assert paths([page for page in table.PAGES if page.has_html]) == ["/", *STATUS, *USAGE]
+    assert paths([page for page in table.PAGES if page.has_html]) == [
+        *("/", *STATUS, *USAGE, *SESSIONS),
+    ]
     assert paths([page for page in table.PAGES if page.in_mitmweb]) == [
         *STATUS,
         *USAGE,
-        "/sessions",
+        *SESSIONS,
     ]
     assert paths([page for page in table.PAGES if page.is_listed]) == ["/", "/v1/models"]
 

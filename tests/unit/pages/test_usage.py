@@ -30,20 +30,20 @@ async def ask(
 
 
 async def test_json() -> None:
-    media_type, body = await ask(by="model")
+    media_type, body, _ = await ask(by="model")
     assert media_type == "application/json"
     assert json.loads(body)["rows"][0]["model"] == "glm"
 
 
 async def test_csv() -> None:
-    media_type, body = await ask(by="model", format="csv")
+    media_type, body, _ = await ask(by="model", format="csv")
     assert media_type == "text/csv; charset=utf-8"
     assert body.startswith(b"model,requests,")
 
 
 @pytest.mark.parametrize("query", [{}, {"by": "model"}, {"since": "7d", "by": "model"}])
 async def test_browsers_get_a_page(query: dict[str, str]) -> None:
-    media_type, body = await ask(accept="text/html", **query)  # type: ignore[arg-type]
+    media_type, body, _ = await ask(accept="text/html", **query)  # type: ignore[arg-type]
     assert media_type == "text/html; charset=utf-8"
     assert b"<!doctype html>" in body
     assert (await ask(accept="text/html", format="json", by="model"))[0] == "application/json"

@@ -1,42 +1,186 @@
-"""`GET /sessions` and `/sessions/ID`: what this process has seen of each session.
+"""`GET /sessions`, `/sessions/ID` and `/sessions/ID/TURN`: what happened in each session.
 
-`?search=WORDS` at `/sessions` finds turns. Behind a named client's key it shows that client's sessions only.
+Programs get JSON, browsers pages. `?search=WORDS` at `/sessions` finds turns; `/sessions/ID.html`, `.jsonl` and
+`.har` export a session; `?with=TURN` compares a turn with others. Behind a named client's key there is only what
+this client has sent.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import hashlib
+from collections.abc import Callable
+from collections.abc import Iterable
+from concurrent import futures
+
+from claude_route.access import live_secrets
 from claude_route.pages import asking
+from claude_route.pages import browser
 from claude_route.pages import content
+from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import growing
+from claude_route.pages.sessions import har
+from claude_route.pages.sessions import lines
+from claude_route.pages.sessions import places
+from claude_route.pages.sessions import rendering
+from claude_route.pages.sessions import views
 from claude_route.profile import profiles
 from claude_route.proxy import state
-from claude_route.proxy import work
 from claude_route.sessions import report
+from claude_route.sessions import tree
 
-PATH = "/sessions"
+NO_SESSION = "This proxy has seen no such session"
+NO_TURN = "This session has no such turn"
 
 
 async def answer(
     question: asking.Question, in_force: state.State, sources: asking.Sources
 ) -> content.Content:
     """Raises:
-    LookupError: there is no such session, or it isn't the viewer's.
+    LookupError: there is no such session or turn, or it isn't the viewer's.
     """
-    viewer = question.viewer
-    client = viewer.name if viewer and not question.sees_all else None
-    book = sources.sessions
-    id = question.path.removeprefix(PATH).strip("/")
-    if id:
-        session = book.session(id, client)
-        if session is None:
-            raise LookupError("This proxy has seen no such session")
-        return await work.aside(lambda: content.json(report.whole(session)))
-    if words := question.query.get("search", ""):
-        searched = book.sessions(client)
-        return await work.aside(lambda: content.json(report.hits(report.find(words, searched))))
-    sessions, version = book.sessions(client), book.version
-    return await work.aside(lambda: content.json(report.listing(sessions, version)))
+    made = _Answer(question, sources).make()
+    shown = await asyncio.get_running_loop().run_in_executor(_thread(), made)
+    return shown._replace(body=live_secrets.hide(shown.body))
 
 
 def has(path: str, profile: profiles.Profile) -> bool:
     """Whether a path below `/sessions` is this page's."""
-    return path.count("/") == 2
+    return places.is_one(path)
+
+
+@functools.cache
+def _thread() -> futures.ThreadPoolExecutor:
+    # Not the one that reads requests: nobody's request waits for a page.
+    return futures.ThreadPoolExecutor(1, thread_name_prefix="pages")
+
+
+class _Answer:
+    def __init__(self, question: asking.Question, sources: asking.Sources) -> None:
+        viewer = question.viewer
+        self.query = question.query
+        self.place = places.read(question.path)
+        self.client = viewer.name if viewer and not question.sees_all else None
+        self.book = sources.sessions
+        self.clock = sources.clock
+        self.wants_html = browser.wants_html(question.accept)
+        self.find: bodies.Find = lambda flow: sources.kept(flow, question.in_mitmweb)
+        self.view = rendering.View(
+            places.root(question.path),
+            question.in_mitmweb,
+            is_export=bool(self.place.extension),
+            sees_all=question.sees_all,
+            client=self.client or "",
+        )
+
+    def make(self) -> Callable[[], content.Content]:
+        """What takes long is returned, to be done in the thread; the book is read on the event loop."""
+        if self.place.session:
+            shown = self._session(self.place.session)
+            if "version" in self.query:
+                return functools.partial(content.json, {"version": version([shown])})
+            if self.place.extension:
+                return functools.partial(self._exported, shown)
+            return self._turn(shown) if self.place.turn else self._whole(shown)
+        sessions = self.book.sessions(self.client)
+        if "version" in self.query:
+            return lambda: content.json({"version": version(sessions)})
+        if words := self.query.get("search", "")[:200].strip():
+            return lambda: self._found(words, sessions)
+        if not self.wants_html:
+            return lambda: content.json(report.listing(sessions, self.book.version))
+        start = self.query.get("from", "")
+        first = int(start) if start.isascii() and start.isdigit() and len(start) < 7 else 0
+        return lambda: views.listing(sessions, self.view, first, version(sessions))
+
+    def _session(self, id: str) -> tree.Session:
+        shown = self.book.session(id, self.client)
+        if shown is None:
+            raise LookupError(NO_SESSION)
+        return shown
+
+    def _found(self, words: str, sessions: list[tree.Session]) -> content.Content:
+        hits = report.find(words, sessions)
+        if not self.wants_html:
+            return content.json(report.hits(hits))
+        return views.found(words, hits, sessions, self.view)
+
+    def _whole(self, shown: tree.Session) -> Callable[[], content.Content]:
+        if not self.wants_html:
+            return lambda: content.json(report.whole(shown))
+        running = self.book.running(shown.id) if self.client is None else {}
+        is_whole = "all" in self.query
+        return lambda: content.Content(
+            views.HTML,
+            views.session(shown, self.view, version([shown]), running, is_whole=is_whole),
+        )
+
+    def _turn(self, shown: tree.Session) -> Callable[[], content.Content]:
+        id = self.place.turn
+        is_running = self.client is None and id in self.book.running(shown.id)
+        entry = shown.entry(id)
+        if entry is None and is_running and (kept := self.find(id)):
+            entry = growing.entry(kept, shown.id, shown.entries, self.clock())
+        if entry is None:
+            raise LookupError(NO_TURN)
+        compared = [self._other(each) for each in self.query.get("with", "").split(",") if each]
+        made: tree.Entry = entry
+        return lambda: self._opened(shown, made, compared, is_running=is_running)
+
+    def _other(self, flow: str) -> tuple[str, tree.Entry]:
+        """A turn with which one is compared, perhaps of another session."""
+        entry = self.book.entry(flow, self.client)
+        if entry is None:
+            raise LookupError(NO_TURN)
+        return entry.turn.session or "none", entry
+
+    def _opened(
+        self,
+        shown: tree.Session,
+        entry: tree.Entry,
+        others: list[tuple[str, tree.Entry]],
+        *,
+        is_running: bool,
+    ) -> content.Content:
+        kept = self._bodies(shown, entry)
+        if others:
+            chosen = others[: views.COMPARED - 1]
+            read = [(id, each, bodies.read(each, self.find)) for id, each in chosen]
+            return views.comparison(shown, [(shown.id, entry, kept), *read], self.view)
+        if key := self.query.get("block", ""):
+            return views.block(entry, kept, self.view, key, self.query.get("as", ""))
+        if not self.wants_html:
+            return content.json(report.one(entry, shown))
+        part = self.query.get("part", "")
+        stamp = (
+            version([shown], len(kept.kept.flow.response.raw_content or b""))
+            if (is_running and kept.kept and kept.kept.flow.response)
+            else version([shown])
+        )
+        return views.turn(shown, entry, kept, self.view, stamp, part, is_running=is_running)
+
+    def _bodies(self, shown: tree.Session, entry: tree.Entry) -> bodies.Bodies:
+        earlier = [each for each in reversed(shown.entries) if each.turn.at < entry.turn.at]
+        return bodies.read(entry, self.find, earlier)
+
+    def _exported(self, shown: tree.Session) -> content.Content:
+        name = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "_" for c in shown.id)
+        file = f"session-{name[:64]}.{self.place.extension}"
+        match self.place.extension:
+            case "html":
+                page = views.export(shown, self.find, self.view)
+                return content.Content(views.HTML, page, file)
+            case "jsonl":
+                return content.Content("application/jsonl", lines.of(shown, self.find), file)
+            case _:
+                return content.Content("application/json", har.of(shown, self.find), file)
+
+
+def version(sessions: Iterable[tree.Session], more: int = 0) -> str:
+    """Changes with what is shown of these sessions."""
+    hashing = hashlib.blake2b(digest_size=8)
+    for shown in sessions:
+        text = f"{shown.id} {len(shown.entries)} {shown.ended} {shown.running} {more}\n"
+        hashing.update(text.encode("utf-8", "replace"))
+    return hashing.hexdigest()

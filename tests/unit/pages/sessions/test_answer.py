@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from claude_route.access import clients
+from claude_route.access import live_secrets
 from claude_route.pages import asking
 from claude_route.pages.sessions import answer
 from claude_route.profile import profiles
@@ -14,6 +15,7 @@ from claude_route.sessions import book
 from claude_route.sessions import search
 from tests.unit import states
 from tests.unit.pages import viewers
+from tests.unit.pages.sessions import examples
 from tests.unit.sessions.examples import turn
 from tests.wire import proxies
 
@@ -26,7 +28,7 @@ async def ask(path: str = "/sessions", viewer: clients.Client | None = None, **q
     kept.add(turn("f2", 1001, session="s2", client="bob", words=search.pack(["lazy cat"])))
     sources = dataclasses.replace(states.sources(), sessions=kept)
     question = asking.Question(query, "", viewer, path=path)
-    media_type, body = await answer.answer(question, STATE, sources)
+    media_type, body, _ = await answer.answer(question, STATE, sources)
     assert media_type == "application/json"
     return json.loads(body)
 
@@ -59,8 +61,109 @@ async def test_a_search() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "is_ours"), [("/sessions/s1", True), ("/sessions/s1/x", False), ("/sessions/", True)]
+    ("path", "is_ours"),
+    [
+        ("/sessions/s1", True),
+        ("/sessions/s1/f1", True),
+        ("/sessions/s1/f1/x", False),
+        ("/sessions/", True),
+    ],
 )
 def test_paths_below(path: str, is_ours: bool) -> None:
     profile = STATE.profile
     assert answer.has(path, profile) == is_ours
+
+
+async def look(
+    path: str,
+    accept: str = "text/html",
+    viewer: clients.Client | None = None,
+    *,
+    in_mitmweb: bool = True,
+    **query: str,
+) -> Any:
+    kept = examples.session()
+    kept.add("b1", 1020, [examples.ASKED], [examples.ANSWERED], client="bob")
+    sources = dataclasses.replace(states.sources(), sessions=kept.book, kept=kept.find)
+    question = asking.Question(query, accept, viewer, in_mitmweb, path)
+    return await answer.answer(question, STATE, sources)
+
+
+ID = examples.SESSION
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "expected"),
+    [
+        ("/sessions", {}, "explain the shop"),
+        ("/sessions", {"search": "costs"}, "<mark>costs</mark>"),
+        ("/sessions", {"from": "x"}, "explain the shop"),
+        (f"/sessions/{ID}", {}, "What happened"),
+        (f"/sessions/{ID}/f2", {}, "New since the turn before"),
+        (f"/sessions/{ID}/f2", {"part": "system"}, "You are Claude Code."),
+        (f"/sessions/{ID}/f2", {"block": "a0", "as": "markdown"}, "<strong>Tea</strong>"),
+        (f"/sessions/{ID}/f2", {"with": "f1,f3"}, "3 turns side by side"),
+    ],
+)
+async def test_pages(path: str, query: dict[str, str], expected: str) -> None:
+    page = await look(path, **query)  # type: ignore[arg-type]
+    assert page.media_type == "text/html; charset=utf-8"
+    assert expected in page.body.decode()
+
+
+async def test_versions_change_with_what_is_shown() -> None:
+    path = f"/sessions/{ID}"
+    one = json.loads((await look(path, version="")).body)["version"]
+    assert f'data-version="{one}"' in (await look(path)).body.decode()
+    assert json.loads((await look("/sessions", version="")).body)["version"]
+
+
+async def test_a_turn_as_json() -> None:
+    shown = json.loads((await look(f"/sessions/{ID}/f2", "")).body)
+    assert (shown["flow"], shown["target"]) == ("f2", "zai/glm-5")
+
+
+@pytest.mark.parametrize("form", ["html", "jsonl", "har"])
+async def test_exports(form: str) -> None:
+    made = await look(f"/sessions/{ID}.{form}")
+    assert made.headers["content-disposition"] == f'attachment; filename="session-5e55-10n.{form}"'
+    assert b"costs 4" in made.body
+    bare = await look(f"/sessions/{ID}.{form}", in_mitmweb=False)
+    assert b"You are Claude Code" not in bare.body
+
+
+@pytest.mark.parametrize("form", ["", ".html", ".jsonl", ".har"])
+async def test_no_secret_leaves(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = live_secrets.LiveSecrets()
+    secrets.keep(["explain-the-secret-0123456789"])
+    monkeypatch.setattr(live_secrets, "hide", secrets.hide)
+    kept = examples.Kept()
+    reply = {"type": "text", "text": "It is explain-the-secret-0123456789."}
+    kept.add("f1", 1, [{"role": "user", "content": reply["text"]}], [reply])
+    sources = dataclasses.replace(states.sources(), sessions=kept.book, kept=kept.find)
+    for accept in ("text/html", ""):
+        question = asking.Question({}, accept, None, True, f"/sessions/{ID}{form}")
+        made = await answer.answer(question, STATE, sources)
+        assert b"It is" in made.body
+        assert b"secret-0123456789" not in made.body
+
+
+@pytest.mark.parametrize("path", [f"/sessions/{ID}/f1", f"/sessions/{ID}/b1?", "/sessions/x/f1"])
+async def test_a_named_client_sees_its_own_turns_only(path: str) -> None:
+    with pytest.raises(LookupError):
+        await look(path, viewer=viewers.ALICE)
+
+
+async def test_a_session_that_two_clients_name() -> None:
+    bob = viewers.Named("bob", "header")
+    page = (await look(f"/sessions/{ID}", viewer=bob)).body.decode()
+    assert 'id="turn-b1"' in page
+    assert "look around" not in page
+    with pytest.raises(LookupError):
+        await look(f"/sessions/{ID}/b1", viewer=bob, **{"with": "f2"})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", [f"/sessions/{ID}/nothing", "/sessions/nothing.har"])
+async def test_what_is_not_there(path: str) -> None:
+    with pytest.raises(LookupError):
+        await look(path)

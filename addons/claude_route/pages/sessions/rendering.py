@@ -1,0 +1,142 @@
+"""Renders the templates of the sessions' pages. All text is escaped, whoever wrote it."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import importlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from claude_route.pages import content
+from claude_route.pages import usage_html
+from claude_route.pages.sessions import contents
+from claude_route.pages.sessions import places
+from claude_route.sessions import tree
+from claude_route.sessions import turns
+from claude_route.text import quantities
+
+FOLDER = Path(__file__).parent / "templates"
+
+MAX_OPEN = 60
+"""Turns of a session of which the agents' turns are shown at once, rather than folded."""
+
+KINDS = {
+    "main": "main",
+    "subagent": "agent",
+    "title": "title",
+    "classifier": "check",
+    "compaction": "compaction",
+    "count": "count",
+    "other": "other",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a page is shown, and to whom."""
+
+    root: str = ""
+    """From the page to the folder of `sessions`."""
+    in_mitmweb: bool = False
+    is_export: bool = False
+    """Whether it is a file, which has no server to ask for more."""
+    sees_all: bool = True
+    client: str = ""
+    """The only client whose requests it has; empty for those of all."""
+
+
+@functools.cache
+def _environment() -> Any:
+    # Imported with the first page: most proxies never show one.
+    library = importlib.import_module("jinja2")
+    made = library.Environment(
+        loader=library.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=library.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "brief": brief,
+        "clock": clock,
+        "count": quantities.count,
+        "day": day,
+        "duration": quantities.duration,
+        "iso": iso,
+        "money": usage_html.money,
+        "percent": quantities.percent,
+        "seconds": quantities.seconds,
+        "short": quantities.short,
+        "size": quantities.size,
+        "target": target,
+    }
+    made.globals |= {
+        "KINDS": KINDS,
+        "MAX_OPEN": MAX_OPEN,
+        "of_session": places.of_session,
+        "of_turn": places.of_turn,
+        "script": lambda: content.static("sessions.js").body.decode(),
+        "show": contents.show,
+        "style": style,
+        "totals": totals,
+        "who": who,
+    }
+    return made
+
+
+def render(template: str, view: View, **values: Any) -> bytes:
+    page: str = _environment().get_template(template).render(view=view, **values)
+    return page.encode("utf-8", "replace")
+
+
+def style() -> str:
+    return "".join(content.static(f"{name}.css").body.decode() for name in ("status", "sessions"))
+
+
+def brief(text: str, length: int = 120) -> str:
+    """The beginning of a text, at a space if there is one near."""
+    if len(text) <= length:
+        return text
+    cut = text[:length]
+    space = cut.rfind(" ", length * 3 // 4)
+    return f"{cut[:space] if space > 0 else cut} …"
+
+
+def target(name: str) -> str:
+    """`opus-5-5` for `anthropic/claude-opus-5-5`"""
+    return name.removeprefix("anthropic/").removeprefix("claude-") or name
+
+
+def clock(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def day(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+
+
+def iso(at: float) -> str:
+    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def who(turn: turns.Turn) -> str:
+    return KINDS.get(turn.kind, turn.kind)
+
+
+@dataclass(frozen=True)
+class Totals:
+    prompt: int
+    output: int
+    cost: float | None
+    cache_share: float
+
+
+def totals(entries: list[tree.Entry]) -> Totals:
+    counted = [entry.turn for entry in entries]
+    tokens = tree.total(counted)
+    share = tokens.cache_read / tokens.prompt if tokens.prompt else 0.0
+    return Totals(tokens.prompt, tokens.output, tree.cost(counted), share)

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import rendering
+from claude_route.pages.sessions import views
+from claude_route.sessions import search
+from claude_route.sessions import tree
+from tests.unit.pages.sessions import examples
+
+VIEW = rendering.View("../", in_mitmweb=True)
+
+
+def session(kept: examples.Kept) -> tree.Session:
+    found = kept.book.session(examples.SESSION)
+    assert found
+    return found
+
+
+def page(kept: examples.Kept, view: rendering.View = VIEW) -> str:
+    return views.session(session(kept), view, "v1", {"f9": 1020.0}, is_whole=False).decode()
+
+
+def test_a_session_as_a_tree() -> None:
+    text = page(examples.session())
+    order = [
+        text.index(f'id="{id}"') for id in ("turn-f1", "turn-f2", "agent-a1", "turn-f3", "turn-f9")
+    ]
+    assert order == sorted(order)
+    assert "look around" in text
+    assert "Explore" in text
+    assert "being answered" in text
+    assert 'href="../#/flows/x/response"' in text
+    assert "not asked: kimi/k2 keeps failing" in text
+    assert 'data-version="v1"' in text
+
+
+def test_hostile_text_is_text() -> None:
+    kept = examples.session()
+    kept.add(
+        "f5",
+        1020,
+        [{"role": "user", "content": examples.SCRIPT}],
+        [
+            {
+                "type": "tool_use",
+                "id": "t",
+                "name": examples.SCRIPT,
+                "input": {examples.SCRIPT: examples.SCRIPT},
+            }
+        ],
+        model=f'"{examples.SCRIPT}',
+        target=f"x/{examples.SCRIPT}",
+        error=examples.SCRIPT,
+        agent=f'"><b>{examples.SCRIPT}',
+    )
+    for text in (
+        page(kept),
+        views.export(session(kept), kept.find, rendering.View(is_export=True)).decode(),
+    ):
+        assert "<script>doc" not in text
+        assert "<b>" not in re.sub("<b>[✗○◆]</b>|<b>[0-9.k]+</b>", "", text)
+
+
+def test_a_long_session_shows_its_end() -> None:
+    kept = examples.Kept()
+    for number in range(views.TRUNK + 5):
+        kept.add(f"f{number}", number, [examples.ASKED], [examples.ANSWERED])
+    text = page(kept)
+    assert "5 earlier turns" in text
+    assert 'id="turn-f4"' not in text
+    assert 'id="turn-f4"' in views.session(session(kept), VIEW, "", {}, is_whole=True).decode()
+
+
+def test_listing_has_pages() -> None:
+    kept = examples.Kept()
+    for number in range(views.LISTED + 1):
+        kept.add(f"f{number}", number, [examples.ASKED], [examples.ANSWERED], session=f"s{number}")
+    first = views.listing(kept.book.sessions(), rendering.View(), 0, "v").body.decode()
+    assert first.count("<tr role") == views.LISTED + 1
+    assert "?from=50" in first
+    last = views.listing(kept.book.sessions(), rendering.View(), views.LISTED, "v").body.decode()
+    assert last.count("<tr role") == 2
+    assert ">Newer</a>" in last
+    assert "No requests yet" in views.listing([], rendering.View(), 0, "v").body.decode()
+
+
+def turn(part: str = "", flow: str = "f2", **more: bool) -> str:
+    kept = examples.session()
+    entry = kept.book.entry(flow)
+    assert entry
+    read = bodies.read(entry, kept.find)
+    made = views.turn(session(kept), entry, read, VIEW, "v", part, is_running=False)
+    return made.body.decode()
+
+
+@pytest.mark.parametrize(
+    ("part", "expected"),
+    [
+        ("", "Tea** costs 4"),
+        ("tools", "tools of jira"),
+        ("system", "You are Claude Code."),
+        ("conversation", "explain the shop"),
+        ("window", "system prompt"),
+        ("headers", "Bearer {{client}}"),
+        ("nothing", "Everything else"),
+    ],
+)
+def test_a_turn(part: str, expected: str) -> None:
+    assert expected in turn(part)
+
+
+def test_neighbours() -> None:
+    text = turn(flow="f1")
+    assert 'rel="next" href="f2"' in text
+    assert 'rel="prev"' not in text
+
+
+def test_block() -> None:
+    kept = examples.session()
+    entry = kept.book.entry("f2")
+    assert entry
+    read = bodies.read(entry, kept.find)
+    plain = views.block(entry, read, VIEW, "a0", "")
+    assert plain == ("text/plain; charset=utf-8", examples.ANSWERED["text"].encode(), "")
+    html = views.block(entry, read, VIEW, "a0", "markdown").body.decode()
+    assert "<strong>Tea</strong>" in html
+    assert "<script>doc" not in html
+    with pytest.raises(LookupError):
+        views.block(entry, read, VIEW, "a7", "")
+
+
+def test_comparison() -> None:
+    kept = examples.session()
+    compared = []
+    for flow in ("f1", "f2"):
+        entry = kept.book.entry(flow)
+        assert entry
+        compared.append((examples.SESSION, entry, bodies.read(entry, kept.find)))
+    text = views.comparison(session(kept), compared, VIEW).body.decode()
+    assert "2 turns side by side" in text
+    assert "zai/glm-5" in text
+    assert text.count('<article class="block') >= 4
+
+
+def test_found() -> None:
+    kept = examples.session()
+    sessions = kept.book.sessions()
+    hits = search.find("tea", sessions[0].turns)
+    text = views.found("tea", hits, sessions, rendering.View()).body.decode()
+    assert "<mark>" in text
+    assert "<script>doc" not in text
+    assert "Nothing." in views.found("x", [], sessions, rendering.View()).body.decode()
+
+
+def test_an_export_needs_nothing_else() -> None:
+    kept = examples.session()
+    text = views.export(session(kept), kept.find, rendering.View(is_export=True)).decode()
+    assert views.script_hash() in text
+    assert "Tea** costs 4" in text
+    assert not re.search(r'(?:src|href)="(?!#)', text)
+    assert "data-from" not in text
