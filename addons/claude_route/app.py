@@ -39,6 +39,7 @@ from claude_route.patches import fail_closed
 from claude_route.proxy import accounting
 from claude_route.proxy import client_http1
 from claude_route.proxy import counting
+from claude_route.proxy import gate
 from claude_route.proxy import layer
 from claude_route.proxy import observers
 from claude_route.proxy import passing
@@ -65,7 +66,7 @@ def addons() -> list[object]:
     collections = collector.Collector()
     entry = listeners.Listeners()
     enduring = endurance.Endurance()
-    in_force = settings.Settings(entry)
+    in_force = settings.Settings(entry, gate.Gate(source=lambda *asked: ledger.balance(*asked)))
     lines = log.Log()
     flow_rows = rows.Rows(lines.ended, capture.is_kept)
     upstream = upstreams.Upstreams(

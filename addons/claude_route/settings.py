@@ -23,6 +23,7 @@ from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.access import operator_secrets
 from claude_route.profile import profiles
+from claude_route.proxy import gate
 from claude_route.proxy import state
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -36,9 +37,10 @@ class Settings:
     """Reads the profile at start and whenever it changes. Logs an invalid one and keeps the
     previous one. Without a profile, nothing passes."""
 
-    def __init__(self, entry: listeners.Listeners) -> None:
+    def __init__(self, entry: listeners.Listeners, gates: gate.Gate | None = None) -> None:
         self.state: state.State | None = None
         self.entry = entry
+        self._gate = gates or gate.Gate()
         self._is_start = False
         self._is_running = False
         self._intercepted: list[str] = []
@@ -91,7 +93,7 @@ class Settings:
         )
         live_secrets.keep(operator_secrets.of_profile(profile))
         self._check_loops(profile)
-        self.state = next_state(self.state, profile)
+        self.state = next_state(self.state, profile, self._gate)
         guarded = guard_of(profile, environ)
         before = self.entry.last_guard
         if before.needs_key and not guarded.needs_key:
@@ -156,7 +158,9 @@ class Settings:
             self._watch.stop()
 
 
-def next_state(before: state.State | None, profile: profiles.Profile) -> state.State:
+def next_state(
+    before: state.State | None, profile: profiles.Profile, gates: gate.Gate
+) -> state.State:
     """What requests share under a profile. Keeps what is known about tokens and targets."""
     how: dict[str, Any] = {
         "strategy": profile.pool.strategy,
@@ -173,6 +177,7 @@ def next_state(before: state.State | None, profile: profiles.Profile) -> state.S
         breaker.Breaker(time.monotonic),
         stats.Stats(time.time),
         lessons.Lessons(time.monotonic),
+        gate=gates,
     )
 
 

@@ -13,6 +13,7 @@ from claude_route import settings
 from claude_route.access import guard
 from claude_route.access import listeners
 from claude_route.profile import profiles
+from claude_route.proxy import gate
 from tests.unit import states
 
 PROFILE = """
@@ -44,16 +45,15 @@ def test_guard() -> None:
 def test_a_new_profile_keeps_what_was_learnt() -> None:
     before = states.state_of(parse(PROFILE))
     before.pool.rest(2, 600)
-    after = settings.next_state(before, parse(ONE_TOKEN))
+    after = settings.next_state(before, parse(ONE_TOKEN), before.gate)
     assert after == dataclasses.replace(before, profile=after.profile, pool=after.pool)
     assert [row.state for row in after.pool.status()] == ["resting"]
     assert len(before.pool) == 2
 
 
 def test_the_first_state_is_empty() -> None:
-    assert [row.state for row in settings.next_state(None, parse(ONE_TOKEN)).pool.status()] == [
-        "available"
-    ]
+    first = settings.next_state(None, parse(ONE_TOKEN), gate.Gate())
+    assert [row.state for row in first.pool.status()] == ["available"]
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
-"""The ledger as the rest of the program sees it: takes records, and makes reports."""
+"""The ledger as the rest of the program sees it: takes records, makes reports, and knows what clients have
+used."""
 
 from __future__ import annotations
 
@@ -16,9 +17,12 @@ from claude_route.ledger import location
 from claude_route.ledger import reports
 from claude_route.ledger import writer
 from claude_route.profile import ledgers
+from claude_route.profile import limits
+from claude_route.proxy import balances
 from claude_route.proxy import contract
 from claude_route.proxy import records
 from claude_route.proxy import state
+from claude_route.routing import calendar
 
 logger = logging.getLogger(__name__)
 
@@ -52,17 +56,21 @@ class Ledger:
 
     def take(self, record: records.Record, request: contract.RoutedRequest | None) -> None:
         """Implements `accounting.Listener`."""
-        in_force = self.state_in_force()
-        if in_force and in_force.profile.ledger is not self._setting:
-            self._open(in_force.profile.ledger)
+        self._follow()
         if self.writer:
             self.writer.put(record)
 
     def running(self) -> None:
         in_force = self.state_in_force()
         if in_force and ctx.options.server:
-            self._open(in_force.profile.ledger)
+            self._follow()
             logger.info(self.describe())
+            limited = [
+                client.name
+                for client in in_force.profile.clients.values()
+                if client.limits.are_of_use
+            ]
+            in_force.gate.balances.ask(limited)
 
     def done(self) -> None:
         self._closing()()
@@ -91,16 +99,48 @@ class Ledger:
             return None
         return await asyncio.to_thread(self._report, query)
 
+    async def balance(self, client: str, before: float, now: float) -> balances.Balance | None:
+        """What a client has used before a time, in the periods that `now` is in. Implements
+        `balances.Source`."""
+        self._follow()
+        if not self.url:
+            return None
+        return await asyncio.to_thread(self._balance, client, before, now)
+
     def _report(self, query: reports.Query) -> reports.Report:
         if self.writer:
             self.writer.flush(FLUSH)
+        report: reports.Report = self._ask(lambda store: store.report(query))
+        return report
+
+    def _balance(self, client: str, before: float, now: float) -> balances.Balance:
+        starts = {period: calendar.start(period, now) for period in limits.PERIODS}
+        days = self._ask(lambda store: store.days(client, min(starts.values()), before))
+        first = {period: str(calendar.today(start)) for period, start in starts.items()}
+        return balances.Balance(
+            {
+                period: sum(day.nano for day in days if day.date >= first[period]) / reports.NANO
+                for period in limits.PERIODS
+            },
+            sum(day.tokens for day in days if day.date >= first["day"]),
+        )
+
+    def _ask(self, question: Callable[[Any], Any]) -> Any:
+        """Raises:
+        ConnectionError: the database doesn't answer.
+        """
         try:
             if self._store is None:
                 self._store = database().Database(self.url)
-            report: reports.Report = self._store.report(query)
+            return question(self._store)
         except unavailable() as e:
             raise ConnectionError(f"{location.shown(self.url)} doesn't answer") from e
-        return report
+
+    def _follow(self) -> None:
+        """Keep the ledger that the profile in force names."""
+        in_force = self.state_in_force()
+        if in_force and in_force.profile.ledger is not self._setting:
+            self._open(in_force.profile.ledger)
 
     def _open(self, setting: ledgers.Ledger) -> None:
         """Go over to what the profile says now."""

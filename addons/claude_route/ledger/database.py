@@ -6,9 +6,11 @@ Its methods wait for the database, so only threads of their own may call them.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -33,6 +35,17 @@ UNAVAILABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutErr
 
 REFUSED = (sa.exc.DBAPIError, sa.exc.StatementError, OverflowError, ValueError)
 """The database doesn't take the data, and never will."""
+
+
+class Day(NamedTuple):
+    """What budgets charge a client for one day, in UTC."""
+
+    date: str
+    """`2026-11-28`."""
+    nano: int
+    """Billionths of a dollar."""
+    tokens: int
+    """Of all kinds."""
 
 
 class Database:
@@ -71,12 +84,36 @@ class Database:
 
     def report(self, query: reports.Query) -> reports.Report:
         """Raises UNAVAILABLE."""
+        return self._twice(lambda: self._report(query))
+
+    def days(self, client: str, since: float, until: float) -> list[Day]:
+        """What a client has used on each day. `since` and `until` in Unix seconds.
+
+        Raises UNAVAILABLE.
+        """
+        return self._twice(lambda: self._days(client, since, until))
+
+    def _twice[T](self, ask: Callable[[], T]) -> T:
         try:
-            return self._report(query)
+            return ask()
         except UNAVAILABLE:
             # Connections that a server's restart has broken are found out by using them.
             self._forget()
-            return self._report(query)
+            return ask()
+
+    def _days(self, client: str, since: float, until: float) -> list[Day]:
+        self._open()
+        table = schema.REQUESTS
+        day = _group("day").label("day")
+        tokens = table.c.input + table.c.output + table.c.cache_read + table.c.cache_write
+        chosen = (table.c.client == client, table.c.at >= since, table.c.at < until)
+        with self._engine.connect() as connection:
+            rows = connection.execute(
+                sa.select(day, sa.func.sum(table.c.charged), sa.func.sum(tokens))
+                .where(*chosen)
+                .group_by(day)
+            ).all()
+        return [Day(day, int(nano), int(tokens)) for day, nano, tokens in rows]
 
     def _report(self, query: reports.Query) -> reports.Report:
         self._open()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tornado import template
 
+from claude_route.access import clients
 from claude_route.pages import content
 from claude_route.pages import status
 from claude_route.proxy import state
@@ -42,8 +43,10 @@ def sections(shown: status.Status) -> tuple[Section, ...]:
     )
 
 
-def answer(in_force: state.State, *, in_mitmweb: bool) -> bytes:
-    return page(status.status(in_force), in_mitmweb=in_mitmweb)
+def answer(
+    in_force: state.State, viewer: clients.Client | None = None, *, in_mitmweb: bool
+) -> bytes:
+    return page(status.seen(in_force, viewer), in_mitmweb=in_mitmweb)
 
 
 def page(shown: status.Status, *, in_mitmweb: bool = False) -> bytes:

@@ -45,7 +45,7 @@ class Range(NamedTuple):
     before: str | None = None
 
 
-def answer(in_force: state.State) -> content.Content:
+def answer(in_force: state.State, viewer: clients.Client | None = None) -> content.Content:
     return content.json(page(entries(in_force), Range()))
 
 

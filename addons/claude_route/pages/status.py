@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from typing import Literal
@@ -9,7 +11,9 @@ from typing import Literal
 import msgspec
 
 from claude_route import targets
+from claude_route.access import clients
 from claude_route.pages import content
+from claude_route.profile import clients as profile_clients
 from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import state
@@ -75,8 +79,30 @@ def status(in_force: state.State) -> Status:
     )
 
 
-def answer(in_force: state.State) -> content.Content:
-    return content.Content("application/json", to_json(status(in_force)))
+def seen(in_force: state.State, viewer: clients.Client | None) -> Status:
+    """The status as a client sees it: without the models that aren't its own. None: all of it."""
+    shown = status(in_force)
+    if viewer is None or viewer.is_admin or not (viewer.entry and viewer.entry.models):
+        return shown
+    own = patterns.Table(dict.fromkeys(_own_targets(in_force.profile, viewer.entry)))
+    return dataclasses.replace(
+        shown,
+        targets=tuple(row for row in shown.targets if own.find(row.name)),
+        models=tuple(row for row in shown.models if viewer.may_ask(row.name)),
+        checks=tuple(row for row in shown.checks if viewer.may_ask(row.name)),
+    )
+
+
+def _own_targets(profile: profiles.Profile, viewer: profile_clients.Client) -> Iterator[str]:
+    """The names of the targets of a client's models, some of them patterns."""
+    names = [name for name in profile.models if viewer.may_ask(name)]
+    for target in map(profile.target, (*names, *(viewer.models or ()))):
+        if target:
+            yield str(target)
+
+
+def answer(in_force: state.State, viewer: clients.Client | None = None) -> content.Content:
+    return content.Content("application/json", to_json(seen(in_force, viewer)))
 
 
 def to_json(status: Status) -> bytes:

@@ -36,10 +36,18 @@ from claude_route.wire import http_message
 METHODS = ("GET", "HEAD")
 
 
+class Answer(Protocol):
+    """Makes a page for programs. `viewer` is who asks; None where no key is needed."""
+
+    def __call__(self, in_force: state.State, viewer: clients.Client | None) -> content.Content: ...
+
+
 class Html(Protocol):
     """Makes a page for browsers. In mitmweb it may link to the flows."""
 
-    def __call__(self, in_force: state.State, *, in_mitmweb: bool) -> bytes: ...
+    def __call__(
+        self, in_force: state.State, viewer: clients.Client | None, *, in_mitmweb: bool
+    ) -> bytes: ...
 
 
 class Later(Protocol):
@@ -59,7 +67,7 @@ class Page:
     """A row: a path on the reverse listener, and how to treat requests for it."""
 
     path: str
-    answer: Callable[[state.State], content.Content] | None = None
+    answer: Answer | None = None
     """Makes what programs get; None for a page that has `later`."""
     response: Callable[[http.Request, state.State, clients.Client | None], http.Response] | None = (
         None
@@ -153,19 +161,26 @@ def unlisted() -> list[str]:
 
 
 def read(
-    page: Page, path: str, accept: str, in_force: state.State | None, *, in_mitmweb: bool = False
+    page: Page,
+    path: str,
+    accept: str,
+    in_force: state.State | None,
+    viewer: clients.Client | None = None,
+    *,
+    in_mitmweb: bool = False,
 ) -> content.Content:
-    """The content of a page at one of its paths. `in_force` is None if no profile is loaded."""
+    """The content of a page at one of its paths. `in_force` is None if no profile is loaded; `viewer`, if no
+    key is needed."""
     if path in page.files:
         return content.static(path.lstrip("/"))
     if in_force is None:
         return content.text("No profile is loaded.")
     if page.html and browser.wants_html(accept):
         return content.Content(
-            "text/html; charset=utf-8", page.html(in_force, in_mitmweb=in_mitmweb)
+            "text/html; charset=utf-8", page.html(in_force, viewer, in_mitmweb=in_mitmweb)
         )
     assert page.answer
-    return page.answer(in_force)
+    return page.answer(in_force, viewer)
 
 
 def is_later(page: Page, path: str) -> bool:
@@ -226,7 +241,7 @@ def answer(
         response = page.response(request, in_force, client)
     else:
         accept = request.headers.get("accept", "")
-        shown = read(page, http_message.path(request), accept, in_force)
+        shown = read(page, http_message.path(request), accept, in_force, client)
         headers = browser.HEADERS if page.has_html else {}
         response = http.Response.make(200, shown.body, {**shown.headers, **headers})
     if response.raw_content:

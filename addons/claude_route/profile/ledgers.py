@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field
 
+from claude_route.profile import clients
+from claude_route.profile import limits
 from claude_route.profile import values
 
 DAYS = 400
 """How long requests are kept: a year, and a month to compare it with."""
+
+LONGEST: dict[limits.Period, int] = {"day": 1, "week": 7, "month": 31}
+"""Days of a period."""
 
 SCHEMES = ("sqlite", "postgresql", "postgres")
 
@@ -26,6 +33,17 @@ def read(url: values.Value, days: values.Value) -> Ledger:
     ValueError: `<key path>: expected <what>, got <repr>`.
     """
     return Ledger(_url(url), days.integer(DAYS, expected="a number of days above 0", least=1))
+
+
+def warnings(ledger: Ledger, owners: Iterable[clients.Client]) -> Iterator[str]:
+    """About budgets that a restart would forget. Without any ledger, the log says so at start."""
+    periods = {cap.period for client in owners for cap in client.limits.caps}
+    days = max((LONGEST[period] for period in periods), default=0)
+    if ledger.days < days:
+        yield (
+            f"ledger_days: after {ledger.days} days, a restart forgets what was spent; a budget here "
+            f"counts {days}."
+        )
 
 
 def _url(at: values.Value) -> str | None:

@@ -323,6 +323,8 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         for pattern, at in root["fallbacks"].mapping().items()
     }
     intercept = root["intercept"].otherwise(["api.anthropic.com"])
+    owners = client_entries.read(root["clients"], models)
+    ledger = ledgers.read(root["ledger"], root["ledger_days"])
     return Profile(
         name=path.stem,
         path=path,
@@ -336,15 +338,16 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         open=root["open"].boolean(False),
         classifiers=_classifiers(root["safeguards"], models),
         upstream_proxy=_proxy(root["upstream_proxy"]),
-        clients=client_entries.read(root["clients"], models),
+        clients=owners,
         prices=price_table.read(root["prices"], root["default_price"]),
-        ledger=ledgers.read(root["ledger"], root["ledger_days"]),
+        ledger=ledger,
         otlp=_collector(root["otlp"]),
         warnings=(
             *warnings,
             *_warnings(by_name.values()),
             *(f"pool.tokens: ${{{name}}} is not set." for name in root["pool"]["tokens"].unset()),
             *_unused(fallbacks, models),
+            *ledgers.warnings(ledger, owners.values()),
         ),
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from claude_route.profile import clients
 from claude_route.profile import limits
+from claude_route.proxy import balances
 from claude_route.routing import budgets
 
 PATIENCE = 60.0
@@ -36,11 +37,13 @@ class Gate:
         *,
         clock: Callable[[], float] = time.time,
         patience: float = PATIENCE,
+        source: balances.Source = balances.nobody,
     ) -> None:
-        """`clock` returns Unix seconds."""
+        """`clock` returns Unix seconds; `source` knows what clients have used before this process started."""
         self.counters: budgets.Counters = counters or budgets.Book()
         self.clock = clock
         self.patience = patience
+        self.balances = balances.Balances(source, self.fill, clock)
         self._lines: collections.defaultdict[str, _Line] = collections.defaultdict(_Line)
 
     async def admit(
@@ -48,8 +51,11 @@ class Gate:
     ) -> budgets.Decision:
         """Reserve the most that a request may use. If the decision is no refusal, it has to be settled.
 
-        A request waits while those under way may use up what is left, behind the others that wait.
+        A request waits while those under way may use up what is left, behind the others that wait. The
+        first one waits until it is known what its client has used before.
         """
+        if client.limits.are_of_use:
+            await self.balances.wait(client.name)
         line = self._lines[client.name]
         if must or not line.lock.locked():
             decision = await self._reserve(client, most, must=must)

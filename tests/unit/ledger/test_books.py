@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import logging
 from pathlib import Path
 
 import pytest
 from mitmproxy.test import taddons
 
+from claude_route.dialects import usage
 from claude_route.ledger import books
 from claude_route.ledger import reports
+from claude_route.pricing import prices
 from claude_route.profile import ledgers
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from tests.unit import states
+from tests.unit.ledger import examples
 from tests.unit.ledger.examples import record
 from tests.wire import proxies
 
@@ -78,6 +82,49 @@ async def test_it_follows_the_profile(tmp_path: Path) -> None:
     report = await ledger.report(ALL)
     ledger.done()
     assert report and report.total.requests == 3
+
+
+async def test_the_balance_of_a_client(tmp_path: Path) -> None:
+    """Of each period, from its border in UTC."""
+    force = Force(f"sqlite:///{tmp_path / 'a.db'}")
+    force.set(f"sqlite:///{tmp_path / 'a.db'}", days=100_000)
+    ledger = books.Ledger(lambda: force.state)
+    before = [
+        ("2026-10-31T23:59:59", 64),
+        ("2026-11-01T00:00:00", 32),  # a Sunday
+        ("2026-11-22T23:59:59", 16),
+        ("2026-11-23T00:00:00", 8),  # a Monday
+        ("2026-11-27T23:59:59", 4),
+        ("2026-11-28T00:00:00", 2),
+        ("2026-11-28T12:00:00", 1),
+    ]
+    for time, dollars in before:
+        cost = prices.Cost(None, dollars, "unknown")
+        ledger.take(record(at=moment(time), cost=cost, usage=usage.Usage(dollars)), None)
+    assert ledger.writer and ledger.writer.flush(5)
+    noon = moment("2026-11-28T12:00:00")
+    balance = await ledger.balance("alice", noon, noon + 60)
+    assert balance == ({"day": 2, "week": 14, "month": 62}, 2)
+    later = await ledger.balance("alice", noon, moment("2026-12-01T00:00:01"))
+    assert later == ({"day": 0, "week": 0, "month": 0}, 0), "Monday was the 30th"
+    nobody = await ledger.balance("bob", noon, noon)
+    assert nobody == ({"day": 0, "week": 0, "month": 0}, 0)
+    ledger.done()
+
+
+def moment(text: str) -> float:
+    return datetime.datetime.fromisoformat(f"{text}+00:00").timestamp()
+
+
+async def test_no_balances(tmp_path: Path) -> None:
+    ledger = books.Ledger(lambda: Force("").state)
+    assert await ledger.balance("alice", examples.AT, examples.AT) is None
+    (tmp_path / "a.db").mkdir()
+    force = Force(f"sqlite:///{tmp_path / 'a.db'}")
+    ledger = books.Ledger(lambda: force.state)
+    with pytest.raises(ConnectionError, match="doesn't answer"):
+        await ledger.balance("alice", examples.AT, examples.AT)
+    ledger.done()
 
 
 async def test_a_database_that_doesnt_answer(tmp_path: Path) -> None:

@@ -38,6 +38,26 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[database.D
 ALL = reports.Query(("model",), 0, 2e9)
 
 
+def test_days_of_a_client(store: database.Database) -> None:
+    unknown = prices.Cost(None, 0.5, "unknown")
+    store.write(
+        [
+            record(at=examples.AT - 86400, cost=unknown),
+            record(),
+            record(at=examples.AT + 1),
+            record(at=examples.AT + 2),
+            record(client="bob"),
+        ]
+    )
+    days = store.days("alice", examples.AT - 90_000, examples.AT + 2)
+    # Those of which no price is known are charged too.
+    assert sorted(days) == [
+        database.Day("2026-11-27", 500_000_000, 100),
+        database.Day("2026-11-28", 3000, 200),
+    ]
+    assert store.days("carol", 0, 2e9) == []
+
+
 def test_sums(store: database.Database) -> None:
     unknown = prices.Cost(None, 0.5, "unknown")
     store.write(

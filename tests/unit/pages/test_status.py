@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from claude_route.access import clients
 from claude_route.pages import status
+from claude_route.profile import clients as profile_clients
+from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
@@ -104,6 +107,42 @@ def test_state_of_a_target(proxy: Proxy) -> None:
 def test_a_target_that_has_never_failed_has_no_last_error(proxy: Proxy) -> None:
     proxy.attempt("zai/glm-5")
     assert proxy.target("zai/glm-5").last_error_at is None
+
+
+@pytest.mark.parametrize(
+    ("models", "targets", "asked"),
+    [
+        (["glm"], ["zai/glm-5"], ["claude-route/glm", "glm"]),
+        (["claude-haiku-*"], ["anthropic/claude-haiku-5-5"], ["claude-haiku-5-5"]),
+        (["*"], None, None),
+        (None, None, None),
+    ],
+)
+def test_what_a_client_sees(
+    proxy: Proxy, models: list[str] | None, targets: list[str] | None, asked: list[str] | None
+) -> None:
+    for model, target in (
+        ("glm", "zai/glm-5"),
+        ("claude-route/glm", "zai/glm-5"),
+        ("claude-haiku-5-5", "anthropic/claude-haiku-5-5"),
+        ("claude-opus-5-5", "anthropic/claude-opus-5-5"),
+    ):
+        tally = proxy.stats.request(model)
+        tally.answered(target)
+        tally.closed()
+    table = patterns.Table(dict.fromkeys(models)) if models else None
+    entry = profile_clients.Client("alice", (), table)
+    seen = status.seen(proxy.state, clients.Client("alice", "header", entry))
+    everything = proxy.status()
+    assert [row.name for row in seen.targets] == (
+        targets or [row.name for row in everything.targets]
+    )
+    assert sorted(row.name for row in seen.models) == (
+        asked or sorted(row.name for row in everything.models)
+    )
+    admin = clients.Client("alice", "header", dataclasses.replace(entry, is_admin=True))
+    for viewer in (None, admin, clients.Client("shared", "header")):
+        assert status.seen(proxy.state, viewer) == everything
 
 
 def test_json(proxy: Proxy) -> None:

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from claude_route.profile import clients
 from claude_route.profile import ledgers
+from claude_route.profile import limits
 from claude_route.profile import values
 
 
@@ -28,6 +30,26 @@ def read(**raw: Any) -> ledgers.Ledger:
 )
 def test_url(raw: Any, url: str | None) -> None:
     assert read(ledger=raw).url == url
+
+
+@pytest.mark.parametrize(
+    ("days", "period", "is_warned"),
+    [
+        (1, "day", False),
+        (6, "week", True),
+        (7, "week", False),
+        (30, "month", True),
+        (31, "month", False),
+        (1, None, False),
+    ],
+)
+def test_budgets_that_a_restart_would_forget(
+    days: int, period: limits.Period | None, is_warned: bool
+) -> None:
+    caps = (limits.Cap(period, 5.0),) if period else ()
+    client = clients.Client("alice", (), limits=limits.Limits(caps=caps))
+    warnings = list(ledgers.warnings(read(ledger_days=days), [client]))
+    assert bool(warnings) is is_warned, warnings
 
 
 def test_days() -> None:

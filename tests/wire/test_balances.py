@@ -1,0 +1,221 @@
+"""What clients have used before the proxy started, from its ledger; and what each of them sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import simulator
+from simulator import answers
+from tests.wire import command
+from tests.wire import postgres
+from tests.wire import proxies
+from tests.wire import test_clients as clients
+
+Start = Callable[..., proxies.Proxy]
+
+LIMITS = {
+    "budget": ({"budget": {"month": 1}}, "the month's budget of $1.00 ($1.00 used)"),
+    "tokens": ({"tokens_per_day": 40}, "the day's 40 tokens (40 used)"),
+}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=postgres.needs_postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    server = postgres.Postgres()
+    yield server.url
+    server.close()
+
+
+def profile(url: str, ledger: str, **entries: Any) -> dict[str, Any]:
+    return clients.profile(url, entries, prices=clients.PRICES, ledger=ledger)
+
+
+def refused(client: httpx.Client) -> str:
+    answer = clients.ask(client)
+    assert answer.status_code == 429
+    assert answer.json()["error"]["type"] == "billing_error"
+    words: str = answer.json()["error"]["message"]
+    return words
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_restart_forgets_nothing(
+    start: Start, sim: simulator.Simulator, database: str, limit: str
+) -> None:
+    sim.default(answers.Answer(usage=clients.USED))
+    rights, words = LIMITS[limit]
+    text = profile(sim.url, database, alice=rights, bob=rights)
+    first = start(text)
+    with clients.client_of(first) as alice:
+        assert [clients.ask(alice).status_code for _ in range(2)] == [200, 200]
+        assert words in refused(alice)
+    first.close()
+    second = start(text)
+    with clients.client_of(second) as alice, clients.client_of(second, clients.BOB) as bob:
+        assert words in refused(alice)
+        assert clients.ask(bob).status_code == 200
+    second.wait_for_log("used up")
+    os.kill(second.process.pid, signal.SIGTERM)
+    third = start(text)
+    with clients.client_of(third, clients.BOB) as bob:
+        assert clients.ask(bob).status_code == 200
+        assert words in refused(bob)
+    assert len(sim.requests) == 4
+
+
+def test_a_reload_that_adds_a_client(start: Start, sim: simulator.Simulator, database: str) -> None:
+    sim.default(answers.Answer(usage=clients.USED))
+    rights = {"budget": {"day": 1}}
+    first = start(profile(sim.url, database, alice=rights))
+    with clients.client_of(first) as alice:
+        assert [clients.ask(alice).status_code for _ in range(2)] == [200, 200]
+    first.close()
+    second = start(profile(sim.url, database, bob={}))
+    with clients.client_of(second) as alice:
+        assert clients.ask(alice).status_code == 401
+        second.write_profile(profile(sim.url, database, alice=rights, bob={}))
+        proxies.wait_until(lambda: clients.ask(alice).status_code != 401)
+        assert "the day's budget of $1.00 ($1.00 used)" in refused(alice)
+        # What it uses from now on counts, once.
+        second.write_profile(profile(sim.url, database, alice={"budget": {"day": 2}}, bob={}))
+        proxies.wait_until(lambda: clients.ask(alice).status_code == 200)
+        assert clients.ask(alice).status_code == 200
+        assert "the day's budget of $2.00 ($2.00 used)" in refused(alice)
+
+
+@pytest.mark.parametrize(
+    ("ledger", "log"),
+    [
+        ("off", "Without a ledger, budgets begin again whenever the proxy starts"),
+        ("sqlite:////proc/none/ledger.db", "doesn't answer: until it does"),
+        ("postgresql://me@127.0.0.1:9/ledger", "doesn't answer: until it does"),
+    ],
+)
+def test_without_it_requests_go_on(
+    start: Start, sim: simulator.Simulator, ledger: str, log: str
+) -> None:
+    sim.default(answers.Answer(usage=clients.USED))
+    proxy = start(profile(sim.url, ledger, alice={"budget": {"day": 1}}))
+    began = time.monotonic()
+    with clients.client_of(proxy) as alice:
+        assert [clients.ask(alice).status_code for _ in range(3)] == [200, 200, 429]
+    assert time.monotonic() - began < 5
+    text = proxy.close()
+    assert text.count(log) == 1
+    assert "Traceback" not in text
+
+
+def keyed(proxy: proxies.Proxy, key: str) -> httpx.Client:
+    return httpx.Client(base_url=proxy.url, headers={"x-litellm-api-key": key}, trust_env=False)
+
+
+@pytest.fixture
+def team(start: Start, sim: simulator.Simulator) -> proxies.Proxy:
+    """A proxy that alice, who may ask for one model, and bob, an admin, have asked."""
+    sim.default(answers.Answer(usage=clients.USED))
+    entries = {"alice": {"models": ["glm"]}, "bob": {"admin": True}}
+    proxy = start(
+        clients.profile(sim.url, entries, prices=clients.PRICES),
+        environ={"PROXY_STATIC_TOKEN": clients.STATIC},
+    )
+    for key, model in (
+        (clients.ALICE, "glm"),
+        (clients.BOB, "glm"),
+        (clients.BOB, "claude-opus-5-5"),
+        (clients.STATIC, "kimi"),
+    ):
+        with clients.client_of(proxy, key) as client:
+            assert clients.ask(client, model).status_code == 200
+    return proxy
+
+
+HTML = {"accept": "text/html"}
+
+
+def test_who_sees_whose_usage(team: proxies.Proxy) -> None:
+    by = {"by": "client,model"}
+    everything = [
+        ("alice", "glm"),
+        ("bob", "claude-opus-5-5"),
+        ("bob", "glm"),
+        ("shared", "kimi"),
+    ]
+    for key, expected in (
+        (clients.ALICE, everything[:1]),
+        (clients.BOB, everything),
+        (clients.STATIC, everything),
+    ):
+        with keyed(team, key) as client:
+            report = client.get("/usage", params=by).json()
+            rows = sorted((row["client"], row["model"]) for row in report["rows"])
+            assert rows == expected
+            assert report["total"]["requests"] == len(expected)
+            table = client.get("/usage", params={**by, "format": "csv"}).text
+            assert table.count("\r\n") == 1 + len(expected)
+            page = client.get("/usage", headers=HTML).text
+            assert ("claude-opus-5-5" in page) is (len(expected) > 1)
+            assert ("bob" in page) is (len(expected) > 1)
+            sees_metrics = client.get("/metrics")
+            assert sees_metrics.status_code == (200 if len(expected) > 1 else 403)
+            assert ("claude_route_requests" in sees_metrics.text) is (len(expected) > 1)
+    # Nor does asking for others help.
+    with keyed(team, clients.ALICE) as alice:
+        for query in ("client=bob", "by=client&client=", "by=session,target&since=30d"):
+            assert alice.get(f"/usage?{query}").json()["total"]["requests"] == 1
+    with keyed(team, "cr-nobody-0123456789") as stranger:
+        for path in ("/usage", "/metrics", "/status", "/usage?format=csv"):
+            assert stranger.get(path).status_code == 401
+
+
+def test_who_sees_which_models(team: proxies.Proxy) -> None:
+    for key, expected in (
+        (clients.ALICE, ["zai/glm-5"]),
+        (clients.BOB, ["anthropic/claude-opus-5-5", "kimi/kimi-for-coding", "zai/glm-5"]),
+    ):
+        with keyed(team, key) as client:
+            shown = client.get("/status").json()
+            assert [row["name"] for row in shown["targets"]] == expected
+            assert len(shown["models"]) == len(expected)
+            page = client.get("/status", headers=HTML).text
+            assert ("zai/glm-5" in page, "kimi" in page) == (True, len(expected) > 1)
+
+
+def test_the_command_asks_the_proxy(team: proxies.Proxy, tmp_path: Path) -> None:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    cli = command.in_clone(folder)
+
+    def usage(key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return cli.run(
+            *("usage", "--url", team.url, "--by", "client", *arguments),
+            PROXY_STATIC_TOKEN=key,
+        )
+
+    everyone = usage(clients.STATIC)
+    assert everyone.returncode == 0, everyone.stderr
+    assert "by client (UTC)" in everyone.stdout
+    for row in ("alice", "bob", "shared", "total"):
+        assert row in everyone.stdout
+    own = usage(clients.ALICE)
+    assert "alice" in own.stdout and "bob" not in own.stdout
+    assert "$0.5000" in own.stdout
+    report = json.loads(usage(clients.STATIC, "--json").stdout)
+    assert report["total"]["requests"] == 4
+    assert usage(clients.ALICE, "--csv").stdout.startswith("client,requests,errors")
+    strange = usage("cr-nobody-0123456789")
+    assert strange.returncode == 1
+    assert "key" in strange.stderr
