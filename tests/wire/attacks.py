@@ -3,13 +3,17 @@ work isn't the measuring client's.
 
 To add an attack, write a function and put it into `ATTACKS`.
 
-    python tests/wire/attacks.py REVERSE_PORT FORWARD_PORT KEY SECONDS [NAME ...]
+    python -m tests.wire.attacks REVERSE_PORT FORWARD_PORT KEY SECONDS [NAME ...]
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
+import itertools
 import json
+import os
 import socket
 import ssl
 import sys
@@ -17,7 +21,13 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import brotli  # type: ignore[import-untyped]
+import zstandard
+
+from tests.wire import http2_wire as h2
 
 MEGABYTE = 1024 * 1024
 TIMEOUT = 5.0
@@ -168,6 +178,129 @@ def garbage(prey: Prey) -> None:
     pour(prey, b"", b"\x00\xff\r\n\r\n" * 1000)
 
 
+PAUSE = 0.5
+"""Seconds between two bodies of megabytes. They are to weigh on the proxy, not on the network."""
+
+ZEROS = bytes(300 * MEGABYTE)
+ZSTD_TWICE = base64.b64decode("KLUv/WBKdjUBAPAotS/9gGgAypo7TAAACAABAPz/ORACAgAQAANQBgABAKbc9jsG")
+"""zstd(zstd(1 GB of zeros)), 48 bytes."""
+
+
+def begun(model: bytes, content: bytes) -> bytes:
+    return (
+        b'{"model":"' + model + b'","max_tokens":9,"messages":[{"role":"user","content":' + content
+    )
+
+
+def bombs(prey: Prey) -> None:
+    """Bodies that are much larger than they look."""
+    packed = (
+        ("zstd, zstd", ZSTD_TWICE),
+        ("zstd", zstandard.compress(ZEROS)),
+        ("gzip", gzip.compress(ZEROS, 1)),
+        ("br", brotli.compress(ZEROS, quality=3)),
+        ("gzip, zstd", zstandard.compress(gzip.compress(ZEROS, 1))),
+        ("gzip", gzip.compress(b"") * 400_000),
+        ("zstd", b"\x28\xb5\x2f\xfd\x00\xa8" + b"\x01\x00\x00" * 9),
+    )
+    wires = [
+        prey.head(prey.login, f"content-encoding: {coding}", length=len(body)) + body
+        for coding, body in packed
+    ]
+    again_and_again(prey, wires)
+
+
+def shapes(prey: Prey) -> None:
+    """Bodies that take long to read."""
+    called = [b'{"type":"tool_use","id":"!","name":"t","input":{}}'] * 12_000
+    results = [b'{"type":"tool_result","tool_use_id":"!","content":"a"}'] * 12_000
+    calls = (
+        b'{"model":"glm","max_tokens":9,"messages":[{"role":"assistant","content":[%s]},'
+        b'{"role":"user","content":[%s]}]}' % (b",".join(called), b",".join(results))
+    )
+    bodies = (
+        b'{"model":"glm","x":' + b"[" * 4 * MEGABYTE,
+        b'{"model":"glm","x":' + b'{"a":' * 90_000 + b"1" + b"}" * 90_000 + b"}",
+        begun(b"glm", b'"' + b"\\ud83d\\ude00" * 400_000 + b'"}]}'),
+        begun(b"claude-x", b"[" + b",".join([b'{"type":"text","text":" "}'] * 70_000) + b"]}]}"),
+        b'{"model":"glm",%s,"messages":[]}' % b",".join(b'"%x":1' % n for n in range(200_000)),
+        calls,
+    )
+    again_and_again(prey, [prey.head(prey.login, length=len(each)) + each for each in bodies])
+
+
+def again_and_again(prey: Prey, wires: Sequence[bytes]) -> None:
+    """Each on a connection of its own, in turn."""
+    for wire in itertools.cycle(wires):
+        if not prey.is_on:
+            return
+        with contextlib.suppress(OSError), prey.connected() as raw:
+            with contextlib.suppress(OSError):  # it may be refused before all of it was sent
+                raw.sendall(wire)
+            raw.recv(65536)
+        time.sleep(PAUSE)
+
+
+def http2(prey: Prey, wires: Sequence[bytes], *, pause: float = 0.0) -> None:
+    """Connections that begin as HTTP/2 does, and go on like this until they are closed."""
+    for wire in itertools.cycle(wires):
+        if not prey.is_on:
+            return
+        with contextlib.suppress(OSError), prey.connected() as raw, h2.opened(raw) as stream:
+            stream.settimeout(TIMEOUT)
+            with contextlib.suppress(OSError):
+                stream.sendall(h2.PREFACE + h2.settings() + wire)
+            while stream.recv(65536):
+                pass
+        time.sleep(pause)
+
+
+ASK = h2.request("/v1/messages")
+OPEN, WHOLE = h2.END_HEADERS, h2.END_HEADERS | h2.END_STREAM
+
+
+def http2_frames(prey: Prey) -> None:
+    frames = (
+        h2.frame(0xBB, payload=b"x" * 10),
+        h2.frame(h2.WINDOW_UPDATE, payload=b"\0\0\0\1"),
+        h2.frame(h2.PING, payload=b"12345678"),
+        h2.settings((4, 1)),
+        h2.settings(*[(0x99, 1)] * 10_000),
+        h2.frame(h2.PRIORITY, 0, 1, b"\0\0\0\3\1"),
+        h2.frame(h2.RST_STREAM, 0, 1, b"\0\0\0\x08"),
+    )
+    http2(prey, [frame * (MEGABYTE // len(frame)) for frame in frames], pause=0.1)
+
+
+def http2_streams(prey: Prey) -> None:
+    begun = h2.frame(h2.HEADERS, OPEN, 1, ASK)
+    cut = h2.frame(h2.HEADERS, 0, 1, ASK)
+    bomb = ASK + b"\x40" + h2.literal("x") + h2.literal("y" * 100) + b"\xbe" * 50_000
+    wires = (
+        begun + h2.frame(h2.DATA, 0, 1) * 5000,
+        begun + h2.frame(h2.DATA, 0, 1, b"x") * 5000,
+        begun + h2.frame(h2.DATA, 8, 1, b"\xff" + bytes(255)) * 5000,
+        cut + h2.frame(h2.CONTINUATION, 0, 1) * 5000,
+        cut + h2.frame(h2.CONTINUATION, 0, 1, b"\0\1x\x7f\x80\xff\x07" + bytes(100_000)) * 9,
+        b"".join(
+            h2.frame(h2.HEADERS, WHOLE, stream, ASK)
+            + h2.frame(h2.RST_STREAM, 0, stream, b"\0\0\0\x08")
+            for stream in range(1, 4000, 2)
+        ),
+        h2.frame(h2.HEADERS, WHOLE, 1, bomb),
+    )
+    http2(prey, wires, pause=0.1)
+
+
+def http2_without_a_window(prey: Prey) -> None:
+    """Requests whose answers nobody takes."""
+    wire = h2.settings((4, 0)) + b"".join(
+        h2.frame(h2.HEADERS, WHOLE, stream, h2.request("/health", method="GET"))
+        for stream in range(1, 100, 2)
+    )
+    http2(prey, [wire])
+
+
 ATTACKS: dict[Attack, int] = {
     silent: 1,
     silent_forward: 1,
@@ -185,11 +318,18 @@ ATTACKS: dict[Attack, int] = {
     endless_chunk: 1,
     behind_a_request: 1,
     garbage: 1,
+    bombs: 1,
+    shapes: 1,
+    http2_frames: 1,
+    http2_streams: 1,
+    http2_without_a_window: 1,
 }
 """Attack -> how many threads make it at once."""
 
 
 def main() -> None:
+    # Those who are attacked, and those who measure it, come first where the machine is shared.
+    os.nice(19)
     reverse, forward, key, seconds, *names = sys.argv[1:]
     prey = Prey(int(reverse), int(forward), key, time.monotonic() + float(seconds))
     threads = [

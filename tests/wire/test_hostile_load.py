@@ -17,6 +17,7 @@ import pytest
 
 import simulator
 from simulator import answers
+from tests import paths
 from tests.wire import attacks
 from tests.wire import proxies
 from tests.wire import test_limits as limits
@@ -75,7 +76,7 @@ def gaps(client: httpx.Client, seconds: float) -> list[float]:
 
 def attacked(proxy: proxies.Proxy, seconds: float) -> subprocess.Popen[bytes]:
     what = proxy.reverse_port, proxy.proxy_port, KEY, seconds
-    return subprocess.Popen([sys.executable, attacks.__file__, *map(str, what)])
+    return subprocess.Popen([sys.executable, "-m", attacks.__name__, *map(str, what)], cwd=paths.ROOT)
 
 
 class Streams:
@@ -113,7 +114,7 @@ def test_others_are_served_while_all_attack_at_once(
     proxy = start(
         proxies.profile(sim.url),
         behind=sim.url,
-        arguments=("-s", str(script), "--set", "body_timeout=10", "--set", "head_timeout=10"),
+        arguments=("-s", str(script), *(["-s", os.environ["WATCH"]] if "WATCH" in os.environ else []), "--set", "body_timeout=10", "--set", "head_timeout=10"),
         environ={"PROXY_STATIC_TOKEN": KEY},
     )
     headers = {"x-litellm-api-key": KEY}

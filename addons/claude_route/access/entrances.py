@@ -125,9 +125,16 @@ class Entrance:
         self, stock: Callable[[int], Coroutine[None, None, bytes]], place: places.Place
     ) -> Callable[[int], Coroutine[None, None, bytes]]:
         clock = self._clock
+        is_first = True
 
         @functools.wraps(stock)
         async def read(n: int = -1) -> bytes:
+            nonlocal is_first
+            if is_first:
+                # mitmproxy's task that reads begins at once, and can close its connection only when it is
+                # known. What came while the connection waited for its turn may not be read before that.
+                is_first = False
+                await asyncio.sleep(0)
             if not place.has_room.is_set():
                 await place.has_room.wait()
             place.waits_since = began = clock()
