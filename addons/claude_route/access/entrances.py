@@ -78,6 +78,7 @@ class Entrance:
             await serve()
         finally:
             self.table.leave(place)
+            del vars(reader)["read"]  # which refers to the reader: see `patches.accepting.part`
 
     def enter(
         self, address: str, file: int, close: Callable[[], None]

@@ -23,6 +23,17 @@ type Serve = Callable[[], Awaitable[None]]
 type Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Serve], Awaitable[None]]
 
 
+def part(handler: server.ConnectionHandler) -> None:
+    """Take apart what a connection that is over consists of, where it refers to itself. Else only a garbage
+    collection would free it, and one for thousands of them holds up all others."""
+    handler.timeout_watchdog.callback = nothing
+    handler.layer.context.layers.clear()
+
+
+async def nothing() -> None:
+    pass
+
+
 def install(accept: Accept) -> Callable[[], None]:
     """For every TCP connection from now on; the callable undoes it."""
     # Not `ServerInstance.handle_stream`: listeners that are open already have it.
@@ -33,12 +44,15 @@ def install(accept: Accept) -> Callable[[], None]:
     async def handle_client(self: mode_servers.ProxyConnectionHandler) -> None:
         io = self.transports[self.client]
         serve = functools.partial(stock, self)
-        if isinstance(io.reader, asyncio.StreamReader) and isinstance(
-            io.writer, asyncio.StreamWriter
-        ):
-            await accept(io.reader, io.writer, serve)
-        else:
-            await serve()
+        try:
+            if isinstance(io.reader, asyncio.StreamReader) and isinstance(
+                io.writer, asyncio.StreamWriter
+            ):
+                await accept(io.reader, io.writer, serve)
+            else:
+                await serve()
+        finally:
+            part(self)
 
     def uninstall() -> None:
         handler.handle_client = stock

@@ -31,6 +31,7 @@ from claude_route.patches import http_stream
 from claude_route.patches import large_reads
 from claude_route.patches import log_quotes
 from claude_route.patches import log_records
+from claude_route.patches import message_types
 from claude_route.patches import mitmweb
 from claude_route.patches import redirects
 from claude_route.patches import roots
@@ -80,6 +81,7 @@ class Patches:
         log_records.install(hiding.text)
         exits.install(hiding)
         self._undo = [
+            message_types.install(),
             accepting.install(bounds.accept),
             http1_server.install(bounds.http1),
             mitmweb.serve_with(bounds.web),

@@ -230,17 +230,14 @@ async def read_in_time(writer: asyncio.StreamWriter, patience: Patience) -> bool
 
 def close_in_time(transport: asyncio.WriteTransport, patience: Patience) -> None:
     """See to it that a connection that is being closed doesn't wait for ever for its peer to read."""
-    loop, seconds = asyncio.get_running_loop(), patience.seconds
-
-    def look(before: int) -> None:
-        left = transport.get_write_buffer_size()
-        if not left:
-            return
-        if before - left < PROGRESS and transport.is_closing():
-            patience.lost()
-            transport.abort()
-        else:
-            loop.call_later(seconds, look, left)
-
     if left := transport.get_write_buffer_size():
-        loop.call_later(seconds, look, left)
+        asyncio.get_running_loop().call_later(patience.seconds, _look, transport, patience, left)
+
+
+def _look(transport: asyncio.WriteTransport, patience: Patience, before: int) -> None:
+    left = transport.get_write_buffer_size()
+    if left and before - left < PROGRESS and transport.is_closing():
+        patience.lost()
+        transport.abort()
+    elif left:
+        asyncio.get_running_loop().call_later(patience.seconds, _look, transport, patience, left)
