@@ -1,9 +1,11 @@
 """Lets somebody else decide whether a client's connection is served.
 
-Replaces: `ProxyConnectionHandler.handle_client`.
+Replaces: `ProxyConnectionHandler.handle_client`; in asyncio, how many connections are accepted in one turn
+of the event loop.
 Why: mitmproxy serves every connection, until no more files can be opened; then it accepts none, and asks
 again and again. The hook `client_connected` comes too late to answer, and tells neither of connections
-that end before it nor of how many there are.
+that end before it nor of how many there are. asyncio accepts a hundred connections in one turn, and mitmproxy
+makes a handler for each, which takes half a millisecond.
 Remove when: mitmproxy has a limit for connections, and a hook that can refuse one with an answer.
 Upstream: none that we know of.
 """
@@ -12,15 +14,21 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from asyncio import selector_events
 from collections.abc import Awaitable
 from collections.abc import Callable
 from typing import Any
 
 from mitmproxy.proxy import mode_servers
+from mitmproxy.proxy import server
 
 type Serve = Callable[[], Awaitable[None]]
 """Serves a connection until it is closed."""
 type Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Serve], Awaitable[None]]
+
+
+IN_ONE_TURN = 8
+"""Connections that are accepted in one turn of the event loop, on each listener."""
 
 
 def part(handler: server.ConnectionHandler) -> None:
@@ -54,8 +62,29 @@ def install(accept: Accept) -> Callable[[], None]:
         finally:
             part(self)
 
+    undo = accept_few()
+
     def uninstall() -> None:
         handler.handle_client = stock
+        undo()
 
     handler.handle_client = handle_client
     return uninstall
+
+
+def accept_few() -> Callable[[], None]:
+    """Leave the other connections in the system's queue until the next turn of the event loop."""
+    # Only loops that have `select` accept several at once.
+    loop: Any = selector_events.BaseSelectorEventLoop
+    stock = loop._start_serving
+
+    @functools.wraps(stock)
+    def start(self: Any, make: Any, sock: Any, tls: Any, server: Any, _: int, *more: Any) -> None:
+        # The system's queue has its length already.
+        stock(self, make, sock, tls, server, IN_ONE_TURN, *more)
+
+    def undo() -> None:
+        loop._start_serving = stock
+
+    loop._start_serving = start
+    return undo

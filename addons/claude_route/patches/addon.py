@@ -29,6 +29,7 @@ from claude_route.patches import hooktable
 from claude_route.patches import http1_server
 from claude_route.patches import http_stream
 from claude_route.patches import large_reads
+from claude_route.patches import log_events
 from claude_route.patches import log_quotes
 from claude_route.patches import log_records
 from claude_route.patches import message_types
@@ -82,6 +83,7 @@ class Patches:
         exits.install(hiding)
         self._undo = [
             message_types.install(),
+            log_events.install(),
             accepting.install(bounds.accept),
             http1_server.install(bounds.http1),
             mitmweb.serve_with(bounds.web),

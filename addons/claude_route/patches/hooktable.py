@@ -81,11 +81,14 @@ class HookTable:
         self._begun[event] = begun
         return False
 
-    def _begin(self, event: hooks.Hook) -> tuple[Awaitable[Any] | None, Calls]:
+    def hooks_for(self, event: hooks.Hook) -> list[Callable[..., Any]]:
         found = self._hooks.get(event.name)
         if found is None:
             found = self._hooks[event.name] = self._look_up(event)
-        calls = _calls(found, event.args())
+        return found
+
+    def _begin(self, event: hooks.Hook) -> tuple[Awaitable[Any] | None, Calls]:
+        calls = _calls(self.hooks_for(event), event.args())
         return next(calls, None), calls
 
     def _look_up(self, event: hooks.Hook) -> list[Callable[..., Any]]:
@@ -122,7 +125,17 @@ def _calls(found: list[Callable[..., Any]], args: list[Any]) -> Calls:
 
 def run(event: hooks.Hook, message: flow.Flow) -> bool:
     """As `HookTable.run`, where the running manager has a table; else False."""
-    master = getattr(ctx, "master", None)
+    table = _of(getattr(ctx, "master", None))
+    return table is not None and table.run(event, message)
+
+
+def has(master: Any, event: hooks.Hook) -> bool:
+    """Whether any addon has a hook for an event; True if there is no table that says so."""
+    table = _of(master)
+    return table is None or bool(table.hooks_for(event))
+
+
+def _of(master: Any) -> HookTable | None:
     trigger = vars(master.addons).get("trigger_event") if master else None
     table = getattr(trigger, "__self__", None)
-    return isinstance(table, HookTable) and table.run(event, message)
+    return table if isinstance(table, HookTable) else None
