@@ -21,6 +21,7 @@ from typing import Any
 
 from mitmproxy.proxy import mode_servers
 from mitmproxy.proxy import server
+from mitmproxy.proxy.layers import http as layers
 
 type Serve = Callable[[], Awaitable[None]]
 """Serves a connection until it is closed."""
@@ -35,7 +36,10 @@ def part(handler: server.ConnectionHandler) -> None:
     """Take apart what a connection that is over consists of, where it refers to itself. Else only a garbage
     collection would free it, and one for thousands of them holds up all others."""
     handler.timeout_watchdog.callback = nothing
-    handler.layer.context.layers.clear()
+    whole = handler.layer.context.layers
+    # A hook of a request may still go on, and the layer with it.
+    if not any(isinstance(layer, layers.HttpLayer) for layer in whole):
+        whole.clear()
 
 
 async def nothing() -> None:
