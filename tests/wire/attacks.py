@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gzip
 import itertools
 import json
@@ -181,52 +182,52 @@ def garbage(prey: Prey) -> None:
 PAUSE = 0.5
 """Seconds between two bodies of megabytes. They are to weigh on the proxy, not on the network."""
 
-ZEROS = bytes(300 * MEGABYTE)
 ZSTD_TWICE = base64.b64decode("KLUv/WBKdjUBAPAotS/9gGgAypo7TAAACAABAPz/ORACAgAQAANQBgABAKbc9jsG")
 """zstd(zstd(1 GB of zeros)), 48 bytes."""
 
 
-def begun(model: bytes, content: bytes) -> bytes:
+@functools.cache
+def packed() -> tuple[tuple[str, bytes], ...]:
+    """Codings and bodies that are much larger than they look."""
+    zeros = bytes(300 * MEGABYTE)
     return (
-        b'{"model":"' + model + b'","max_tokens":9,"messages":[{"role":"user","content":' + content
+        ("zstd, zstd", ZSTD_TWICE),
+        ("zstd", zstandard.compress(zeros)),
+        ("gzip", gzip.compress(zeros, 1)),
+        ("br", brotli.compress(zeros, quality=3)),
+        ("gzip, zstd", zstandard.compress(gzip.compress(zeros, 1))),
+        ("gzip", gzip.compress(b"") * 400_000),
+        ("zstd", b"\x28\xb5\x2f\xfd\x00\xa8" + b"\x01\x00\x00" * 9),
     )
 
 
 def bombs(prey: Prey) -> None:
-    """Bodies that are much larger than they look."""
-    packed = (
-        ("zstd, zstd", ZSTD_TWICE),
-        ("zstd", zstandard.compress(ZEROS)),
-        ("gzip", gzip.compress(ZEROS, 1)),
-        ("br", brotli.compress(ZEROS, quality=3)),
-        ("gzip, zstd", zstandard.compress(gzip.compress(ZEROS, 1))),
-        ("gzip", gzip.compress(b"") * 400_000),
-        ("zstd", b"\x28\xb5\x2f\xfd\x00\xa8" + b"\x01\x00\x00" * 9),
-    )
     wires = [
         prey.head(prey.login, f"content-encoding: {coding}", length=len(body)) + body
-        for coding, body in packed
+        for coding, body in packed()
     ]
     again_and_again(prey, wires)
 
 
-def shapes(prey: Prey) -> None:
-    """Bodies that take long to read."""
+@functools.cache
+def slow_to_read() -> tuple[bytes, ...]:
+    spoken = b'{"model":"%s","max_tokens":9,"messages":[{"role":"user","content":'
     called = [b'{"type":"tool_use","id":"!","name":"t","input":{}}'] * 12_000
     results = [b'{"type":"tool_result","tool_use_id":"!","content":"a"}'] * 12_000
-    calls = (
-        b'{"model":"glm","max_tokens":9,"messages":[{"role":"assistant","content":[%s]},'
-        b'{"role":"user","content":[%s]}]}' % (b",".join(called), b",".join(results))
-    )
-    bodies = (
+    return (
         b'{"model":"glm","x":' + b"[" * 4 * MEGABYTE,
         b'{"model":"glm","x":' + b'{"a":' * 90_000 + b"1" + b"}" * 90_000 + b"}",
-        begun(b"glm", b'"' + b"\\ud83d\\ude00" * 400_000 + b'"}]}'),
-        begun(b"claude-x", b"[" + b",".join([b'{"type":"text","text":" "}'] * 70_000) + b"]}]}"),
+        spoken % b"glm" + b'"' + b"\\ud83d\\ude00" * 400_000 + b'"}]}',
+        spoken % b"claude-x" + b"[" + b",".join([b'{"type":"text","text":" "}'] * 70_000) + b"]}]}",
         b'{"model":"glm",%s,"messages":[]}' % b",".join(b'"%x":1' % n for n in range(200_000)),
-        calls,
+        b'{"model":"glm","max_tokens":9,"messages":[{"role":"assistant","content":[%s]},'
+        b'{"role":"user","content":[%s]}]}' % (b",".join(called), b",".join(results)),
     )
-    again_and_again(prey, [prey.head(prey.login, length=len(each)) + each for each in bodies])
+
+
+def shapes(prey: Prey) -> None:
+    wires = [prey.head(prey.login, length=len(each)) + each for each in slow_to_read()]
+    again_and_again(prey, wires)
 
 
 def again_and_again(prey: Prey, wires: Sequence[bytes]) -> None:
@@ -329,7 +330,10 @@ ATTACKS: dict[Attack, int] = {
 
 def main() -> None:
     # Those who are attacked, and those who measure it, come first where the machine is shared.
-    os.nice(19)
+    os.setpriority(os.PRIO_PROCESS, 0, 19)
+    packed()
+    slow_to_read()
+    print("ready", flush=True)
     reverse, forward, key, seconds, *names = sys.argv[1:]
     prey = Prey(int(reverse), int(forward), key, time.monotonic() + float(seconds))
     threads = [

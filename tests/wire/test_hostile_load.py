@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,9 @@ PACE = 0.05
 
 DELAY = 0.25
 """Seconds that an event may be late because of the attacks."""
+
+HURRY = -10
+"""Their priority, by nice(2)."""
 
 LAG = '''
 """Writes how much processor time goes by between two turns of a timer: how long the event loop keeps everybody
@@ -76,7 +80,33 @@ def gaps(client: httpx.Client, seconds: float) -> list[float]:
 
 def attacked(proxy: proxies.Proxy, seconds: float) -> subprocess.Popen[bytes]:
     what = proxy.reverse_port, proxy.proxy_port, KEY, seconds
-    return subprocess.Popen([sys.executable, "-m", attacks.__name__, *map(str, what)], cwd=paths.ROOT)
+    attackers = subprocess.Popen(
+        [sys.executable, "-m", attacks.__name__, *map(str, what)],
+        cwd=paths.ROOT,
+        stdout=subprocess.PIPE,
+    )
+    assert attackers.stdout
+    assert attackers.stdout.readline(), "their bodies are made"
+    return attackers
+
+
+@contextlib.contextmanager
+def hurrying(*processes: int) -> Iterator[None]:
+    """These processes come before all that others do on this machine, if we may say so. The attackers come
+    last by themselves."""
+    before = {each: os.getpriority(os.PRIO_PROCESS, each) for each in processes}
+    with contextlib.suppress(PermissionError):
+        for process in processes:
+            prioritize(process, HURRY)
+    yield
+    with contextlib.suppress(PermissionError):
+        for process, priority in before.items():
+            prioritize(process, priority)
+
+
+def prioritize(process: int, priority: int) -> None:
+    for thread in Path(f"/proc/{process}/task").iterdir():
+        os.setpriority(os.PRIO_PROCESS, int(thread.name), priority)
 
 
 class Streams:
@@ -104,9 +134,6 @@ class Streams:
 def test_others_are_served_while_all_attack_at_once(
     start: Callable[..., proxies.Proxy], sim: simulator.Simulator, tmp_path: Path
 ) -> None:
-    # Where others use the machine, too, the proxy's event loop waits for them, and only the time that it
-    # uses itself tells something of it.
-    is_idle = os.getloadavg()[0] < 0.5
     script = tmp_path / "lag.py"
     script.write_text(LAG)
     text = answers.Text(" ".join(["word"] * 250))
@@ -114,7 +141,7 @@ def test_others_are_served_while_all_attack_at_once(
     proxy = start(
         proxies.profile(sim.url),
         behind=sim.url,
-        arguments=("-s", str(script), *(["-s", os.environ["WATCH"]] if "WATCH" in os.environ else []), "--set", "body_timeout=10", "--set", "head_timeout=10"),
+        arguments=("-s", str(script), "--set", "body_timeout=10", "--set", "head_timeout=10"),
         environ={"PROXY_STATIC_TOKEN": KEY},
     )
     headers = {"x-litellm-api-key": KEY}
@@ -124,7 +151,8 @@ def test_others_are_served_while_all_attack_at_once(
         trust_env=False,
         timeout=proxies.PATIENCE,
     )
-    with proxy.client(headers=headers) as through, past:
+    hurry = hurrying(proxy.process.pid, os.getpid())
+    with proxy.client(headers=headers) as through, past, hurry:
         quiet = Streams(through, past, 5).worst()
         fresh = limits.memory(proxy)
         # Python keeps the memory of the first thousands of connections, for the next: what must not
@@ -151,6 +179,6 @@ def test_others_are_served_while_all_attack_at_once(
     )
     assert after < before * 1.2
     assert lag < DELAY
-    if is_idle:
-        assert loaded["through"] - loaded["past"] < DELAY
+    # Beyond what the machine itself keeps events waiting: the same client sees it past the proxy.
+    assert loaded["through"] - loaded["past"] < DELAY
     assert "Traceback" not in proxy.log

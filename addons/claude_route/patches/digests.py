@@ -190,6 +190,21 @@ CODE = (
     ),
     # What the patches replace, and what they call.
     Code(
+        "mitmproxy.http:MessageData.__post_init__",
+        "f65088e210cd",
+        "message_types asks the same of each part, and calls it where one is wrong",
+    ),
+    Code(
+        "mitmproxy.log:LegacyLogEvents.emit",
+        "422923602275",
+        "log_events calls it only where an addon has `add_log`",
+    ),
+    Code(
+        "mitmproxy.utils.typecheck:check_option_type",
+        "b60e47c7091f",
+        "message_types accepts the types that it does",
+    ),
+    Code(
         "mitmproxy.proxy.layers.tls:get_client_hello",
         "7fda12c4e3ef",
         "first_bytes wraps it: all that looks for a ClientHello calls it",

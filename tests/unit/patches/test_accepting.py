@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from unittest import mock
 
 from mitmproxy.proxy import mode_servers
@@ -55,3 +56,26 @@ async def test_who_is_asked_decides_whether_a_connection_is_served() -> None:
         uninstall()
         await handler.handle_client()
         assert (len(asked), len(served)) == (2, 2)
+
+
+async def test_few_connections_are_accepted_in_one_turn() -> None:
+    uninstall = accepting.accept_few()
+    begun: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        begun.append(1)
+        writer.close()
+
+    try:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        clients = [socket.create_connection(server.sockets[0].getsockname()) for _ in range(30)]
+        before, most = 0, 0
+        while len(begun) < 30:
+            await asyncio.sleep(0)
+            most, before = max(most, len(begun) - before), len(begun)
+        assert most <= accepting.IN_ONE_TURN
+        for each in clients:
+            each.close()
+        server.close()
+    finally:
+        uninstall()
