@@ -200,6 +200,27 @@ class Book:
             account.dollars[period] += spent
         account.tokens += tokens
 
+    def adopt(
+        self, client: str, dollars: Mapping[limits.Period, float], tokens: int, now: float
+    ) -> None:
+        """Others know of at least this much use in the periods that `now` is in."""
+        account = self._account(client, now)
+        for period, spent in dollars.items():
+            account.dollars[period] = max(account.dollars[period], spent)
+        account.tokens = max(account.tokens, tokens)
+
+    def used(self, client: str, now: float) -> tuple[dict[limits.Period, float], int]:
+        """Dollars in each period that `now` is in, and tokens today."""
+        account = self._account(client, now)
+        return dict(account.dollars), account.tokens
+
+    def reserved(self, client: str) -> Amount:
+        return self._accounts[client].reserved
+
+    def clients(self) -> list[str]:
+        """Those that have used something, or may."""
+        return list(self._accounts)
+
     def _account(self, client: str, now: float) -> _Account:
         account = self._accounts[client]
         account.turn(now)

@@ -6,8 +6,10 @@ a rest that takes long the token is asked now and then, with a request that is t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from claude_route.routing import health
 from claude_route.routing import quota
 
 LONG = 3600.0
@@ -52,11 +54,25 @@ class Rests:
         held = self._held.get(rest.family)
         if held and held.rest.until >= rest.until:
             return held.rest, False
-        delay = FIRST_PROBE_OF_DAYS if rest.until - now > DAY else FIRST_PROBE
-        if held and held.rest.until > now:  # a probe that was in vain
-            delay = max(delay, held.delay)
-        self._held[rest.family] = _Held(rest, now, is_by_hand, now + delay, delay)
+        self._put(health.Held(rest, now, is_by_hand), now)
         return rest, True
+
+    def held(self, now: float) -> tuple[health.Held, ...]:
+        """Those that aren't over."""
+        return tuple(
+            health.Held(held.rest, held.since, held.is_by_hand)
+            for held in self._held.values()
+            if held.rest.until > now
+        )
+
+    def adopt(self, rests: Iterable[health.Held], now: float) -> None:
+        """Have these rests and no others, as another process knows them."""
+        adopted = {held.rest.family: held for held in rests if held.rest.until > now}
+        for family in self._held.keys() - adopted.keys():
+            del self._held[family]
+        for family, held in adopted.items():
+            if family not in self._held or self._held[family].rest != held.rest:
+                self._put(held, now)
 
     def probe(self, model: str | None, now: float) -> bool:
         """Whether to ask the token for a model now, although it rests. If so, it isn't asked again
@@ -100,8 +116,19 @@ class Rests:
     def clear(self) -> None:
         self._held.clear()
 
+    def _put(self, held: health.Held, now: float) -> None:
+        before = self._held.get(held.rest.family)
+        delay = FIRST_PROBE_OF_DAYS if held.rest.until - now > DAY else FIRST_PROBE
+        if before and before.rest.until > now:  # a probe that was in vain
+            delay = max(delay, before.delay)
+        self._held[held.rest.family] = _Held(*held, now + delay, delay)
+
     def _of(self, model: str | None) -> list[_Held]:
         if not self._held:
             return []
-        families = {None, quota.family(model) if model else None}
-        return [held for family, held in self._held.items() if family in families]
+        return [self._held[family] for family in families(model) if family in self._held]
+
+
+def families(model: str | None) -> tuple[str | None, ...]:
+    """Those whose rests concern a model."""
+    return (None, quota.family(model)) if model else (None,)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.dialects import error_body
+from claude_route.routing import health
 from claude_route.routing import quota
 from claude_route.routing import rests
 from claude_route.text import quantities
@@ -155,6 +156,8 @@ class Pool:
         self._sessions: OrderedDict[str, Token] = OrderedDict()
         self._turns = {"requests": 0, "sessions": 0}
         self._is_rehearsal = False
+        self.listener = health.Listener()
+        """Is called after each change that others are to know."""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -186,11 +189,27 @@ class Pool:
         # A token that failed only this request, perhaps because of a lost connection, keeps the
         # session.
         if own not in available:
-            self._sessions[session] = token
-            self._sessions.move_to_end(session)
-            if len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)
+            self.seat(session, token)
+            self.listener.moved(session, own.secret if own else None, token.secret)
         return token
+
+    def seat(self, session: str, token: Token) -> None:
+        """Have a session use a token from now on."""
+        session = session[:MAX_SESSION_NAME]
+        self._sessions[session] = token
+        self._sessions.move_to_end(session)
+        if len(self._sessions) > MAX_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def seated(self, session: str, model: str | None = None) -> Token | None:
+        """The token that a session has, if that is available for a model."""
+        own = self._sessions.get(session[:MAX_SESSION_NAME])
+        return own if own and self._available(own, model, self._clock()) else None
+
+    def available(self, model: str | None = None) -> list[Token]:
+        """The tokens that may be used for a model now."""
+        now = self._clock()
+        return [token for token in self.tokens if self._available(token, model, now)]
 
     def probe(self, session: str | None = None, model: str | None = None) -> Token | None:
         """The token in a long rest that the next request is to try first, to see whether its limit has
@@ -264,7 +283,9 @@ class Pool:
             return []
         now = self._clock()
         memory.requests += 1
-        memory.windows |= quota.windows(headers, now)
+        if windows := quota.windows(headers, now):
+            memory.windows |= windows
+            self.listener.used(token.secret, windows)
         if status < 400 or count_tokens:
             return []
         done: list[quota.Effect] = []
@@ -278,10 +299,13 @@ class Pool:
             is_fast=is_fast,
         ):
             if isinstance(effect, quota.Rest):
-                done.append(memory.rest(effect, now))
+                rest = memory.rest(effect, now)
+                done.append(rest)
+                self.listener.rested(token.secret, health.Held(rest, now))
             elif memory.disabled is None:
                 memory.disabled = memory.reason = effect.reason
                 done.append(effect)
+                self.listener.disabled(token.secret, effect.reason)
         return done
 
     def answered(self, token: Token, *, model: str, asked: float) -> bool:
@@ -289,13 +313,18 @@ class Pool:
         seconds. If it was resting then, its limit has reset early, and the rest ends. Returns
         whether it did."""
         memory = self._memory.get(token)
-        return memory is not None and memory.rests.answered(model, asked)
+        has_ended = memory is not None and memory.rests.answered(model, asked)
+        if has_ended:
+            self.listener.answered(token.secret, rests.families(model), asked)
+        return has_ended
 
     def rest(self, place: int, seconds: float) -> Token:
         """For users: rest a token. Raises ValueError for an unknown position."""
         token = self._at(place)
         seconds, now = min(max(0.0, seconds), quota.LONGEST), self._clock()
-        self._memory[token].rest(quota.Rest(now + seconds, None, "by hand"), now, is_by_hand=True)
+        rest = quota.Rest(now + seconds, None, "by hand")
+        held = self._memory[token].rest(rest, now, is_by_hand=True)
+        self.listener.rested(token.secret, health.Held(held, now, is_by_hand=held == rest))
         return token
 
     def wake(self, place: int) -> Token:
@@ -304,7 +333,28 @@ class Pool:
         token = self._at(place)
         self._memory[token].rests.clear()
         self._memory[token].disabled = None
+        self.listener.woken(token.secret)
         return token
+
+    def report(self, token: Token) -> health.Health:
+        """What others may take over of what is known about a token."""
+        memory = self._memory[token]
+        return health.Health(
+            memory.rests.held(self._clock()), memory.disabled, dict(memory.windows)
+        )
+
+    def adopt(self, token: Token, theirs: health.Health) -> None:
+        """Replace what is known about a token by what others know. The listener isn't called. What is only
+        known here about the use of its windows stays."""
+        memory, now = self._memory[token], self._clock()
+        before = memory.rests.held(now)
+        memory.rests.adopt(theirs.rests, now)
+        for held in theirs.rests:
+            if held not in before:
+                memory.reason = held.rest.reason
+        memory.disabled = theirs.disabled
+        memory.reason = theirs.disabled or memory.reason
+        memory.windows |= theirs.windows
 
     def reloaded(
         self,
@@ -320,10 +370,13 @@ class Pool:
         Both pools share that state from then on, so that nothing is lost that requests in progress
         learn."""
         pool = Pool(tokens, strategy=strategy, cooldown=cooldown, names=names, clock=self._clock)
+        pool.listener = self.listener
         own = {token: token for token in pool.tokens}
         for token in pool.tokens:
             if memory := self._memory.get(token):
-                memory.disabled = None
+                if memory.disabled is not None:
+                    memory.disabled = None
+                    self.listener.enabled(token.secret)
                 memory.rests.probe_soon()
                 pool._memory[token] = memory
         for session, token in self._sessions.items():

@@ -8,6 +8,7 @@ of its last answer. Another account doesn't have it.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -36,12 +37,18 @@ class _Keeper(NamedTuple):
     until: float
 
 
+def nobody(client: str, message_id: str, token: rotation.Token) -> None:
+    """Who is called about threads if nobody else is to know."""
+
+
 class Threads:
     """Which token keeps each thread. Only the client who began a thread finds it again."""
 
     def __init__(self) -> None:
         self._keepers: OrderedDict[_Answer, _Keeper] = OrderedDict()
         """The ones that end first come first."""
+        self.kept: Callable[[str, str, rotation.Token], None] = nobody
+        """Is called with what others are to know: the arguments of `keep`."""
 
     def __len__(self) -> int:
         return len(self._keepers)
@@ -50,11 +57,18 @@ class Threads:
         """Remember who gave the answer with this id. Once more after a while, it is kept for longer."""
         if not 0 < len(message_id) <= MAX_ID:
             return
+        self.adopt(client, message_id, token, now + LIFETIME, now)
+        self.kept(client, message_id, token)
+
+    def adopt(
+        self, client: str, message_id: str, token: rotation.Token, until: float, now: float
+    ) -> None:
+        """Remember what another process knows."""
         while self._keepers and next(iter(self._keepers.values())).until <= now:
             self._keepers.popitem(last=False)
         answer = _Answer(client, message_id)
         self._keepers.pop(answer, None)
-        self._keepers[answer] = _Keeper(token, now + LIFETIME)
+        self._keepers[answer] = _Keeper(token, until)
         if len(self._keepers) > MAX_THREADS:
             self._keepers.popitem(last=False)
 
