@@ -72,6 +72,9 @@ def migrate(connection: sa.Connection, steps: Sequence[object] = MIGRATIONS) -> 
     if connection.engine.name == "postgresql":
         # Several instances may start at once. The number is ours and means nothing.
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(4071927)"))
+    elif not sa.inspect(connection).has_table(VERSION.name):
+        # The same for SQLite, of workers. Python's driver begins a transaction only with the first INSERT.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     VERSION.create(connection, checkfirst=True)
     version = connection.scalar(sa.select(sa.func.max(VERSION.c.version))) or 0
     if version > len(steps):
