@@ -55,6 +55,8 @@ class Entrance:
         self.table = table
         self._meter = meter
         self._clock = clock
+        self.is_ending = False
+        """Whether idle connections are closed because the process ends."""
         self._farewells = 0
         self._turns = Turns()
 
@@ -88,7 +90,8 @@ class Entrance:
         def evict() -> None:
             count = self.table.count
             why = f"Closed an idle connection, to make room for others: there are {count}"
-            self.hit("connections_closed", why)
+            if not self.is_ending:
+                self.hit("connections_closed", why)
             close()
 
         place = self.table.enter(address, file, evict, self._clock())

@@ -167,6 +167,15 @@ class Table:
         """Close a connection for a file that is needed elsewhere. False if all are in use."""
         return self._close(None)
 
+    def closable(self) -> list[Place]:
+        """Those on which nobody waits for an answer."""
+        return [
+            place
+            for group in self._groups.values()
+            for place in (*group.strangers, *group.regulars)
+            if place.is_closable
+        ]
+
     def is_closing(self, place: Place) -> bool:
         """Whether its place is another's by now."""
         return place in self._closing
@@ -202,12 +211,17 @@ class Table:
                 return False
         for places in (group.strangers, group.regulars):
             if place := next((each for each in places if each.is_closable), None):
-                del places[place]
-                self._closing.add(place)
-                group.closing += 1
-                place.close()
+                self.close(place)
                 return True
         return False
+
+    def close(self, place: Place) -> None:
+        """Close a connection that can be closed."""
+        place.group.strangers.pop(place, None)
+        place.group.regulars.pop(place, None)
+        self._closing.add(place)
+        place.group.closing += 1
+        place.close()
 
 
 current: contextvars.ContextVar[Place] = contextvars.ContextVar("place")
