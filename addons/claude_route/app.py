@@ -14,6 +14,7 @@ from claude_route import announcement
 from claude_route import collector
 from claude_route import commands
 from claude_route import discovery
+from claude_route import draining
 from claude_route import endurance
 from claude_route import limiting
 from claude_route import opening
@@ -29,6 +30,7 @@ from claude_route.access import reach
 from claude_route.access import unread
 from claude_route.ledger import books
 from claude_route.metrics import lag
+from claude_route.metrics import merging
 from claude_route.metrics import meters
 from claude_route.pages import asking
 from claude_route.pages import mitmweb
@@ -46,6 +48,8 @@ from claude_route.proxy import passing
 from claude_route.proxy import upstreams
 from claude_route.proxy.upstream import client
 from claude_route.sessions import book
+from claude_route.store import peers
+from claude_route.store import shared
 from claude_route.traces import export
 from claude_route.watch import capture
 from claude_route.watch import failed_attempts
@@ -60,9 +64,11 @@ from claude_route.watch import upstream_requests
 from claude_route.watch.views import claude
 
 
-def addons() -> list[object]:
+def addons(worker: peers.Worker | None = None) -> list[object]:
+    """`worker`: which of several processes with the same listeners this is."""
     table = places.Table()
     entrance = entrances.Entrance(table)
+    stopping = draining.Draining(entrance)
     collections = collector.Collector()
     entry = listeners.Listeners()
     enduring = endurance.Endurance()
@@ -85,7 +91,14 @@ def addons() -> list[object]:
     saved = saved_sessions.SavedSessions(kept)
     recorded = recorder.Recorder(lambda: in_force.state, kept, saved.store)
     bodies = kept_flows.KeptFlows()
-    sources = asking.Sources(ledger.report, meters_of_all.text, time.time, kept, bodies.find)
+    workers = peers.Peers(worker, meters_of_all.text) if worker else None
+    sources = asking.Sources(
+        ledger.report,
+        lambda: metrics_of(meters_of_all, workers),
+        time.time,
+        kept,
+        bodies.find,
+    )
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
@@ -93,6 +106,7 @@ def addons() -> list[object]:
                 lambda: in_force.state, time.time, [ledger.take, meters_of_all.take, traces.take]
             ),
             meters_of_all,
+            stopping,
             lines,
             flow_rows,
             upstream_requests.UpstreamRequests(),
@@ -122,6 +136,8 @@ def addons() -> list[object]:
         limiting.Limiting(table, entrance, collections.look),
         enduring,
         in_force,
+        # Before the listeners: the first request is to know which tokens rest.
+        shared.Store(lambda: in_force.state, workers),
         opening.Opening(),
         upstream,
         announcement.Announcement(in_force),
@@ -130,6 +146,7 @@ def addons() -> list[object]:
         unread.Unread(),
         discovery.Discovery(lambda: in_force.state, upstream),
         route,
+        stopping,
         lines,
         flow_rows,
         capture.Capture(flow_rows),
@@ -147,3 +164,9 @@ def addons() -> list[object]:
         options.Values(),
         collections,
     ]
+
+
+def metrics_of(own: meters.Meters, workers: peers.Peers | None) -> bytes:
+    if workers is None:
+        return own.text()
+    return merging.merged({**workers.texts, workers.own.number: own.text()})

@@ -32,6 +32,7 @@ LIBRARIES = {
     "msgspec": "msgspec",
     "prometheus_client": "prometheus-client",
     "psycopg": "psycopg",
+    "redis": "redis",
     "sqlalchemy": "sqlalchemy",
 }
 """Module -> distribution that provides it, for what we need and mitmproxy doesn't depend on."""

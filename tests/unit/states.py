@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.profile import profiles
@@ -13,8 +15,8 @@ from claude_route.routing import stats
 from tests import clocks
 
 
-def state_of(profile: profiles.Profile) -> state.State:
-    clock = clocks.Clock()
+def state_of(profile: profiles.Profile, clock: Callable[[], float] | None = None) -> state.State:
+    clock = clock or clocks.Clock()
     pool = rotation.Pool(profile.pool.tokens, clock=clock)
     return state.State(
         profile, pool, breaker.Breaker(clock), stats.Stats(clock), lessons.Lessons(clock)

@@ -27,6 +27,7 @@ from claude_route.profile import litellm
 from claude_route.profile import patterns
 from claude_route.profile import price_table
 from claude_route.profile import providers
+from claude_route.profile import stores
 from claude_route.profile import values
 from claude_route.profile import yaml_loader
 
@@ -100,6 +101,8 @@ class Profile:
     """The models of which the first usable one checks tool calls for other models than Claude."""
     upstream_proxy: str | None = field(repr=False)
     """The URL of the proxy that leads to the providers, which may hold a password."""
+    store: str | None = field(repr=False)
+    """The URL of what instances share, which may hold a password; None for the default, empty for none."""
     warnings: tuple[str, ...]
     """Warnings to log at start."""
     clients: Mapping[str, client_entries.Client] = field(
@@ -308,7 +311,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
     root.only(
         *("providers", "models", "fallbacks", "pool", "intercept", "max_attempts", "open"),
         *("upstream_proxy", "server_tools", "safeguards", "prices", "default_price", "clients"),
-        *("ledger", "ledger_days", "otlp"),
+        *("ledger", "ledger_days", "otlp", "store"),
     )
     by_name = {name: providers.read(name, at) for name, at in root["providers"].mapping().items()}
     if not by_name:
@@ -338,6 +341,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
         open=root["open"].boolean(False),
         classifiers=_classifiers(root["safeguards"], models),
         upstream_proxy=_proxy(root["upstream_proxy"]),
+        store=stores.read(root["store"]),
         clients=owners,
         prices=price_table.read(root["prices"], root["default_price"]),
         ledger=ledger,

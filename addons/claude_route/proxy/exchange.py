@@ -32,6 +32,7 @@ from claude_route.proxy import attempt
 from claude_route.proxy import candidates
 from claude_route.proxy import checks
 from claude_route.proxy import contract
+from claude_route.proxy import sharing
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
 from claude_route.proxy import work
@@ -143,12 +144,7 @@ class Exchange:
             return responses.error(401, str(e))
         who = identity.read(self.flow.request.headers.fields)
         who = who._replace(session=who.session or self.request.session or "")
-        self.thread = self.state.threads.thread(
-            self.request.thread,
-            self.request.previous_message_id,
-            self.client.name if self.client else "",
-            self.clock(),
-        )
+        self.thread = self._thread()
         self.routed = contract.RoutedRequest(
             self.flow,
             self.request.model,
@@ -165,15 +161,18 @@ class Exchange:
             self.allowance = allowance.Allowance(
                 self.state.gate, entry, self.request, self.state.profile.prices, self.clock
             )
+        question = self._question(able, rotates)
+        if self.allowance or (question and self.state.sharing.is_due(question)):
             self._found = able, rotates
             return None
         return (yield from self._starting(able, rotates))
 
     async def admitted(self) -> contract.Attempt | http.Response:
-        assert self.allowance
+        able, rotates = self._found
+        if self.allowance is None:
+            return await self._start(able, rotates)
         if self.is_heavy:
             await work.aside(self.allowance.weigh)
-        able, rotates = self._found
         refusal = await self.allowance.ask(able, must=self.is_check)
         if refusal is None:
             return await self._start(able, rotates)
@@ -189,6 +188,10 @@ class Exchange:
     async def _start(
         self, able: list[targets.Target], rotates: bool, instead: str = ""
     ) -> contract.Attempt | http.Response:
+        question = self._question(able, rotates)
+        if question and self.state.sharing.is_due(question):
+            await self.state.sharing.ask(question)
+            self.thread = self._thread()
         starting = self._starting(able, rotates, instead)
         return await work.beside(starting) if self.is_heavy else work.here(starting)
 
@@ -220,6 +223,26 @@ class Exchange:
         if is_foreign and self.request.thread and not self.counts_tokens:
             return self._go_on(unanswerable.keeps_no_threads(fitting[0]))
         return self._go_on((yield from self._next()))
+
+    def _thread(self) -> threads.Thread:
+        return self.state.threads.thread(
+            self.request.thread,
+            self.request.previous_message_id,
+            self.client.name if self.client else "",
+            self.clock(),
+        )
+
+    def _question(self, able: Sequence[targets.Target], rotates: bool) -> sharing.Question | None:
+        """What others may know about this request: None if it needs no token of the pool."""
+        if not rotates or not len(self.state.pool) or not able or able[0].provider.auth != "pool":
+            return None
+        return sharing.Question(
+            self.state.pool,
+            self._turn(self.routed.identity),
+            able[0].model,
+            self.state.threads,
+            self.thread,
+        )
 
     def _server_tools(self) -> tuple[str, ...]:
         return server_tools.alone(self.request.tools)

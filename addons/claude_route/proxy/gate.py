@@ -40,7 +40,9 @@ class Gate:
         source: balances.Source = balances.nobody,
     ) -> None:
         """`clock` returns Unix seconds; `source` knows what clients have used before this process started."""
-        self.counters: budgets.Counters = counters or budgets.Book()
+        self.book = budgets.Book()
+        """What this process counts by itself."""
+        self.counters: budgets.Counters = counters or self.book
         self.clock = clock
         self.patience = patience
         self.balances = balances.Balances(source, self.fill, clock)

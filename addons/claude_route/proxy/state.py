@@ -8,6 +8,7 @@ from dataclasses import field
 from claude_route.profile import profiles
 from claude_route.proxy import gate
 from claude_route.proxy import served
+from claude_route.proxy import sharing
 from claude_route.routing import breaker
 from claude_route.routing import lessons
 from claude_route.routing import rotation
@@ -29,3 +30,4 @@ class State:
     served: served.Served = field(default_factory=served.Served)
     sizes: sizes.Sizes = field(default_factory=sizes.Sizes)
     gate: gate.Gate = field(default_factory=gate.Gate)
+    sharing: sharing.Sharing = field(default_factory=sharing.Sharing)

@@ -1,0 +1,1 @@
+"""What instances share in Redis, and what a restart remembers without it."""

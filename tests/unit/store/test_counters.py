@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import asyncio
+import functools
+import random
+import time
+
+import pytest
+
+from claude_route.profile import limits
+from claude_route.routing import budgets
+from claude_route.routing import calendar
+from claude_route.store import names
+from claude_route.store import tokens
+from tests import redis_server
+from tests.unit.store import instances
+
+DAILY = limits.Limits(caps=(limits.Cap("day", 10.0),))
+COUNTED = limits.Limits(tokens_per_day=1000)
+RATED = limits.Limits(requests_per_minute=5)
+NOON = 1_800_014_400.0
+"""Friday, 15 January 2027, 12:00 UTC."""
+
+
+running = functools.partial(instances.running, clock=lambda: NOON)
+
+
+async def reserve(
+    one: instances.One,
+    within: limits.Limits,
+    dollars: float = 1.0,
+    tokens: int = 100,
+    *,
+    now: float = NOON,
+    must: bool = False,
+    client: str = "alice",
+) -> budgets.Decision:
+    most = budgets.Amount(dollars, tokens)
+    return await one.counters.reserve(client, within, most, now, must=must)
+
+
+def settle(
+    one: instances.One,
+    reserved: tuple[float, int],
+    used: tuple[float, int],
+    now: float = NOON,
+    client: str = "alice",
+) -> None:
+    one.counters.settle(client, budgets.Amount(*reserved), budgets.Amount(*used), now)
+
+
+async def test_use_counts_for_all(redis: redis_server.Redis) -> None:
+    async with running(redis.url) as (one, other):
+        for _ in range(2):
+            decision = await reserve(one, DAILY)
+            assert decision.refusal is None
+            settle(one, (1.0, 100), (6.0, 600))
+        refused = await reserve(other, DAILY)
+        assert refused.refusal == "use"
+        assert refused.standing == budgets.Standing("day", 10, 12.0, calendar.end("day", NOON))
+        assert (await reserve(other, DAILY, client="bob")).refusal is None
+        assert (await reserve(other, DAILY, must=True)).refusal is None
+
+
+@pytest.mark.parametrize(("within", "unit"), [(DAILY, "dollars"), (COUNTED, "tokens")])
+async def test_what_others_reserve_is_taken(
+    redis: redis_server.Redis, within: limits.Limits, unit: str
+) -> None:
+    async with running(redis.url) as (one, other):
+        assert (await reserve(one, within, 10.0, 1000)).refusal is None
+        busy = await reserve(other, within)
+        assert busy.refusal == "busy"
+        assert busy.standing and busy.standing.unit == unit
+        settle(one, (10.0, 1000), (0.5, 50))
+        assert (await reserve(other, within)).refusal is None
+
+
+async def test_rates(redis: redis_server.Redis) -> None:
+    async with running(redis.url) as (one, other):
+        for n in range(5):
+            each = one if n % 2 else other
+            assert (await reserve(each, RATED, now=NOON + n)).refusal is None
+        for each in (one, other):
+            decision = await reserve(each, RATED, now=NOON + 10)
+            assert (decision.refusal, decision.wait) == ("rate", 50.0)
+        assert (await reserve(one, RATED, now=NOON + 60.5)).refusal is None
+        assert (await reserve(other, RATED, now=NOON + 60.5)).refusal == "rate"
+
+
+async def test_periods_begin_again(redis: redis_server.Redis) -> None:
+    within = limits.Limits(caps=(limits.Cap("day", 10.0), limits.Cap("week", 100.0)))
+    async with running(redis.url) as (one, other):
+        await reserve(one, within)
+        settle(one, (1.0, 100), (10.0, 1000))
+        assert (await reserve(other, within)).refusal == "use"
+        tomorrow = NOON + calendar.DAY
+        decision = await reserve(other, within, now=tomorrow)
+        assert decision.refusal is None
+        assert decision.standing and decision.standing.period == "week"
+        assert decision.standing.used == 10.0
+        # Sunday, then Monday.
+        settle(other, (1.0, 100), (95.0, 1), now=tomorrow)
+        assert (await reserve(one, within, now=NOON + 2 * calendar.DAY)).refusal == "use"
+        assert (await reserve(one, within, now=NOON + 3 * calendar.DAY)).refusal is None
+
+
+async def test_what_a_dead_instance_reserved_is_free(
+    redis: redis_server.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "ALIVE", 1)
+    async with running(redis.url, 1) as (other,):
+        async with running(redis.url, 1) as (one,):
+            assert (await reserve(one, DAILY, 10.0)).refusal is None
+            assert (await reserve(other, DAILY)).refusal == "busy"
+
+        async def is_free() -> bool:
+            return (await reserve(other, DAILY)).refusal is None
+
+        deadline = time.monotonic() + 10
+        while not await is_free():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+
+
+async def test_a_budget_holds_under_many_at_once(redis: redis_server.Redis) -> None:
+    """Of 200 requests at once, each of which costs a dollar of ten, as many go as there are dollars."""
+    chance = random.Random(14)
+    went = 0
+
+    async def request(one: instances.One) -> None:
+        nonlocal went
+        await asyncio.sleep(chance.random() / 10)
+        if (await reserve(one, DAILY)).refusal is None:
+            went += 1
+            await asyncio.sleep(chance.random() / 10)
+            settle(one, (1.0, 100), (1.0, 100))
+
+    async with running(redis.url) as every:
+        await asyncio.gather(*(request(every[n % 2]) for n in range(200)))
+        assert went == 10
+        await instances.until(lambda: all(one.link.waiting == 0 for one in every))
+        assert (await reserve(every[0], DAILY)).refusal == "use"
+        fields = redis.ask(f"HGETALL {names.client('alice')}").decode()
+        assert "hd:" not in fields
+
+
+@pytest.mark.parametrize("has_lost_all", [True, False])
+async def test_redis_gone_and_back(has_lost_all: bool) -> None:
+    server = redis_server.Redis(is_lasting=not has_lost_all)
+    week = limits.Limits(caps=(limits.Cap("week", 1000.0),))
+    try:
+        async with running(server.url) as (one, other):
+            for each in (one, other):
+                await reserve(each, week, 5.0)
+            settle(one, (5.0, 100), (100.0, 10))
+            await instances.until(lambda: one.link.waiting == 0)
+            await reserve(other, week, 5.0)
+            await reserve(one, week, 5.0)
+            server.stop()
+            await instances.until(lambda: not one.link.is_up and not other.link.is_up)
+            # Each goes on with what it knows.
+            for each in (one, other):
+                decision = await reserve(each, week, 7.0)
+                assert decision.refusal is None
+                assert decision.standing and decision.standing.used == 100.0
+                settle(each, (7.0, 100), (20.0, 10))
+            server.start()
+            await instances.until(lambda: one.link.is_up and other.link.is_up)
+            await instances.until(lambda: one.link.waiting == other.link.waiting == 0)
+            for each in (one, other):
+                decision = await reserve(each, week, 1.0, 10)
+                assert decision.standing and decision.standing.used == 140.0
+            fields = server.ask(f"HGETALL {names.client('alice')}").decode().split("\r\n")
+            held = {
+                fields[n]: float(fields[n + 2])
+                for n in range(len(fields))
+                if fields[n].startswith("hd:")
+            }
+            # One request each from before, and one of now; the other one has two from before.
+            assert sorted(held.values()) == [6.0, 11.0]
+            for each, count in ((one, 1), (other, 2)):
+                for _ in range(count):
+                    settle(each, (5.0, 100), (1.0, 1))
+                settle(each, (1.0, 10), (1.0, 1))
+            await instances.until(lambda: one.link.waiting == other.link.waiting == 0)
+            assert b"hd:" not in server.ask(f"HGETALL {names.client('alice')}")
+            decision = await reserve(one, week)
+            assert decision.standing and decision.standing.used == 145.0
+    finally:
+        server.close()
+
+
+async def test_a_settlement_counts_once(redis: redis_server.Redis) -> None:
+    async with running(redis.url, 1) as (one,):
+        await reserve(one, DAILY)
+        settle(one, (1.0, 100), (2.0, 200))
+        # As if the connection had been lost before the answer came.
+        one.counters.resume(NOON)
+        one.counters.resume(NOON)
+        await instances.until(lambda: one.link.waiting == 0)
+        decision = await reserve(one, DAILY)
+        assert decision.standing and decision.standing.used == 2.0
+
+
+async def test_what_was_used_before_the_start(redis: redis_server.Redis) -> None:
+    """Whoever starts first tells it, from the ledger. It isn't added again."""
+    async with running(redis.url) as (one, other):
+        one.counters.fill("alice", {"day": 4.0, "week": 5.0, "month": 6.0}, 500, NOON)
+        await reserve(one, DAILY)
+        settle(one, (1.0, 100), (3.0, 100))
+        await instances.until(lambda: one.link.waiting == 0)
+        other.counters.fill("alice", {"day": 4.0, "week": 5.0, "month": 6.0}, 500, NOON)
+        for each in (one, other):
+            decision = await reserve(each, DAILY, 0.1, 1)
+            assert decision.standing and decision.standing.used == 7.0
+
+
+async def test_redis_silent(own_redis: redis_server.Redis) -> None:
+    async with running(own_redis.url, 1) as (one,):
+        await reserve(one, DAILY)
+        own_redis.pause()
+        began = time.monotonic()
+        assert (await reserve(one, DAILY)).refusal is None
+        assert 0.02 < time.monotonic() - began < 0.1
+        began = time.monotonic()
+        for _ in range(3):
+            assert (await reserve(one, DAILY)).refusal is None
+        assert time.monotonic() - began < 0.04
+        # Five dollars are reserved; by itself it keeps to the limit, too.
+        for _ in range(5):
+            assert (await reserve(one, DAILY)).refusal is None
+        assert (await reserve(one, DAILY)).refusal == "busy"
+        own_redis.resume()
+        for _ in range(10):
+            settle(one, (1.0, 100), (0.9, 90))
+        await instances.until(lambda: not one.link.is_slow and one.link.waiting == 0)
+        decision = await reserve(one, DAILY)
+        assert decision.refusal is None
+        assert decision.standing and abs(decision.standing.used - 9.0) < 1e-6
+
+
+async def test_without_limits_nobody_is_asked(redis: redis_server.Redis) -> None:
+    async with running(redis.url) as (one, other):
+        assert (await reserve(one, limits.NONE, 0.0, 0)).refusal is None
+        settle(one, (0.0, 0), (11.0, 1000))
+        await instances.until(lambda: one.link.waiting == 0)
+        assert (await reserve(other, DAILY)).refusal == "use"
