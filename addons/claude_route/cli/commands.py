@@ -135,13 +135,21 @@ def make_parser() -> argparse.ArgumentParser:
         "up",
         _up,
         "Start the proxy: mitmdump with our addons",
-        usage="claude-route [up] [--web | --console] [--profile P] [MITMPROXY ARGUMENTS]",
+        usage="claude-route [up] [--web | --console] [--workers N] [--profile P] "
+        "[MITMPROXY ARGUMENTS]",
         epilog="All other arguments are mitmproxy's: see `mitmdump --help`.",
     )
     tools = command.add_mutually_exclusive_group()
     tools.add_argument("--web", action="store_true", help="start mitmweb instead, in a browser")
     tools.add_argument(
         "--console", action="store_true", help="start mitmproxy instead, in the terminal"
+    )
+    command.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="run N processes that share the listeners, so that N cores are used (default: 1)",
     )
     command.add_argument("--profile", metavar="P", help="the same as --set profile=P")
 
@@ -283,7 +291,9 @@ def _doctor(options: argparse.Namespace, _: Sequence[str]) -> int:
 
 def _up(options: argparse.Namespace, passed_on: Sequence[str]) -> int:
     tool: up.Tool = "mitmweb" if options.web else "mitmproxy" if options.console else "mitmdump"
-    return up.up(tool, options.profile, passed_on)
+    if options.workers < 1:
+        raise ValueError(f"--workers: expected a number above 0, got {options.workers}")
+    return up.up(tool, options.profile, passed_on, options.workers)
 
 
 def _run(options: argparse.Namespace, passed_on: Sequence[str]) -> int:

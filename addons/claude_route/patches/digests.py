@@ -479,4 +479,9 @@ CODE = (
         "d277fef31bbe",
         "log_quotes cuts the quote of what it has not decided yet",
     ),
+    Code(
+        "mitmproxy.proxy.mode_servers:AsyncioServerInstance.listen",
+        "7670a9038b44",
+        "reuse_port replaces it for TCP: it opens one server for a port that is given",
+    ),
 )

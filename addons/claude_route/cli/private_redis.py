@@ -1,0 +1,89 @@
+"""A Redis or Valkey of the supervisor's own, for workers whose profile names no store.
+
+It listens on a Unix socket that only this user can open, and keeps what it knows in the user's folder for state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from claude_route.ledger import location
+
+PROGRAMS = ("redis-server", "valkey-server")
+
+FILE = "workers.rdb"
+
+SET_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of https://man7.org/linux/man-pages/man2/prctl.2.html"""
+
+PATIENCE = 10.0
+"""Seconds that its start may take."""
+
+
+def program() -> str | None:
+    """The server's path; None if there is none."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+class PrivateRedis:
+    """Runs from `start` to `stop`."""
+
+    def __init__(self, executable: str, environ: Mapping[str, str]) -> None:
+        self._executable = executable
+        self._state = location.folder(environ)
+        # A socket's path has some 100 characters at most, so not in the folder for state.
+        self._folder = Path(tempfile.mkdtemp(prefix="claude-route-"))
+        self._socket = self._folder / "store"
+        self._log = self._folder / "log.txt"
+        self.process: asyncio.subprocess.Process
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._socket}"
+
+    async def start(self) -> None:
+        """Raises:
+        ChildProcessError: it doesn't start.
+        """
+        self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._socket.unlink(missing_ok=True)
+        self.process = await asyncio.create_subprocess_exec(
+            self._executable,
+            *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
+            *("--dir", str(self._state), "--dbfilename", FILE, "--save", "60 1"),
+            *("--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=self._log.open("wb"),
+            preexec_fn=_end_with_parent,
+            umask=0o077,
+            # Ctrl-C in the terminal is for the supervisor: workers still need it.
+            start_new_session=True,
+        )
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while not self._socket.exists():
+            late = asyncio.get_running_loop().time() > deadline
+            if late or self.process.returncode is not None:
+                last = self._log.read_text(errors="replace").strip().rpartition("\n")[2]
+                raise ChildProcessError(f"{self._executable} doesn't start: {last}")
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """It saves what it knows."""
+        if self.process.returncode is None:
+            self.process.terminate()
+            await self.process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _end_with_parent() -> None:
+    """In the new process: have the system end it when the supervisor is killed. Linux only; elsewhere it
+    goes on then, and keeps 5 MB."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(SET_DEATH_SIGNAL, signal.SIGTERM)
