@@ -20,7 +20,11 @@ def test_versions() -> None:
 
 def test_what_comes_with_us() -> None:
     assert {"default.yaml", "team.yaml"} <= {path.name for path in installation.PROFILES.iterdir()}
-    assert {path.name for path in installation.SCRIPTS.glob("*.py")} == {"route.py", "run.py"}
+    assert {path.name for path in installation.SCRIPTS.glob("*.py")} == {
+        "route.py",
+        "run.py",
+        "worker.py",
+    }
 
 
 def test_nothing_is_missing_here() -> None:
