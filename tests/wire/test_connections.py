@@ -67,10 +67,12 @@ def test_idle_connections_make_room(
 
 def test_connections_in_use_keep_others_out(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(proxies.profile(sim.url), arguments=("--set", "max_connections=4"))
-    sim.script(*[answers.Answer(head_delay=3.0)] * 4)
+    sim.script(*[answers.Answer(head_delay=10.0)] * 4)
     body = json.dumps(proxies.message("glm")).encode()
-    wire = b"POST /v1/messages HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+    wire = head % len(body) + body
     with idle(proxy.reverse_port, 4, wire):
+        proxies.wait_until(lambda: len(sim.requests) == 4)
         for _ in range(3):
             refused = ask(proxy)
             assert refused.status_code == 503
@@ -97,7 +99,8 @@ def test_more_requests_than_files(start: Start, sim: simulator.Simulator) -> Non
     proxy = start(proxies.profile(sim.url), files=160)
     sim.script(*[answers.Answer(head_delay=2.0)] * 120)
     body = json.dumps(proxies.message("glm")).encode()
-    wire = b"POST /v1/messages HTTP/1.1\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
+    wire = head % len(body) + body
     clients = opened(proxy.reverse_port, 120, wire)
     statuses = set()
     for each in clients:

@@ -67,12 +67,13 @@ class Kept:
         self.layers: weakref.WeakKeyDictionary[connection.Client, weakref.WeakSet[layer.Layer]] = (
             weakref.WeakKeyDictionary()
         )
-        self.framings: weakref.WeakKeyDictionary[connection.Client, _http2.Http2Server] = (
-            weakref.WeakKeyDictionary()
-        )
-        self.requests: weakref.WeakKeyDictionary[connection.Connection, _http1.Http1Client] = (
-            weakref.WeakKeyDictionary()
-        )
+        # Each knows its connection: were it held here, the connection would be kept for ever.
+        self.framings: weakref.WeakKeyDictionary[
+            connection.Client, weakref.ref[_http2.Http2Server]
+        ] = weakref.WeakKeyDictionary()
+        self.requests: weakref.WeakKeyDictionary[
+            connection.Connection, weakref.ref[_http1.Http1Client]
+        ] = weakref.WeakKeyDictionary()
 
     def from_client(self, client: connection.Client) -> int:
         """Bytes that wait for a layer to go on."""
@@ -87,9 +88,9 @@ class Kept:
     def from_upstream(self, client: connection.Client, upstream: connection.Connection) -> int:
         """Bytes that wait for the client to read them, or for a layer to go on."""
         size = 0
-        if framing := self.framings.get(client):
+        if framing := held(self.framings.get(client)):
             buffers = framing.h2_conn.stream_buffers
-            request = self.requests.get(upstream)
+            request = held(self.requests.get(upstream))
             streams = buffers if request is None else (request.stream_id,)
             size = sum(len(each.data) for id in streams for each in buffers.get(id or 0, ()))
         return size + sum(
@@ -100,6 +101,10 @@ class Kept:
             if isinstance(event, layers.ResponseData)
             or (isinstance(event, events.DataReceived) and event.connection is upstream)
         )
+
+
+def held[T](reference: weakref.ref[T] | None) -> T | None:
+    return reference() if reference else None
 
 
 def install(patience: Patience) -> Callable[[], None]:
@@ -152,12 +157,12 @@ def install(patience: Patience) -> Callable[[], None]:
     @functools.wraps(begin_request)
     def begin_client(self: _http1.Http1Client, whole: context.Context) -> None:
         begin_request(self, whole)
-        kept.requests[self.conn] = self
+        kept.requests[self.conn] = weakref.ref(self)
 
     @functools.wraps(begin_framing)
     def begin_server(self: _http2.Http2Server, whole: context.Context) -> None:
         begin_framing(self, whole)
-        kept.framings[whole.client] = self
+        kept.framings[whole.client] = weakref.ref(self)
 
     def replace(*methods: Any) -> None:
         (
