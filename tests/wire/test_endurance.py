@@ -434,8 +434,8 @@ POST = b"POST %s HTTP/1.1\r\nhost: x\r\nx-api-key: k\r\nanthropic-version: 2023-
 REQUESTS = {
     "trailers": (b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: 1\r\n\r\n", None),
     "chunks without sense": (b"transfer-encoding: chunked\r\n\r\nx\r\n", 400),
-    "an endless chunk size": (b"transfer-encoding: chunked\r\n\r\n" + b"1" * 100_000, 400),
-    "endless trailers": (b"transfer-encoding: chunked\r\n\r\n0\r\na: " + b"x" * 100_000, 400),
+    "an endless chunk size": (b"transfer-encoding: chunked\r\n\r\n" + b"1" * 100_000, 431),
+    "endless trailers": (b"transfer-encoding: chunked\r\n\r\n0\r\na: " + b"x" * 100_000, 431),
     "an unknown coding": (b"transfer-encoding: gzip\r\n\r\n", 400),
     "an unknown expectation": (b"expect: miracles\r\ncontent-length: 2\r\n\r\n{}", None),
     "a continuation": (b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n{}", None),

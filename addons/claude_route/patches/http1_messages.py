@@ -34,9 +34,9 @@ from mitmproxy.proxy.layers.http import _base
 from mitmproxy.proxy.layers.http import _events
 from mitmproxy.proxy.layers.http import _http1
 
-MAX_LINES = 1024 * 1024
-"""Bytes of what stands between two chunks, or of trailers. More than one read brings: those of a client are
-refused at `max_head_size`, with an answer that it reads to its end."""
+MAX_LINES = 520 * 1024
+"""Bytes of what stands between two chunks, or of trailers. More than one read brings (`large_reads`): those
+of a client are refused at `max_head_size`, with an answer that it reads to its end."""
 
 MAX_HEADERS = 256 * 1024
 """Bytes of a response's headers."""
