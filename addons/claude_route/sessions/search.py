@@ -19,6 +19,12 @@ MAX_PART = 4000
 
 MAX_HITS = 200
 
+MAX_QUERY = 12
+"""Words of a query. Others have to wait while it is searched for."""
+
+MAX_WORD = 60
+"""Characters of one: some take Python the product of their length and the text's."""
+
 AROUND = 60
 """Characters shown on each side of a hit."""
 
@@ -51,7 +57,7 @@ def unpack(words: bytes) -> str:
 
 def find(query: str, searched: Iterable[turns.Turn]) -> list[Hit]:
     """The turns that have all words of the query, upper or lower case."""
-    words = query.casefold().split()
+    words = _words(query)
     hits: list[Hit] = []
     if not words:
         return hits
@@ -63,6 +69,12 @@ def find(query: str, searched: Iterable[turns.Turn]) -> list[Hit]:
             if len(hits) == MAX_HITS:
                 break
     return hits
+
+
+def _words(query: str) -> list[str]:
+    """Those that are looked for: what is beyond the limits isn't."""
+    words = dict.fromkeys(query[: MAX_QUERY * MAX_WORD].casefold().split())
+    return [word[:MAX_WORD] for word in words][:MAX_QUERY]
 
 
 def _hit(turn: turns.Turn, text: str, folded: str, word: str) -> Hit:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from claude_route.sessions import search
 from tests.unit.sessions.examples import turn
 
@@ -44,3 +46,19 @@ def test_so_many_hits_and_no_more() -> None:
 
 def test_half_of_a_surrogate_pair() -> None:
     assert search.unpack(search.pack(["a\ud800b"])) == "a?b"
+
+
+def test_so_many_words_and_no_more() -> None:
+    text = " ".join(f"word{number}" for number in range(100))
+    assert len(hits(text, text)) == 1
+    many = " ".join(f"word{number}" for number in range(search.MAX_QUERY))
+    assert len(hits(f"{many} nothing", many)) == 1
+    assert len(hits("x" * 100, "x" * search.MAX_WORD)) == 1
+
+
+def test_no_query_takes_long() -> None:
+    made = [turn(f"f{number}", words=search.pack(["x" * 3999 + "y"] * 4)) for number in range(20)]
+    began = time.perf_counter()
+    search.find(" ".join(f"{'x' * (number % 50)}y" for number in range(15_000)), made)
+    search.find("y " * 30_000, made)
+    assert time.perf_counter() - began < 0.5

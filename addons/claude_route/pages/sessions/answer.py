@@ -124,7 +124,8 @@ class _Answer:
             entry = growing.entry(kept, shown.id, shown.entries, self.clock())
         if entry is None:
             raise LookupError(NO_TURN)
-        compared = [self._other(each) for each in self.query.get("with", "").split(",") if each]
+        others = [each for each in self.query.get("with", "").split(",") if each]
+        compared = [self._other(each) for each in others[: views.COMPARED - 1]]
         made: tree.Entry = entry
         return lambda: self._opened(shown, made, compared, is_running=is_running)
 
@@ -145,8 +146,7 @@ class _Answer:
     ) -> content.Content:
         kept = self._bodies(shown, entry)
         if others:
-            chosen = others[: views.COMPARED - 1]
-            read = [(id, each, bodies.read(each, self.find)) for id, each in chosen]
+            read = [(id, each, bodies.read(each, self.find)) for id, each in others]
             return views.comparison(shown, [(shown.id, entry, kept), *read], self.view)
         if key := self.query.get("block", ""):
             return views.block(entry, kept, self.view, key, self.query.get("as", ""))
