@@ -5,6 +5,8 @@ Only the event loop writes it. What `sessions` and `session` return doesn't chan
 
 from __future__ import annotations
 
+import collections
+import heapq
 from collections import OrderedDict
 
 from claude_route.sessions import misses
@@ -23,7 +25,7 @@ MAX_WEIGHT = 64 * 1024 * 1024
 """About how many bytes all turns may take: a turn of Claude Code takes some 10 KB, but anyone may send
 requests of 20,000 blocks."""
 
-BATCH = 10
+BATCH = 100
 """When a session is too long, one in this many of its turns is dropped at once."""
 
 _TURN, _BLOCK, _PLACE = 1500, 600, 8
@@ -46,47 +48,84 @@ class Record:
         """The tools' names by the ids of their calls."""
         self.running: dict[str, float] = {}
         """The flows that are being answered, and when they began."""
-        self.senders: set[str] = set()
-        """The names of the clients that have sent turns of it."""
         self.weight = 0
         """About how many bytes it takes."""
-        self.built: tree.Session | None = None
-        self._growing: tree.Growing | None = tree.Growing(dollars)
-        """None after a turn that came too late for its place, until the session is read."""
+        self._turns_with: collections.Counter[bytes] = collections.Counter()
+        """How many turns have a block, by its digest."""
+        self._turns_of: collections.Counter[str] = collections.Counter()
+        """How many turns each client has sent, by its name."""
+        self._growing: dict[str | None, tree.Growing] = {None: tree.Growing(dollars)}
+        """For None all turns; if several clients have sent some, for each of them its own. Empty after a
+        turn was replaced, until one is read."""
+        self._built: dict[str | None, tree.Session] = {}
 
     def add(self, turn: turns.Turn) -> None:
-        is_new = turn.flow not in self.turns
-        self._take(turn)
-        if self._growing and not (is_new and self._growing.add(turn)):
-            self._growing = None
-
-    def _take(self, turn: turns.Turn) -> None:
+        if replaced := self.turns.get(turn.flow):
+            self._leave(replaced)
+            self._growing.clear()
+        elif self._turns_of and turn.client not in self._turns_of:
+            if len(self._turns_of) == 1 and None in self._growing:
+                self._growing[next(iter(self._turns_of))] = self._growing[None].copy()
+            self._growing[turn.client] = tree.Growing(self.dollars)
+        for name in (None, turn.client):
+            if name in self._growing:
+                self._growing[name].add(turn)
+        self.changed()
+        self.turns[turn.flow] = turn
+        self.calls.update((call.id, call.name) for call in turn.calls)
+        self._turns_of[turn.client] += 1
+        self.weight += _TURN + len(turn.words) + _PLACE * len(turn.blocks)
         before = len(self.blocks)
         for block in (*turn.blocks, *turn.answer):
             self.blocks.setdefault(block.digest, block)
-        self.calls.update((call.id, call.name) for call in turn.calls)
-        self.senders.add(turn.client)
-        self.turns[turn.flow] = turn
-        self.weight += _TURN + len(turn.words)
-        self.weight += _BLOCK * (len(self.blocks) - before) + _PLACE * len(turn.blocks)
+            self._turns_with[block.digest] += 1
+        self.weight += _BLOCK * (len(self.blocks) - before)
+
+    def _leave(self, turn: turns.Turn) -> None:
+        del self.turns[turn.flow]
+        for call in turn.calls:
+            self.calls.pop(call.id, None)
+        self._turns_of[turn.client] -= 1
+        if not self._turns_of[turn.client]:
+            del self._turns_of[turn.client]
+            self._growing.pop(turn.client, None)
+        self.weight -= _TURN + len(turn.words) + _PLACE * len(turn.blocks)
+        before = len(self.blocks)
+        for block in (*turn.blocks, *turn.answer):
+            self._turns_with[block.digest] -= 1
+            if not self._turns_with[block.digest]:
+                del self._turns_with[block.digest], self.blocks[block.digest]
+        self.weight -= _BLOCK * (before - len(self.blocks))
 
     def forget_oldest(self, count: int) -> list[str]:
         """Drop so many turns. Returns their flows."""
-        ordered = sorted(self.turns.values(), key=lambda turn: turn.at)
-        self.turns, self.blocks, self.calls, self.senders = {}, {}, {}, set()
-        self.weight, self._growing = 0, None
-        for turn in ordered[count:]:
-            self._take(turn)
-        return [turn.flow for turn in ordered[:count]]
+        oldest = heapq.nsmallest(count, self.turns.values(), key=lambda turn: turn.at)
+        for turn in oldest:
+            self._leave(turn)
+        flows = {turn.flow for turn in oldest}
+        for growing in self._growing.values():
+            growing.forget(flows)
+        self.changed()
+        return list(flows)
 
-    def session(self) -> tree.Session:
-        if self._growing is None:
-            self._growing = tree.Growing(self.dollars)
-            for turn in sorted(self.turns.values(), key=lambda turn: turn.at):
-                self._growing.add(turn)
-        if self.built is None:
-            self.built = self._growing.session(len(self.running))
-        return self.built
+    def changed(self) -> None:
+        self._built.clear()
+
+    def session(self, client: str | None = None) -> tree.Session | None:
+        """As a client may see it: anyone may write another's session into a request. None if it has sent
+        nothing."""
+        if not self._turns_of or (client is not None and client not in self._turns_of):
+            return None
+        name = client if len(self._turns_of) > 1 else None
+        if name not in self._growing:
+            self._growing[name] = tree.Growing(self.dollars)
+            mine = (turn for turn in self.turns.values() if name in (None, turn.client))
+            for turn in sorted(mine, key=lambda turn: turn.at):
+                self._growing[name].add(turn)
+        if name not in self._built:
+            running = len(self.running) if name is None else 0
+            self._built[name] = self._growing[name].session(running)
+        return self._built[name]
 
 
 class Book:
@@ -107,22 +146,13 @@ class Book:
     def sessions(self, client: str | None = None) -> list[tree.Session]:
         """The newest first: the one with the latest request. `client`: only what the client with this name
         has sent."""
-        found = (self._of(record, client) for record in reversed(self._records.values()))
+        found = (record.session(client) for record in reversed(self._records.values()))
         built = [session for session in found if session]
         return sorted(built, key=lambda session: -session.entries[-1].turn.at)
 
     def session(self, id: str, client: str | None = None) -> tree.Session | None:
         record = self._records.get(id)
-        return self._of(record, client) if record else None
-
-    def _of(self, record: Record, client: str | None) -> tree.Session | None:
-        """A session as a client may see it: anyone may write another's session into a request."""
-        if not record.turns or (client is not None and client not in record.senders):
-            return None
-        if client is None or len(record.senders) == 1:
-            return record.session()
-        mine = [turn for turn in record.turns.values() if turn.client == client]
-        return tree.build(mine, dollars=self.dollars)
+        return record.session(client) if record else None
 
     def entry(self, flow: str, client: str | None = None) -> tree.Entry | None:
         """The turn of a flow, in its session."""
@@ -161,7 +191,9 @@ class Book:
         self._weight -= record.weight
         record.add(turn)
         self._sessions[turn.flow] = turn.session or NONE
-        if len(record.turns) > MAX_SESSION or record.weight > MAX_WEIGHT:
+        while len(record.turns) > MAX_SESSION or (
+            record.weight > MAX_WEIGHT and len(record.turns) > 1
+        ):
             for flow in record.forget_oldest(max(len(record.turns) // BATCH, 1)):
                 self._sessions.pop(flow, None)
         self._weight += record.weight
@@ -186,7 +218,7 @@ class Book:
 
     def _changed(self, session: str) -> None:
         self.version += 1
-        self._records[session or NONE].built = None
+        self._records[session or NONE].changed()
 
     def _forget(self, session: str) -> None:
         record = self._records.pop(session)

@@ -75,7 +75,7 @@ def _tokens(used: usage.Usage) -> dict[str, int]:
 
 
 def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
-    turn = entry.turn
+    turn, counts = entry.turn, entry.counts
     parents = {agent.id: agent.parent or MAIN for agent in session.agents}
     return {
         "flow": turn.flow,
@@ -110,9 +110,9 @@ def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
             for failed in turn.failed
         ],
         "passed_over": [passed._asdict() for passed in turn.passed_over],
-        "new_blocks": entry.diff.new,
-        "unchanged_blocks": entry.diff.unchanged,
-        "removed_blocks": entry.diff.removed,
+        "new_blocks": counts.new,
+        "unchanged_blocks": counts.unchanged,
+        "removed_blocks": counts.removed,
         "cache_miss": entry.miss
         and {
             "cause": entry.miss.cause,

@@ -20,6 +20,11 @@ class Conversations:
         self._after: OrderedDict[str, tuple[turns.Block, ...]] = OrderedDict()
         """The conversation up to and with an answer, by the answer's id."""
 
+    def copy(self) -> Conversations:
+        copied = Conversations()
+        copied._after = self._after.copy()
+        return copied
+
     def of(self, turn: turns.Turn) -> tuple[turns.Block, ...]:
         """All blocks of a turn's conversation. What came before isn't known if the proxy didn't see it."""
         conversation = turn.blocks

@@ -3,10 +3,12 @@ what each turn changed."""
 
 from __future__ import annotations
 
+import bisect
 import collections
 import dataclasses
 from collections.abc import Iterable
 from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
@@ -30,10 +32,20 @@ class Entry:
     """The turn before of the same agent and kind."""
     conversation: tuple[turns.Block, ...]
     """All its blocks, also those that the wire didn't have because a thread had them."""
-    diff: diffs.Diff
+    conversation_before: tuple[turns.Block, ...]
     miss: misses.Miss | None
     agents: list[Agent] = field(default_factory=list)
     """The agents that the answer's calls started, in order of time."""
+
+    @property
+    def diff(self) -> diffs.Diff:
+        """Isn't kept: two long conversations may have thousands of differences."""
+        return diffs.between(self.conversation_before, self.conversation)
+
+    @property
+    def counts(self) -> diffs.Counts:
+        """The numbers of `diff`."""
+        return diffs.count(self.conversation_before, self.conversation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,33 +164,59 @@ class Session:
 
 
 class Growing:
-    """A session to which turns are added as they end. Those of an agent have to come in order of time."""
+    """A session to which turns are added as they end, and from which the oldest are dropped. No change takes
+    longer the longer the session is, but for a look at the list of its entries."""
 
     def __init__(self, dollars: misses.Dollars | None = None) -> None:
         """`dollars` has the prices of tokens."""
         self.dollars = dollars
         self._conversations = threads.Conversations()
         self._entries: list[Entry] = []
-        self._last: dict[tuple[str, str], Entry] = {}
+        self._chains: dict[tuple[str, str], list[Entry]] = {}
+        """The entries of each agent and kind, in order of time."""
 
-    def add(self, turn: turns.Turn) -> bool:
-        """Returns whether it came in order; if not, it isn't added."""
-        before = self._last.get(turn.chain)
-        is_late = before is not None and turn.at < before.turn.at
-        if is_late and turn.kind not in FOLDED:
-            return False
-        conversation = self._conversations.of(turn)
-        self._last[turn.chain] = entry = Entry(
+    def copy(self) -> Growing:
+        copied = Growing(self.dollars)
+        copied._conversations = self._conversations.copy()
+        copied._entries = list(self._entries)
+        copied._chains = {chain: list(entries) for chain, entries in self._chains.items()}
+        return copied
+
+    def add(self, turn: turns.Turn) -> None:
+        chain = self._chains.setdefault(turn.chain, [])
+        place = bisect.bisect(chain, turn.at, key=lambda entry: entry.turn.at)
+        before = chain[place - 1] if place else None
+        entry = self._entry(turn, self._conversations.of(turn), before)
+        self._entries.append(entry)
+        chain.insert(place, entry)
+        if place + 1 < len(chain):  # it came too late
+            after = chain[place + 1]
+            chain[place + 1] = self._entry(after.turn, after.conversation, entry)
+            self._entries[self._entries.index(after)] = chain[place + 1]
+
+    def forget(self, flows: Set[str]) -> None:
+        """Drop the turns of these flows, the oldest."""
+        for name, chain in list(self._chains.items()):
+            left = [entry for entry in chain if entry.turn.flow not in flows]
+            if left and len(left) < len(chain):
+                left[0] = self._entry(left[0].turn, left[0].conversation, None)
+            self._chains[name] = left
+            if not left:
+                del self._chains[name]
+        self._entries = [entry for chain in self._chains.values() for entry in chain]
+
+    def _entry(
+        self, turn: turns.Turn, conversation: tuple[turns.Block, ...], before: Entry | None
+    ) -> Entry:
+        return Entry(
             turn,
             before.turn if before else None,
             conversation,
-            diffs.between(before.conversation if before else (), conversation),
+            before.conversation if before else (),
             misses.find(before.turn, turn, before.conversation, conversation, self.dollars)
             if before
             else None,
         )
-        self._entries.append(entry)
-        return True
 
     def session(self, running: int = 0) -> Session:
         """The session so far; it has at least one turn. It doesn't grow."""

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-import pytest
+import time
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claude_route.dialects import usage
 from claude_route.sessions import book
+from claude_route.sessions import tree
 from claude_route.sessions import turns
 from tests.unit.sessions import examples
 from tests.unit.sessions.examples import blocks_of
@@ -83,8 +89,8 @@ def test_a_long_session_loses_its_oldest_turns(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(book, "MAX_SESSION", 20)
     made = filled(*(turn(f"f{n}", 1000 + n, blocks=blocks_of(f"s:x u:{n}")) for n in range(21)))
     (session,) = made.sessions()
-    assert [session.entries[0].turn.flow, len(session.entries), len(made)] == ["f2", 19, 19]
-    assert len(made.known("s1")[0]) == 20
+    assert [session.entries[0].turn.flow, len(session.entries), len(made)] == ["f1", 20, 20]
+    assert len(made.known("s1")[0]) == 21
 
 
 def test_many_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +135,61 @@ def test_known_blocks_and_calls() -> None:
     assert sorted(block.label for block in known.values()) == ["1", "2"]
     assert calls == {}
     assert made.known("s2") == ({}, {})
+
+
+def shown(session: tree.Session | None) -> list[object]:
+    """What an observer sees of a session, where it was built in one go or turn by turn."""
+    assert session
+    return [
+        (e.turn.flow, e.before and e.before.flow, e.diff.unchanged, e.diff.new, e.miss)
+        for e in session.entries
+    ]
+
+
+@given(st.data())
+def test_turn_by_turn_comes_to_the_same_as_all_at_once(data: st.DataObject) -> None:
+    """Late turns, several clients, replays, and turns that are dropped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "MAX_SESSION", 6)
+        made = book.Book()
+        left: dict[str, turns.Turn] = {}
+        for number in range(data.draw(st.integers(1, 14))):
+            flow = data.draw(st.sampled_from([f"f{number}", f"f{number}", "f0"]))
+            names = data.draw(st.lists(st.sampled_from("abcd"), max_size=4))
+            left[flow] = turn(
+                flow,
+                data.draw(st.integers(1000, 1020)) + number / 100,
+                client=data.draw(st.sampled_from(["ann", "bob", ""])),
+                agent=data.draw(st.sampled_from(["", "x"])),
+                used=usage.Usage(10_000, 1, cache_write=data.draw(st.sampled_from([0, 9000]))),
+                blocks=blocks_of(" ".join(f"u:{name}" for name in names)),
+            )
+            made.add(left[flow])
+            for client in data.draw(st.sampled_from([(), (None,), ("ann", "bob")])):
+                made.session("s1", client)
+            while len(left) > 6:
+                del left[min(left.values(), key=lambda each: each.at).flow]
+        assert shown(made.session("s1")) == shown(tree.build(left.values()))
+        for client in {each.client for each in left.values()}:
+            mine = [each for each in left.values() if each.client == client]
+            assert shown(made.session("s1", client)) == shown(tree.build(mine))
+        assert made.known("s1")[0].keys() == {b.digest for t in left.values() for b in t.blocks}
+
+
+@pytest.mark.parametrize("way", ["in order", "late", "two clients"])
+def test_no_turn_holds_others_up(way: str) -> None:
+    """Whatever one client sends, and whoever looks: neither adding nor looking goes through the whole
+    session again."""
+    sides = [tuple(examples.block(f"{side}{n}") for n in range(20_000)) for side in "ab"]
+    made = book.Book()
+    slowest = 0.0
+    for number in range(200):
+        client = "eve" if way == "two clients" and number % 3 == 0 else "ann"
+        at = 1000 + number - (2.5 if way == "late" and number % 3 == 0 else 0)
+        one = turn(f"f{number}", at, client=client, blocks=sides[number % 2])
+        began = time.thread_time()
+        made.add(one)
+        if number % 20 == 0:
+            made.session("s1", "ann" if way == "two clients" else None)
+        slowest = max(slowest, time.thread_time() - began)
+    assert slowest < 0.1

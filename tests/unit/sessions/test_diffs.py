@@ -32,6 +32,11 @@ def test_changes(before: str, after: str, unchanged: int, changes: str) -> None:
     )
     assert diff.unchanged + diff.new == len(blocks_of(after))
     assert diff.removed == changes.count("-")
+    assert diffs.count(blocks_of(before), blocks_of(after)) == (
+        diff.unchanged,
+        diff.new,
+        diff.removed,
+    )
 
 
 def test_a_change_has_what_it_was() -> None:

@@ -107,12 +107,33 @@ def test_the_numbers_of_a_session() -> None:
 
 def test_turns_that_end_in_another_order() -> None:
     growing = tree.Growing()
-    assert growing.add(turn("m2", 1002))
-    assert growing.add(agent("a", 1001))
-    assert not growing.add(turn("m1", 1000))
-    assert growing.add(turn("t", 1000, kind="title"))
-    assert growing.add(turn("t0", 999, kind="title"))
-    assert [e.turn.flow for e in growing.session().entries] == ["t0", "t", "a-1001", "m2"]
+    growing.add(turn("m2", 1002))
+    growing.add(agent("a", 1001))
+    growing.add(turn("m1", 1000))
+    growing.add(turn("t", 1000, kind="title"))
+    growing.add(turn("t0", 999, kind="title"))
+    assert [(e.turn.flow, e.before and e.before.flow) for e in growing.session().entries] == [
+        ("t0", None),
+        ("m1", None),
+        ("t", "t0"),
+        ("a-1001", None),
+        ("m2", "m1"),
+    ]
+
+
+def test_turns_that_are_dropped() -> None:
+    growing = tree.Growing()
+    for number in range(4):
+        growing.add(turn(f"m{number}", 1000 + number, blocks=blocks_of("s:x u:1")))
+    copied = growing.copy()
+    growing.forget({"m0", "m1"})
+    assert [
+        (e.turn.flow, e.before and e.before.flow, e.diff.new) for e in growing.session().entries
+    ] == [
+        ("m2", None, 2),
+        ("m3", "m2", 0),
+    ]
+    assert len(copied.session().entries) == 4
 
 
 def test_a_session_does_not_grow() -> None:

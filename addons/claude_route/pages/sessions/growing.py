@@ -5,7 +5,6 @@ from __future__ import annotations
 from claude_route.access import identity
 from claude_route.pages import asking
 from claude_route.pages.sessions import bodies
-from claude_route.sessions import diffs
 from claude_route.sessions import summaries
 from claude_route.sessions import tree
 from claude_route.wire import rawjson
@@ -40,7 +39,7 @@ def entry(
         turn,
         before.turn if before else None,
         turn.blocks,
-        diffs.between(earlier, turn.blocks),
+        earlier,
         None,
     )
 
