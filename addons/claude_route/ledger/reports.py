@@ -108,7 +108,8 @@ def moment(name: str, text: str, now: float, *, is_end: bool = False) -> float:
         parsed = datetime.datetime.fromisoformat(text)
         if len(text) == len("2026-11-28") and is_end:
             parsed += datetime.timedelta(days=1)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)).timestamp()
+        parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
+        return parsed.astimezone(datetime.UTC).timestamp()
     except (ValueError, OverflowError):
         raise ValueError(
             f"{name}: expected a date such as 2026-11-28, or how long ago, such as 7d, got {text[:40]!r}"

@@ -19,6 +19,10 @@ OTHERS = "(others)"
 DAY = 86400
 
 
+MOST = 999
+"""Bars: since the year 1 there have been 740,000 days."""
+
+
 class Part(NamedTuple):
     """One colour of a bar."""
 
@@ -44,10 +48,11 @@ class Chart(NamedTuple):
 
 
 def slots(since: float, until: float, *, hourly: bool) -> list[str]:
-    """The names of all days or hours from one moment to another, in UTC."""
+    """The names of all days or hours from one moment to another, in UTC; of more than MOST, the last."""
     step, form = (3600, "%Y-%m-%dT%H") if hourly else (DAY, "%Y-%m-%d")
     first = int(since // step)
     last = max(first, int(-(-until // step)) - 1)
+    first = max(first, last - MOST + 1)
     moments = (number * step for number in range(first, last + 1))
     return [datetime.datetime.fromtimestamp(at, datetime.UTC).strftime(form) for at in moments]
 

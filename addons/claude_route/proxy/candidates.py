@@ -8,6 +8,9 @@ from claude_route import targets
 from claude_route.access import admissions
 from claude_route.proxy import state
 
+LONGEST = 1000
+"""Characters of a model's name. It is kept in many places; the longest are Bedrock's, of some 200."""
+
 
 class Candidates:
     """Finds the targets for one client's requests."""
@@ -39,6 +42,8 @@ class Candidates:
         if not model.isprintable():
             # It appears in headers and in the log.
             raise ValueError("model: expected a name of printable characters")
+        if len(model) > LONGEST:
+            raise ValueError(f"model: expected a name of at most {LONGEST} characters")
         profile = self.state.profile
         if not (is_granted or self.is_check or self.may_ask(model)):
             # On the forward listener too, where an unknown model is otherwise Anthropic's to know.

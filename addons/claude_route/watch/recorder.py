@@ -270,7 +270,7 @@ def describe(
         client=asked.request.client.name if asked and asked.request.client else "",
         agent=sender.agent,
         parent=sender.parent_agent,
-        model=model,
+        model=model[: turns.MAX_TEXT],
         target=target,
         token=(attempt.token if attempt else found.token or "") if is_answered else "",
         counts=is_count,

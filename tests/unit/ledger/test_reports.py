@@ -55,6 +55,8 @@ def test_read(parameters: dict[str, str], query: reports.Query) -> None:
         ({"since": "yesterday"}, "since: expected a date such as"),
         ({"until": "99999999d"}, "until: expected"),
         ({"until": "9999-12-31"}, "until: expected"),
+        ({"until": "9999-12-31T23:00:00-12:00"}, "until: expected"),
+        ({"since": "0001-01-01T00:00:00+14:00"}, "since: expected"),
     ],
 )
 def test_what_is_wrong(parameters: dict[str, str], message: str) -> None:

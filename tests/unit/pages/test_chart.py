@@ -15,6 +15,7 @@ NOON = 1795867200.0  # 2026-11-28T12:00:00Z
         (NOON - 3600, NOON, True, "2026-11-28T11", "2026-11-28T11", 1),
         (NOON - 3600, NOON + 1, True, "2026-11-28T11", "2026-11-28T12", 2),
         (NOON - 86400 / 2, NOON + 86400 / 2, False, "2026-11-28", "2026-11-28", 1),
+        (-60_000_000_000.0, NOON, False, "2024-03-05", "2026-11-28", chart.MOST),
     ],
 )
 def test_slots(since: float, until: float, hourly: bool, first: str, last: str, count: int) -> None:

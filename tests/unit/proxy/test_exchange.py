@@ -832,6 +832,7 @@ def test_and_from_a_failure_once() -> None:
     [
         ("gpt-9", {}, 404, "'gpt-9' is not in this proxy's profile, which has: glm, chat"),
         ("a\nb", {}, 400, "printable"),
+        ("glm" * 1000, {}, 400, "expected a name of at most 1000 characters"),
         ("keyless", {}, 400, "environment variable KEY is set"),
     ],
 )
