@@ -72,8 +72,8 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
                 )
             for id in IDS:
                 fields = {
-                    "x-claude-code-session-id": id.encode(),
-                    "x-claude-code-agent-id": id.encode(),
+                    b"x-claude-code-session-id": id.encode(),
+                    b"x-claude-code-agent-id": id.encode(),
                 }
                 bob.post("/v1/messages", json=proxies.message(content="bob's"), headers=fields)
             bob.post(
