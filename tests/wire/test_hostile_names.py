@@ -40,6 +40,10 @@ IDS = (
 )
 
 
+def asks(words: str) -> dict[str, Any]:
+    return proxies.message(text=words)
+
+
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
     with simulator.Simulator() as sim:
@@ -52,12 +56,12 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
         with test_clients.client_of(running, test_clients.ALICE) as alice:
             alice.post(
                 "/v1/messages",
-                json=proxies.message(content="alice's own words"),
+                json=asks("alice's own words"),
                 headers={"x-claude-code-session-id": "alices"},
             )
             alice.post(
                 "/v1/messages",
-                json=proxies.message(content="alice's shared words"),
+                json=asks("alice's shared words"),
                 headers={"x-claude-code-session-id": "both"},
             )
         with test_clients.client_of(running, test_clients.BOB) as bob:
@@ -75,10 +79,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
                     b"x-claude-code-session-id": id.encode(),
                     b"x-claude-code-agent-id": id.encode(),
                 }
-                bob.post("/v1/messages", json=proxies.message(content="bob's"), headers=fields)
+                bob.post("/v1/messages", json=asks("bob's"), headers=fields)
             bob.post(
                 "/v1/messages",
-                json=proxies.message(content="bob's"),
+                json=asks("bob's"),
                 headers={"x-claude-code-session-id": "both"},
             )
         time.sleep(1)
@@ -148,6 +152,11 @@ def test_pages(proxy: proxies.Proxy, path: str, status: int, accept: str) -> Non
     if answer.headers["content-type"].startswith("text/html"):
         assert "<script>alert" not in answer.text
         assert "<img src=x" not in answer.text
+
+
+def test_the_shared_key_sees_what_others_do_not(proxy: proxies.Proxy) -> None:
+    assert "alice's own words" in get(proxy, STATIC, "/sessions/alices").text
+    assert "alice's shared words" in get(proxy, STATIC, "/sessions/both").text
 
 
 def test_no_traceback(proxy: proxies.Proxy) -> None:
