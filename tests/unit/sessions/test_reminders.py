@@ -31,6 +31,28 @@ def test_a_title_quotes_the_users_words() -> None:
     assert reminders.prompt("see <session>x</session>") == "see <session>x</session>"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        (
+            "<system-reminder>\n[SYSTEM NOTIFICATION - NOT USER INPUT]\n<task-notification>\n"
+            '<status>completed</status>\n<summary>Agent "Look" finished</summary>\n'
+            "<result>ok</result>\n</task-notification>\n</system-reminder>",
+            'Agent "Look" finished',
+        ),
+        (
+            "<system-reminder><task-notification><summary>x</summary></task-notification>"
+            "</system-reminder>go on",
+            "go on",
+        ),
+        ("<system-reminder><summary>x</summary></system-reminder>", ""),
+        ("<system-reminder><task-notification><summary>x</system-reminder>", ""),
+    ],
+)
+def test_a_task_that_ends_asks_with_its_summary(text: str, asked: str) -> None:
+    assert reminders.prompt(text) == asked
+
+
 def test_many_that_are_not_closed_take_linear_time() -> None:
     began = time.perf_counter()
     reminders.split(reminders.OPEN * 100_000)
