@@ -85,7 +85,9 @@ def show(block: turns.Block, value: Any, key: str, limit: int = SHORT) -> Shown:
         return _cut(block, key, text, limit, _parsed(text), replaces=True)
     text = fold.text(value.get("text")) or fold.text(value.get("thinking"))
     if not text:
-        return _cut(block, key, "", limit, _without_data(value))
+        # Of thinking that the provider doesn't show there is a signature, which tells nobody anything.
+        is_hidden = block.kind == "thinking"
+        return _cut(block, key, "", limit, None if is_hidden else _without_data(value))
     if block.role == "user":
         parts = reminders.split(text)
         found = tuple(

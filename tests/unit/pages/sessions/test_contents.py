@@ -38,6 +38,12 @@ def test_show(shown: turns.Block, value: Any, title: str, sort: str, text: str) 
     assert (made.title, made.sort, made.text, made.is_kept) == (title, sort, text, True)
 
 
+def test_thinking_that_is_not_shown_has_no_signature_on_the_page() -> None:
+    hidden = {"type": "thinking", "thinking": "", "signature": "c2ln" * 60}
+    made = contents.show(block("assistant", "thinking"), hidden, "3")
+    assert (made.text, made.tree) == ("", None)
+
+
 def test_what_is_not_kept() -> None:
     made = contents.show(TEXT, None, "3")
     assert (made.text, made.is_kept) == ("its first words", False)
