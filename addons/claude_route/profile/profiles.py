@@ -267,6 +267,9 @@ def read_text(path: Path) -> str:
 def locate(name: str, folder: Path) -> Path:
     """The file of a profile given by its name in `folder` or by its path.
 
+    What ends like a file is one in the working directory first: `team.yaml`, made there, is not to be
+    taken for the profile `team`.
+
     Raises:
         ValueError: there is no such file.
     """
@@ -274,6 +277,8 @@ def locate(name: str, folder: Path) -> Path:
     candidates = [path]
     if path.name == name:
         candidates = [folder / f"{name}.yaml", folder / f"{name}.yml", folder / name, path]
+        if path.suffix in (".yaml", ".yml"):
+            candidates.insert(0, path)
     for candidate in candidates:
         if candidate.is_file():
             return candidate

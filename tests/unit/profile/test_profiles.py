@@ -549,6 +549,10 @@ def test_locate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert profiles.locate("default", folder) == folder / "default.yaml"
     assert profiles.locate("default.yaml", folder) == folder / "default.yaml"
     assert profiles.locate("team", folder) == folder / "team.yml"
+    assert profiles.locate("team.yml", folder) == folder / "team.yml"
+    (tmp_path / "team.yml").touch()
+    assert profiles.locate("team", folder) == folder / "team.yml"
+    assert profiles.locate("team.yml", folder) == Path("team.yml")
     assert profiles.locate("./team", folder) == Path("team")
     assert profiles.locate("config.yaml", folder) == Path("config.yaml")
     assert profiles.locate("profiles/default.yaml", folder) == Path("profiles/default.yaml")
