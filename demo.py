@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from mitmproxy import addonmanager
+from mitmproxy import ctx
 from mitmproxy import http
 
 import simulator
@@ -38,7 +39,8 @@ class Demo:
     def running(self) -> None:
         logger.info(
             f"A simulated provider answers at {self.simulator.url}; try: "
-            "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 ANTHROPIC_API_KEY=demo claude -p hello"
+            f"ANTHROPIC_BASE_URL=http://127.0.0.1:{ctx.options.reverse_port} "
+            "ANTHROPIC_API_KEY=demo claude -p hello"
         )
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
