@@ -86,7 +86,8 @@ def findings(
     yield authority(certificate)
     home = Path(environ.get("CLAUDE_CONFIG_DIR") or Path.home() / ".claude")
     client = client_environment(environ, home / "settings.json")
-    yield from way_in(client, certificate, here=urllib.parse.urlsplit(url).hostname or "")
+    here = urllib.parse.urlsplit(url).hostname or ""
+    yield from way_in(client, certificate, here=here, url=url)
     if profile and online:
         yield from asyncio.run(_providers(profile, environ))
     elif profile:
@@ -153,6 +154,12 @@ def listeners(url: str, key: str | None) -> Iterator[Finding]:
     if is_open(host, port):
         try:
             report = status.fetch(url, key)
+        except status.KeyRequiredError as e:
+            yield Finding(
+                "note",
+                f"Reverse listener: {e}",
+                "PROXY_STATIC_TOKEN=KEY claude-route doctor; a client's own key will do",
+            )
         except ValueError as e:
             yield Finding("wrong", f"Reverse listener: {e}", in_use(port))
         else:
@@ -208,9 +215,14 @@ def client_environment(environ: Mapping[str, str], settings: Path) -> dict[str, 
 
 
 def way_in(
-    environ: Mapping[str, str], certificate: Path, *, here: str = "127.0.0.1"
+    environ: Mapping[str, str],
+    certificate: Path,
+    *,
+    here: str = "127.0.0.1",
+    url: str = status.URL,
 ) -> Iterator[Finding]:
-    """How Claude Code reaches the proxy from this shell. `here` is the host of our listeners."""
+    """How Claude Code reaches the proxy from this shell. `here` is the host of our listeners, `url` the
+    reverse one's."""
     base_url = environ.get("ANTHROPIC_BASE_URL")
     proxy = environ.get("HTTPS_PROXY") or environ.get("https_proxy")
     if base_url:
@@ -230,7 +242,7 @@ def way_in(
         yield Finding(
             "note",
             "Claude Code, started from this shell, doesn't use the proxy",
-            "ANTHROPIC_BASE_URL=http://127.0.0.1:4000 claude, or claude-route run",
+            f"ANTHROPIC_BASE_URL={url} claude, or claude-route run",
         )
         return
     if not is_here(proxy, here):

@@ -20,11 +20,16 @@ TIMEOUT = 10.0
 """Seconds to wait for the answer. The proxy needs some milliseconds."""
 
 
+class KeyRequiredError(ValueError):
+    """A proxy answers, but not without a key that it knows."""
+
+
 def fetch(url: str, key: str | None) -> dict[str, Any]:
     """The JSON of the proxy's `/status`.
 
     Raises:
-        ValueError: no claude-route answers there, or it requires another key.
+        KeyRequiredError: it requires another key.
+        ValueError: no claude-route answers there.
     """
     try:
         status, body = get(url, "/status", key)
@@ -48,7 +53,8 @@ def get(url: str, path: str, key: str | None) -> tuple[int, bytes]:
 
     Raises:
         ConnectionError: nobody answers there.
-        ValueError: the URL is none, or the proxy requires another key.
+        KeyRequiredError: the proxy requires another key.
+        ValueError: the URL is none.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -70,7 +76,7 @@ def get(url: str, path: str, key: str | None) -> tuple[int, bytes]:
         connection.close()
     if answer.status == 401:
         why = "another PROXY_STATIC_TOKEN" if key else "a key: set PROXY_STATIC_TOKEN"
-        raise ValueError(f"the proxy at {url} requires {why}")
+        raise KeyRequiredError(f"the proxy at {url} requires {why}")
     return answer.status, body
 
 

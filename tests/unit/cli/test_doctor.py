@@ -10,6 +10,7 @@ import trustme
 
 from claude_route.cli import doctor
 from claude_route.cli import probe
+from claude_route.cli import status
 from claude_route.profile import profiles
 from claude_route.proxy.upstream import proxies
 
@@ -80,6 +81,24 @@ def test_listeners() -> None:
         marks = {one.what.partition(":")[0]: one.mark for one in doctor.listeners(url(port), None)}
         assert marks["Reverse listener"] == "wrong"
     assert [*doctor.listeners(url(port), None)][-1].mark == "note"
+
+
+def test_a_proxy_that_requires_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setattr("claude_route.cli.status.get", refuse)
+        one = next(doctor.listeners(url(port), None))
+    assert (one.mark, "requires a key" in one.what) == ("note", True)
+    assert one.advice.startswith("PROXY_STATIC_TOKEN=KEY")
+
+
+def refuse(url: str, path: str, key: str | None) -> tuple[int, bytes]:
+    raise status.KeyRequiredError(f"the proxy at {url} requires a key")
+
+
+def test_the_proposed_address_is_that_of_the_listener() -> None:
+    (one,) = doctor.way_in({}, Path("ca.pem"), url="http://127.0.0.1:4001")
+    assert one.advice.startswith("ANTHROPIC_BASE_URL=http://127.0.0.1:4001 ")
 
 
 def url(port: int) -> str:
