@@ -88,6 +88,28 @@ def test_listing_has_pages() -> None:
     assert "No requests yet" in views.listing([], rendering.View(), 0, "v").body.decode()
 
 
+def test_the_list_says_who_asked_and_what_went_wrong_last() -> None:
+    kept = examples.Kept()
+    refused = {
+        "client": "alice",
+        "error": f"429 the budget is spent {examples.SCRIPT}",
+        "target": "",
+    }
+    kept.add("f1", 1, [examples.ASKED], [], **refused)
+    text = listed(kept, rendering.View())
+    assert '<small class="client">alice</small>' in text
+    assert "✗ 429 the budget is spent &lt;script&gt;" in text
+    assert 'class="client"' not in listed(kept, rendering.View(client="alice"))
+    kept.add("f2", 2, [examples.ASKED], [examples.ANSWERED])
+    text = listed(kept, rendering.View())
+    assert "✗" not in text
+    assert 'class="client"' not in text
+
+
+def listed(kept: examples.Kept, view: rendering.View) -> str:
+    return views.listing(kept.book.sessions(), view, 0, "v").body.decode()
+
+
 def turn(part: str = "", flow: str = "f2", **more: bool) -> str:
     kept = examples.session()
     entry = kept.book.entry(flow)
