@@ -1,7 +1,8 @@
 """Reads a request's body as hashed blocks.
 
 A block that the session has had before is found by its hash, and not read again: of a body of 800 KB only a
-few blocks are new. All of it takes linear time; the body may be anyone's.
+few blocks are new. So is a whole message, once all of its blocks were found. All of it takes linear time; the
+body may be anyone's.
 """
 
 from __future__ import annotations
@@ -12,21 +13,30 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
 from claude_route.dialects import fold
 from claude_route.dialects.messages import requests
 from claude_route.sessions import reminders
+from claude_route.sessions import search
 from claude_route.sessions import sources
 from claude_route.sessions import turns
 from claude_route.wire import rawjson
 
 MAX_BLOCKS = 20_000
 """Of a request. What comes after them isn't read."""
+
+MAX_PAST_BLOCKS = 8
+"""Of a message that is found as a whole."""
+
+LONGEST_SECRET = 2000
+"""Characters, and more than any has."""
 
 BILLING = b"x-anthropic-billing-header"
 """The beginning of a system block that Anthropic takes out before it looks for a cached prompt."""
@@ -54,6 +64,12 @@ class _Fields(msgspec.Struct):
     messages: msgspec.Raw = rawjson.NULL
     thread: Any = None
     max_tokens: Any = None
+
+
+class _Listed(_Fields):
+    """As the fields, with messages that are an array. Saves a pass over all of them."""
+
+    messages: list[msgspec.Raw] = []  # type: ignore[assignment]
 
 
 class _Message(msgspec.Struct):
@@ -100,6 +116,18 @@ class Reading:
         return sum(block.role == "tools" for block in self.blocks)
 
 
+class Past(NamedTuple):
+    """A message whose blocks the session has all had before."""
+
+    role: turns.Role
+    blocks: tuple[turns.Block, ...]
+
+
+type PastMessages = dict[tuple[int, int], Past]
+"""By the hash of their JSON, and its length. Python's hash of bytes has a random key, so that nobody can make
+two messages for which it is the same."""
+
+
 def digest(*parts: bytes) -> bytes:
     hashing = hashlib.blake2b(digest_size=8)
     for part in parts:
@@ -122,14 +150,16 @@ def read(
     known: turns.Known | None = None,
     calls: Mapping[str, str] | None = None,
     hide: Hide = bytes,
+    past: PastMessages | None = None,
 ) -> Reading:
-    """`known` are the session's blocks so far, and `calls` the names of its tool calls by their ids.
+    """`known` are the session's blocks so far, `calls` the names of its tool calls by their ids, and `past`
+    its messages, to which this adds.
 
     Raises:
         ValueError: the body isn't a JSON object.
     """
-    reader = _Reader(known or {}, dict(calls or {}), hide)
-    reader.read(rawjson.decode_mended(body, _Fields))
+    reader = _Reader(known or {}, dict(calls or {}), hide, past)
+    reader.read(_fields(body))
     return reader.reading
 
 
@@ -141,15 +171,29 @@ def contents(body: bytes) -> dict[bytes, bytes]:
     """
     reader = _Reader({}, {}, bytes)
     reader.contents = {}
-    reader.read(rawjson.decode_mended(body, _Fields))
+    reader.read(_fields(body))
     return reader.contents
 
 
+def _fields(body: bytes) -> _Fields:
+    try:
+        return rawjson.decode_mended(body, _Listed)
+    except ValueError:
+        return rawjson.decode_mended(body, _Fields)
+
+
 class _Reader:
-    def __init__(self, known: turns.Known, calls: dict[str, str], hide: Hide) -> None:
+    def __init__(
+        self,
+        known: turns.Known,
+        calls: dict[str, str],
+        hide: Hide,
+        past: PastMessages | None = None,
+    ) -> None:
         self.known = known
         self.hide = hide
         self.calls = calls
+        self.past = past
         self.contents: dict[bytes, bytes] | None = None
         """By digest; None if nobody wants them."""
         self.reading = Reading()
@@ -163,16 +207,47 @@ class _Reader:
                 block = self._add("system", "system", raw)
                 if block and len(reading.system) < 1000:
                     reading.system += block.label + "\n"
-        messages = _decoded(fields.messages, list[_Message], [])
-        newest = _after_last_answer(messages)
-        for index, message in enumerate(messages):
-            role: turns.Role = "assistant" if message.role == "assistant" else "user"
-            is_new = index >= newest
-            for raw in _items(message.content):
-                block = self._add(role, fold.text(message.role), raw)
-                if block and role == "user" and (is_new or index == 0):
-                    self._take_words(block, raw, is_new=is_new, is_first=index == 0)
+        raws = fields.messages if isinstance(fields, _Listed) else []
+        messages = [self._message(raw) for raw in raws]
+        newest = _after_last_answer([message for _, message in messages])
+        for index, (wire, message) in enumerate(messages):
+            is_asked = message.role != "assistant" and (index >= newest or index == 0)
+            if isinstance(message, Past) and (is_asked or not self._repeat(message)):
+                message = _decoded(wire, _Message, _Message())
+            if isinstance(message, _Message):
+                self._read(wire, message, is_new=index >= newest, is_first=index == 0)
         self._take_options(fields)
+
+    def _message(self, raw: msgspec.Raw) -> tuple[bytes, Past | _Message]:
+        """A message's JSON, and what it has."""
+        wire = bytes(raw)
+        past = self.past.get(_key(wire)) if self.past and self.contents is None else None
+        return wire, past or _decoded(wire, _Message, _Message())
+
+    def _repeat(self, message: Past) -> bool:
+        """Take the blocks of a message that the session has had. False if it would be too many."""
+        taken = self.reading.blocks
+        if len(taken) + len(message.blocks) > MAX_BLOCKS:
+            return False
+        taken += message.blocks
+        for block in message.blocks:
+            if block.call and block.kind.endswith("tool_use"):
+                self.calls[block.call] = block.name
+        return True
+
+    def _read(self, wire: bytes, message: _Message, *, is_new: bool, is_first: bool) -> None:
+        role: turns.Role = "assistant" if message.role == "assistant" else "user"
+        before = len(self.reading.blocks)
+        raws = _items(message.content)
+        for raw in raws:
+            block = self._add(role, fold.text(message.role), raw)
+            if block and role == "user" and (is_new or is_first):
+                self._take_words(block, raw, is_new=is_new, is_first=is_first)
+        if self.past is None or len(raws) > MAX_PAST_BLOCKS or _KEY in wire:
+            return
+        blocks = tuple(self.reading.blocks[before:])
+        if len(blocks) == len(raws) and all(self.known.get(b.digest) is b for b in blocks):
+            self.past[_key(wire)] = Past(role, blocks)
 
     def _take_options(self, fields: _Fields) -> None:
         reading = self.reading
@@ -208,7 +283,7 @@ class _Reader:
     def _block(
         self, key: bytes, role: turns.Role, as_role: str, content: bytes
     ) -> tuple[turns.Block, str]:
-        fields = self._fields(content)
+        fields = self._fields(content, is_answers=role == "assistant")
         kind = "tool" if role == "tools" else fold.text(fields.type)[:40] or "?"
         tokens = requests.weigh(msgspec.Raw(content))
         name, call = fold.text(fields.name)[:200], ""
@@ -235,7 +310,9 @@ class _Reader:
             key, role, kind, name, _short(label), made, call, is_error=fields.is_error is True
         ), text
 
-    def _fields(self, content: bytes) -> _Block:
+    def _fields(self, content: bytes, *, is_answers: bool = False) -> _Block:
+        if is_answers and len(content) > 2 * _NEEDED:
+            content = _shortened(content)
         return _decoded(self.hide(content), _Block, _Block())
 
     def _take_words(
@@ -257,6 +334,20 @@ class _Reader:
             if words and is_new:
                 reading.prompt = _short(words)
                 reading.last = words[:4000]
+
+
+_NEEDED = search.MAX_PART + LONGEST_SECRET
+"""Characters of an answer's text that are read: to look for secrets takes 20 µs for each KB."""
+
+
+def _shortened(content: bytes) -> bytes:
+    """The block, with only the beginning of its text if it has nothing else that is long."""
+    block = _decoded(content, _Block, _Block())
+    text, thinking = fold.text(block.text), fold.text(block.thinking)
+    if len(text) + len(thinking) <= _NEEDED or block.type not in ("text", "thinking"):
+        return content
+    block.text, block.thinking = text[:_NEEDED], thinking[:_NEEDED]
+    return msgspec.json.encode(block)
 
 
 def of_values(values: Iterable[Any]) -> list[turns.Block]:
@@ -299,7 +390,11 @@ def _call(block: turns.Block, given: Any) -> turns.Call:
     return turns.Call(block.call, block.name, block.label)
 
 
-def _after_last_answer(messages: list[_Message]) -> int:
+def _key(wire: bytes) -> tuple[int, int]:
+    return hash(wire), len(wire)
+
+
+def _after_last_answer(messages: Sequence[Past | _Message]) -> int:
     """The index after the last message of the assistant."""
     for index in range(len(messages) - 1, -1, -1):
         if messages[index].role == "assistant":

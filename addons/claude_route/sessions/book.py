@@ -9,6 +9,7 @@ import collections
 import heapq
 from collections import OrderedDict
 
+from claude_route.sessions import blocks
 from claude_route.sessions import misses
 from claude_route.sessions import tree
 from claude_route.sessions import turns
@@ -28,8 +29,9 @@ requests of 20,000 blocks."""
 BATCH = 100
 """When a session is too long, one in this many of its turns is dropped at once."""
 
-_TURN, _BLOCK, _PLACE = 1500, 600, 8
-"""About how many bytes a turn takes, a block that no other turn has, and each block's place in a turn."""
+_TURN, _BLOCK, _PLACE, _PAST = 1500, 600, 8, 400
+"""About how many bytes a turn takes, a block that no other turn has, each block's place in a turn, and a
+message that is found as a whole."""
 
 NONE = "none"
 """The id of the session of those requests that name none."""
@@ -44,6 +46,10 @@ class Record:
         """By their flows' ids."""
         self.blocks: dict[bytes, turns.Block] = {}
         """The turns share equal blocks."""
+        self.past: blocks.PastMessages = {}
+        """Grows while a turn is read, in another thread."""
+        self._past = 0
+        """How many of them are in the weight."""
         self.calls: dict[str, str] = {}
         """The tools' names by the ids of their calls."""
         self.running: dict[str, float] = {}
@@ -80,6 +86,8 @@ class Record:
             self.blocks.setdefault(block.digest, block)
             self._turns_with[block.digest] += 1
         self.weight += _BLOCK * (len(self.blocks) - before)
+        self.weight += _PAST * (len(self.past) - self._past)
+        self._past = len(self.past)
 
     def _leave(self, turn: turns.Turn) -> None:
         del self.turns[turn.flow]
@@ -96,6 +104,9 @@ class Record:
             if not self._turns_with[block.digest]:
                 del self._turns_with[block.digest], self.blocks[block.digest]
         self.weight -= _BLOCK * (before - len(self.blocks))
+        # Some of them may have blocks that nobody else has any more.
+        self.weight -= _PAST * self._past
+        self.past, self._past = {}, 0
 
     def forget_oldest(self, count: int) -> list[str]:
         """Drop so many turns. Returns their flows."""
@@ -183,6 +194,11 @@ class Book:
         """The session's blocks and the names of its calls, with which its next turn is read faster."""
         record = self._records.get(session or NONE)
         return (record.blocks, record.calls) if record else ({}, {})
+
+    def past(self, session: str) -> blocks.PastMessages:
+        """The session's messages, to which the reading of its next turn adds."""
+        record = self._records.get(session or NONE)
+        return record.past if record else {}
 
     def add(self, turn: turns.Turn) -> None:
         """A turn is over. Replaces an earlier turn of the same flow."""

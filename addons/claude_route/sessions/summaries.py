@@ -51,12 +51,15 @@ def make(
     known: turns.Known | None = None,
     calls: Mapping[str, str] | None = None,
     hide: blocks.Hide = bytes,
+    past: blocks.PastMessages | None = None,
 ) -> turns.Turn:
     """The summary, with no text that `hide` removes. What can't be read is left out: the body may be
     anyone's."""
     try:
         reading = (
-            blocks.read(wire.request, known, calls, hide) if wire.request else blocks.Reading()
+            blocks.read(wire.request, known, calls, hide, past)
+            if wire.request
+            else blocks.Reading()
         )
     except ValueError:
         reading = blocks.Reading()

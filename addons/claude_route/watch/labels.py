@@ -6,6 +6,8 @@ anyone may edit the metadata of a saved flow.
 
 from __future__ import annotations
 
+import dataclasses
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -78,35 +80,21 @@ def read(metadata: Mapping[str, Any]) -> Labels:
     """The labels in a flow's metadata. The flow may come from a file, so a value of the wrong type counts
     as unknown."""
 
-    def value[T](name: str, kind: type[T]) -> T | None:
-        raw = metadata.get(PREFIX + name)
-        return raw if isinstance(raw, kind) else None
+    known = {}
+    for key, value in metadata.items():
+        if (label := _LABELS.get(key)) and isinstance(value, label[1]):
+            known[label[0]] = value
+    return Labels(**known)
 
-    return Labels(
-        model=value("model", str),
-        target=value("target", str),
-        attempts=value("attempts", int),
-        token=value("token", str),
-        session=value("session", str),
-        agent=value("agent", str),
-        parent_agent=value("parent_agent", str),
-        request_id=value("request_id", str),
-        trace=value("trace", str),
-        check=value("check", str),
-        state=value("state", str),
-        tokens_in=value("tokens_in", int),
-        tokens_cached=value("tokens_cached", int),
-        tokens_out=value("tokens_out", int),
-        cost=value("cost", float),
-        compares=value("compares", str),
-        prompt=value("prompt", str),
-        passed_over=value("passed_over", str),
-        attempt_of=value("attempt_of", str),
-        why=value("why", str),
-        then=value("then", str),
-        rewritten=value("rewritten", bool),
-        comment=value("comment", str),
-    )
+
+def _kind(name: str) -> Any:
+    """The type of a label that is known."""
+    return next(kind for kind in typing.get_args(_HINTS[name]) if kind is not type(None))
+
+
+_HINTS = typing.get_type_hints(Labels)
+_LABELS = {PREFIX + each.name: (each.name, _kind(each.name)) for each in dataclasses.fields(Labels)}
+"""The names and the types of the labels, by their keys. Each row reads all labels several times."""
 
 
 def prompt(metadata: Mapping[str, Any]) -> str:

@@ -34,6 +34,7 @@ from claude_route.pricing import claude as claude_prices
 from claude_route.proxy import contract
 from claude_route.proxy import state
 from claude_route.proxy import work
+from claude_route.sessions import blocks
 from claude_route.sessions import book
 from claude_route.sessions import misses
 from claude_route.sessions import summaries
@@ -218,8 +219,10 @@ class Recorder(contract.Observer):
             while self._waiting:
                 ended = self._waiting.popleft()
                 known, calls = self.book.known(ended.wire.session)
+                past = self.book.past(ended.wire.session)
                 try:
-                    turn = await work.aside(functools.partial(self._made, ended, known, calls))
+                    making = functools.partial(self._made, ended, known, calls, past)
+                    turn = await work.aside(making)
                     self.book.add(turn)
                 except Exception:
                     # The next summaries must not wait for ever because of one body.
@@ -230,10 +233,17 @@ class Recorder(contract.Observer):
             self._task = None
 
     def _record(self, ended: Ended) -> None:
-        self.book.add(self._made(ended, *self.book.known(ended.wire.session)))
+        session = ended.wire.session
+        self.book.add(self._made(ended, *self.book.known(session), self.book.past(session)))
 
-    def _made(self, ended: Ended, known: turns.Known, calls: dict[str, str]) -> turns.Turn:
-        turn = summaries.make(decoded(ended), known, calls, live_secrets.hide)
+    def _made(
+        self,
+        ended: Ended,
+        known: turns.Known,
+        calls: dict[str, str],
+        past: blocks.PastMessages,
+    ) -> turns.Turn:
+        turn = summaries.make(decoded(ended), known, calls, live_secrets.hide, past)
         self._store(turn)
         return turn
 

@@ -206,10 +206,11 @@ def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
         comment = functools.partial(comments.counted, model, target, used.prompt, seconds(flow))
     else:
         comment = functools.partial(comments.answered, *who(flow), used, seconds(flow), cost=cost)
-    reason = labels.read(flow.metadata).passed_over or ""
+    flow_labels = labels.read(flow.metadata)
+    reason = flow_labels.passed_over or ""
     write(flow, comments.with_reason(comment(), reason))
     line = comments.with_reason(comment(width=comments.WHOLE), reason)
-    return comments.check(line) if labels.read(flow.metadata).check else line
+    return comments.check(line) if flow_labels.check else line
 
 
 def price(flow: http.HTTPFlow, used: usage.Usage) -> float | None:

@@ -7,6 +7,8 @@ import pytest
 
 from claude_route.dialects import fold
 from claude_route.sessions import blocks
+from claude_route.sessions import search
+from claude_route.sessions import turns
 from tests.unit.sessions import examples
 from tests.unit.sessions.examples import CACHE
 from tests.unit.sessions.examples import assistant
@@ -133,6 +135,52 @@ def test_blocks_of_the_session_are_the_same_objects() -> None:
     second = blocks.read(body("one", assistant(text("1")), "two", system="Be brief."), known)
     assert [b is k for b, k in zip(second.blocks, first.blocks, strict=False)] == [True, True]
     assert second.words == ["two"]
+
+
+def test_messages_that_are_found_as_a_whole_make_no_difference() -> None:
+    history: list[Any] = ["go"]
+    for n in range(6):
+        history += [
+            assistant(text(f"step {n}"), call(f"toolu_{n}", "Read", file_path=f"{n}.py")),
+            user(result(f"toolu_{n}", f"content {n}"), text("on", cache_control=CACHE)),
+            assistant(*[text(f"many {n}")] * (blocks.MAX_PAST_BLOCKS + 1)),
+            user(text("the same words")),
+        ]
+    known: dict[bytes, turns.Block] = {}
+    past: blocks.PastMessages = {}
+    for size in [*range(1, len(history) + 1), len(history), len(history)]:
+        wire = body(*history[:size])
+        alone, found = blocks.read(wire, known), blocks.read(wire, known, past=past)
+        assert alone == found
+        known |= {b.digest: b for b in found.blocks if b.digest not in known}
+    assert [message.role for message in past.values()].count("assistant") == 6
+
+
+def test_a_repeated_message_names_the_calls_in_it() -> None:
+    asked: list[Any] = ["go", assistant(call("toolu_1", "Read")), user(result("toolu_1", "a"))]
+    known = {b.digest: b for b in read(*asked).blocks}
+    past: blocks.PastMessages = {}
+    for _ in range(2):
+        reading = blocks.read(body(*asked, user(result("toolu_1", "new"))), known, past=past)
+        assert reading.results == ["Read", "Read"]
+        assert reading.blocks[-1].name == "Read"
+    assert [message.role for message in past.values()] == ["user", "assistant", "user"]
+
+
+def test_of_a_long_answer_the_beginning_is_searched_for_secrets() -> None:
+    seen: list[int] = []
+
+    def hide(content: bytes) -> bytes:
+        seen.append(len(content))
+        return content.replace(b"sk-secret", b"[hidden]")
+
+    long = "sk-secret " + "word " * 20_000
+    (block,), _, (words,) = blocks.of_answer(fold.Answer(blocks=[text(long)]), hide)
+    assert seen[0] < 10_000
+    assert block.label.startswith("[hidden] word")
+    assert block.tokens == blocks.of_answer(fold.Answer(blocks=[text(long)]))[0][0].tokens > 20_000
+    assert "sk-secret" not in words
+    assert len(words) > search.MAX_PART
 
 
 def test_an_agent_is_known_by_its_prompt_and_by_its_result() -> None:
