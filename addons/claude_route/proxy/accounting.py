@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import random
 import weakref
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -221,4 +221,6 @@ def error_type(response: http.Response) -> str:
 
 
 def new_id(now: float) -> str:
-    return f"{int(now * 1_000_000):014x}{secrets.token_hex(6)}"
+    """Nobody else's, and no secret. Not from the operating system: that is a system call, after which the event
+    loop has to wait for a thread that was let in."""
+    return f"{int(now * 1_000_000):014x}{random.getrandbits(48):012x}"
