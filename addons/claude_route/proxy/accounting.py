@@ -221,6 +221,6 @@ def error_type(response: http.Response) -> str:
 
 
 def new_id(now: float) -> str:
-    """Nobody else's, and no secret. Not from the operating system: that is a system call, after which the event
-    loop has to wait for a thread that was let in."""
+    """Nobody else's, and no secret. Not from the operating system: after a system call the event
+    loop may have to wait for another thread."""
     return f"{int(now * 1_000_000):014x}{random.getrandbits(48):012x}"
