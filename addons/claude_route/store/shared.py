@@ -46,6 +46,7 @@ class Store:
         self._setting: str | None = None
         self._watching: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     def running(self) -> None:
         in_force = self.state_in_force()
@@ -54,14 +55,18 @@ class Store:
         self._open(in_force)
         self._watching = asyncio.get_running_loop().create_task(self._watch())
 
-    async def done(self) -> None:
+    def done(self) -> asyncio.Task[None] | None:
+        # Not async: where a script is loaded again, mitmproxy can't wait, and an addon that wants it to keeps
+        # the script from being loaded. At the end of the process it waits for what is returned.
         for task in (self._watching, self._writing):
             if task:
                 task.cancel()
         if self.memory:
             self.memory.write()
-        if self.instance:
-            await self.instance.stop()
+        if self.instance is None:
+            return None
+        self._stopping = asyncio.get_running_loop().create_task(self.instance.stop())
+        return self._stopping
 
     def describe(self) -> str:
         if self.instance:

@@ -16,6 +16,11 @@ from tests.unit import states
 from tests.unit.store import instances
 
 
+async def ended(addon: shared.Store) -> None:
+    if stopping := addon.done():
+        await stopping
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
@@ -42,11 +47,11 @@ async def test_without_a_store_a_file_remembers(here: Path) -> None:
         one.addon.running()
         assert one.addon.describe() == f"Store: {here}"
         one.state.pool.rest(2, 600)
-        await one.addon.done()
+        await ended(one.addon)
         again = One("")
         again.addon.running()
         assert [row.state for row in again.state.pool.status()][1] == "resting"
-        await again.addon.done()
+        await ended(again.addon)
 
 
 async def test_off(here: Path) -> None:
@@ -54,7 +59,7 @@ async def test_off(here: Path) -> None:
         one = One("off")
         one.addon.running()
         one.state.pool.rest(2, 600)
-        await one.addon.done()
+        await ended(one.addon)
         assert one.addon.describe() == "Store: off"
         assert not exists(here)
 
@@ -81,7 +86,7 @@ async def test_a_profile_that_changes_its_store(
         one.state = dataclasses.replace(one.state, profile=without)
         await instances.until(lambda: one.addon.instance is None)
         assert one.state.sharing.store is None
-        await one.addon.done()
+        await ended(one.addon)
 
 
 async def test_workers_share_what_the_supervisor_has(
@@ -92,4 +97,4 @@ async def test_workers_share_what_the_supervisor_has(
         one = One("")
         one.addon.running()
         assert one.addon.instance and one.addon.instance.url == redis.url
-        await one.addon.done()
+        await ended(one.addon)
