@@ -22,6 +22,7 @@ import simulator
 from tests.wire import mitmweb
 from tests.wire import proxies
 from tests.wire import raw_upstream
+from tests.wire import shown_pages
 from tests.wire import traces
 
 Start = Callable[..., proxies.Proxy]
@@ -200,7 +201,7 @@ CHATS: dict[str, Place] = {
 }
 
 
-def profile(url: str) -> str:
+def profile(url: str, ledger: str) -> str:
     return json.dumps(
         {
             "providers": {
@@ -215,6 +216,7 @@ def profile(url: str) -> str:
             },
             "models": {"glm": "zai/glm-5", "gpt": "chat/gpt-x", "claude-*": "anthropic/claude-*"},
             "pool": {"tokens": [POOL]},
+            "ledger": ledger,
         }
     )
 
@@ -274,7 +276,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     with raw_upstream.running() as upstream, simulator.Simulator(tls=True) as anthropic:
         web = mitmweb.Web(
             start,
-            profile(upstream.url),
+            profile(upstream.url, f"sqlite:///{folder / 'ledger.db'}"),
+            keep_bodies="200",
             save_stream_file=str(folder / "stream.flows"),
             hardump=str(folder / "all.har"),
             flow_detail="4",
@@ -434,6 +437,10 @@ def test_zz_nothing_of_all_this_is_shown_or_written(lab: Lab) -> None:
     columns = "request.path,request.content,response.content"
     web.command("cut.save", "@all", columns, str(lab.folder / "cut"))
     sinks = dict(shown(web))
+    sinks |= dict(shown_pages.of(web.api, every=40))
+    with lab.proxy.client(headers={"x-litellm-api-key": STATIC}) as client:
+        sinks |= dict(shown_pages.of(client, every=40))
+        sinks["/metrics"] = client.get("/metrics").raise_for_status().content
     process = lab.proxy.process.pid
     sinks["command line"] = Path(f"/proc/{process}/cmdline").read_bytes()
     lab.proxy.close()

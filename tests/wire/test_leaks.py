@@ -1,4 +1,5 @@
-"""No secret in any sink: mitmweb's API and WebSocket, saved flows, exports, copies, the log."""
+"""No secret in any sink: mitmweb's API and WebSocket, the pages there and at the reverse listener, saved flows, exports,
+copies, the log."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ from simulator import answers
 from simulator import ports
 from tests.wire import mitmweb
 from tests.wire import proxies
+from tests.wire import shown_pages
 
 Start = Callable[..., proxies.Proxy]
 
@@ -98,9 +100,10 @@ def web(start: Start, sim: simulator.Simulator, tmp_path: Path) -> Iterator[mitm
     with simulator.Simulator(tls=True) as anthropic:
         yield mitmweb.Web(
             functools.partial(start, behind=sim.url),
-            profile(sim.url),
+            profile(sim.url) | {"ledger": f"sqlite:///{tmp_path / 'ledger.db'}"},
             save_stream_file=str(tmp_path / "stream.flows"),
             flow_detail="4",
+            keep_bodies="50",
             termlog_verbosity="debug",
             environ={
                 "PROXY_STATIC_TOKEN": STATIC,
@@ -190,6 +193,14 @@ def shown(web: mitmweb.Web) -> Iterator[tuple[str, bytes]]:
                 yield f"{path} {view}", got(f"{path}/content/{view}")
 
 
+def pages(web: mitmweb.Web) -> Iterator[tuple[str, bytes]]:
+    """What the pages show, in mitmweb and at the reverse listener."""
+    yield from shown_pages.of(web.api)
+    with web.proxy.client(headers={"x-litellm-api-key": STATIC}) as client:
+        yield from shown_pages.of(client)
+        yield "/metrics", client.get("/metrics").raise_for_status().content
+
+
 def test_no_secret_in_any_sink(web: mitmweb.Web, sim: simulator.Simulator, tmp_path: Path) -> None:
     proxy = web.proxy
     sinks: dict[str, bytes] = {}
@@ -200,6 +211,7 @@ def test_no_secret_in_any_sink(web: mitmweb.Web, sim: simulator.Simulator, tmp_p
             lambda: all(flow.get("response") or flow.get("error") for flow in web.flows())
         )
         sinks |= dict(shown(web))
+        sinks |= dict(pages(web))
         sim.default(answers.Answer(event_delay=0.5))
         headers = {"x-litellm-api-key": STATIC, "x-api-key": CLIENT_KEY}
         with proxy.client(headers=headers) as one, proxy.client(headers=headers) as two:
@@ -219,6 +231,9 @@ def test_no_secret_in_any_sink(web: mitmweb.Web, sim: simulator.Simulator, tmp_p
     assert len(listener.heard) > 20
     assert len(sinks["stream.flows"]) > 20_000
     assert b"{{pool #1" in sinks["flows"]
+    hars = [data for name, data in sinks.items() if ".har" in name and "/sessions" in name]
+    assert len(hars) >= 2
+    assert all(b"postData" in data for data in hars)
     assert sinks["all.har"] and sinks["all.flows"]
     exported = {name.split("-")[1] for name in sinks if name.startswith("export-")}
     assert exported == set(EXPORTS)
