@@ -56,6 +56,7 @@ from claude_route.watch import failed_attempts
 from claude_route.watch import kept_flows
 from claude_route.watch import log
 from claude_route.watch import memory
+from claude_route.watch import prices
 from claude_route.watch import readonly
 from claude_route.watch import recorder
 from claude_route.watch import rows
@@ -74,7 +75,8 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
     enduring = endurance.Endurance()
     in_force = settings.Settings(entry, gate.Gate(source=lambda *asked: ledger.balance(*asked)))
     lines = log.Log()
-    flow_rows = rows.Rows(lines.ended, capture.is_kept)
+    dollars = prices.Prices(lambda: in_force.state)
+    flow_rows = rows.Rows(lines.ended, capture.is_kept, dollars)
     upstream = upstreams.Upstreams(
         lambda: in_force.state.profile if in_force.state else None,
         lambda watcher: client.Client(watcher=watcher, make_room=table.make_room),
@@ -87,9 +89,9 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
         limits=lambda: limits.meter.counts,
     )
     traces = export.Traces(lambda: in_force.state)
-    kept = book.Book()
+    kept = book.Book(dollars=dollars)
     saved = saved_sessions.SavedSessions(kept)
-    recorded = recorder.Recorder(lambda: in_force.state, kept, saved.store)
+    recorded = recorder.Recorder(dollars, kept, saved.store)
     bodies = kept_flows.KeptFlows()
     workers = peers.Peers(worker, meters_of_all.text) if worker else None
     sources = asking.Sources(
@@ -152,7 +154,7 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
         capture.Capture(flow_rows),
         recorded,
         saved,
-        claude.Views(),
+        claude.Views(dollars),
         bodies,
         memory.Memory(),
         commands.Commands(lambda: in_force.state),

@@ -26,13 +26,10 @@ from mitmproxy import http
 
 from claude_route import options
 from claude_route import responses
-from claude_route import targets
 from claude_route.access import identity
 from claude_route.access import live_secrets
 from claude_route.dialects import usage
-from claude_route.pricing import claude as claude_prices
 from claude_route.proxy import contract
-from claude_route.proxy import state
 from claude_route.proxy import work
 from claude_route.sessions import blocks
 from claude_route.sessions import book
@@ -87,14 +84,13 @@ class Ended(NamedTuple):
 class Recorder(contract.Observer):
     def __init__(
         self,
-        in_force: Callable[[], state.State | None],
+        dollars: misses.Dollars,
         sessions: book.Book,
         store: Callable[[turns.Turn], None] = lambda turn: None,
     ) -> None:
         """`store` gets each turn, in the thread."""
-        self._in_force = in_force
+        self._dollars = dollars
         self.book = sessions
-        sessions.dollars = self.dollars
         self._store = store
         self._asked: weakref.WeakKeyDictionary[http.HTTPFlow, Asked] = weakref.WeakKeyDictionary()
         self._loaded: OrderedDict[str, list[turns.Failed]] = OrderedDict()
@@ -106,18 +102,6 @@ class Recorder(contract.Observer):
     @property
     def is_on(self) -> bool:
         return self.book.max_turns > 0
-
-    def dollars(self, target: str, model: str, used: usage.Usage) -> float | None:
-        """What tokens of a target cost; None if no price is known."""
-        provider, _, upstream = target.partition("/")
-        in_force = self._in_force()
-        if in_force and (known := in_force.profile.providers.get(provider)):
-            answered_by = targets.Target(known, upstream)
-            return in_force.profile.prices.cost(answered_by, model, used).dollars
-        # A flow from a file may name a provider that the profile doesn't have.
-        return (
-            claude_prices.cost(upstream or model, used) if provider in ("", "anthropic") else None
-        )
 
     # mitmproxy's hooks
 
@@ -196,7 +180,7 @@ class Recorder(contract.Observer):
         status = flow.response.status_code if flow.response else 0
         if asked is None and status in REFUSED:
             return
-        ended = describe(flow, asked, self.dollars, self._loaded.pop(flow.id, ()))
+        ended = describe(flow, asked, self._dollars, self._loaded.pop(flow.id, ()))
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -21,9 +21,11 @@ from claude_route.dialects import usage
 from claude_route.dialects.messages import usage as messages_usage
 from claude_route.pages import table
 from claude_route.proxy import contract
+from claude_route.sessions import misses
 from claude_route.text import layout
 from claude_route.watch import failed_attempts
 from claude_route.watch import labels
+from claude_route.watch import prices
 from claude_route.watch import prompts
 from claude_route.watch.views import claude
 from claude_route.watch.views import comments
@@ -66,11 +68,13 @@ class Rows(contract.Observer):
         self,
         report: Callable[[http.HTTPFlow, str], None] = lambda flow, line: None,
         is_kept: Callable[[], bool] = lambda: True,
+        dollars: misses.Dollars = prices.LISTED,
     ) -> None:
         """`report` gets each flow that has ended, and its comment in full, but for the words of the prompt.
         `is_kept`: whether anything shows or saves flows, so that these words are worth finding."""
         self._report = report
         self._is_kept = is_kept
+        self._dollars = dollars
         self._answers: weakref.WeakKeyDictionary[http.HTTPFlow, contract.Progress] = (
             weakref.WeakKeyDictionary()
         )
@@ -104,10 +108,13 @@ class Rows(contract.Observer):
             write(flow, comments.waiting(requested_model(flow)))
 
     def response(self, flow: http.HTTPFlow) -> None:
-        self._report(flow, ended(flow, self._answers.pop(flow, None)))
+        self._ended(flow)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        self._report(flow, ended(flow, self._answers.pop(flow, None)))
+        self._ended(flow)
+
+    def _ended(self, flow: http.HTTPFlow) -> None:
+        self._report(flow, ended(flow, self._answers.pop(flow, None), self._dollars))
 
     # What the exchange reports
 
@@ -131,9 +138,8 @@ class Rows(contract.Observer):
         self, request: contract.RoutedRequest, tokens: contract.Usage | None, why: str | None
     ) -> None:
         if request.check == "proxy":  # mitmproxy never saw it
-            flow = request.flow
-            self._report(flow, ended(flow, self._answers.pop(flow, None)))
-            failed_attempts.show(flow)
+            self._ended(request.flow)
+            failed_attempts.show(request.flow)
 
     # Called by `capture`
 
@@ -178,7 +184,11 @@ def write(flow: http.HTTPFlow, comment: str) -> None:
         flow.metadata[labels.COMMENT] = comment
 
 
-def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
+def ended(
+    flow: http.HTTPFlow,
+    progress: contract.Progress | None,
+    dollars: misses.Dollars = prices.LISTED,
+) -> str:
     """The flow has ended, with or without success: writes its last comment, and returns it as a line for
     the log. `progress` is None unless an upstream answered it in this process."""
     if not claude.is_ours(flow):
@@ -191,7 +201,7 @@ def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
         return comment(width=comments.WHOLE)
     used = progress.usage if progress else _usage(flow)
     why = failure(flow, progress)
-    cost = price(flow, used) if used and not why else None
+    cost = price(flow, used, dollars) if used and not why else None
     flow.metadata |= labels.Labels(
         state="failed" if why else "complete",
         tokens_in=used.prompt if used else None,
@@ -213,9 +223,10 @@ def ended(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
     return comments.check(line) if flow_labels.check else line
 
 
-def price(flow: http.HTTPFlow, used: usage.Usage) -> float | None:
+def price(flow: http.HTTPFlow, used: usage.Usage, dollars: misses.Dollars) -> float | None:
     """What an answer costs; counting tokens is free."""
-    return None if is_count(flow) else claude.cost_of(flow, used, requested_model(flow))
+    model, target, _ = who(flow)
+    return None if is_count(flow) else dollars(target, model, used)
 
 
 def is_count(flow: http.HTTPFlow) -> bool:

@@ -24,6 +24,7 @@ from claude_route.sessions import search
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 from claude_route.watch import failed_attempts
+from claude_route.watch import prices
 from claude_route.watch import recorder
 from tests.unit import flows
 from tests.unit import states
@@ -31,6 +32,7 @@ from tests.wire import proxies
 
 SENDER = identity.Identity("s1", "a1", "a0", "r1")
 STATE = states.state_of(profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml"))
+PRICES = prices.Prices(lambda: STATE)
 
 
 class Progress:
@@ -41,7 +43,7 @@ class Progress:
 
 
 def recording(**fields: Any) -> recorder.Recorder:
-    return recorder.Recorder(lambda: STATE, book.Book(), **fields)
+    return recorder.Recorder(PRICES, book.Book(dollars=PRICES), **fields)
 
 
 def asked(flow: http.HTTPFlow, **changes: Any) -> contract.RoutedRequest:
@@ -259,15 +261,6 @@ async def test_the_option() -> None:
         assert len(recorded.book) == 0
         with pytest.raises(exceptions.OptionsError, match="keep_turns: expected 0 or a positive"):
             tctx.configure(recorded, keep_turns=-1)
-
-
-@pytest.mark.parametrize(
-    ("target", "has_price"),
-    [("anthropic/claude-opus-5-5", True), ("gone/claude-opus-5-5", False), ("gone/x", False)],
-)
-def test_prices(target: str, has_price: bool) -> None:
-    price = recording().dollars(target, "m", usage.Usage(input=1000))
-    assert (price is not None) == has_price
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from mitmproxy import http
 from claude_route.dialects import dialect
 from claude_route.dialects import fold
 from claude_route.dialects import registry
-from claude_route.dialects import usage
-from claude_route.pricing import claude
+from claude_route.sessions import misses
 from claude_route.text import layout
 from claude_route.watch import labels
+from claude_route.watch import prices
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import answers
 from claude_route.watch.views import conversation
@@ -38,10 +38,18 @@ class Claude(contentviews.Contentview):
 
     syntax_highlight = "none"
 
-    def __init__(self, name: str = "claude", *, priority: float = 2, full: bool = False) -> None:
+    def __init__(
+        self,
+        name: str = "claude",
+        *,
+        priority: float = 2,
+        full: bool = False,
+        dollars: misses.Dollars = prices.LISTED,
+    ) -> None:
         self._name = name
         self.priority = priority
         self.full = full
+        self.dollars = dollars
 
     @property
     def name(self) -> str:
@@ -64,7 +72,7 @@ class Claude(contentviews.Contentview):
         """Raises ValueError, and any other exception that a malformed body causes."""
         flow = metadata.flow
         if isinstance(flow, http.HTTPFlow) and metadata.http_message is flow.response:
-            return answer_page(data, metadata, full=self.full)
+            return answer_page(data, metadata, self.dollars, full=self.full)
         spoken = dialect_of(flow.request) if isinstance(flow, http.HTTPFlow) else registry.MESSAGES
         return conversation.render(data, spoken, routing(flow), full=self.full)
 
@@ -93,11 +101,11 @@ class Upstream(Claude):
 class Views:
     """Registers the content views."""
 
-    def __init__(self) -> None:
+    def __init__(self, dollars: misses.Dollars = prices.LISTED) -> None:
         self.views = [
-            Claude(),
-            Claude("claude-full", priority=0.5, full=True),
-            Upstream("claude-upstream", priority=0.25, full=True),
+            Claude(dollars=dollars),
+            Claude("claude-full", priority=0.5, full=True, dollars=dollars),
+            Upstream("claude-upstream", priority=0.25, full=True, dollars=dollars),
         ]
 
     def load(self, loader: addonmanager.Loader) -> None:
@@ -141,7 +149,9 @@ def routing(flow: Any) -> str:
     return line
 
 
-def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> str:
+def answer_page(
+    data: bytes, metadata: contentviews.Metadata, dollars: misses.Dollars, *, full: bool
+) -> str:
     flow = metadata.flow
     assert isinstance(flow, http.HTTPFlow)
     assert flow.response
@@ -155,7 +165,7 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
     about = answers.About(
         routing=routing(flow),
         running=flow.live and flow.error is None and ended is None,
-        cost=cost(flow, answer),
+        cost=cost(flow, answer, dollars),
         first_byte=first - began if first else None,
         duration=ended - began if ended else None,
         is_new=began <= connected if (connected := flow.server_conn.timestamp_start) else None,
@@ -163,15 +173,11 @@ def answer_page(data: bytes, metadata: contentviews.Metadata, *, full: bool) -> 
     return answers.render(answer, about, full=full)
 
 
-def cost(flow: http.HTTPFlow, answer: fold.Answer) -> float | None:
-    """Dollars; None if there is no list price."""
-    return cost_of(flow, answer.usage, answer.model) if answer.usage else None
-
-
-def cost_of(flow: http.HTTPFlow, used: usage.Usage, model: str) -> float | None:
-    """Dollars for these tokens; `model` is for a flow that doesn't name its target."""
-    provider, _, upstream = (labels.read(flow.metadata).target or "").partition("/")
-    return claude.cost(upstream or model, used) if provider in ("", "anthropic") else None
+def cost(flow: http.HTTPFlow, answer: fold.Answer, dollars: misses.Dollars) -> float | None:
+    """Dollars; None if there is no price."""
+    flow_labels = labels.read(flow.metadata)
+    model = flow_labels.model or answer.model
+    return dollars(flow_labels.target or "", model, answer.usage) if answer.usage else None
 
 
 def upstream_page(request: http.Request, client_body: bytes) -> str:
