@@ -138,7 +138,7 @@ def digest(*parts: bytes) -> bytes:
 
 def begins(prompt: str) -> bytes:
     """The hash of an agent's prompt, in the call that starts it and in its first message."""
-    return digest(reminders.split(prompt).words.encode("utf-8", "replace"))
+    return digest(reminders.asked(prompt).words.encode("utf-8", "replace"))
 
 
 type Hide = Callable[[bytes], bytes]
@@ -328,11 +328,11 @@ class _Reader:
                     reading.launched.append((block.call, found[1]))
         elif block.kind == "text":
             text = fold.text(self._fields(bytes(raw)).text)
-            words = reminders.prompt(text)
+            words, command = reminders.asked(text)
             if words and is_first:
                 reading.begins = digest(words.encode("utf-8", "replace"))
-            if words and is_new:
-                reading.prompt = _short(words)
+            if is_new and (words or command):
+                reading.prompt = _short(words or command)
                 reading.last = words[:4000]
 
 

@@ -28,7 +28,7 @@ def kind(
         return "classifier"
     if TITLE in system:
         return "title"
-    if any(words in text for words in COMPACTION for text in (system, last)):
+    if compacts(system) or compacts(last):
         return "compaction"
     if agent:
         return "subagent"
@@ -36,3 +36,8 @@ def kind(
     # both, and its probes and page summaries have no tools.
     is_probe = max_tokens == 1 or (is_session and not tools)
     return "other" if is_probe else "main"
+
+
+def compacts(text: str) -> bool:
+    """Whether a system prompt or a user's words ask for the summary that replaces a conversation."""
+    return any(words in text for words in COMPACTION)

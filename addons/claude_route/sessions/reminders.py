@@ -1,7 +1,10 @@
-"""What Claude Code adds to a user's words: text in `<system-reminder>`, such as CLAUDE.md."""
+"""What Claude Code adds to a user's words: text in `<system-reminder>`, such as CLAUDE.md, and the commands that the
+user gave to Claude Code itself, with their output."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 OPEN, CLOSE = "<system-reminder>", "</system-reminder>"
@@ -29,20 +32,60 @@ def split(text: str) -> Parts:
 _SESSION = "<session>", "</session>"
 _NOTIFICATION, _SUMMARY = "<task-notification>", ("<summary>", "</summary>")
 
+_NAME, _ARGUMENTS, _BASH = "command-name", "command-args", "bash-input"
 
-def prompt(text: str) -> str:
-    """The user's own words: without reminders, and out of a request for a title, which quotes them.
+# As Claude Code 2.1 writes them.
+_TAG = re.compile(
+    rf"<({_NAME}|{_ARGUMENTS}|{_BASH}|command-message|command-contents|local-command-caveat"
+    r"|local-command-stdout|local-command-stderr|bash-stdout|bash-stderr)>"
+)
+
+
+class Asked(NamedTuple):
+    """What a user asks in a text."""
+
+    words: str
+    command: str
+    """`/compact keep the names` or `! ls`: what the user had Claude Code itself do; empty if nothing."""
+
+
+def asked(text: str) -> Asked:
+    """The user's own words: without reminders, without commands and their output, and out of a request for a title,
+    which quotes them. Takes linear time.
 
     Where there are none because a task in the background has ended, the client's summary of that:
     `Agent "Look for tests" finished`.
     """
     words, found = split(text)
     if not words:
-        return next(filter(None, map(_ended, found)), "")
+        return Asked(next(filter(None, map(_ended, found)), ""), "")
     start, end = map(words.find, _SESSION)
     if start == 0 and end > 0:
         words = words[len(_SESSION[0]) : end].strip()
-    return words
+    if not _TAG.search(words):
+        return Asked(words, "")
+    kept, tagged, unclosed, at, start = [], dict[str, str](), set[str](), 0, 0
+    while tag := _TAG.search(words, start):
+        start, name = tag.end(), tag[1]
+        end = -1 if name in unclosed else words.find(f"</{name}>", start)
+        if end < 0:
+            unclosed.add(name)  # it isn't looked for again
+            continue
+        kept.append(words[at : tag.start()])
+        tagged[name] = words[start:end].strip()
+        at = start = end + len(f"</{name}>")
+    kept.append(words[at:])
+    command = f"{tagged.get(_NAME, '')} {tagged.get(_ARGUMENTS, '')}".strip()
+    if _BASH in tagged:
+        command = f"! {tagged[_BASH]}"
+    return Asked("".join(kept).strip(), command)
+
+
+def prompt(texts: Iterable[str]) -> str:
+    """What the texts of one message ask: the user's words, or else the last command."""
+    found = [asked(text) for text in texts]
+    commands = [each.command for each in found if each.command]
+    return " ".join(each.words for each in found if each.words) or (commands or [""])[-1]
 
 
 def _ended(reminder: str) -> str:

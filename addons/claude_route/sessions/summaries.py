@@ -66,6 +66,16 @@ def make(
     answer = _answer(wire)
     answered, made, words = blocks.of_answer(answer, hide)
     text = next((block.label for block in answered if block.kind == "text" and block.label), "")
+    kind = kinds.kind(
+        counts=wire.counts,
+        is_check=bool(wire.check),
+        agent=wire.agent,
+        system=reading.system,
+        last=reading.last,
+        tools=reading.tools,
+        is_session=bool(wire.session),
+        max_tokens=reading.max_tokens,
+    )
     return turns.Turn(
         flow=wire.flow,
         session=wire.session,
@@ -73,20 +83,12 @@ def make(
         at=wire.at,
         agent=wire.agent,
         parent=wire.parent,
-        kind=kinds.kind(
-            counts=wire.counts,
-            is_check=bool(wire.check),
-            agent=wire.agent,
-            system=reading.system,
-            last=reading.last,
-            tools=reading.tools,
-            is_session=bool(wire.session),
-            max_tokens=reading.max_tokens,
-        ),
+        kind=kind,
         model=wire.model,
         target=wire.target,
         token=wire.token,
-        prompt=reading.prompt,
+        # The client's long request for a summary is nobody's words.
+        prompt=kind if kind == "compaction" else reading.prompt,
         results=tuple(reading.results),
         text=text,
         calls=tuple(made),

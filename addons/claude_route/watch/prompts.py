@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from claude_route.dialects import fold
+from claude_route.sessions import kinds
 from claude_route.sessions import reminders
 from claude_route.text import layout
 from claude_route.wire import rawjson
@@ -20,6 +21,9 @@ WIDTH = 40
 
 READ = 2000
 """Characters among which secrets are looked for: more than the longest secret and those shown."""
+
+COMPACTION = "compaction"
+"""In place of the client's long request for a summary of the conversation."""
 
 LARGE = 4 * 1024 * 1024
 """Bytes. To find the end of a conversation of that size takes 5 ms, in which all others wait."""
@@ -64,9 +68,8 @@ def _prompt(messages: list[msgspec.Raw]) -> str:
         if message.role != "user":
             continue  # in the middle of a conversation, the system may follow the user
         texts = [text for block in blocks if isinstance(text := block.get("text"), str)]
-        words = " ".join(filter(None, map(reminders.prompt, texts)))
-        if words:
-            return words
+        if words := reminders.prompt(texts):
+            return COMPACTION if kinds.compacts(words) else words
         results = [
             call
             for block in blocks

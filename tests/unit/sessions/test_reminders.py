@@ -27,8 +27,8 @@ def test_words_are_what_is_outside_reminders(text: str, words: str, found: list[
 
 def test_a_title_quotes_the_users_words() -> None:
     asked = "<session>\nfix the shop\n</session>\n\nWrite the title in English."
-    assert reminders.prompt(asked) == "fix the shop"
-    assert reminders.prompt("see <session>x</session>") == "see <session>x</session>"
+    assert reminders.prompt([asked]) == "fix the shop"
+    assert reminders.prompt(["see <session>x</session>"]) == "see <session>x</session>"
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,44 @@ def test_a_title_quotes_the_users_words() -> None:
     ],
 )
 def test_a_task_that_ends_asks_with_its_summary(text: str, asked: str) -> None:
-    assert reminders.prompt(text) == asked
+    assert reminders.prompt([text]) == asked
 
 
 def test_many_that_are_not_closed_take_linear_time() -> None:
     began = time.perf_counter()
     reminders.split(reminders.OPEN * 100_000)
     reminders.split(reminders.CLOSE * 50_000 + reminders.OPEN * 50_000)
+    reminders.asked("<command-name>" * 100_000)
+    reminders.asked("<command-name><bash-input>" * 50_000 + "</bash-input>" * 50_000)
+    reminders.asked("<command-name>x</command-name>" * 50_000)
     assert time.perf_counter() - began < 1
+
+
+CLEAR = (
+    "<command-name>/clear</command-name>\n            <command-message>clear</command-message>\n"
+    "            <command-args></command-args>"
+)
+STDOUT = "<local-command-stdout>Compacted</local-command-stdout>"
+CAVEAT = "<local-command-caveat>Caveat: the messages below were made by local commands.</local-command-caveat>"
+
+
+@pytest.mark.parametrize(
+    ("texts", "prompt"),
+    [
+        ([CLEAR], "/clear"),
+        ([CAVEAT, CLEAR, STDOUT], "/clear"),
+        ([CAVEAT, CLEAR, STDOUT, "fix the shop"], "fix the shop"),
+        ([f"{CLEAR}{STDOUT}\nfix the shop"], "fix the shop"),
+        (
+            ["<command-name>/compact</command-name><command-args>short</command-args>"],
+            "/compact short",
+        ),
+        (["<bash-input>ls -l</bash-input>", "<bash-stdout>a.py</bash-stdout>"], "! ls -l"),
+        ([STDOUT], ""),
+        (["see <command-name>/clear", "and this"], "see <command-name>/clear and this"),
+        (["a", "<system-reminder>x</system-reminder>", "b"], "a b"),
+        ([f"<system-reminder>{CLEAR}</system-reminder>b"], "b"),
+    ],
+)
+def test_commands_are_no_words(texts: list[str], prompt: str) -> None:
+    assert reminders.prompt(texts) == prompt

@@ -72,3 +72,22 @@ def test_the_words_of_an_agents_turn() -> None:
 def test_a_count_has_no_answer() -> None:
     made = make(body("hi"), b'{"input_tokens": 7}', counts=True, used=usage.Usage(input=7))
     assert (made.kind, made.text, made.tokens.input) == ("count", "", 7)
+
+
+def test_a_compaction_is_told_as_such() -> None:
+    asked = body(
+        "fix it",
+        {"role": "assistant", "content": []},
+        "Your task is to create a detailed summary of it",
+    )
+    turn = summaries.make(summaries.Wire(flow="f", at=1.0, request=asked))
+    assert (turn.kind, turn.prompt) == ("compaction", "compaction")
+
+
+def test_a_command_is_the_prompt_where_there_are_no_words() -> None:
+    command = "<command-name>/clear</command-name><command-args></command-args>"
+    output = "<local-command-stdout>done</local-command-stdout>"
+    for more, prompt in (([], "/clear"), ([text("hello")], "hello")):
+        texts = [text(command), text(output), *more]
+        asked = body(user(*texts))
+        assert summaries.make(summaries.Wire(flow="f", at=1.0, request=asked)).prompt == prompt
