@@ -220,14 +220,14 @@ def model(rate: int) -> str:
     return f"claude-paced-{rate}"
 
 
-def script() -> dict[str, object]:
+def script(spare: float = 1) -> dict[str, object]:
     """For the simulator: an answer of one delta to all but the paced models. They get enough deltas
-    for the last stream that begins to be measured while the first goes on."""
+    for the last stream that begins to be measured while the first goes on, and for `spare` seconds more."""
 
     def answer(deltas: int) -> dict[str, object]:
         return {"content": [{"type": "text", "text": DELTA * deltas}], "delta_size": len(DELTA)}
 
-    seconds = SPREAD + WINDOW + 1
+    seconds = SPREAD + WINDOW + spare
     rules = [
         {
             "model": model(rate),

@@ -5,21 +5,26 @@ With a tenth of the sessions: uv run python -m bench.sessions --quick
 
 First summaries alone are made in this process, while a task measures by how much the event loop wakes
 it too late. Then the same requests go to two instances of mitmweb, one after the other: one that makes no summaries
-(`keep_turns=0`), and one that does. Then the page is asked for.
+(`keep_turns=0`), and one that does. Then the page is asked for. Last, 50 paced streams go through each while sessions
+go on, and once more while somebody also reads the pages: by how much their events come later.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import statistics
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
+from collections.abc import Callable
+from collections.abc import Iterator
 from http import client
 from pathlib import Path
 from typing import Any
@@ -29,11 +34,13 @@ from mitmproxy import http
 from mitmproxy.test import tflow
 
 from bench import measure
+from bench import paced
 from simulator import ports
 
 sys.path.insert(0, str(measure.ROOT / "addons"))
 
 from claude_route.sessions import book
+from claude_route.watch import prices
 from claude_route.watch import recorder
 
 SESSIONS = 40
@@ -45,6 +52,15 @@ BLOCKS = 8
 READS = 20
 """How often a page is asked for after the first time."""
 PASSWORD = "bench"
+RATE = 20
+"""Events a second of each paced stream."""
+WINDOWS = 3
+"""Measurements with paced streams, of two seconds each."""
+SPARE = 6
+"""Seconds by which a paced stream may begin later than the others: what goes on beside them slows the provider too."""
+PAUSE = 0.25
+"""Seconds between what is sent or read beside the paced streams."""
+PAGES = ("/sessions", "/sessions/session-0", "/sessions?search=lazy+dog")
 
 PROBE = """
 import asyncio, json, os, signal, time
@@ -71,6 +87,13 @@ def running():
 """
 
 
+class Beside(NamedTuple):
+    delays: list[float]
+    """Seconds from the provider to the client of each event, in ascending order."""
+    late: list[float]
+    """Seconds by which the event loop was late, in ascending order."""
+
+
 class Figures(NamedTuple):
     late: list[float]
     """Seconds by which the event loop was late, in ascending order."""
@@ -80,9 +103,12 @@ class Figures(NamedTuple):
     """For all requests."""
     pages: dict[str, tuple[float, float, int]]
     """Path -> seconds the first time, the median later, and bytes."""
+    beside: dict[str, Beside]
+    """What paced streams had to bear, by what went on beside them."""
 
-    def percentile(self, share: float) -> float:
-        return self.late[min(int(len(self.late) * share), len(self.late) - 1)] * 1000
+
+def percentile(ascending: list[float], share: float) -> str:
+    return f"{ascending[min(int(len(ascending) * share), len(ascending) - 1)] * 1000:.1f} ms"
 
 
 def main() -> None:
@@ -92,25 +118,42 @@ def main() -> None:
     bodies = [conversation(turn) for turn in range(TURNS)]
     print(f"{sessions * TURNS} turns of {sessions} sessions, up to {len(bodies[-1]):,} bytes\n")
     alone(sessions, bodies)
-    with measure.simulator() as behind:
+    with provider() as behind:
         without = run(behind, sessions, bodies, "--set", "keep_turns=0")
-    with measure.simulator() as behind:  # it keeps what it gets, and the next run would be slower
+    with provider() as behind:  # it keeps what it gets, and the next run would be slower
         through = run(behind, sessions, bodies)
     print("| | without summaries | with |\n| --- | --- | --- |")
     for name, share in (("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("longest", 1.0)):
-        late = [f"{each.percentile(share):.1f} ms" for each in (without, through)]
+        late = [percentile(each.late, share) for each in (without, through)]
         print(f"| event loop late, {name} | {late[0]} | {late[1]} |")
     print(f"| all requests | {without.seconds:.1f} s | {through.seconds:.1f} s |")
     print(f"| memory | {without.megabytes:.0f} MB | {through.megabytes:.0f} MB |")
     print("\n| page | first time | later | bytes |\n| --- | --- | --- | --- |")
     for path, (first, later, size) in through.pages.items():
         print(f"| {path} | {first * 1000:.0f} ms | {later * 1000:.0f} ms | {size:,} |")
+    print(
+        "\n| 50 paced streams, and beside them | p50 | p99 | longest | event loop late, p99 | longest |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    for title, figures in (("without summaries", without), ("with", through)):
+        for what, beside in figures.beside.items():
+            shares = [percentile(beside.delays, share) for share in (0.5, 0.99, 1)]
+            shares += [percentile(beside.late, share) for share in (0.99, 1)]
+            print(f"| {what}, {title} | {' | '.join(shares)} |")
+
+
+@contextlib.contextmanager
+def provider() -> Iterator[int]:
+    """The port of a simulator whose paced events say when they were sent."""
+    with measure.simulator(("-c", paced.PROVIDER)) as behind:
+        measure.tell(behind, paced.script(spare=SPARE))
+        yield behind
 
 
 def alone(sessions: int, bodies: list[bytes]) -> None:
     """What the summaries themselves cost the event loop."""
     lateness: list[float] = []
-    recorded = recorder.Recorder(lambda: None, book.Book())
+    recorded = recorder.Recorder(prices.LISTED, book.Book())
 
     async def watch() -> None:
         while True:
@@ -171,9 +214,50 @@ def run(behind: int, sessions: int, bodies: list[bytes], *arguments: str) -> Fig
             lateness = sorted(late(pid, written))
             pages = {}
             if not arguments:
-                for path in ("/sessions", "/sessions/session-0", "/sessions?search=lazy+dog"):
-                    pages[path] = page(web, path)
-            return Figures(lateness, measure.rss_megabytes(pid), seconds, pages)
+                pages = {path: page(web, path) for path in PAGES}
+            megabytes = measure.rss_megabytes(pid)
+            proxy = paced.Proxy("ours", port, pid)
+
+            def send(number: int) -> None:
+                ask(connection, f"session-{number % sessions}", bodies[-1])
+
+            def read(number: int) -> None:
+                get(web, PAGES[number % len(PAGES)])
+
+            acts: dict[str, list[Callable[[int], None]]] = {"nothing": [], "sessions": [send]}
+            if not arguments:
+                acts["sessions and somebody who reads the pages"] = [send, read]
+            beside = {
+                what: measured(proxy, doing, lambda: late(pid, written))
+                for what, doing in acts.items()
+            }
+            return Figures(lateness, megabytes, seconds, pages, beside)
+
+
+def measured(
+    proxy: paced.Proxy, doing: list[Callable[[int], None]], late: Callable[[], list[float]]
+) -> Beside:
+    """Paced streams, while a thread does each of these, again and again."""
+    is_over = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not is_over.wait(PAUSE):
+            for act in doing:
+                act(number)
+            number += 1
+
+    late()
+    thread = threading.Thread(target=work)
+    thread.start()
+    delays: list[float] = []
+    try:
+        for _ in range(WINDOWS):
+            delays += asyncio.run(paced.paced(proxy, RATE)).delays
+    finally:
+        is_over.set()
+        thread.join()
+    return Beside(sorted(delays), sorted(late()))
 
 
 def conversation(turn: int) -> bytes:
@@ -226,16 +310,21 @@ def late(pid: int, written: Path) -> list[float]:
 
 def page(web: int, path: str) -> tuple[float, float, int]:
     """Seconds the first time and the median later, and the number of bytes."""
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{web}{path}", headers={"authorization": f"Bearer {PASSWORD}"}
-    )
     took, body = [], b""
     for _ in range(READS + 1):
         began = time.perf_counter()
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            body = answer.read()
+        body = get(web, path)
         took.append(time.perf_counter() - began)
     return took[0], statistics.median(took[1:]), len(body)
+
+
+def get(web: int, path: str) -> bytes:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{web}{path}", headers={"authorization": f"Bearer {PASSWORD}"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        body: bytes = answer.read()
+    return body
 
 
 if __name__ == "__main__":
