@@ -12,7 +12,7 @@ PARTS = ("window", "system", "tools", "conversation", "headers", "upstream")
 
 
 def of(client: httpx.Client, words: str = "e", every: int = 1) -> Iterator[tuple[str, bytes]]:
-    """Each page's name and content, headers included, where `client` is let in; of the turns every so many."""
+    """Each page's name and content, headers included, where `client` is accepted; of the turns only some."""
 
     def got(path: str, accept: dict[str, str] = HTML) -> tuple[str, bytes]:
         answer = client.get(path, headers=accept)

@@ -124,7 +124,7 @@ class Record:
 
     def session(self, client: str | None = None) -> tree.Session | None:
         """As a client may see it: anyone may write another's session into a request. None if it has sent
-        nothing."""
+        no turn: copies that are compared with turns are none."""
         if not self._turns_of or (client is not None and client not in self._turns_of):
             return None
         name = client if len(self._turns_of) > 1 else None
@@ -133,6 +133,8 @@ class Record:
             mine = (turn for turn in self.turns.values() if name in (None, turn.client))
             for turn in sorted(mine, key=lambda turn: turn.at):
                 self._growing[name].add(turn)
+        if self._growing[name].is_empty:
+            return None
         if name not in self._built:
             running = len(self.running) if name is None else 0
             self._built[name] = self._growing[name].session(running)

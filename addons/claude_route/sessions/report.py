@@ -9,6 +9,7 @@ from claude_route.dialects import usage
 from claude_route.sessions import search
 from claude_route.sessions import sources
 from claude_route.sessions import tree
+from claude_route.sessions import turns
 
 MAIN = "main"
 
@@ -18,10 +19,12 @@ def listing(sessions: Iterable[tree.Session], version: int) -> dict[str, Any]:
 
 
 def whole(session: tree.Session) -> dict[str, Any]:
-    """A session with its turns, in order of time."""
+    """A session with its turns, in order of time, and apart from them the copies that were sent to compare
+    models."""
     return {
         **_about(session),
         "turns": [one(entry, session) for entry in session.entries],
+        "copies": [one(copy, session) for copy in session.copies],
         "agents_started": [
             {
                 "id": agent.id,
@@ -38,7 +41,12 @@ def whole(session: tree.Session) -> dict[str, Any]:
 def find(words: str, sessions: Iterable[tree.Session]) -> list[search.Hit]:
     """The turns that have all these words in what was asked, answered, called or returned, the newest first
     in each session."""
-    return search.find(words, (turn for each in sessions for turn in reversed(each.turns)))
+    return search.find(words, (turn for each in sessions for turn in _newest_first(each)))
+
+
+def _newest_first(session: tree.Session) -> list[turns.Turn]:
+    every = [*session.turns, *(copy.turn for copy in session.copies)]
+    return sorted(every, key=lambda turn: turn.at, reverse=True)
 
 
 def hits(found: Iterable[search.Hit]) -> dict[str, Any]:
@@ -61,6 +69,7 @@ def _about(session: tree.Session) -> dict[str, Any]:
         "lost": session.lost,
         "targets": session.targets,
         "kinds": dict(session.kinds),
+        "compared": {"number": len(session.copies), "cost": session.copies_cost},
     }
 
 
@@ -110,6 +119,8 @@ def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
             for failed in turn.failed
         ],
         "passed_over": [passed._asdict() for passed in turn.passed_over],
+        "compares": turn.compares or None,
+        "copies": [copy.turn.flow for copy in entry.copies],
         "new_blocks": counts.new,
         "unchanged_blocks": counts.unchanged,
         "removed_blocks": counts.removed,

@@ -44,6 +44,7 @@ class Wire:
     error: str = ""
     failed: tuple[turns.Failed, ...] = ()
     passed_over: tuple[turns.PassedOver, ...] = ()
+    compares: str = ""
 
 
 def make(
@@ -112,6 +113,7 @@ def make(
         words=search.pack([*reversed(reading.words), *words]),
         size=len(wire.request),
         check=wire.check,
+        compares=wire.compares,
     )
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import bisect
 import collections
 import dataclasses
+import itertools
 from collections.abc import Iterable
 from collections.abc import Sequence
 from collections.abc import Set
@@ -36,6 +37,9 @@ class Entry:
     miss: misses.Miss | None
     agents: list[Agent] = field(default_factory=list)
     """The agents that the answer's calls started, in order of time."""
+    copies: list[Entry] = field(default_factory=list)
+    """The copies of its request that were sent to compare models, in order of time. Each costs money, and none
+    is a turn of the session."""
 
     @property
     def diff(self) -> diffs.Diff:
@@ -89,6 +93,8 @@ class Session:
     """All agents, in order of time."""
     running: int = 0
     """How many requests are being answered now."""
+    copies: tuple[Entry, ...] = ()
+    """All copies that were sent to compare models, in order of time. They count in none of the sums."""
 
     @property
     def started(self) -> float:
@@ -139,6 +145,16 @@ class Session:
         return cost(self.turns)
 
     @property
+    def stray_copies(self) -> list[Entry]:
+        """The copies whose turn is no longer known."""
+        flows = {entry.turn.flow for entry in self.entries}
+        return [copy for copy in self.copies if copy.turn.compares not in flows]
+
+    @property
+    def copies_cost(self) -> float | None:
+        return cost([copy.turn for copy in self.copies])
+
+    @property
     def cache_share(self) -> float:
         """The share of all prompts that the cache had, from 0 to 1."""
         tokens = self.tokens
@@ -160,7 +176,8 @@ class Session:
         return sum(entry.miss.cost or 0 for entry in self.entries if entry.miss)
 
     def entry(self, flow: str) -> Entry | None:
-        return next((entry for entry in self.entries if entry.turn.flow == flow), None)
+        every = itertools.chain(self.entries, self.copies)
+        return next((entry for entry in every if entry.turn.flow == flow), None)
 
 
 class Growing:
@@ -174,15 +191,25 @@ class Growing:
         self._entries: list[Entry] = []
         self._chains: dict[tuple[str, str], list[Entry]] = {}
         """The entries of each agent and kind, in order of time."""
+        self._copies: list[turns.Turn] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no turn; copies that are compared with turns are none."""
+        return not self._entries
 
     def copy(self) -> Growing:
         copied = Growing(self.dollars)
         copied._conversations = self._conversations.copy()
         copied._entries = list(self._entries)
         copied._chains = {chain: list(entries) for chain, entries in self._chains.items()}
+        copied._copies = list(self._copies)
         return copied
 
     def add(self, turn: turns.Turn) -> None:
+        if turn.compares:
+            self._copies.append(turn)
+            return
         chain = self._chains.setdefault(turn.chain, [])
         place = bisect.bisect(chain, turn.at, key=lambda entry: entry.turn.at)
         before = chain[place - 1] if place else None
@@ -204,6 +231,7 @@ class Growing:
             if not left:
                 del self._chains[name]
         self._entries = [entry for chain in self._chains.values() for entry in chain]
+        self._copies = [copy for copy in self._copies if copy.flow not in flows]
 
     def _entry(
         self, turn: turns.Turn, conversation: tuple[turns.Block, ...], before: Entry | None
@@ -221,7 +249,7 @@ class Growing:
     def session(self, running: int = 0) -> Session:
         """The session so far; it has at least one turn. It doesn't grow."""
         self._entries.sort(key=lambda entry: entry.turn.at)
-        entries = tuple(dataclasses.replace(entry, agents=[]) for entry in self._entries)
+        entries = tuple(dataclasses.replace(entry, agents=[], copies=[]) for entry in self._entries)
         session_turns = [entry.turn for entry in entries]
         return Session(
             session_turns[0].session or "none",
@@ -229,6 +257,7 @@ class Growing:
             entries,
             tuple(_agents(entries)),
             running,
+            tuple(_copies(self._copies, entries)),
         )
 
 
@@ -293,6 +322,19 @@ def _agents(entries: Sequence[Entry]) -> list[Agent]:
         agents.append(Agent(id, name, kind, call, starter.entry.turn.agent, mine))
         starter.entry.agents.append(agents[-1])
     return agents
+
+
+def _copies(copies: Sequence[turns.Turn], entries: Sequence[Entry]) -> list[Entry]:
+    """The copies, each put beside the turn that it compares, with what was new in that turn."""
+    by_flow = {entry.turn.flow: entry for entry in entries} if copies else {}
+    made = []
+    for copy in sorted(copies, key=lambda turn: turn.at):
+        if original := by_flow.get(copy.compares):
+            made.append(dataclasses.replace(original, turn=copy, miss=None, agents=[], copies=[]))
+            original.copies.append(made[-1])
+        else:
+            made.append(Entry(copy, None, copy.blocks, (), None))
+    return made
 
 
 class _Start(NamedTuple):

@@ -163,6 +163,8 @@ class Turn:
     """Bytes of the request's body."""
     check: str = ""
     """Who asks, for a classifier: `client` or `proxy`."""
+    compares: str = ""
+    """Only of a copy that was sent to compare models: the flow that it was made of. No client asked it."""
 
     @property
     def tokens(self) -> usage.Usage:

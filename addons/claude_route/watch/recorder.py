@@ -134,8 +134,9 @@ class Recorder(contract.Observer):
 
     def began(self, request: contract.RoutedRequest) -> None:
         self._asked[request.flow] = Asked(request)
-        if self.is_on:
-            flow = request.flow
+        flow = request.flow
+        # A copy that is compared doesn't make its session run.
+        if self.is_on and labels.COMPARES not in flow.metadata:
             self.book.began(request.session, flow.id, flow.request.timestamp_start)
 
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
@@ -278,6 +279,7 @@ def describe(
         error=live_secrets.hide_text(rows.failure(flow, progress)),
         failed=tuple(asked.failed if asked else loaded),
         passed_over=tuple(map(passed_over, reasons)),
+        compares=found.compares or "",
     )
     return Ended(
         wire,

@@ -140,16 +140,22 @@ def test_known_blocks_and_calls() -> None:
 
 def shown(session: tree.Session | None) -> list[object]:
     """What an observer sees of a session, where it was built in one go or turn by turn."""
-    assert session
+    if session is None:
+        return []
     return [
         (e.turn.flow, e.before and e.before.flow, e.diff.unchanged, e.diff.new, e.miss)
-        for e in session.entries
+        for e in (*session.entries, *session.copies)
     ]
+
+
+def at_once(every: list[turns.Turn]) -> list[object]:
+    """Copies alone are no session."""
+    return shown(None if all(each.compares for each in every) else tree.build(every))
 
 
 @given(st.data())
 def test_turn_by_turn_comes_to_the_same_as_all_at_once(data: st.DataObject) -> None:
-    """Late turns, several clients, replays, and turns that are dropped."""
+    """Late turns, several clients, replays, copies that compare models, and turns that are dropped."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(book, "MAX_SESSION", 6)
         made = book.Book()
@@ -162,6 +168,7 @@ def test_turn_by_turn_comes_to_the_same_as_all_at_once(data: st.DataObject) -> N
                 data.draw(st.integers(1000, 1020)) + number / 100,
                 client=data.draw(st.sampled_from(["ann", "bob", ""])),
                 agent=data.draw(st.sampled_from(["", "x"])),
+                compares=data.draw(st.sampled_from(["", "", "f0", "f1"])),
                 used=usage.Usage(10_000, 1, cache_write=data.draw(st.sampled_from([0, 9000]))),
                 blocks=blocks_of(" ".join(f"u:{name}" for name in names)),
             )
@@ -170,11 +177,19 @@ def test_turn_by_turn_comes_to_the_same_as_all_at_once(data: st.DataObject) -> N
                 made.session("s1", client)
             while len(left) > 6:
                 del left[min(left.values(), key=lambda each: each.at).flow]
-        assert shown(made.session("s1")) == shown(tree.build(left.values()))
+        assert shown(made.session("s1")) == at_once(list(left.values()))
         for client in {each.client for each in left.values()}:
             mine = [each for each in left.values() if each.client == client]
-            assert shown(made.session("s1", client)) == shown(tree.build(mine))
+            assert shown(made.session("s1", client)) == at_once(mine)
         assert made.known("s1")[0].keys() == {b.digest for t in left.values() for b in t.blocks}
+
+
+def test_copies_alone_are_no_session() -> None:
+    made = filled(turn("c1", compares="f1", client="ann"), turn("f2", session="s2"))
+    assert [session.id for session in made.sessions()] == ["s2"]
+    assert made.session("s1", "ann") is None
+    made.add(turn("f1", client="ann"))
+    assert made.entry("c1", "ann") is not None
 
 
 @pytest.mark.parametrize("way", ["in order", "late", "two clients"])

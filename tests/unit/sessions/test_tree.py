@@ -156,3 +156,29 @@ def test_misses_add_up() -> None:
     )
     assert session.entries[1].miss is not None
     assert session.lost == 10
+
+
+def test_copies_are_no_turns() -> None:
+    session = tree.build(
+        [
+            turn("f1", 1000, cost=1.0),
+            turn("c1", 1001, cost=3.0, compares="f1"),
+            turn("f2", 1002, cost=2.0, blocks=blocks_of("u:1")),
+            turn("c3", 1004, compares="gone"),
+            turn("c2", 1003, cost=4.0, compares="f2", blocks=blocks_of("u:1")),
+        ]
+    )
+    assert [each.flow for each in session.turns] == ["f1", "f2"]
+    assert session.cost == 3.0
+    assert session.copies_cost == 7.0
+    assert [[copy.turn.flow for copy in entry.copies] for entry in session.main] == [["c1"], ["c2"]]
+    assert [copy.turn.flow for copy in session.stray_copies] == ["c3"]
+    original, copy = session.entry("f2"), session.entry("c2")
+    assert original and copy
+    assert (copy.diff, copy.before) == (original.diff, original.before)
+
+
+def test_the_turn_after_a_copy_is_compared_with_the_turn_before_it() -> None:
+    session = tree.build([turn("f1"), turn("c1", 1001, compares="f1"), turn("f2", 1002)])
+    last = session.entries[-1]
+    assert last.before and last.before.flow == "f1"

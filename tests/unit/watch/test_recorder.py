@@ -24,6 +24,7 @@ from claude_route.sessions import search
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 from claude_route.watch import failed_attempts
+from claude_route.watch import labels
 from claude_route.watch import prices
 from claude_route.watch import recorder
 from tests.unit import flows
@@ -324,3 +325,15 @@ def test_a_secret_is_in_no_summary(words: str) -> None:
     assert turn.calls[0].agent
     assert SECRET not in repr(turn) + search.unpack(turn.words)
     assert SECRET not in json.dumps(report.whole(recorded.book.sessions()[0]))
+
+
+def test_a_copy_is_kept_apart_from_the_turns() -> None:
+    recorded, flow, copy = recording(), flows.exchange(), flows.exchange()
+    answered(flow, recorded)
+    copy.metadata |= labels.Labels(compares=flow.id).to_metadata()
+    recorded.began(asked(copy))
+    assert recorded.book.sessions()[0].running == 0
+    answered(copy, recorded)
+    (session,) = recorded.book.sessions()
+    assert [each.flow for each in session.turns] == [flow.id]
+    assert [each.turn.flow for each in session.entries[0].copies] == [copy.id]

@@ -181,6 +181,7 @@ def version(sessions: Iterable[tree.Session], more: int = 0) -> str:
     """Changes with what is shown of these sessions."""
     hashing = hashlib.blake2b(digest_size=8)
     for shown in sessions:
-        text = f"{shown.id} {len(shown.entries)} {shown.ended} {shown.running} {more}\n"
+        number = f"{len(shown.entries)} {len(shown.copies)}"
+        text = f"{shown.id} {number} {shown.ended} {shown.running} {more}\n"
         hashing.update(text.encode("utf-8", "replace"))
     return hashing.hexdigest()

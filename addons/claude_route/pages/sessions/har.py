@@ -18,7 +18,8 @@ ABSENT = -1
 
 
 def of(shown: tree.Session, find: bodies.Find) -> bytes:
-    about = report.whole(shown)["turns"]
+    whole = report.whole(shown)
+    about = [*whole["turns"], *whole["copies"]]
     return msgspec.json.encode(
         {
             "log": {
@@ -27,7 +28,7 @@ def of(shown: tree.Session, find: bodies.Find) -> bytes:
                 "comment": shown.title,
                 "entries": [
                     _entry(entry, fields, find)
-                    for entry, fields in zip(shown.entries, about, strict=True)
+                    for entry, fields in zip((*shown.entries, *shown.copies), about, strict=True)
                 ],
             }
         }

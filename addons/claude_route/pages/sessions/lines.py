@@ -18,10 +18,12 @@ def of(shown: tree.Session, find: bodies.Find) -> bytes:
 
 def _lines(shown: tree.Session, find: bodies.Find) -> Iterator[dict[str, Any]]:
     whole = report.whole(shown)
-    turns = whole.pop("turns")
+    turns, copies = whole.pop("turns"), whole.pop("copies")
     yield {"type": "session", **whole}
     for number, (entry, about) in enumerate(zip(shown.entries, turns, strict=True)):
         yield {"type": "turn", **about, **_content(entry, shown.entries[:number], find)}
+    for copy, about in zip(shown.copies, copies, strict=True):
+        yield {"type": "copy", **about, **_content(copy, (), find)}
 
 
 def _content(

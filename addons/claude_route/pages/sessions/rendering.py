@@ -6,9 +6,11 @@ import datetime
 import functools
 import importlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from claude_route.pages import content
 from claude_route.pages import usage_html
@@ -22,6 +24,9 @@ FOLDER = Path(__file__).parent / "templates"
 
 MAX_OPEN = 60
 """Turns of a session of which the agents' turns are shown at once, rather than folded."""
+
+MAX_COPIES = 3
+"""Copies that are shown beside their turn."""
 
 KINDS = {
     "main": "main",
@@ -76,6 +81,8 @@ def _environment() -> Any:
     made.globals |= {
         "KINDS": KINDS,
         "MAX_OPEN": MAX_OPEN,
+        "cost_of": cost_of,
+        "of_compared": of_compared,
         "of_session": places.of_session,
         "of_turn": places.of_turn,
         "script": lambda: content.static("sessions.js").body.decode(),
@@ -125,6 +132,16 @@ def iso(at: float) -> str:
 
 def who(turn: turns.Turn) -> str:
     return KINDS.get(turn.kind, turn.kind)
+
+
+def cost_of(entries: Sequence[tree.Entry]) -> float | None:
+    return tree.cost([entry.turn for entry in entries])
+
+
+def of_compared(session: str, entry: tree.Entry) -> str:
+    """The URL of a turn beside the copies of it: the latest, as many as the page has room for."""
+    flows = [quote(copy.turn.flow, safe="") for copy in entry.copies[-MAX_COPIES:]]
+    return f"{places.of_turn(session, entry.turn.flow)}?with={','.join(flows)}"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ LISTED = 50
 TRUNK = 150
 """Turns of the main agent that a session's page shows; a link has the earlier ones."""
 
-COMPARED = 4
+COMPARED = rendering.MAX_COPIES + 1
 """Turns side by side, at most."""
 
 HTML = "text/html; charset=utf-8"
@@ -123,6 +123,7 @@ def session(
         trunk=trunk[earlier:],
         earlier=earlier,
         loose=shown.loose,
+        strays=shown.stray_copies,
         folded=[e for e in shown.entries if not e.turn.agent and e.turn.kind in tree.FOLDED],
         running=sorted(running.items(), key=lambda item: item[1]),
         drawn=window.chart(trunk),
@@ -149,7 +150,9 @@ def turn(
     is_running: bool,
 ) -> content.Content:
     """`part` is the one that is open; empty for none."""
-    chain = [each for each in shown.entries if each.turn.chain == entry.turn.chain]
+    # A copy has no turn before it or after it.
+    beside = () if entry.turn.compares else shown.entries
+    chain = [each for each in beside if each.turn.chain == entry.turn.chain]
     place = next(
         (n for n, each in enumerate(chain) if each.turn.flow == entry.turn.flow), len(chain)
     )
@@ -158,7 +161,7 @@ def turn(
         "tools": sum(block.role == "tools" for block in entry.conversation),
         "messages": sum(block.role in ("user", "assistant") for block in entry.conversation),
     }
-    others = [each for each in shown.entries if each.turn.flow != entry.turn.flow]
+    others = [each for each in (*shown.entries, *shown.copies) if each.turn.flow != entry.turn.flow]
     page = rendering.render(
         "turn.html",
         view,
@@ -242,7 +245,7 @@ def comparison(
 def export(shown: tree.Session, find: bodies.Find, view: rendering.View) -> bytes:
     """The session as one file with all that is kept of it."""
     exported = {}
-    entries = list(shown.entries)
+    entries = [*shown.entries, *shown.copies]
     for number, entry in enumerate(entries):
         kept = bodies.read(entry, find, entries[:number][::-1])
         exported[entry.turn.flow] = opened.open_turn(entry, kept, view, "", limit=contents.LONG)

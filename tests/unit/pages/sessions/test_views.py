@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -185,3 +186,25 @@ def test_an_export_needs_nothing_else() -> None:
     assert "Tea** costs 4" in text
     assert not re.search(r'(?:src|href)="(?!#)', text)
     assert "data-from" not in text
+
+
+def test_copies_are_shown_with_the_turn_that_they_compare() -> None:
+    kept = examples.session()
+    assert "copies-" not in page(kept)
+    kept.add("c1", 1030, [examples.ASKED], [examples.ANSWERED], compares="f1", target="kimi/k2")
+    kept.add("c2", 1031, [examples.ASKED], [examples.ANSWERED], compares="gone")
+    text = page(kept)
+    order = [text.index(each) for each in ('id="turn-f1"', 'id="copies-f1"', 'id="turn-c1"')]
+    assert order == sorted(order)
+    assert text.index('id="turn-c1"') < text.index('id="turn-f2"')
+    assert f'href="../sessions/{examples.SESSION}/f1?with=c1"' in text
+    assert "which cost money: $0.25" in text
+    assert "no longer known" in text
+    shown = session(kept)
+    exported = views.export(shown, kept.find, dataclasses.replace(VIEW, is_export=True)).decode()
+    assert 'id="turn-c1"' in exported
+    for flow, link in (("f1", "?with=c1"), ("c1", 'href="f1"')):
+        entry = shown.entry(flow)
+        assert entry
+        opened = views.turn(shown, entry, bodies.Bodies(), VIEW, "", "", is_running=False)
+        assert link in opened.body.decode()
