@@ -12,7 +12,7 @@ PARTS = ("window", "system", "tools", "conversation", "headers", "upstream")
 
 
 def of(client: httpx.Client, words: str = "e", every: int = 1) -> Iterator[tuple[str, bytes]]:
-    """Each page's name and content, headers included, where `client` is accepted; of the turns only some."""
+    """Each page's name and content, headers included, where `client` is accepted; of the turns one in `every`."""
 
     def got(path: str, accept: dict[str, str] = HTML) -> tuple[str, bytes]:
         answer = client.get(path, headers=accept)
