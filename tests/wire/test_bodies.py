@@ -291,7 +291,7 @@ def test_a_bomb(proxy: proxies.Proxy, upstream: Upstream, bomb: str, side: str) 
         upstream.answer = whole(data, field)
     if side == "error":
         upstream.answer = upstream.answer.replace(b"200 OK", b"400 No")
-    Path(f"/proc/{proxy.process.pid}/clear_refs").write_text("5")  # the peak begins anew
+    Path(f"/proc/{proxy.process.pid}/clear_refs").write_text("5")  # the peak begins again
     before = memory(proxy, "VmRSS")
     with (
         Meanwhile(proxy.reverse_port) as meanwhile,
