@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import weakref
 from collections.abc import Awaitable
@@ -52,6 +53,9 @@ NOT_ADMITTED = "The proxy did not admit this request; see its log"
 NO_HOOKS = "The proxy's script is not loaded; see its log"
 MISPLACED_KEY = "The proxy's own key stands in the address of this request: it is for a header"
 ABSENT = "This proxy asks nothing of Anthropic: its profile has no provider named anthropic"
+
+METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""RFC 9110, 9.1: a token (5.6.2)."""
 
 
 class Route:
@@ -408,7 +412,9 @@ def _routed_refusal(candidate: Candidate, entry: listeners.Listeners) -> http.Re
 
 def malformed(request: http.Request, secrets: credentials.Secrets) -> http.Response | None:
     """The refusal of a request of which some servers would take a part for another header, or another
-    request: mitmproxy takes a bare CR, and a header that goes on in a second line."""
+    request: mitmproxy takes a bare CR, a header that goes on in a second line, and any method."""
+    if not METHOD.fullmatch(request.data.method):
+        return responses.error(400, "the method must be a token of HTTP")
     real = http.Headers([*request.headers.fields, *secrets.items()])
     try:
         attempt.refuse_injection(request.data.path, real)

@@ -324,6 +324,15 @@ def test_a_header_that_some_would_take_for_two(
     assert flow not in route.admissions
 
 
+@pytest.mark.parametrize("method", ["\0", "GET\0", "G\x7fT", "G(T", "GÉT"])
+@pytest.mark.parametrize("mode", [REVERSE, FORWARD])
+def test_a_method_that_is_no_token(mode: str, method: str) -> None:
+    flow, route = admitted(BATCHES.replace("POST", method), mode, x_litellm_api_key=KEY)
+    assert flow.response
+    assert flow.response.status_code == 400
+    assert flow not in route.admissions
+
+
 @pytest.mark.parametrize(
     ("line", "mode", "is_routed", "is_streamed"),
     [

@@ -132,6 +132,19 @@ class Decoder:
         return bytes(self._pending)
 
 
+def as_utf_8(event: Event) -> Event:
+    """The event with U+FFFD for what is no UTF-8, as the standard has clients read it. A client that
+    decodes strictly would end at it."""
+    # The hot path, an event for each token: nearly all are ASCII.
+    if event.raw.isascii():
+        return event
+    try:
+        event.raw.decode()
+    except UnicodeDecodeError:
+        return _event(event.raw.decode(errors="replace").encode())
+    return event
+
+
 def encode(name: str, data: bytes) -> bytes:
     """An event's bytes. Each line of `data` becomes a `data:` line."""
     lines = [b"event: " + name.encode()] if name else []

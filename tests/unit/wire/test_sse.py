@@ -60,6 +60,27 @@ def test_decoder(wire: bytes, expected: list[tuple[str, bytes]]) -> None:
         assert b"".join(event.raw for event in events) + decoder.rest() == wire
 
 
+@pytest.mark.parametrize(
+    ("wire", "expected"),
+    [
+        (b"event: ping\ndata: {}\n\n", None),
+        ("event: é\ndata: é\n\n".encode(), None),
+        (b"data: a\xffb\n\n", ("", "a\ufffdb")),
+        (b"data: \xe2\x80\r\n\r\n", ("", "\ufffd")),
+        (b": \xff\nevent: e\ndata: \xed\xa0\x80\n\n", ("e", "\ufffd" * 3)),
+        (b"\xef\xbb\xbfdata: \xff\ndata: b\n\n", ("", "\ufffd\nb")),
+    ],
+)
+def test_as_utf_8(wire: bytes, expected: tuple[str, str] | None) -> None:
+    (event,) = sse.Decoder().feed(wire)
+    made = sse.as_utf_8(event)
+    if expected is None:
+        assert made is event
+    else:
+        assert (made.name, made.data.decode()) == expected
+        assert made.raw == wire.decode(errors="replace").encode()
+
+
 @settings(max_examples=200)
 @given(
     st.lists(

@@ -29,7 +29,7 @@ _DELTA = "content_block_delta"
 _DONE = b"[DONE]"
 """Some providers end each stream as Chat Completions does."""
 
-# A delta as most providers write it, up to its text; and the rest of it. What matches both is valid.
+# A delta as most providers write it, up to its text; and the rest of it. UTF-8 that matches both is valid.
 _PLAIN = re.compile(
     rb'\{"type": ?"content_block_delta", ?"index": ?\d+, ?"delta": ?\{"type": ?"\w+", ?"\w+": ?"'
 )
@@ -133,6 +133,8 @@ class Stream:
         return self._emitter.has_started
 
     def feed(self, event: sse.Event) -> bytes:
+        # Otherwise what nobody decodes here, such as the rest of a delta, would pass as it is.
+        event = sse.as_utf_8(event)
         # The hot path, an event for each token, looks only at the event's beginning and form.
         data, prefix = event.data, self._prefix
         if data.startswith(prefix) and _REST.fullmatch(data, len(prefix)):

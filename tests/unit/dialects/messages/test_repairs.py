@@ -221,6 +221,25 @@ def test_a_delta_that_moves_with_a_name_that_is_no_utf_8() -> None:
     assert folded(encoded(start(), begin_text(7), wire, *END))["content"] == [TEXT]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a\xffb"}}',
+        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"},"\xff":1}',
+        b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"a"},"":{"\xff":1}}',
+        b': \xff\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"a"}}',
+    ],
+)
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_is_no_utf_8_is_not_passed_on(line: bytes, times: int) -> None:
+    """From the second delta on, nobody decodes them."""
+    wire = b"event: content_block_delta\n%b\n\n" % line
+    wire = encoded(start(), begin_text(), *[wire] * times, stop(), *END)
+    text = "a\ufffdb" if b"a\xff" in line else "a"
+    assert folded(wire)["content"] == [{"type": "text", "text": text * times}]
+    assert b"".join(pieces(wire, len(wire))).decode()
+
+
 def test_an_ending_with_a_name_that_is_no_utf_8() -> None:
     wire = b'event: message_delta\ndata: {"delta":{"stop_reason":"end_turn"},"\xff":1}\n\n'
     assert folded(encoded(start(), *HELLO, wire, OVER))["stop_reason"] == "end_turn"
