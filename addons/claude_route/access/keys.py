@@ -58,20 +58,23 @@ class Search:
 
     def take_out(self, request: http.Request) -> bool:
         """Remove the headers, the cookies and the parts of the query that hold a key: they are no
-        credentials of the client's, and nobody else may see them. True if one stands in the path or the
-        host, which can't do without it: such a request must not be sent.
+        credentials of the client's, and nobody else may see them. True if one stands in the method, the
+        path or the host, which can't do without it: such a request must not be sent.
 
         `x-litellm-api-key` stays, for people who look at the flow: it is hidden as all credentials are,
         and never sent.
         """
         fields = request.headers.fields
+        # Not `request.method`, which is in capitals.
+        if is_in_method := self._holds(_text(request.data.method)):
+            request.method = MARK
         if self._holds(request.host):
             # Its name would be asked for everywhere.
             request.data.host, request.authority, request.path = "", "", f"/{MARK}"
             request.headers.clear()
             return True
         if not self._may_hold(request):
-            return False
+            return is_in_method
         kept = tuple(field for field in map(self._field, fields) if field)
         if kept != fields:
             request.headers.fields = kept
@@ -84,7 +87,7 @@ class Search:
             path = "/".join(segments) if MARK in segments else f"/{MARK}"
         if is_in_path or len(left) != len(parts):
             request.path = f"{path}?{'&'.join(left)}" if left else path
-        return is_in_path
+        return is_in_path or is_in_method
 
     def _may_hold(self, request: http.Request) -> bool:
         """A look at all of it at once, since almost no request does."""

@@ -13,7 +13,6 @@ from mitmproxy.test import tflow
 
 from claude_route import admission
 from claude_route import settings
-from claude_route.access import clients
 from claude_route.access import credentials
 from claude_route.access import fronts
 from claude_route.access import guard
@@ -83,8 +82,8 @@ def routes() -> admission.Route:
 
 
 def check_flow(flow: http.HTTPFlow) -> None:
-    for secret in (*KEYS, surroundings.OWN.decode()):
-        assert secret.encode() not in hidden(flow.request), "a secret in a flow"
+    assert surroundings.OWN not in hidden(flow.request), "a secret in a flow"
+    assert not any(key.encode() in whole(flow.request) for key in KEYS), "a key of ours in a flow"
 
 
 def check_routed(made: exchange.Exchange) -> None:
@@ -106,9 +105,7 @@ def check_routed(made: exchange.Exchange) -> None:
 def check_sent(request: http.Request, to: str) -> None:
     sent = whole(request)
     assert b"\r" not in sent and b"\0" not in sent
-    for name, value in request.headers.fields:
-        for secret in KEYS if credentials.is_secret(name) else ():
-            assert clients.bare(value.decode("latin-1")) != secret, "a key of ours is sent on"
+    assert not any(key.encode() in sent for key in KEYS), "a key of ours is sent on"
     is_anthropics = to in ("api.anthropic.com", "passing")
     if not is_anthropics:
         assert not any(secret.encode() in sent for secret in surroundings.POOL)

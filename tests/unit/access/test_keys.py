@@ -183,6 +183,16 @@ def test_cookies(cookies: str, left: str | None) -> None:
     assert made.headers.get("cookie") == left
 
 
+@pytest.mark.parametrize("headers", [{}, {"x_api_key": KEY}])
+@pytest.mark.parametrize("method", [KEY, f"GET{KEY}"])
+def test_the_method(method: str, headers: dict[str, str]) -> None:
+    made = request(**headers)
+    made.method = method
+    assert keys.Search(OURS.secrets, OURS.has).take_out(made)
+    assert made.data.method == b"{{key}}"
+    assert "x-api-key" not in made.headers
+
+
 def test_a_short_key_is_found_only_as_a_whole() -> None:
     made = request("/v1/files?k=abc&l=abcd", authorization="Bearer abc", x_app="abc")
     assert not keys.Search(["abc"], "abc".__eq__).take_out(made)
