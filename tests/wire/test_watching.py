@@ -102,7 +102,7 @@ def test_a_session_is_a_clean_list(sim: simulator.Simulator, web: mitmweb.Web) -
     comments = [flow["comment"] for flow in web.flows()]
     patterns = [
         r"← Bash · opus-5-5 → anthropic · \d+ in / \d+ out · \d+ ms · <?\$[\d.]+",
-        r"← Bash · opus-5-5 → zai/glm-5 · try 3 · \d+ in / \d+ out · \d+ ms",
+        r"← Bash · opus-5-5 → zai/glm-5 · try 3 · \d+ in / \d+ out · \d+ ms · <?\$[\d.]+",
         r"✗ opus-5-5 · token \d …pol\d 429.* · ← Bash",
         r"✗ opus-5-5 · token \d …pol\d 529 → zai/glm-5 · ← Bash",
         r"✗ ← Bash · kimi → kimi/kimi-for-coding · 500 api_error",

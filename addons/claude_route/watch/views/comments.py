@@ -11,7 +11,7 @@ from claude_route.proxy import contract
 from claude_route.text import layout
 from claude_route.text import quantities
 
-LIMIT = 60
+LIMIT = 70
 """The longest comment, in characters, apart from the words of the prompt and from reasons."""
 
 WHOLE = 1000
