@@ -206,9 +206,7 @@ def make_parser() -> argparse.ArgumentParser:
         "Show tokens, targets and traffic of a running proxy",
         epilog="If the proxy requires a key, set it in PROXY_STATIC_TOKEN.",
     )
-    command.add_argument(
-        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
-    )
+    _add_url(command)
     command.add_argument("--json", action="store_true", help="print all of it as JSON")
 
     command = add(
@@ -231,9 +229,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--csv", action="store_true", help="print all of it as CSV")
     command.add_argument("--json", action="store_true", help="print all of it as JSON")
     command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
-    command.add_argument(
-        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
-    )
+    _add_url(command)
 
     command = add(
         "export",
@@ -252,9 +248,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="html: a page that needs nothing else; jsonl: a line for each turn; har: requests and "
         "answers (default: as FILE ends, or html)",
     )
-    command.add_argument(
-        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
-    )
+    _add_url(command)
 
     command = add(
         "doctor",
@@ -270,9 +264,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="also ask each provider for its list of models, which shows whether it can be reached "
         "and accepts its key",
     )
-    command.add_argument(
-        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
-    )
+    _add_url(command)
     command.add_argument(
         "--confdir",
         type=Path,
@@ -281,6 +273,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="mitmproxy's folder, with its CA (default: %(default)s)",
     )
     return parser
+
+
+def _add_url(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--url", default=status.URL, help="URL of the reverse listener (default: %(default)s)"
+    )
 
 
 def _doctor(options: argparse.Namespace, _: Sequence[str]) -> int:

@@ -27,7 +27,7 @@ def fetch(url: str, session: str, form: str, key: str | None) -> bytes:
     except ConnectionError as e:
         raise ValueError(str(e)) from e
     if answered != 200:
-        raise ValueError(_why(url, answered, body))
+        raise ValueError(status.refusal(url, answered, body))
     return body
 
 
@@ -36,7 +36,7 @@ def _id(url: str, session: str, key: str | None) -> str:
     try:
         ids = [str(each["id"]) for each in json.loads(body)["sessions"]]
     except (ValueError, KeyError, TypeError) as e:
-        raise ValueError(_why(url, answered, body)) from e
+        raise ValueError(status.refusal(url, answered, body)) from e
     matching = [id for id in ids if id == session] or [id for id in ids if id.startswith(session)]
     if session == "last":
         matching = ids[:1]
@@ -45,13 +45,6 @@ def _id(url: str, session: str, key: str | None) -> str:
     if len(matching) > 1:
         raise ValueError(f"{session!r}: {len(matching)} sessions begin so; give more of the id")
     return matching[0]
-
-
-def _why(url: str, answered: int, body: bytes) -> str:
-    try:
-        return str(json.loads(body)["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"the server at {url} is not claude-route (status {answered})"
 
 
 def write(body: bytes, file: Path) -> None:

@@ -80,6 +80,14 @@ def get(url: str, path: str, key: str | None) -> tuple[int, bytes]:
     return answer.status, body
 
 
+def refusal(url: str, status: int, body: bytes) -> str:
+    """Why a proxy gave no page, in its own words; another server has none that we know."""
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"the server at {url} is not claude-route (status {status})"
+
+
 def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).lower()
 

@@ -27,14 +27,9 @@ def of_proxy(url: str, parameters: Mapping[str, str], key: str | None) -> str:
     """
     path = f"/usage?{urllib.parse.urlencode(parameters)}"
     answered, body = status.get(url, path, key)
-    text = body.decode("utf-8", "replace")
-    if answered == 200:
-        return text
-    try:
-        why = json.loads(text)["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        why = f"the server at {url} is not claude-route (status {answered})"
-    raise ValueError(why)
+    if answered != 200:
+        raise ValueError(status.refusal(url, answered, body))
+    return body.decode("utf-8", "replace")
 
 
 def of_ledger(

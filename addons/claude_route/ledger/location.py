@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import urllib.parse
 from collections.abc import Mapping
 from pathlib import Path
+
+from claude_route.text import urls
 
 FILE = "ledger.db"
 
@@ -41,8 +42,5 @@ def file(url: str) -> Path | None:
 
 def shown(url: str) -> str:
     """For people: without a password."""
-    if path := file(url):
-        return str(path)
-    parts = urllib.parse.urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    path = file(url)
+    return str(path) if path else urls.shown(url)

@@ -12,12 +12,13 @@ import contextlib
 import importlib
 import logging
 import re
-import urllib.parse
 from collections.abc import Awaitable
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
+
+from claude_route.text import urls
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ class Link:
         self._news.set()
         if self._was_reported:
             self._was_reported = False
-            logger.info(f"Store {shown(self.url)} is back")
+            logger.info(f"Store {urls.shown(self.url)} is back")
 
     async def _serve(self) -> None:
         while True:
@@ -242,7 +243,7 @@ class Link:
     def _answered(self, entry: _Entry, answer: Any) -> None:
         if isinstance(answer, Exception) and not self._has_refused:
             self._has_refused = True
-            logger.error(f"Store {shown(self.url)} refuses a command: {answer}")
+            logger.error(f"Store {urls.shown(self.url)} refuses a command: {answer}")
         if entry.answer is None or entry.answer.done():
             return
         if isinstance(answer, Exception):
@@ -262,7 +263,7 @@ class Link:
             self._was_reported = True
             why = str(error).strip().partition("\n")[0] or type(error).__name__
             logger.warning(
-                f"Store {shown(self.url)} is gone: {why}; this instance goes on with what it knows"
+                f"Store {urls.shown(self.url)} is gone: {why}; this instance goes on with what it knows"
             )
 
     async def _disconnect(self) -> None:
@@ -282,12 +283,3 @@ def forget(answer: asyncio.Future[Any]) -> None:
     """Nobody waits for it any more."""
     if not answer.cancelled():
         answer.exception()
-
-
-def shown(url: str) -> str:
-    """For people: without a password."""
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "unix":
-        return f"unix://{parts.path}"
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

@@ -18,9 +18,9 @@ from claude_route.proxy import state
 from claude_route.routing import rotation
 from claude_route.store import file
 from claude_route.store import instance
-from claude_route.store import link
 from claude_route.store import memory
 from claude_route.store import peers
+from claude_route.text import urls
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Store:
 
     def describe(self) -> str:
         if self.instance:
-            return f"Store: {link.shown(self.instance.url)}, shared with all instances that use it"
+            return f"Store: {urls.shown(self.instance.url)}, shared with all instances that use it"
         return f"Store: {self.memory.path}" if self.memory else "Store: off"
 
     async def _watch(self) -> None:

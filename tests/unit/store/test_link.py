@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from claude_route.store import link
+from claude_route.text import urls
 from tests import redis_server
 from tests.unit.store import instances
 
@@ -110,8 +111,8 @@ async def test_a_password_is_in_no_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     url = f"unix://:a-secret-word@{redis.path}"
-    assert "a-secret-word" not in link.shown(url)
-    assert link.shown("redis://me:a-secret-word@host:1/2") == "redis://host:1/2"
+    assert "a-secret-word" not in urls.shown(url)
+    assert urls.shown("redis://me:a-secret-word@host:1/2") == "redis://host:1/2"
     async with connected(url, waits=False):
         await instances.until(lambda: "is gone" in caplog.text)
     assert "a-secret-word" not in caplog.text

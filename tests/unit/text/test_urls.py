@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import pytest
+
+from claude_route.text import urls
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://me:a-secret-word@host:1/2", "redis://host:1/2"),
+        ("postgresql://me@host/ledger?password=a-secret-word#x", "postgresql://host/ledger"),
+        ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock"),
+        ("unix://me:a-secret-word@/run/redis.sock", "unix:///run/redis.sock"),
+    ],
+)
+def test_shown(url: str, shown: str) -> None:
+    assert urls.shown(url) == shown
