@@ -11,6 +11,7 @@ import pytest
 import simulator
 from tests.wire import chromium
 from tests.wire import pairs
+from tests.wire import postgres
 from tests.wire import proxies
 
 FOLDER = Path(__file__).parent
@@ -99,3 +100,14 @@ def page(tmp_path: Path) -> Iterator[chromium.Page]:
     """A tab of a headless Chromium."""
     with chromium.running(tmp_path) as page:
         yield page
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=postgres.needs_postgres)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a ledger, of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    server = postgres.Postgres()
+    yield server.url
+    server.close()

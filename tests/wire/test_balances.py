@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import pytest
 import simulator
 from simulator import answers
 from tests.wire import command
-from tests.wire import postgres
 from tests.wire import proxies
 from tests.wire import test_clients as clients
 
@@ -28,16 +26,6 @@ LIMITS = {
     "budget": ({"budget": {"month": 1}}, "the month's budget of $1.00 ($1.00 used)"),
     "tokens": ({"tokens_per_day": 40}, "the day's 40 tokens (40 used)"),
 }
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=postgres.needs_postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'ledger.db'}"
-        return
-    server = postgres.Postgres()
-    yield server.url
-    server.close()
 
 
 def profile(url: str, ledger: str, **entries: Any) -> dict[str, Any]:

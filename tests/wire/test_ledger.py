@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,7 +20,6 @@ import pytest
 
 import simulator
 from simulator import answers
-from tests.wire import postgres
 from tests.wire import proxies
 
 CLIENTS = 16
@@ -200,16 +198,6 @@ def dollars(outcome: Outcome) -> float:
     assert outcome.usage
     prices = PRICES[outcome.target]
     return sum(p * n for p, n in zip(prices, outcome.usage, strict=True)) / 1_000_000
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=postgres.needs_postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'ledger.db'}"
-        return
-    server = postgres.Postgres()
-    yield server.url
-    server.close()
 
 
 REQUESTS = 5000

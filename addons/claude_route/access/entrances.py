@@ -101,8 +101,8 @@ class Entrance:
         return place
 
     def hit(self, name: str, message: str) -> None:
-        if self._meter.hit(name, self._clock()):
-            logger.warning(f"{message} (limit met {self._meter.counts[name]} times so far)")
+        if line := self._meter.line(name, message, self._clock()):
+            logger.warning(line)
 
     async def _refuse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reason: places.Reason

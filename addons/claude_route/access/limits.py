@@ -56,6 +56,12 @@ class Meter:
         self._logged[name] = now
         return True
 
+    def line(self, name: str, message: str, now: float) -> str | None:
+        """Count that a limit was met, and return the log line about it, if one is due."""
+        if not self.hit(name, now):
+            return None
+        return f"{message} (limit met {self.counts[name]} times so far)"
+
 
 meter = Meter()
 """This process's."""

@@ -127,12 +127,10 @@ class BoundedServer(layers.Http1Server):
 
     def refuse(self, name: str, status: int, why: str) -> Commands[None]:
         """Answer the client with an error, unless it has an answer, and end its request if one has begun."""
-        if limits.meter.hit(name, clock()):
-            address = self.conn.peername[0] if self.conn.peername else "a client"
-            count = limits.meter.counts[name]
-            logger.warning(
-                f"Refused a request of {address}: {why} (limit met {count} times so far)"
-            )
+        address = self.conn.peername[0] if self.conn.peername else "a client"
+        message = f"Refused a request of {address}: {why}"
+        if line := limits.meter.line(name, message, clock()):
+            logger.warning(line)
         if self.response is None:
             answer = (
                 responses.passing(status, why) if status == 408 else responses.error(status, why)

@@ -7,7 +7,6 @@ import bisect
 import collections
 import dataclasses
 import itertools
-from collections.abc import Iterable
 from collections.abc import Sequence
 from collections.abc import Set
 from dataclasses import dataclass
@@ -259,16 +258,6 @@ class Growing:
             running,
             tuple(_copies(self._copies, entries)),
         )
-
-
-def build(
-    session_turns: Iterable[turns.Turn], running: int = 0, dollars: misses.Dollars | None = None
-) -> Session:
-    """The session of these turns, in any order; there is at least one."""
-    growing = Growing(dollars)
-    for turn in sorted(session_turns, key=lambda turn: turn.at):
-        growing.add(turn)
-    return growing.session(running)
 
 
 def title(ordered: Sequence[turns.Turn]) -> str:

@@ -1,43 +1,29 @@
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from claude_route.cli import export
+from tests.unit.cli import answering
 
 IDS = ("abc-2", "abc-1", "x y")
 
 
+def answer(path: str) -> tuple[int, bytes]:
+    if path == "/sessions":
+        return 200, json.dumps({"sessions": [{"id": id} for id in IDS]}).encode()
+    if "abc-1" in path:
+        return 404, b'{"error": {"message": "no such session"}}'
+    return 200, b"<html>" if "strange" in path else f"exported {path}".encode()
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = 200, f"exported {self.path}".encode()
-            if self.path == "/sessions":
-                body = json.dumps({"sessions": [{"id": id} for id in IDS]}).encode()
-            elif "abc-1" in self.path:
-                status, body = 404, b'{"error": {"message": "no such session"}}'
-            elif "strange" in self.path:
-                body = b"<html>"
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+    with answering.serving(answer) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import pytest
 from claude_route.cli import usage
 from claude_route.ledger import database
 from claude_route.ledger import reports
+from tests.unit.cli import answering
 from tests.unit.ledger.examples import record
 
 
@@ -34,29 +33,18 @@ def test_no_lines() -> None:
     assert list(usage.lines(reports.to_json(report)))[2:] == ["  no requests"]
 
 
+def answer(path: str) -> tuple[int, bytes]:
+    if "wrong" in path:
+        return 400, b'{"error": {"message": "by: expected more"}}'
+    if "strange" in path:
+        return 404, b"<html>"
+    return 200, json.dumps({"path": path}).encode()
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body, status = json.dumps({"path": self.path}).encode(), 200
-            if "wrong" in self.path:
-                body, status = b'{"error": {"message": "by: expected more"}}', 400
-            elif "strange" in self.path:
-                body, status = b"<html>", 404
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.shutdown()
-        thread.join()
+    with answering.serving(answer) as url:
+        yield url
 
 
 def test_of_proxy(server: str) -> None:

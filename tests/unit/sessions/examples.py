@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from claude_route.dialects import usage
 from claude_route.sessions import blocks
+from claude_route.sessions import misses
+from claude_route.sessions import tree
 from claude_route.sessions import turns
 
 
@@ -72,3 +75,13 @@ def turn(flow: str = "f1", at: float = 1000.0, **fields: Any) -> turns.Turn:
         **fields,
     }
     return turns.Turn(flow=flow, at=at, **made)
+
+
+def session(
+    every: Iterable[turns.Turn], running: int = 0, dollars: misses.Dollars | None = None
+) -> tree.Session:
+    """The session of these turns, in any order; there is at least one."""
+    growing = tree.Growing(dollars)
+    for each in sorted(every, key=lambda turn: turn.at):
+        growing.add(each)
+    return growing.session(running)

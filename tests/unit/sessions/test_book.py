@@ -150,7 +150,7 @@ def shown(session: tree.Session | None) -> list[object]:
 
 def at_once(every: list[turns.Turn]) -> list[object]:
     """Copies alone are no session."""
-    return shown(None if all(each.compares for each in every) else tree.build(every))
+    return shown(None if all(each.compares for each in every) else examples.session(every))
 
 
 @given(st.data())

@@ -3,13 +3,13 @@ from __future__ import annotations
 from claude_route.dialects import usage
 from claude_route.sessions import report
 from claude_route.sessions import search
-from claude_route.sessions import tree
 from claude_route.sessions import turns
+from tests.unit.sessions import examples
 from tests.unit.sessions.examples import blocks_of
 from tests.unit.sessions.examples import turn
 
 AGENT = turns.Call("toolu_1", "Agent", "", "look", "Explore", b"prompt-1")
-SESSION = tree.build(
+SESSION = examples.session(
     [
         turn(
             "f1",

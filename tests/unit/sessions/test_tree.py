@@ -3,6 +3,7 @@ from __future__ import annotations
 from claude_route.dialects import usage
 from claude_route.sessions import tree
 from claude_route.sessions import turns
+from tests.unit.sessions import examples
 from tests.unit.sessions.examples import blocks_of
 from tests.unit.sessions.examples import turn
 
@@ -15,7 +16,7 @@ def agent(name: str, at: float, **fields: object) -> turns.Turn:
 
 
 def test_what_is_new_is_by_agent_and_kind() -> None:
-    session = tree.build(
+    session = examples.session(
         [
             turn("m1", 1000, blocks=blocks_of("s:x u:1")),
             turn("t1", 1001, kind="title", blocks=blocks_of("s:title u:1")),
@@ -40,7 +41,7 @@ def test_what_is_new_is_by_agent_and_kind() -> None:
 
 
 def test_agents_are_under_the_call_that_started_them() -> None:
-    session = tree.build(
+    session = examples.session(
         [
             turn("m1", 1000, calls=(LOOK, SAME)),
             agent("a", 1001, begins=b"prompt-1"),
@@ -58,7 +59,7 @@ def test_agents_are_under_the_call_that_started_them() -> None:
 
 def test_a_result_tells_which_agent_a_call_started() -> None:
     """Two agents with the same prompt."""
-    session = tree.build(
+    session = examples.session(
         [
             turn("m1", 1000, calls=(LOOK, SAME)),
             agent("b", 1001, begins=b"prompt-1"),
@@ -71,7 +72,7 @@ def test_a_result_tells_which_agent_a_call_started() -> None:
 
 def test_an_agent_of_an_agent() -> None:
     inner = LOOK._replace(id="toolu_9", prompt=b"prompt-2")
-    session = tree.build(
+    session = examples.session(
         [
             turn("m1", 1000, calls=(LOOK,)),
             agent("a", 1001, begins=b"prompt-1", calls=(inner,)),
@@ -85,7 +86,7 @@ def test_an_agent_of_an_agent() -> None:
 def test_the_numbers_of_a_session() -> None:
     used = usage.Usage(input=100, output=10, cache_read=300)
     failed = (turns.Failed("anthropic/claude-opus-5-5", "529"),)
-    session = tree.build(
+    session = examples.session(
         [
             turn("q", 1000, kind="other", prompt="quota", used=None, target="", cost=None),
             turn("m1", 1001, prompt="fix it", used=used, cost=0.5, failed=failed),
@@ -147,7 +148,7 @@ def test_a_session_does_not_grow() -> None:
 
 def test_misses_add_up() -> None:
     wrote = usage.Usage(cache_write=10_000)
-    session = tree.build(
+    session = examples.session(
         [
             turn("m1", 1000, used=wrote, blocks=blocks_of("s:x u:1")),
             turn("m2", 1001, used=wrote, blocks=blocks_of("s:y u:1")),
@@ -159,7 +160,7 @@ def test_misses_add_up() -> None:
 
 
 def test_copies_are_no_turns() -> None:
-    session = tree.build(
+    session = examples.session(
         [
             turn("f1", 1000, cost=1.0),
             turn("c1", 1001, cost=3.0, compares="f1"),
@@ -179,6 +180,6 @@ def test_copies_are_no_turns() -> None:
 
 
 def test_the_turn_after_a_copy_is_compared_with_the_turn_before_it() -> None:
-    session = tree.build([turn("f1"), turn("c1", 1001, compares="f1"), turn("f2", 1002)])
+    session = examples.session([turn("f1"), turn("c1", 1001, compares="f1"), turn("f2", 1002)])
     last = session.entries[-1]
     assert last.before and last.before.flow == "f1"
