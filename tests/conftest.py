@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -18,3 +19,11 @@ def thawed() -> Iterator[None]:
     collected again."""
     yield
     gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def unpatched() -> Iterator[None]:
+    """A test that leaves mitmproxy patched fails here, not the ones after it."""
+    yield
+    if module := sys.modules.get("claude_route.patches.addon"):
+        assert not module._installed

@@ -62,7 +62,7 @@ def test_each_failed_attempt_is_a_flow(watched: pairs.Pair, tmp_path: Path) -> N
         pairs.post(client, model="refused-x")
         pairs.post(client, model="claude-y")
     limited, first, refused, second, good = saved(watched, tmp_path)
-    assert limited.comment == "✗ x · anthropic/claude-x 429 → zai/glm-5"
+    assert limited.comment == "✗ x · anthropic/claude-x 429 → zai/glm-5 · hello"
     assert (limited.marked, refused.marked, good.marked) == (":x:", ":x:", "")
     assert limited.response and limited.response.status_code == 429
     assert limited.response.headers["retry-after"] == "7"

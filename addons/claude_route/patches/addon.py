@@ -72,9 +72,9 @@ class Patches:
         than that, and returns a callable that undoes them."""
         # Never undone: if a changed script fails to load, no hook admits anything, and mitmproxy must not
         # pass it on without admission.
-        for before in _installed:
+        for before in [*_installed]:
             before.undo()  # its script could not be loaded, and so nobody has told it to
-        _installed[:] = [self]
+        _installed.append(self)
         http_stream.install(make_stream)
         fail_closed.install(gate)
         cancelled_streams.install()
@@ -122,7 +122,9 @@ class Patches:
     def undo(self) -> None:
         while self._undo:
             self._undo.pop()()
+        if self in _installed:
+            _installed.remove(self)
 
 
 _installed: list[Patches] = []
-"""The last one."""
+"""What is not undone yet: one at most."""
