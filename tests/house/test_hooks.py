@@ -18,5 +18,7 @@ for addon in app.addons():
 
 def test_none_is_async() -> None:
     """mitmproxy raises where such a hook is: a script that is loaded again would stay half removed."""
-    ran = subprocess.run([sys.executable, "-c", WAITING], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-c", WAITING], capture_output=True, text=True, check=True
+    )
     assert ran.stdout == ""
