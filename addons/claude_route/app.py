@@ -68,10 +68,10 @@ from claude_route.watch.views import claude
 def addons(worker: peers.Worker | None = None) -> list[object]:
     """`worker`: which of several processes with the same listeners this is."""
     table = places.Table()
-    entrance = entrances.Entrance(table)
+    entry = listeners.Listeners()
+    entrance = entrances.Entrance(table, refusal=entry.refusal)
     stopping = draining.Draining(entrance)
     collections = collector.Collector()
-    entry = listeners.Listeners()
     enduring = endurance.Endurance()
     in_force = settings.Settings(entry, gate.Gate(source=lambda *asked: ledger.balance(*asked)))
     lines = log.Log()

@@ -73,7 +73,8 @@ class Settings:
                 hosts = listeners.listen_hosts(options.modes(), ctx.options.listen_host)
                 keyless = listeners.keyless(options.modes(), ctx.options.listen_host)
                 if not self.entry.guard.is_closed:
-                    self.entry.guard.check_keyless(keyless)
+                    for warning in self.entry.guard.check_keyless(keyless):
+                        logger.warning(warning)
                     self.entry.guard.check_listeners(hosts)
         except ValueError as e:
             if self._is_running or self._is_start:

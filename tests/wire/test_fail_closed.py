@@ -8,6 +8,7 @@ import contextlib
 import itertools
 import json
 import socket
+import struct
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import pytest
 
 import simulator
 from simulator import ports
+from tests.wire import company
 from tests.wire import pairs
 from tests.wire import proxies
 
@@ -434,10 +436,35 @@ def test_what_connection_names_in_an_answer_ends_here(start: Start) -> None:
             assert not {"x-hop", "keep-alive", "upgrade", "connection"} & set(answer.headers)
 
 
-@pytest.mark.parametrize(
-    "mode", ["socks5@0.0.0.0:{}", "reverse:tcp://127.0.0.1:9@0.0.0.0:{}", "transparent@[::]:{}"]
-)
-def test_a_mode_that_cannot_ask_for_a_key_stays_on_loopback(
+def test_a_mode_that_cannot_ask_for_a_key_serves_this_machine_only(
+    start: Start, tmp_path: Path
+) -> None:
+    with company.network(tmp_path) as network, network.place("internet"):
+        echo, port = Service(), ports.free()
+        proxy = start(
+            proxies.profile("http://127.0.0.1:9"),
+            environ={"PROXY_STATIC_TOKEN": KEY},
+            arguments=["--mode", f"socks5@0.0.0.0:{port}", *RAW],
+        )
+        assert "can't ask clients for a key: expected a loopback address" in proxy.log
+        there = struct.pack(">BBBB4sH", 5, 1, 0, 1, socket.inet_aton("127.0.0.1"), echo.port)
+        with network.place("office"):
+            stranger = socket.create_connection((company.GATEWAY, port), proxies.PATIENCE)
+        with socket.create_connection(("127.0.0.1", port), proxies.PATIENCE) as friend:
+            for client, says in ((friend, b"\x05\x00"), (stranger, b"")):
+                client.settimeout(proxies.PATIENCE)
+                client.sendall(b"\x05\x01\x00")
+                assert client.recv(9) == says
+                client.sendall(there)
+                assert client.recv(99)[:2] == says
+                client.sendall(b"PING")
+                assert client.recv(99) == (b"PING" if says else b"")
+        stranger.close()
+        assert echo.connections == 1
+
+
+@pytest.mark.parametrize("mode", ["dns@0.0.0.0:{}", "reverse:udp://127.0.0.1:9@0.0.0.0:{}"])
+def test_datagrams_that_need_no_key_come_from_this_machine(
     start: Start, sim: simulator.Simulator, mode: str
 ) -> None:
     proxy = start(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Coroutine
 
+from mitmproxy import connection
 from mitmproxy.net.http import http1
 
 from claude_route import responses
@@ -44,15 +45,20 @@ REFUSALS: dict[places.Reason, tuple[int, str]] = {
 
 
 class Entrance:
-    """Admits connections of the listeners. `clock` gives seconds."""
+    """Admits connections of the listeners.
+
+    `refusal` returns why a client may not connect at all, or None. `clock` gives seconds.
+    """
 
     def __init__(
         self,
         table: places.Table,
         meter: limits.Meter = limits.meter,
         clock: Callable[[], float] = time.monotonic,
+        refusal: Callable[[connection.Client], str | None] = lambda client: None,
     ) -> None:
         self.table = table
+        self._refusal = refusal
         self._meter = meter
         self._clock = clock
         self.is_ending = False
@@ -61,9 +67,17 @@ class Entrance:
         self._turns = Turns()
 
     async def accept(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
+        self,
+        client: connection.Client,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        serve: accepting.Serve,
     ) -> None:
         """Serve a connection if there is a place for it."""
+        if why := self._refusal(client):
+            self.hit("keyless_modes", f"Refused a connection from {address_of(writer)}: {why}")
+            await self._close(reader, writer)
+            return
         if not self._turns.is_free(self._clock()):
             await self._turns.wait()
         place = self.enter(
@@ -112,17 +126,22 @@ class Entrance:
         answer.headers["connection"] = "close"
         with contextlib.suppress(OSError):
             writer.write(http1.assemble_response(answer))
-            if reason != "open_files" and self._farewells < FAREWELLS:
-                self._farewells += 1
-                try:
-                    writer.write_eof()
-                    async with asyncio.timeout(FAREWELL):
-                        while await reader.read(64 * 1024):
-                            pass
-                except TimeoutError:
-                    pass
-                finally:
-                    self._farewells -= 1
+        await self._close(reader, writer, may_wait=reason != "open_files")
+
+    async def _close(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, may_wait: bool = True
+    ) -> None:
+        if may_wait and self._farewells < FAREWELLS:
+            self._farewells += 1
+            try:
+                writer.write_eof()
+                async with asyncio.timeout(FAREWELL):
+                    while await reader.read(64 * 1024):
+                        pass
+            except (TimeoutError, OSError):
+                pass
+            finally:
+                self._farewells -= 1
         writer.close()
 
     def _reading(

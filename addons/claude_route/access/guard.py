@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from dataclasses import dataclass
 from dataclasses import field
+from typing import NamedTuple
 
 from claude_route.access import addresses
 from claude_route.access import clients
@@ -105,18 +106,25 @@ class Guard:
         """The same at a listener whose mode can't ask for a key."""
         return self.accepts(is_outside=is_outside) and (not is_outside or self.is_open)
 
-    def check_keyless(self, hosts: Iterable[tuple[str, str]]) -> None:
-        """`hosts` has the modes that can't ask for a key, and the address that each listens on.
+    def check_keyless(self, listeners: Iterable[Keyless]) -> list[str]:
+        """Warnings about those to which other machines can connect in vain.
 
         Raises:
-            ValueError: other machines could connect to one, and `open` is not set.
+            ValueError: other machines could send something to one, and `open` is not set.
         """
-        for mode, host in hosts:
-            if not self.accepts_keyless(is_outside=not addresses.is_loopback(host)):
-                raise ValueError(
-                    f"mode: {mode} can't ask clients for a key: expected a loopback address, got "
-                    f"{host or '*'!r} (such as {mode}@127.0.0.1:PORT)"
-                )
+        warnings = []
+        for mode, host, is_tcp in listeners:
+            if self.accepts_keyless(is_outside=not addresses.is_loopback(host)):
+                continue
+            why = (
+                f"mode: {mode} can't ask clients for a key: expected a loopback address, got "
+                f"{host or '*'!r} (such as {mode}@127.0.0.1:PORT)"
+            )
+            if not is_tcp:
+                # Datagrams come without a connection that could be refused.
+                raise ValueError(why)
+            warnings.append(f"{why}: connections from other machines are refused")
+        return warnings
 
     def check_listeners(self, hosts: Iterable[str]) -> None:
         """Raises:
@@ -129,6 +137,15 @@ class Guard:
                     "PROXY_STATIC_TOKEN, or `clients` or `open: true` in the profile, to allow "
                     "connections from other machines"
                 )
+
+
+class Keyless(NamedTuple):
+    """A listener that can't ask for a key."""
+
+    mode: str
+    host: str
+    is_tcp: bool
+    """Whether it has connections only."""
 
 
 CLOSED = Guard(is_closed=True)

@@ -147,13 +147,17 @@ class Listeners:
         if self._accepts(client):
             self._accepted.add(client)
             return
-        logger.warning(
-            "Refused a connection from another machine: set PROXY_STATIC_TOKEN, or `clients` in the "
-            "profile, to allow it"
-            if asks_for_keys(client.proxy_mode)
-            else f"Refused a connection from another machine: mode {client.proxy_mode.type_name} can't ask for a key"
+        why = self.refusal(client) or (
+            "set PROXY_STATIC_TOKEN, or `clients` in the profile, to allow it"
         )
+        logger.warning(f"Refused a connection from another machine: {why}")
         client.error = fail_closed.REFUSED
+
+    def refusal(self, client: connection.Client) -> str | None:
+        """Why a client of another machine may not connect at all, whatever it would send."""
+        if asks_for_keys(client.proxy_mode) or not is_outside(client) or self.guard.is_open:
+            return None
+        return f"mode {client.proxy_mode.type_name} can't ask for a key, and so serves this machine only"
 
     def _accepts(self, client: connection.Client) -> bool:
         outside = is_outside(client)
@@ -256,11 +260,15 @@ def asks_for_keys(mode: mode_specs.ProxyMode) -> bool:
     return isinstance(mode, mode_specs.RegularMode | mode_specs.UpstreamMode)
 
 
-def keyless(modes: Iterable[str], listen_host: str) -> list[tuple[str, str]]:
-    """The modes that can't ask for a key, and the address that each listens on."""
+def keyless(modes: Iterable[str], listen_host: str) -> list[guard.Keyless]:
+    """The listeners whose modes can't ask for a key."""
     specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
     return [
-        (spec.full_spec.partition("@")[0], spec.listen_host(listen_host).strip("[]"))
+        guard.Keyless(
+            spec.full_spec.partition("@")[0],
+            spec.listen_host(listen_host).strip("[]"),
+            spec.transport_protocol == mode_specs.TCP,
+        )
         for spec in specs
         if not asks_for_keys(spec)
     ]

@@ -19,13 +19,16 @@ from collections.abc import Awaitable
 from collections.abc import Callable
 from typing import Any
 
+from mitmproxy import connection
 from mitmproxy.proxy import mode_servers
 from mitmproxy.proxy import server
 from mitmproxy.proxy.layers import http as layers
 
 type Serve = Callable[[], Awaitable[None]]
 """Serves a connection until it is closed."""
-type Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Serve], Awaitable[None]]
+type Accept = Callable[
+    [connection.Client, asyncio.StreamReader, asyncio.StreamWriter, Serve], Awaitable[None]
+]
 
 
 IN_ONE_TURN = 8
@@ -60,7 +63,7 @@ def install(accept: Accept) -> Callable[[], None]:
             if isinstance(io.reader, asyncio.StreamReader) and isinstance(
                 io.writer, asyncio.StreamWriter
             ):
-                await accept(io.reader, io.writer, serve)
+                await accept(self.client, io.reader, io.writer, serve)
             else:
                 await serve()
         finally:

@@ -100,17 +100,20 @@ def test_modes_that_cannot_ask_for_a_key(mode: str, is_open: bool, refused: bool
         source = client(came_in_on, mode)
         entry.client_connected(source)
         assert bool(source.error) is expected
+        assert bool(entry.refusal(source)) is expected
     keyless = listeners.keyless([mode], "192.0.2.1")
-    if refused:
-        with pytest.raises(ValueError, match=r"can't ask clients for a key: expected a loopback"):
+    why = "can't ask clients for a key: expected a loopback address, got '192.0.2.1'"
+    if refused and not mode.startswith(("socks5", "transparent", "reverse:tcp", "reverse:tls")):
+        with pytest.raises(ValueError, match=why):
             entry.guard.check_keyless(keyless)
     else:
-        entry.guard.check_keyless(keyless)
+        warnings = entry.guard.check_keyless(keyless)
+        assert [why in warning for warning in warnings] == [True] * refused
 
 
 def test_keyless_listeners_on_loopback() -> None:
     modes = ["socks5@127.0.0.1:1080", "dns@[::1]:5353", "reverse:tcp://x:1@127.0.0.1:9"]
-    guard.Guard(KEY).check_keyless(listeners.keyless(modes, ""))
+    assert guard.Guard(KEY).check_keyless(listeners.keyless(modes, "")) == []
 
 
 # Keys that change

@@ -4,6 +4,7 @@ import asyncio
 import socket
 from unittest import mock
 
+from mitmproxy import connection
 from mitmproxy.proxy import mode_servers
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import taddons
@@ -31,7 +32,10 @@ async def test_who_is_asked_decides_whether_a_connection_is_served() -> None:
         served.append(self)
 
     async def accept(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
+        client: connection.Client,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        serve: accepting.Serve,
     ) -> None:
         asked.append(reader)
         if len(asked) == 2:

@@ -50,7 +50,10 @@ class Web(httpserver.HTTPServer):
 
 
 async def serve(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, serve: accepting.Serve
+    client: connection.Client,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    serve: accepting.Serve,
 ) -> None:
     await serve()
 
