@@ -1,11 +1,11 @@
 """Bounds what the peer of an HTTP/2 connection can make mitmproxy do.
 
 Replaces: the name `BufferedH2Connection` in `mitmproxy.proxy.layers.http._http2`.
-Why: hyper-h2 parses every frame, and copies all that is left of a read for each: a megabyte of frames
-without a payload holds everybody up for seconds, before any key is shown. mitmproxy logs each frame of
-an unknown kind. A peer may also make hyper-h2's header table and frames as large as it likes.
-Remove when: mitmproxy or hyper-h2 limits frames, and copies none.
-Upstream: docs/upstream/http2-floods.md, docs/upstream/hyper-h2-quadratic-frames.md.
+Why: hyper-h2 parses every frame, and before 4.4.1 copies all that is left of a read for each: a megabyte
+of frames without a payload holds everybody up for seconds, before any key is shown. mitmproxy logs each
+frame of an unknown kind. A peer may also make hyper-h2's header table and frames as large as it likes.
+Remove when: mitmproxy or hyper-h2 limits frames.
+Upstream: docs/upstream/http2-floods.md
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mitmproxy.proxy.layers.http import _http2
 from mitmproxy.proxy.layers.http import _http_h2
 
 SLICE = 16 * 1024
-"""Bytes that hyper-h2 gets at once: for each frame it copies all that it has."""
+"""Bytes that hyper-h2 gets at once: before 4.4.1 it copies all that it has for each frame."""
 
 MAX_TABLE = 4096
 """Bytes of the table of header fields that were sent. A peer may offer 4 GB; each field that is sent
