@@ -26,6 +26,7 @@ from claude_route.cli import status
 from claude_route.patches import digests
 from claude_route.profile import profiles
 from claude_route.proxy.upstream import proxies
+from claude_route.text import urls
 
 type Mark = Literal["ok", "note", "wrong"]
 
@@ -230,11 +231,11 @@ def way_in(
             host = urllib.parse.urlsplit(base_url).hostname
             yield Finding(
                 "wrong",
-                f"Claude Code asks {shown(between)} for {shown(base_url)} (ANTHROPIC_BASE_URL)",
+                f"Claude Code asks {urls.shown(between)} for {urls.shown(base_url)} (ANTHROPIC_BASE_URL)",
                 f'NO_PROXY="$NO_PROXY,{host}"',
             )
             return
-        yield Finding("ok", f"Claude Code asks {shown(base_url)} (ANTHROPIC_BASE_URL)")
+        yield Finding("ok", f"Claude Code asks {urls.shown(base_url)} (ANTHROPIC_BASE_URL)")
         if any(environ.get(name) for name in ("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY")):
             yield Finding("ok", "Claude Code has a token or key in its environment")
         return
@@ -248,11 +249,11 @@ def way_in(
     if not is_here(proxy, here):
         yield Finding(
             "note",
-            f"Claude Code, started from this shell, uses {shown(proxy)} (HTTPS_PROXY), not this proxy",
+            f"Claude Code, started from this shell, uses {urls.shown(proxy)} (HTTPS_PROXY), not this proxy",
             "claude-route run, or see docs/clients.md",
         )
         return
-    yield Finding("ok", f"Claude Code uses {shown(proxy)} (HTTPS_PROXY)")
+    yield Finding("ok", f"Claude Code uses {urls.shown(proxy)} (HTTPS_PROXY)")
     yield extra_certificates(environ.get("NODE_EXTRA_CA_CERTS"), certificate)
 
 
@@ -289,12 +290,6 @@ def extra_certificates(path: str | None, certificate: Path) -> Finding:
     if ours not in trusted:
         return Finding("wrong", f"NODE_EXTRA_CA_CERTS: {path} isn't the proxy's CA", advice)
     return Finding("ok", f"Claude Code trusts the proxy's CA ({path})")
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    parts = urllib.parse.urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 async def _providers(profile: profiles.Profile, environ: Mapping[str, str]) -> Iterable[Finding]:

@@ -6,7 +6,8 @@ import urllib.parse
 
 
 def shown(url: str) -> str:
-    """Without user, password, query and fragment."""
-    parts = urllib.parse.urlsplit(url)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+    """Without user, password, query and fragment; without a scheme too, if the URL has none, as a proxy's
+    in the environment may."""
+    parts = urllib.parse.urlsplit(url if "://" in url else f"//{url}")
+    scheme = f"{parts.scheme}://" if parts.scheme else ""
+    return f"{scheme}{parts.netloc.rpartition('@')[2]}{parts.path}"

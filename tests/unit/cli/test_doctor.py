@@ -148,9 +148,10 @@ def test_way_in(ca: Path, tmp_path: Path) -> None:
         assert proxied == ["ok", mark]
 
 
-def test_passwords_are_not_shown(ca: Path) -> None:
-    (first, *_) = doctor.way_in({"HTTPS_PROXY": "http://me:secret@127.0.0.1:8080"}, ca)
-    assert first.what == "Claude Code uses http://127.0.0.1:8080 (HTTPS_PROXY)"
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_passwords_are_not_shown(ca: Path, scheme: str) -> None:
+    (first, *_) = doctor.way_in({"HTTPS_PROXY": f"{scheme}me:secret@127.0.0.1:8080"}, ca)
+    assert first.what == f"Claude Code uses {scheme}127.0.0.1:8080 (HTTPS_PROXY)"
 
 
 def test_what_providers_answer() -> None:

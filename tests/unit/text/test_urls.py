@@ -12,6 +12,10 @@ from claude_route.text import urls
         ("postgresql://me@host/ledger?password=a-secret-word#x", "postgresql://host/ledger"),
         ("unix:///run/redis.sock?db=1", "unix:///run/redis.sock"),
         ("unix://me:a-secret-word@/run/redis.sock", "unix:///run/redis.sock"),
+        ("https://me:a-secret-word@[::1]:8443/x?y", "https://[::1]:8443/x"),
+        ("me:a-secret-word@proxy.example:3128", "proxy.example:3128"),
+        ("proxy.example:3128", "proxy.example:3128"),
+        ("http://me:a-secret-word@proxy.example:port", "http://proxy.example:port"),
     ],
 )
 def test_shown(url: str, shown: str) -> None:
