@@ -8,36 +8,20 @@ import re
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Iterable
+
+from tests import listening
 
 UNREACHABLE = b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\n\r\n"
 
 
-class Corporate:
+class Corporate(listening.Listener):
     """An HTTP proxy that wants a password, and leads wherever it is asked to."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.tls = tls
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.requests: list[tuple[str, str]] = []
         """What each connection asked for first, and as whom."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            if self.tls:
-                client = self.tls.wrap_socket(client, server_side=True)
-            with client:
-                self._lead(client)
+        super().__init__(self._lead, tls)
 
     def _lead(self, client: socket.socket) -> None:
         head = b""
@@ -59,9 +43,6 @@ class Corporate:
                 head = head.replace(b"http://" + authority.encode(), b"", 1)
                 there.sendall(re.sub(rb"(?i)proxy-authorization: .*\r\n", b"", head))
             relay(client, there)
-
-    def close(self) -> None:
-        self.listener.close()
 
 
 def relay(one: socket.socket, other: socket.socket) -> None:

@@ -9,6 +9,8 @@ import socket
 import threading
 import time
 
+from tests import listening
+
 PAUSE = 0.01
 """Seconds between two events."""
 
@@ -29,31 +31,19 @@ _DELTA = (
 _AT = re.compile(rb"at (\d+\.\d+)")
 
 
-class Provider:
+class Provider(listening.Listener):
     """Answers each request with a stream that ends when its reader goes. Each event has the time at which
     it was sent."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._stream)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError), client:
-            client.recv(65536)
-            client.sendall(_HEAD)
-            while True:
-                client.sendall(_DELTA % time.perf_counter())
-                time.sleep(PAUSE)
-
-    def close(self) -> None:
-        self._listener.close()
+    def _stream(self, client: socket.socket) -> None:
+        client.recv(65536)
+        client.sendall(_HEAD)
+        while True:
+            client.sendall(_DELTA % time.perf_counter())
+            time.sleep(PAUSE)
 
 
 class Reader:

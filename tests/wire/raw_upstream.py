@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from tests import listening
 
 type Answer = Callable[[str], bytes | Iterable[bytes]]
 """The credential that came with a request -> the answer, or its pieces: each is a write of its own."""
@@ -28,37 +29,23 @@ class Request(NamedTuple):
         return found[1].decode() if found else ""
 
 
-class RawUpstream:
+class RawUpstream(listening.Listener):
     """One request for each connection."""
 
     def __init__(self) -> None:
         self.answer: Answer = lambda credential: b""
         self.requests: list[Request] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._respond)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            request = _read(connection)
-            self.requests.append(request)
-            answer = self.answer(request.credential)
-            for piece in [answer] if isinstance(answer, bytes) else answer:
-                connection.sendall(piece)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(65536):
-                pass
-
-    def close(self) -> None:
-        self._listener.close()
+    def _respond(self, connection: socket.socket) -> None:
+        request = _read(connection)
+        self.requests.append(request)
+        answer = self.answer(request.credential)
+        for piece in [answer] if isinstance(answer, bytes) else answer:
+            connection.sendall(piece)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass
 
 
 def _read(connection: socket.socket) -> Request:

@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 import simulator
+from tests import listening
 from tests.wire import http2_wire as h2
 from tests.wire import proxies
 
@@ -33,7 +34,7 @@ POOL = {"tokens": list(proxies.POOL[:2])}
 MEGABYTE = 1_000_000
 
 
-class Flood:
+class Flood(listening.Listener):
     """An upstream that never stops talking, and counts what it got rid of."""
 
     EVENT = (
@@ -51,19 +52,10 @@ class Flood:
         self.sent = 0
         self.gone = threading.Event()
         self._speaks_first = speaks_first
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._flood)
 
-    def _accept(self) -> None:
+    def _flood(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
             if not self._speaks_first:
                 head = b""
                 while b"\r\n\r\n" not in head:
@@ -78,9 +70,6 @@ class Flood:
                 connection.sendall(self.EVENT)
                 self.sent += len(self.EVENT)
         self.gone.set()
-
-    def close(self) -> None:
-        self._listener.close()
 
 
 @pytest.fixture
@@ -353,35 +342,26 @@ ANSWERS = {
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
     """With an upstream that answers each request as its text asks, and then waits."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            while asked := connection.recv(1 << 20):
-                while not (match := re.search(rb"case <(.*)>", asked)):
-                    asked += connection.recv(1 << 20)
-                connection.sendall(ANSWERS[match[1].decode()][0])
+        while asked := connection.recv(1 << 20):
+            while not (match := re.search(rb"case <(.*)>", asked)):
+                asked += connection.recv(1 << 20)
+            connection.sendall(ANSWERS[match[1].decode()][0])
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                threading.Thread(target=serve, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    upstream = listening.Listener(serve)
     # A provider for each, since those that fail are not asked again for a while.
     names = [f"p{number}" for number in range(2 * len(ANSWERS))]
     profile = {
         "providers": {
-            "anthropic": {"base_url": url, "auth": "client"},
-            **{name: {"base_url": url} for name in names},
+            "anthropic": {"base_url": upstream.url, "auth": "client"},
+            **{name: {"base_url": upstream.url} for name in names},
         },
         "models": {name: f"{name}/x" for name in names},
     }
-    proxy = proxies.Proxy(tmp_path_factory.mktemp("odd"), profile, behind=url)
+    proxy = proxies.Proxy(tmp_path_factory.mktemp("odd"), profile, behind=upstream.url)
     yield proxy
-    listener.close()
+    upstream.close()
     assert "Traceback" not in proxy.close()
 
 
@@ -510,12 +490,11 @@ def keyed_free(
 
 def slowly(head: bytes, piece: bytes) -> Callable[[socket.socket], None]:
     def serve(connection: socket.socket) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.recv(1 << 20)
-            connection.sendall(head)
-            while True:
-                connection.sendall(piece)
-                time.sleep(0.2)
+        connection.recv(1 << 20)
+        connection.sendall(head)
+        while True:
+            connection.sendall(piece)
+            time.sleep(0.2)
 
     return serve
 
@@ -534,25 +513,16 @@ SLOW = {
 @pytest.mark.parametrize("name", SLOW)
 def test_an_answer_that_never_begins(sim: simulator.Simulator, start: Start, name: str) -> None:
     head, piece, stream = SLOW[name]
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                slowly(head, piece)(listener.accept()[0])
-
-    threading.Thread(target=accept, daemon=True).start()
     profile = proxies.profile(sim.url, fallbacks={"glm": ["kimi"]})
     hasty = {"first_byte_timeout": 0.5, "idle_timeout": 0.5}
-    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    profile["providers"]["zai"] |= {"base_url": url, **hasty}
-    with start(profile).client() as client:
-        began = time.monotonic()
-        response = client.post("/v1/messages", json=proxies.message("glm", stream=stream))
-        assert response.status_code == 200
-        assert "message" in response.text
-        assert time.monotonic() - began < 6
-    listener.close()
+    with listening.Listener(slowly(head, piece)) as upstream:
+        profile["providers"]["zai"] |= {"base_url": upstream.url, **hasty}
+        with start(profile).client() as client:
+            began = time.monotonic()
+            response = client.post("/v1/messages", json=proxies.message("glm", stream=stream))
+            assert response.status_code == 200
+            assert "message" in response.text
+            assert time.monotonic() - began < 6
 
 
 def test_an_answer_without_end(flood: Flood, start: Start) -> None:

@@ -18,6 +18,7 @@ import pytest
 
 import simulator
 from simulator import ports
+from tests import listening
 from tests.wire import company
 from tests.wire import pairs
 from tests.wire import proxies
@@ -32,33 +33,15 @@ RAW = ("--set", "rawtcp=true")
 """Without it, 127.0.0.1, which the reverse listener leads to, is read as HTTP in tunnels too."""
 
 
-class Service:
-    """Echoes what it gets, on each connection."""
-
-    def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
-        self.connections = 0
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                self.connections += 1
-                threading.Thread(target=self._echo, args=(client,), daemon=True).start()
-
-    def _echo(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            while data := client.recv(65536):
-                client.sendall(data)
-
-
 @pytest.fixture
-def service() -> Iterator[Service]:
-    running = Service()
-    yield running
-    running.listener.close()
+def service() -> Iterator[listening.Listener]:
+    with listening.Listener(repeat) as running:
+        yield running
+
+
+def repeat(client: socket.socket) -> None:
+    while data := client.recv(65536):
+        client.sendall(data)
 
 
 def connect(
@@ -112,7 +95,7 @@ def script_text(broken: str = "") -> str:
 
 @pytest.mark.parametrize("how", [*BROKEN, "gone"])
 def test_a_script_that_cannot_be_loaded_again(
-    start: Start, sim: simulator.Simulator, tmp_path: Path, service: Service, how: str
+    start: Start, sim: simulator.Simulator, tmp_path: Path, service: listening.Listener, how: str
 ) -> None:
     script = tmp_path / "again.py"
     script.write_text(script_text())
@@ -149,7 +132,7 @@ def test_a_script_that_cannot_be_loaded_again(
 
 
 def test_tunnels_outlive_a_script_that_is_loaded_again(
-    start: Start, sim: simulator.Simulator, tmp_path: Path, service: Service
+    start: Start, sim: simulator.Simulator, tmp_path: Path, service: listening.Listener
 ) -> None:
     script = tmp_path / "again.py"
     script.write_text(script_text())
@@ -206,7 +189,7 @@ def test_a_hook_of_ours_that_fails(
     start: Start,
     sim: simulator.Simulator,
     tmp_path: Path,
-    service: Service,
+    service: listening.Listener,
     module: str,
     name: str,
 ) -> None:
@@ -247,7 +230,7 @@ def test_a_hook_of_another_script_that_fails_before_ours(
     start: Start,
     sim: simulator.Simulator,
     tmp_path: Path,
-    service: Service,
+    service: listening.Listener,
     hook: str,
     raises: str,
 ) -> None:
@@ -312,7 +295,7 @@ def change(proxy: proxies.Proxy, env: Path, text: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_what_was_opened_with_a_key_ends_with_it(
-    start: Start, sim: simulator.Simulator, tmp_path: Path, service: Service, host: str
+    start: Start, sim: simulator.Simulator, tmp_path: Path, service: listening.Listener, host: str
 ) -> None:
     proxy, env = keyed(start, sim, tmp_path)
     with_key, greeting = connect(proxy, service.port, KEY, host)
@@ -440,7 +423,7 @@ def test_a_mode_that_cannot_ask_for_a_key_serves_this_machine_only(
     start: Start, tmp_path: Path
 ) -> None:
     with company.network(tmp_path) as network, network.place("internet"):
-        echo, port = Service(), ports.free()
+        echo, port = listening.Listener(repeat), ports.free()
         proxy = start(
             proxies.profile("http://127.0.0.1:9"),
             environ={"PROXY_STATIC_TOKEN": KEY},
@@ -460,6 +443,7 @@ def test_a_mode_that_cannot_ask_for_a_key_serves_this_machine_only(
                 client.sendall(b"PING")
                 assert client.recv(99) == (b"PING" if says else b"")
         stranger.close()
+        echo.close()
         assert echo.connections == 1
 
 

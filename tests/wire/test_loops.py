@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,44 +11,29 @@ import pytest
 
 import simulator
 from simulator import ports
+from tests import listening
+from tests.wire import corporate
 from tests.wire import proxies
 
 type Start = Callable[..., proxies.Proxy]
 
 
-class Relay:
+class Relay(listening.Listener):
     """A program on this machine that passes on all it gets to a port."""
 
     def __init__(self) -> None:
         self.to = 0
-        self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._pass_on)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            upstream = socket.create_connection(("127.0.0.1", self.to))
-            for pair in ((client, upstream), (upstream, client)):
-                threading.Thread(target=self._pass_on, args=pair, daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the other direction has ended
-            while data := source.recv(65536):
-                sink.sendall(data)
-        sink.close()
+    def _pass_on(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self.to)) as upstream:
+            corporate.relay(client, upstream)
 
 
 @pytest.fixture
 def relay() -> Iterator[Relay]:
-    running = Relay()
-    yield running
-    running.listener.close()
+    with Relay() as running:
+        yield running
 
 
 def test_a_request_that_comes_back_is_answered_by_the_fallback(

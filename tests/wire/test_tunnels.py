@@ -7,13 +7,13 @@ import contextlib
 import hashlib
 import re
 import socket
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
 
 from simulator import ports
+from tests import listening
 from tests.wire import proxies
 
 type Start = Callable[..., proxies.Proxy]
@@ -37,18 +37,13 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
 @pytest.fixture
 def echo() -> Iterator[int]:
     """The port of a server that repeats what it gets, until it gets `end`."""
-    listener = socket.create_server(("127.0.0.1", 0))
 
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            while (data := connection.recv(1000)) not in (b"", b"end"):
-                connection.sendall(data)
+    def serve(connection: socket.socket) -> None:
+        while (data := connection.recv(1000)) not in (b"", b"end"):
+            connection.sendall(data)
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    listener.close()
+    with listening.Listener(serve) as listener:
+        yield listener.port
 
 
 def connect(proxy: proxies.Proxy, where: str, password: str = "") -> tuple[socket.socket, bytes]:

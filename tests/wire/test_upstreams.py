@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -18,6 +16,7 @@ import pytest
 import trustme
 
 import simulator
+from tests import listening
 from tests.wire import corporate
 from tests.wire import pairs
 from tests.wire import proxies
@@ -227,22 +226,14 @@ def resident(proxy: proxies.Proxy) -> int:
     return int(found[1]) * 1024
 
 
-class Flood:
+class Flood(listening.Listener):
     """An upstream that sends events as fast as it can, 100 MB to each."""
 
     def __init__(self) -> None:
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.sent = 0
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._flood)
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self.listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
+    def _flood(self, client: socket.socket) -> None:
         event = (
             b"event: content_block_delta\n"
             b'data: {"type":"content_block_delta","index":0,"delta":'
@@ -252,13 +243,9 @@ class Flood:
             b'event: message_start\ndata: {"type":"message_start","message":'
             b'{"model":"m","usage":{"input_tokens":1,"output_tokens":1}}}\n\n'
         )
-        with client, contextlib.suppress(OSError):
-            read(client)
-            client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + start)
-            self.sent = 0
-            while self.sent < 100_000_000:
-                client.sendall(event)
-                self.sent += len(event)
-
-    def close(self) -> None:
-        self.listener.close()
+        read(client)
+        client.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n" + start)
+        self.sent = 0
+        while self.sent < 100_000_000:
+            client.sendall(event)
+            self.sent += len(event)
