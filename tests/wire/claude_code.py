@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,9 +25,12 @@ needs_claude = pytest.mark.skipif(
 
 ENVIRON = {"ANTHROPIC_API_KEY": proxies.API_KEY, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
 
-
 TIMEOUT = 120.0
 """Seconds that it may take to answer."""
+
+SOON = 10.0
+"""Seconds until it has shown an error that is final. Without `x-should-retry: false` it repeats the request
+for three minutes."""
 
 
 class Claude:
@@ -42,10 +46,29 @@ class Claude:
         assert CLAUDE
         return printed([CLAUDE, "-p", prompt, *arguments], self.folder, self.environ)
 
+    def failure(self, *arguments: str, within: float = SOON) -> str:
+        """What `claude -p` prints as it fails, within so many seconds."""
+        assert CLAUDE
+        began = time.monotonic()
+        run = _run([CLAUDE, "-p", "hello", *arguments], self.folder, self.environ)
+        took = time.monotonic() - began
+        output = run.stdout + run.stderr
+        assert run.returncode != 0, output
+        assert took < within, output
+        return output
+
 
 def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> str:
     """The output of a command, which must succeed."""
-    run = subprocess.run(
+    run = _run(command, folder, environ)
+    assert run.returncode == 0, (run.stdout, run.stderr)
+    return run.stdout.strip()
+
+
+def _run(
+    command: Sequence[str], folder: Path, environ: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         command,
         cwd=folder,
         env=environ,
@@ -55,8 +78,6 @@ def printed(command: Sequence[str], folder: Path, environ: Mapping[str, str]) ->
         timeout=TIMEOUT,
         check=False,
     )
-    assert run.returncode == 0, (run.stdout, run.stderr)
-    return run.stdout.strip()
 
 
 def through_the_reverse_listener(proxy: proxies.Proxy) -> dict[str, str]:

@@ -14,7 +14,6 @@ from tests.wire import claude_code
 from tests.wire import proxies
 from tests.wire import terminal
 from tests.wire import test_clients as named
-from tests.wire import test_team
 
 pytestmark = [pytest.mark.client, claude_code.needs_claude]
 
@@ -95,6 +94,6 @@ def test_a_key_that_has_expired(
     proxy = begin(start, sim, tmp_path, expires=named.YESTERDAY)
     environ = {"ANTHROPIC_API_KEY": "", **through(proxy, way)}
     client = claude_code.Claude(tmp_path / "home", environ)
-    printed = test_team.failing(client)
+    printed = client.failure()
     assert f"The key of alice for this proxy expired on {named.YESTERDAY}" in printed
     assert not sim.requests

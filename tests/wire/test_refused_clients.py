@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import time
 from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,30 +18,9 @@ Start = Callable[..., proxies.Proxy]
 
 KEY = "static-0123456789-tokn"
 
-SOON = 10.0
-"""Seconds until Claude Code has shown the error. Without `x-should-retry: false`, it repeats the
-request for three minutes."""
 
-
-def refused(home: Path, environ: Mapping[str, str], *, within: float = SOON) -> str:
-    """What `claude -p` prints as it fails, soon."""
-    client = claude_code.Claude(home, environ)
-    assert claude_code.CLAUDE
-    began = time.monotonic()
-    run = subprocess.run(
-        [claude_code.CLAUDE, "-p", "hello"],
-        cwd=client.folder,
-        env=client.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    took = time.monotonic() - began
-    assert run.returncode != 0
-    assert took < within, run.stdout
-    return run.stdout + run.stderr
+def refused(home: Path, environ: Mapping[str, str], *, within: float = claude_code.SOON) -> str:
+    return claude_code.Claude(home, environ).failure(within=within)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ when a credential of the proxy's is refused or all its tokens are at their limit
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +22,6 @@ Through = Callable[[proxies.Proxy], dict[str, str]]
 
 KEY, NEXT = "team-key-0123456789abcdef", "team-key-fedcba9876543210"
 OWN_TOKEN = "sk-ant-oat01-client-000000000-cOat"
-
-SOON = 10.0
-"""Seconds until Claude Code has shown an error that is final."""
 
 HELPER = "helper"
 WAYS = {
@@ -58,27 +54,6 @@ def client_with(home: Path, environ: dict[str, str], way: str, key: str) -> clau
         settings.parent.mkdir(exist_ok=True)
         settings.write_text(json.dumps({"apiKeyHelper": f"echo {helper}"}))
     return client
-
-
-def failing(client: claude_code.Claude, *arguments: str, within: float = SOON) -> str:
-    """What `claude -p` prints as it fails, soon."""
-    assert claude_code.CLAUDE
-    began = time.monotonic()
-    run = subprocess.run(
-        [claude_code.CLAUDE, "-p", "hello", *arguments],
-        cwd=client.folder,
-        env=client.environ,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    took = time.monotonic() - began
-    printed = run.stdout + run.stderr
-    assert run.returncode != 0, printed
-    assert took < within, printed
-    return printed
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -118,7 +93,7 @@ def test_a_wrong_key_is_told_soon(
             environ={"PROXY_STATIC_TOKEN": KEY},
             arguments=proxies.anthropic_here(anthropic.port, tmp_path),
         )
-        printed = failing(client_with(tmp_path / "home", through(proxy), way, "wrong-0123456789"))
+        printed = client_with(tmp_path / "home", through(proxy), way, "wrong-0123456789").failure()
     assert "This proxy requires its key" in printed
     assert not sim.requests
 
@@ -128,7 +103,7 @@ def test_a_client_that_has_only_the_key(
 ) -> None:
     proxy = start(proxies.profile(sim.url), environ={"PROXY_STATIC_TOKEN": KEY})
     environ = claude_code.through_the_reverse_listener(proxy)
-    printed = failing(client_with(tmp_path / "home", environ, "ANTHROPIC_AUTH_TOKEN", KEY))
+    printed = client_with(tmp_path / "home", environ, "ANTHROPIC_AUTH_TOKEN", KEY).failure()
     assert "this client has none" in printed
     assert not sim.requests
 
@@ -155,7 +130,7 @@ def test_a_refused_credential_of_the_proxys(
             arguments=proxies.anthropic_here(anthropic.port, tmp_path),
         )
         client = claude_code.Claude(tmp_path / "home", through(proxy))
-        printed = failing(client, "--model", model)
+        printed = client.failure("--model", model)
     assert "whoever runs the proxy has to" in printed
     assert not [words for words in MISLEADING if words in printed], printed
     asked = [r for r in sim.requests if r.bare_path.endswith("/v1/messages")]
@@ -189,6 +164,6 @@ def test_all_tokens_at_their_limit(
             own[login] = OWN_TOKEN
         client = claude_code.Claude(tmp_path / "home", {**through(proxy), **own})
         for _ in range(2):
-            printed = failing(client)
+            printed = client.failure()
             assert "the first is available in" in printed, printed
             assert "5-hour limit" not in printed
