@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tornado import template
-
 from claude_route.access import clients
-from claude_route.pages import content
+from claude_route.pages import rendering
 from claude_route.pages import status
 from claude_route.proxy import state
 from claude_route.routing import stats
-from claude_route.text import quantities
-
-TEMPLATE = template.Template((content.STATIC / "status.html").read_text(encoding="utf-8"))
 
 STRATEGIES = {
     "session": "A new session gets the next token and keeps it",
@@ -50,17 +45,12 @@ def answer(
 
 
 def page(shown: status.Status, *, in_mitmweb: bool = False) -> bytes:
-    html: bytes = TEMPLATE.generate(
+    return rendering.render(
+        "status.html",
+        rendering.Frame(in_mitmweb=in_mitmweb),
         status=shown,
         sections=sections(shown),
-        in_mitmweb=in_mitmweb,
         available=sum(row.state == "available" for row in shown.tokens),
         failing=sum(row.state in ("skipped", "failing") for row in shown.targets),
         strategies=STRATEGIES,
-        duration=quantities.duration,
-        seconds=quantities.seconds,
-        percent=quantities.percent,
-        count=quantities.short,
-        rate=quantities.rate,
     )
-    return html

@@ -17,12 +17,16 @@ from mitmproxy.tools.web import app
 from claude_route.access import listeners
 from claude_route.pages import asking
 from claude_route.pages import content
+from claude_route.pages import rendering
 from claude_route.pages import table
 from claude_route.patches import mitmweb_page
 from claude_route.proxy import state
 
 SESSIONS = "/sessions"
 """Where mitmweb opens a browser."""
+
+LOGIN = "token"
+"""The parameter that may have mitmweb's password: no link of a page repeats it."""
 
 NO_SESSION = "none"
 """In the path of what belongs to no session."""
@@ -65,9 +69,7 @@ class Pages:
 def add_to_page() -> Callable[[], None]:
     """Add our style and the links to our pages to mitmweb's own page, and have a browser opened at the
     sessions. Returns a callable that undoes it."""
-    shown = [page for page in table.PAGES if page.in_mitmweb and page.has_html]
-    links = (f'<a href=".{page.path}">{page.path.strip("/").capitalize()}</a>' for page in shown)
-    nav = f'<nav id="claude-route" aria-label="claude-route">{"".join(links)}</nav>'
+    nav = f'<nav id="claude-route" aria-label="claude-route">{rendering.links()}</nav>'
     style = f'<link rel="stylesheet" href="./{STYLE}">'
     undo = mitmweb_page.add_to_page(style.encode(), nav.encode()), mitmweb_page.open_at(SESSIONS)
 
@@ -120,7 +122,9 @@ class PageHandler(Handler):
         if in_force and self.page.later:
             arguments, path = self.request.arguments, self.request.path
             query = {
-                name: values[0].decode("utf-8", "replace") for name, values in arguments.items()
+                name: values[0].decode("utf-8", "replace")
+                for name, values in arguments.items()
+                if name != LOGIN
             }
             try:
                 question = asking.Question(query, accept, None, in_mitmweb=True, path=path)

@@ -110,7 +110,8 @@ PAGES = (
         "/status",
         status.answer,
         html=html.answer,
-        files=("/status.css", "/status.js"),
+        # And what all pages load.
+        files=("/status.css", "/status.js", "/base.css", "/base.js"),
         in_mitmweb=True,
         is_listed=False,
     ),

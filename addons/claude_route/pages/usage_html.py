@@ -6,15 +6,11 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tornado import template
-
 from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.pages import chart
-from claude_route.pages import content
+from claude_route.pages import rendering
 from claude_route.text import quantities
-
-TEMPLATE = template.Template((content.STATIC / "usage.html").read_text(encoding="utf-8"))
 
 GROUPS = ("client", "model", "session", "target", "agent", "token", "kind", "status")
 """What the table can be by; time is the chart's."""
@@ -81,7 +77,9 @@ def render(
     is_stacked = len(over_time.query.by) > 1
     ranking = [row.key[0] for row in table.rows] if is_stacked else [""]
     drawn = chart.chart(chart.slots(asked.since, now, hourly=hourly), values, ranking)
-    html: bytes = TEMPLATE.generate(
+    return rendering.render(
+        "usage.html",
+        rendering.Frame(in_mitmweb=question.in_mitmweb),
         asked=asked,
         group=group,
         rows=table.rows[:SHOWN],
@@ -90,18 +88,13 @@ def render(
         total=table.total,
         drawn=drawn,
         box=(chart.WIDTH, chart.HEIGHT),
-        amount=money if is_money else quantities.short,
+        amount=rendering.money if is_money else quantities.short,
         what="US dollars" if is_money else "tokens",
         periods=list(links(question.query, "since", PERIODS, period(question.query))),
         groups=list(links(question.query, "by", {name: name for name in GROUPS[:4]}, group)),
         csv=_url({**question.query, "by": f"day,{group}", "format": "csv"}),
-        in_mitmweb=question.in_mitmweb,
-        money=money,
-        count=quantities.short,
-        percent=quantities.percent,
         label=label,
     )
-    return html
 
 
 def period(parameters: Mapping[str, str]) -> str:
@@ -119,15 +112,6 @@ def links(
 
 def _url(parameters: Mapping[str, str]) -> str:
     return f"?{urllib.parse.urlencode(parameters)}"
-
-
-def money(dollars: float) -> str:
-    """`$0.0042`, `$12.30`, `$1,250`: two digits that say something."""
-    if dollars >= 1000:
-        return f"${dollars:,.0f}"
-    if dollars >= 0.1 or dollars == 0:
-        return f"${dollars:.2f}"
-    return f"${dollars:.4f}" if dollars >= 0.0001 else "< $0.0001"
 
 
 def label(group: str, name: str) -> str:

@@ -177,7 +177,8 @@ class Parser(HTMLParser):
 def test_nothing_comes_from_elsewhere() -> None:
     page = status_html.page(STATUS).decode()
     assert re.findall(r'(?:href|src)="([^"]*)"', page) == [
-        *("data:,", "status.css", "status.js", "sessions", "usage"),
+        *("data:,", "base.css", "base.js", "status.css", "status.js", "#content"),
+        *("sessions", "usage", "status", "./"),
     ]
     # mitmweb allows no script within a page.
     assert "<script>" not in page

@@ -15,7 +15,7 @@ from tests.unit.pages import viewers
 from tests.wire import proxies
 
 HTML = "text/html,application/xhtml+xml,*/*;q=0.8"
-STATUS = ["/status", "/status.css", "/status.js"]
+STATUS = ["/status", "/status.css", "/status.js", "/base.css", "/base.js"]
 USAGE = ["/usage", "/usage.css"]
 SESSIONS = ("/sessions", "/sessions.css", "/sessions.js")
 
@@ -91,7 +91,9 @@ def test_each_path_is_of_one_page() -> None:
 
 
 def test_unlisted_beginnings() -> None:
-    assert table.unlisted() == ["/health", "/metrics", "/sessions", "/status", "/usage"]
+    assert table.unlisted() == [
+        *("/base.css", "/base.js", "/health", "/metrics", "/sessions", "/status", "/usage")
+    ]
 
 
 def test_only_pages_are_waited_for_and_not_their_files() -> None:
@@ -149,7 +151,7 @@ def test_problem(error: Exception, status: int) -> None:
         ("/status", "", "application/json", b"{"),
         ("/status", "*/*", "application/json", b"{"),
         ("/status", HTML, "text/html; charset=utf-8", b"<!doctype html>"),
-        ("/status.css", "text/css", "text/css; charset=utf-8", b":root"),
+        ("/base.css", "text/css", "text/css; charset=utf-8", b"/*"),
         ("/status.js", "*/*", "text/javascript; charset=utf-8", b"//"),
         ("/status.js", HTML, "text/javascript; charset=utf-8", b"//"),
     ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from claude_route.access import clients
+from claude_route.profile import clients as profile_clients
+from claude_route.profile import patterns
 
 
 class Named(clients.Client):
@@ -14,4 +16,8 @@ class Named(clients.Client):
 
 
 ALICE = Named("alice", "header")
+LIMITED = clients.Client(
+    "bob", "header", profile_clients.Client("bob", (), models=patterns.Table({"glm": None}))
+)
+"""One that may ask for `glm` only."""
 SHARED = clients.Client("shared", "header")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import functools
-import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +12,11 @@ from typing import Any
 from urllib.parse import quote
 
 from claude_route.pages import content
-from claude_route.pages import usage_html
+from claude_route.pages import rendering
 from claude_route.pages.sessions import contents
 from claude_route.pages.sessions import places
 from claude_route.sessions import tree
 from claude_route.sessions import turns
-from claude_route.text import quantities
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -40,12 +38,9 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class View:
+class View(rendering.Frame):
     """Where a page is shown, and to whom."""
 
-    root: str = ""
-    """From the page to the folder of `sessions`."""
-    in_mitmweb: bool = False
     is_export: bool = False
     """Whether it is a file, which has no server to ask for more."""
     sees_all: bool = True
@@ -55,29 +50,8 @@ class View:
 
 @functools.cache
 def _environment() -> Any:
-    # Imported with the first page: most proxies never show one.
-    library = importlib.import_module("jinja2")
-    made = library.Environment(
-        loader=library.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=library.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
-        "brief": brief,
-        "clock": clock,
-        "count": quantities.count,
-        "day": day,
-        "duration": quantities.duration,
-        "iso": iso,
-        "money": usage_html.money,
-        "percent": quantities.percent,
-        "seconds": quantities.seconds,
-        "short": quantities.short,
-        "size": quantities.size,
-        "target": target,
-    }
+    made = rendering.environment(FOLDER)
+    made.filters |= {"brief": brief, "clock": clock, "day": day, "iso": iso, "target": target}
     made.globals |= {
         "KINDS": KINDS,
         "MAX_OPEN": MAX_OPEN,
@@ -85,7 +59,7 @@ def _environment() -> Any:
         "of_compared": of_compared,
         "of_session": places.of_session,
         "of_turn": places.of_turn,
-        "script": lambda: content.static("sessions.js").body.decode(),
+        "script": script,
         "show": contents.show,
         "style": style,
         "totals": totals,
@@ -100,7 +74,18 @@ def render(template: str, view: View, **values: Any) -> bytes:
 
 
 def style() -> str:
-    return "".join(content.static(f"{name}.css").body.decode() for name in ("status", "sessions"))
+    """The styles of a page, for one that is a file of its own."""
+    return _both("css")
+
+
+def script() -> str:
+    return _both("js")
+
+
+def _both(extension: str) -> str:
+    return "".join(
+        content.static(f"{name}.{extension}").body.decode() for name in ("base", "sessions")
+    )
 
 
 def brief(text: str, length: int = 120) -> str:

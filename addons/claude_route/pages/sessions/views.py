@@ -134,8 +134,8 @@ def session(
 
 
 def script_hash() -> str:
-    """For a content security policy: the file may run this script and no other."""
-    digest = hashlib.sha256(content.static("sessions.js").body).digest()
+    """For a content security policy: the file may run its own script and no other."""
+    digest = hashlib.sha256(rendering.script().encode()).digest()
     return base64.b64encode(digest).decode()
 
 

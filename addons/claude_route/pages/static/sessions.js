@@ -9,74 +9,6 @@ const note = document.getElementById("note");
 const live = document.getElementById("live");
 let timer = 0;
 
-async function get(url, accept = "text/html") {
-  const answer = await fetch(url, {
-    headers: { accept },
-    cache: "no-store",
-    signal: AbortSignal.timeout(20000),
-  });
-  if (!answer.ok) throw new Error(`the proxy answers ${answer.status}`);
-  return answer;
-}
-
-async function page(url) {
-  return new DOMParser().parseFromString(await (await get(url)).text(), "text/html");
-}
-
-function why(error) {
-  return error.name === "Error" ? error.message : "the proxy can’t be reached";
-}
-
-// Changes only what differs, so that what is open, selected or focused stays. Children with an id are
-// found again wherever they are.
-function adopt(old, fresh) {
-  if (old.nodeName !== fresh.nodeName) {
-    old.replaceWith(document.importNode(fresh, true));
-    return;
-  }
-  if (old.nodeType !== Node.ELEMENT_NODE) {
-    if (old.data !== fresh.data) old.data = fresh.data;
-    return;
-  }
-  if (old.dataset.filled) return; // fetched by hand, and not part of the fresh page
-  const keeps = (name) => name === "open" && old.nodeName === "DETAILS";
-  for (const { name } of [...old.attributes]) {
-    if (!fresh.hasAttribute(name) && !keeps(name)) old.removeAttribute(name);
-  }
-  for (const { name, value } of fresh.attributes) {
-    if (old.getAttribute(name) !== value && !keeps(name)) old.setAttribute(name, value);
-  }
-  const byId = new Map([...old.children].filter((child) => child.id).map((c) => [c.id, c]));
-  const wanted = new Set([...fresh.children].map((child) => child.id).filter(Boolean));
-  let at = old.firstChild;
-  for (const child of [...fresh.childNodes]) {
-    while (at && at.id && !wanted.has(at.id)) {
-      const gone = at;
-      at = at.nextSibling;
-      gone.remove();
-    }
-    const known = child.id && byId.get(child.id);
-    if (known) {
-      if (known === at) at = at.nextSibling;
-      else old.insertBefore(known, at);
-      adopt(known, child);
-    } else if (at && !at.id && !child.id) {
-      const next = at.nextSibling;
-      adopt(at, child);
-      at = next;
-    } else {
-      const made = document.importNode(child, true);
-      old.insertBefore(made, at);
-      decorate(made);
-    }
-  }
-  while (at) {
-    const gone = at;
-    at = at.nextSibling;
-    gone.remove();
-  }
-}
-
 async function refresh() {
   clearTimeout(timer);
   const running = main.querySelector("[aria-busy]");
@@ -90,7 +22,7 @@ async function refresh() {
       if (running || state.version !== main.dataset.version) {
         const fresh = (await page(here)).querySelector("main");
         const before = main.querySelectorAll(".turn, .sessions tbody tr").length;
-        adopt(main, fresh);
+        adopt(main, fresh, decorate);
         const more = main.querySelectorAll(".turn, .sessions tbody tr").length - before;
         if (more > 0) live.textContent = `${more} more`;
         if (running && !main.querySelector("[aria-busy]")) live.textContent = "The answer is complete";
@@ -196,13 +128,6 @@ async function more(link) {
 function decorate(node) {
   if (node.nodeType !== Node.ELEMENT_NODE) return;
   for (const button of node.querySelectorAll("button.copy")) button.hidden = false;
-  for (const time of node.querySelectorAll("time[datetime]")) {
-    const at = new Date(time.dateTime);
-    const pad = (number) => String(number).padStart(2, "0");
-    const clock = `${pad(at.getHours())}:${pad(at.getMinutes())}`;
-    const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`;
-    time.textContent = "day" in time.dataset ? `${day} ${clock}` : `${clock}:${pad(at.getSeconds())}`;
-  }
 }
 
 // Opens what the address names.
@@ -234,21 +159,6 @@ document.addEventListener("click", (event) => {
   }
 });
 
-document.addEventListener("keydown", (event) => {
-  const search = document.querySelector(".top input");
-  const writes = ["INPUT", "SELECT", "TEXTAREA"].includes(document.activeElement.nodeName);
-  if (event.key === "/" && search && !writes && !event.ctrlKey && !event.metaKey) {
-    event.preventDefault();
-    search.focus();
-  }
-});
-
-// mitmweb's password must not stay in the address bar.
-const given = new URLSearchParams(location.search);
-if (given.has("token")) {
-  given.delete("token");
-  history.replaceState(null, "", `${location.pathname}${given.size ? `?${given}` : ""}${location.hash}`);
-}
 decorate(document.body);
 addEventListener("hashchange", follow);
 follow();

@@ -1,0 +1,76 @@
+"""Renders the templates of all pages in one frame: the same head, navigation and style. All text is escaped,
+whoever wrote it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from claude_route.text import quantities
+
+FOLDER = Path(__file__).parent / "templates"
+
+PAGES = ("sessions", "usage", "status")
+"""The names of the pages in the navigation, in its order. Each one's path is its name."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a page is shown."""
+
+    root: str = ""
+    """From the page to the folder of `sessions`: links are relative, as mitmweb may be below a path of a front
+    end's."""
+    in_mitmweb: bool = False
+
+
+def environment(*folders: Path) -> Any:
+    """`folders` have templates that may extend those of all pages."""
+    # Imported with the first page: most proxies never show one.
+    library = importlib.import_module("jinja2")
+    made = library.Environment(
+        loader=library.FileSystemLoader([*folders, FOLDER]),
+        autoescape=True,
+        undefined=library.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "count": quantities.count,
+        "duration": quantities.duration,
+        "money": money,
+        "percent": quantities.percent,
+        "rate": quantities.rate,
+        "seconds": quantities.seconds,
+        "short": quantities.short,
+        "size": quantities.size,
+    }
+    made.globals["PAGES"] = PAGES
+    return made
+
+
+@functools.cache
+def _own() -> Any:
+    return environment()
+
+
+def render(template: str, frame: Frame, **values: Any) -> bytes:
+    page: str = _own().get_template(template).render(view=frame, **values)
+    return page.encode("utf-8", "replace")
+
+
+def links() -> str:
+    """The links of the navigation, for mitmweb's own page."""
+    return "".join(f'<a href="./{name}">{name.capitalize()}</a>' for name in PAGES)
+
+
+def money(dollars: float) -> str:
+    """`$0.0042`, `$12.30`, `$1,250`: two digits that say something."""
+    if dollars >= 1000:
+        return f"${dollars:,.0f}"
+    if dollars >= 0.1 or dollars == 0:
+        return f"${dollars:.2f}"
+    return f"${dollars:.4f}" if dollars >= 0.0001 else "< $0.0001"
