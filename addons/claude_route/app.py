@@ -100,6 +100,7 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
         time.time,
         kept,
         bodies.find,
+        saved.kept,
     )
     observer = observers.Observers(
         [

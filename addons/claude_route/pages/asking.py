@@ -54,3 +54,5 @@ class Sources:
     sessions: book.Book = field(default_factory=book.Book)
     kept: Callable[[str, bool], Kept | None] = lambda flow, in_mitmweb: None
     """The flow with an id, for mitmweb or for the reverse listener; None if it isn't kept for it."""
+    saved: Callable[[str], Kept | None] = lambda flow: None
+    """The flow with an id out of the file that flows are saved to; None if it has none. Reads the file."""

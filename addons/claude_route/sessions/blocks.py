@@ -301,6 +301,8 @@ class _Reader:
             text = label = _result(fields.content)
         elif as_role == "system" and role == "user":
             kind = "reminder"
+        if role == "user":
+            label = reminders.first_words(text)
         made = (
             sources.of_tool(name, tokens)
             if role == "tools"

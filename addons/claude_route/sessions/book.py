@@ -8,6 +8,8 @@ from __future__ import annotations
 import collections
 import heapq
 from collections import OrderedDict
+from dataclasses import replace
+from typing import NamedTuple
 
 from claude_route.sessions import blocks
 from claude_route.sessions import misses
@@ -37,6 +39,14 @@ NONE = "none"
 """The id of the session of those requests that name none."""
 
 
+class Running(NamedTuple):
+    """A request that is being answered."""
+
+    at: float
+    """Unix seconds at which it began."""
+    client: str
+
+
 class Record:
     """A session's turns as they came in."""
 
@@ -52,8 +62,8 @@ class Record:
         """How many of them are in the weight."""
         self.calls: dict[str, str] = {}
         """The tools' names by the ids of their calls."""
-        self.running: dict[str, float] = {}
-        """The flows that are being answered, and when they began."""
+        self.running: dict[str, Running] = {}
+        """The flows that are being answered."""
         self.weight = 0
         """About how many bytes it takes."""
         self._turns_with: collections.Counter[bytes] = collections.Counter()
@@ -122,6 +132,14 @@ class Record:
     def changed(self) -> None:
         self._built.clear()
 
+    def answering(self, client: str | None = None) -> dict[str, float]:
+        """The flows that are being answered and when they began: those of a client, or all."""
+        return {
+            flow: running.at
+            for flow, running in self.running.items()
+            if client in (None, running.client)
+        }
+
     def session(self, client: str | None = None) -> tree.Session | None:
         """As a client may see it: anyone may write another's session into a request. None if it has sent
         no turn: copies that are compared with turns are none."""
@@ -136,9 +154,9 @@ class Record:
         if self._growing[name].is_empty:
             return None
         if name not in self._built:
-            running = len(self.running) if name is None else 0
-            self._built[name] = self._growing[name].session(running)
-        return self._built[name]
+            self._built[name] = self._growing[name].session(len(self.answering(name)))
+        built, running = self._built[name], len(self.answering(client))
+        return built if built.running == running else replace(built, running=running)
 
 
 class Book:
@@ -172,10 +190,11 @@ class Book:
         session = self.session(self._sessions.get(flow, ""), client)
         return session.entry(flow) if session else None
 
-    def running(self, session: str) -> dict[str, float]:
-        """The flows of a session that are being answered now, and when they began."""
+    def running(self, session: str, client: str | None = None) -> dict[str, float]:
+        """The flows of a session that are being answered now, and when they began. `client`: only what the
+        client with this name asks."""
         record = self._records.get(session)
-        return dict(record.running) if record else {}
+        return record.answering(client) if record else {}
 
     def has(self, flow: str) -> bool:
         """Whether there is a turn of this flow."""
@@ -187,9 +206,9 @@ class Book:
 
     # Written by the recorder
 
-    def began(self, session: str, flow: str, at: float) -> None:
+    def began(self, session: str, flow: str, at: float, client: str = "") -> None:
         """A request is being answered."""
-        self._record(session).running[flow] = at
+        self._record(session).running[flow] = Running(at, client)
         self._changed(session)
 
     def known(self, session: str) -> tuple[turns.Known, dict[str, str]]:

@@ -29,6 +29,12 @@ def split(text: str) -> Parts:
     return Parts("".join(words).strip(), reminders)
 
 
+def first_words(text: str) -> str:
+    """A text without its reminders, or the first reminder of one that has nothing else. Takes linear time."""
+    words, reminders = split(text)
+    return words or (reminders[0].strip() if reminders else "")
+
+
 _SESSION = "<session>", "</session>"
 _NOTIFICATION, _SUMMARY = "<task-notification>", ("<summary>", "</summary>")
 

@@ -69,6 +69,7 @@ def _about(session: tree.Session) -> dict[str, Any]:
         "lost": session.lost,
         "targets": session.targets,
         "kinds": dict(session.kinds),
+        "clients": sorted({turn.client for turn in session.turns if turn.client}),
         "compared": {"number": len(session.copies), "cost": session.copies_cost},
     }
 
@@ -89,6 +90,7 @@ def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
     return {
         "flow": turn.flow,
         "at": turn.at,
+        "client": turn.client or None,
         "agent": turn.agent or MAIN,
         "parent": parents.get(turn.agent),
         "kind": turn.kind,

@@ -126,7 +126,7 @@ class Capture:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not (flow.response and flow.response.stream is True):
             return
-        keeps, pace = is_kept(), self.pace if has_view() else None
+        keeps, pace = is_kept(), self.pace if has_view() or keeps_bodies() else None
         is_watched = keeps or pace is not None
         if is_watched and self.rows.is_answering(flow):
             flow.response.stream = Tap(flow, self.rows, keeps=keeps, pace=pace)
@@ -158,11 +158,17 @@ def has_view() -> bool:
     return ctx.master.addons.get("view") is not None
 
 
+def keeps_bodies() -> bool:
+    """Whether the page /sessions at the reverse listener shows whole answers, also while they grow."""
+    return "keep_bodies" in ctx.options and ctx.options.keep_bodies > 0
+
+
 def is_kept() -> bool:
     """Whether anything shows or saves answers. If not, don't spend memory on them."""
     options = ctx.options
     return (
         has_view()
+        or keeps_bodies()
         or bool(options.save_stream_file or options.hardump)
         or ("flow_detail" in options and options.flow_detail >= 3)
     )

@@ -137,7 +137,8 @@ class Recorder(contract.Observer):
         flow = request.flow
         # A copy that is compared doesn't make its session run.
         if self.is_on and labels.COMPARES not in flow.metadata:
-            self.book.began(request.session, flow.id, flow.request.timestamp_start)
+            client = request.client.name if request.client else ""
+            self.book.began(request.session, flow.id, flow.request.timestamp_start, client)
 
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         if asked := self._asked.get(request.flow):

@@ -13,10 +13,12 @@ from pathlib import Path
 from mitmproxy import ctx
 from mitmproxy import http
 
+from claude_route.pages import asking
 from claude_route.proxy import work
 from claude_route.sessions import book
 from claude_route.sessions import index
 from claude_route.sessions import turns
+from claude_route.watch import labels
 from claude_route.watch import saved_flows
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class SavedSessions:
         self._index: index.Index | None = None
         self._flows: Path | None = None
         self._task: asyncio.Task[None] | None = None
+        self._places: saved_flows.Places | None = None
 
     def running(self) -> None:
         if is_appended() and self.sessions.max_turns:
@@ -64,14 +67,31 @@ class SavedSessions:
         except (OSError, sqlite3.Error) as e:
             logger.warning(f"Cannot write the index of sessions: {e}")
 
+    def kept(self, flow_id: str) -> asking.Kept | None:
+        """A saved flow, for a page; None if it wasn't saved, or the file can't be read. To be called in the
+        thread that makes the pages: the first time it looks where the flows of the file are."""
+        try:
+            found = self.flow(flow_id)
+        except OSError as e:
+            logger.warning(f"Cannot read the saved flows: {e}")
+            return None
+        if found is None:
+            return None
+        return asking.Kept(found, None, labels.read(found.metadata).target or "")
+
     def flow(self, flow_id: str) -> http.HTTPFlow | None:
-        """A saved flow with its bodies; None if it wasn't saved. Takes a moment: 1 s for each gigabyte.
+        """A saved flow with its bodies; None if it wasn't saved.
 
         Raises:
             OSError: the file can't be read.
         """
         path = flows_path()
-        return saved_flows.find(path, flow_id) if path and path.exists() else None
+        if path is None or not path.exists():
+            return None
+        flush()
+        if self._places is None or self._places.path != path:
+            self._places = saved_flows.Places(path)
+        return self._places.find(flow_id)
 
     def _open(self) -> index.Index | None:
         """The index of the file that flows are written to now: its name may have a date in it."""
@@ -89,6 +109,14 @@ class SavedSessions:
     def done(self) -> None:
         if self._task:
             self._task.cancel()
+
+
+def flush() -> None:
+    """Have mitmproxy write what it has buffered of the flows that it saves."""
+    saving = ctx.master.addons.get("save")
+    stream = getattr(saving, "stream", None)
+    if stream and not stream.fo.closed:
+        stream.fo.flush()
 
 
 def is_appended() -> bool:

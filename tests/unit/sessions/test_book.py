@@ -80,6 +80,17 @@ def test_running_requests() -> None:
     assert made.sessions()[0].running == 0
 
 
+def test_a_client_sees_its_own_running_requests() -> None:
+    made = filled(turn("f1", client="alice"))
+    made.began("s1", "f2", 1001, "alice")
+    made.began("s1", "f3", 1002, "bob")
+    assert made.running("s1") == {"f2": 1001, "f3": 1002}
+    assert made.running("s1", "alice") == {"f2": 1001}
+    assert [each.running for each in (*made.sessions(), *made.sessions("alice"))] == [2, 1]
+    made.add(turn("f4", 1003, client="bob"))
+    assert [made.sessions(name)[0].running for name in (None, "alice", "bob")] == [2, 1, 1]
+
+
 def test_the_oldest_session_is_dropped() -> None:
     made = filled(*(turn(f"f{n}", 1000 + n, session=f"s{n // 2}") for n in range(8)), max_turns=4)
     assert [session.id for session in made.sessions()] == ["s3", "s2"]

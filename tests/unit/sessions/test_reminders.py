@@ -25,6 +25,13 @@ def test_words_are_what_is_outside_reminders(text: str, words: str, found: list[
     assert reminders.split(text) == (words, found)
 
 
+def test_first_words() -> None:
+    reminder = "<system-reminder>\nThe date is …\n</system-reminder>"
+    assert reminders.first_words(f"{reminder}\nhello") == "hello"
+    assert reminders.first_words(f"{reminder}{reminder}") == "The date is …"
+    assert reminders.first_words(" ") == ""
+
+
 def test_a_title_quotes_the_users_words() -> None:
     asked = "<session>\nfix the shop\n</session>\n\nWrite the title in English."
     assert reminders.prompt([asked]) == "fix the shop"

@@ -14,6 +14,7 @@ from mitmproxy.test import tflow
 
 from claude_route.dialects import usage
 from claude_route.watch import capture
+from claude_route.watch import kept_flows
 from claude_route.watch import rows
 from tests.unit.flows import ROUTED
 from tests.unit.flows import STREAM
@@ -276,6 +277,18 @@ def test_what_is_saved_is_kept(tmp_path: Any) -> None:
         assert setting.begin(flow)(STREAM) == STREAM
         setting.end(flow)
     assert setting.timers.due == []
+    assert content(flow) == STREAM
+
+
+def test_answers_for_the_sessions_page_are_kept_and_grow() -> None:
+    with taddons.context(save.Save(), savehar.SaveHar(), kept_flows.KeptFlows()) as context:
+        setting = Setting()
+        assert setting.begin(streaming()) is True
+        context.options.update(keep_bodies=1)
+        flow = streaming()
+        setting.begin(flow)(STREAM)
+        assert len(setting.timers.due) == 1
+        setting.end(flow)
     assert content(flow) == STREAM
 
 

@@ -80,11 +80,22 @@ def test_a_saved_flow_has_its_bodies(tmp_path: Path) -> None:
     with taddons.context(writer) as tctx:
         tctx.configure(writer, save_stream_file=f"+{tmp_path}/flows.mitm")
         flow = tflow.tflow(resp=True)
+        flow.metadata["route_target"] = "zai/glm-5"
         writer.response(flow)
-        writer.done()
-        found = saved_sessions.SavedSessions(book.Book()).flow(flow.id)
-        assert found is not None
-        assert found.request.content == flow.request.content
+        # What mitmproxy still has in its buffer is there too.
+        saved = saved_sessions.SavedSessions(book.Book())
+        kept = saved.kept(flow.id)
+        assert kept is not None
+        assert (kept.flow.request.content, kept.target) == (flow.request.content, "zai/glm-5")
+        assert saved.kept("f2") is None
+
+
+def test_saved_flows_that_cannot_be_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "flows.mitm").mkdir()
+    with taddons.context() as tctx:
+        tctx.options.add_option("save_stream_file", str, f"+{tmp_path}/flows.mitm", "")
+        assert saved_sessions.SavedSessions(book.Book()).kept("f1") is None
+    assert "Cannot read the saved flows" in caplog.text
 
 
 async def test_an_index_that_cannot_be_read(

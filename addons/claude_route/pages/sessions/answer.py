@@ -65,7 +65,8 @@ class _Answer:
         self.book = sources.sessions
         self.clock = sources.clock
         self.wants_html = browser.wants_html(question.accept)
-        self.find: bodies.Find = lambda flow: sources.kept(flow, question.in_mitmweb)
+        self.in_memory: bodies.Find = lambda flow: sources.kept(flow, question.in_mitmweb)
+        self.find: bodies.Find = lambda flow: _kept(self.in_memory(flow), flow, sources)
         self.view = rendering.View(
             places.root(question.path),
             question.in_mitmweb,
@@ -109,7 +110,7 @@ class _Answer:
     def _whole(self, shown: tree.Session) -> Callable[[], content.Content]:
         if not self.wants_html:
             return lambda: content.json(report.whole(shown))
-        running = self.book.running(shown.id) if self.client is None else {}
+        running = self.book.running(shown.id, self.client)
         is_whole = "all" in self.query
         return lambda: content.Content(
             views.HTML,
@@ -118,10 +119,16 @@ class _Answer:
 
     def _turn(self, shown: tree.Session) -> Callable[[], content.Content]:
         id = self.place.turn
-        is_running = self.client is None and id in self.book.running(shown.id)
+        running = self.book.running(shown.id, self.client)
+        is_running = id in running
         entry = shown.entry(id)
-        if entry is None and is_running and (kept := self.find(id)):
-            entry = growing.entry(kept, shown.id, shown.entries, self.clock())
+        if entry is None and is_running:
+            kept, now = self.in_memory(id), self.clock()
+            entry = (
+                growing.entry(kept, shown.id, shown.entries, now)
+                if kept
+                else growing.unread(id, running[id], shown.id, now)
+            )
         if entry is None:
             raise LookupError(NO_TURN)
         others = [each for each in self.query.get("with", "").split(",") if each]
@@ -175,6 +182,13 @@ class _Answer:
                 return content.Content("application/jsonl", lines.of(shown, self.find), file)
             case _:
                 return content.Content("application/json", har.of(shown, self.find), file)
+
+
+def _kept(kept: asking.Kept | None, flow: str, sources: asking.Sources) -> asking.Kept | None:
+    """What is in memory, or else, and where its bodies were dropped, what was saved."""
+    if kept and kept.flow.request.raw_content is not None:
+        return kept
+    return sources.saved(flow) or kept
 
 
 def version(sessions: Iterable[tree.Session], more: int = 0) -> str:

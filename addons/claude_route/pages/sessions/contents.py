@@ -73,6 +73,11 @@ class Shown(NamedTuple):
 def show(block: turns.Block, value: Any, key: str, limit: int = SHORT) -> Shown:
     """`value` is None if it isn't kept."""
     if not isinstance(value, dict):
+        if block.role == "user" and block.kind == "text" and block.label:
+            only = [source for source, _ in block.sources if source != sources.PROMPTS]
+            if only and len(only) == len(block.sources):
+                reminder = Reminder(only[0], block.label)
+                return Shown(block, key, "", reminders=(reminder,), is_kept=False)
         return Shown(block, key, block.label, is_kept=False)
     if block.role == "tools":
         schema = value.get("input_schema")

@@ -44,6 +44,12 @@ def entry(
     )
 
 
+def unread(flow: str, at: float, session: str, now: float) -> tree.Entry:
+    """Where nothing is kept of a request before it ends. `at` and `now` are in Unix seconds."""
+    wire = summaries.Wire(flow=flow, at=at, session=session, seconds=max(0.0, now - at))
+    return tree.Entry(summaries.make(wire), None, (), (), None)
+
+
 def _model(request: bytes) -> str:
     try:
         fields = rawjson.decode_mended(request, dict)

@@ -30,10 +30,17 @@ MAX_UPSTREAM = 200_000
 
 PARTS = ("window", "system", "tools", "conversation", "headers", "upstream")
 
-GONE = "Only the first words of each block are left: the bodies of this turn were dropped to save memory."
+GONE = (
+    "Each block has only its first words, because this turn’s request and answer were dropped to save memory: "
+    "keep_megabytes and keep_bodies say how much of it is used, and -w +flows.mitm saves all to a file."
+)
 SUMMARY = (
-    "Only the first words of each block are kept here. The option keep_bodies keeps whole ones; "
-    "mitmweb has those of its flows."
+    "Each block has only its first words, and a streamed answer none, because requests and answers aren’t kept for "
+    "this page: to see them, start the proxy with --set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)."
+)
+BARE = (
+    "Turns have no calls and no answers here, because streamed answers aren’t kept for this page: to see them, start "
+    "the proxy with --set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)."
 )
 
 
@@ -103,6 +110,14 @@ def open_turn(
         is_running,
         found.kept is not None,
         view.sees_all and found.kept is not None and found.kept.upstream is not None,
+    )
+
+
+def is_bare(entries: Iterable[tree.Entry]) -> bool:
+    """Whether answers are missing that were given."""
+    return any(
+        entry.turn.tokens.output and not entry.turn.answer and not entry.turn.error
+        for entry in entries
     )
 
 

@@ -103,11 +103,12 @@ def target(name: str) -> str:
 
 
 def clock(at: float) -> str:
-    return time.strftime("%H:%M:%S", time.localtime(at))
+    """In UTC. The page's script puts the viewer's own time there, and names the zone."""
+    return time.strftime("%H:%M:%S", time.gmtime(at))
 
 
 def day(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at))
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
 
 
 def iso(at: float) -> str:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from claude_route.pages.sessions import contents
+from claude_route.sessions import blocks
 from claude_route.sessions import turns
 
 
@@ -48,6 +50,16 @@ def test_what_is_not_kept() -> None:
     made = contents.show(TEXT, None, "3")
     assert (made.text, made.is_kept) == ("its first words", False)
     assert contents.plain(TEXT, None) == "its first words"
+
+
+def test_a_reminder_that_is_not_kept() -> None:
+    text = f"<system-reminder>As you see in CLAUDE.md: {'x' * 900}</system-reminder>"
+    body = json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]})
+    (block,) = blocks.read(body.encode()).blocks
+    shown = contents.show(block, None, "0")
+    assert shown.text == ""
+    assert shown.reminders[0].source == "CLAUDE.md"
+    assert shown.reminders[0].text.startswith("As you see in CLAUDE.md: xxx")
 
 
 def test_reminders_are_apart() -> None:
