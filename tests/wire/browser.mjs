@@ -26,11 +26,12 @@ let complaints = [];
 let requests = [];
 
 const steps = {
-  async open({ width, height, scheme, password }) {
+  async open({ width, height, scheme, password, zone }) {
     await page?.context().close();
     const context = await browser.newContext({
       viewport: { width, height },
       colorScheme: scheme,
+      timezoneId: zone ?? undefined,
       deviceScaleFactor: 2,
       httpCredentials: password == null ? undefined : { username: "me", password },
     });

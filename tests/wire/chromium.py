@@ -51,14 +51,15 @@ class Page:
         *,
         dark: bool = False,
         password: str | None = None,
+        zone: str | None = None,
     ) -> int:
         """A new tab, without the cookies of the one before. Returns the status of the answer.
 
-        `password` is for HTTP's basic authentication.
+        `password` is for HTTP's basic authentication, `zone` the time zone: `Asia/Kolkata`.
         """
         width, height = size
         scheme = "dark" if dark else "light"
-        self._do("open", width=width, height=height, scheme=scheme, password=password)
+        self._do("open", width=width, height=height, scheme=scheme, password=password, zone=zone)
         return self.goto(url)
 
     def goto(self, url: str) -> int:

@@ -19,6 +19,7 @@ import pytest
 
 import simulator
 from simulator import answers
+from tests.wire import accessible
 from tests.wire import chromium
 from tests.wire import claude_code
 from tests.wire import mitmweb
@@ -247,6 +248,95 @@ def test_for_screen_readers(
     tree = page.aria()
     for part in ('heading "hello"', "search:", 'heading "What happened"', "tokens in", "status"):
         assert part in tree
+
+
+def test_by_keyboard_and_for_screen_readers(
+    page: chromium.Page, web: mitmweb.Web, sim: simulator.Simulator
+) -> None:
+    sim.default(answers.text("# Title\n\nSome words."))
+    for number in range(3):
+        ask(web.proxy, f"hello {number}")
+    flows = [turn["flow"] for turn in recorded(web.api, 3)]
+    turn = f"/sessions/{SESSION}/{flows[1]}"
+    parts = [f"{turn}?part={part}" for part in ("window", "tools", "conversation", "headers")]
+    for path, current in (
+        ("/sessions", "page"),
+        (f"/sessions/{SESSION}", "true"),
+        (turn, "true"),
+        *((part, "true") for part in parts),
+        (f"{turn}?block=a0&as=markdown", "true"),
+        (f"{turn}?with={flows[0]},{flows[2]}", "true"),
+        ("/sessions?search=hello", "true"),
+        ("/usage", "page"),
+        ("/status", "page"),
+    ):
+        open_page(page, web, path)
+        assert accessible.faults(page) == [], path
+        here = page.evaluate(
+            "document.querySelector('nav.top [aria-current]').getAttribute('aria-current')"
+        )
+        assert here == current, path
+        assert page.texts("nav.top a") == ["Sessions", "Usage", "Status", "Flows"]
+        assert accessible.has_visible_focus(page), path
+    page.evaluate("document.activeElement.blur()")
+    open_page(page, web, f"/sessions/{SESSION}")
+    page.press("Tab")
+    assert page.text(":focus") == "Skip to the content"
+    page.press("Enter")
+    assert page.evaluate("document.activeElement.nodeName") == "MAIN"
+
+
+def test_the_list_is_short_on_a_phone(
+    page: chromium.Page, web: mitmweb.Web, sim: simulator.Simulator
+) -> None:
+    sim.script(answers.failure(400))
+    body = {**proxies.message("claude-opus-5-5"), "tools": [{"name": "Read"}]}
+    with web.proxy.client(headers={"x-claude-code-session-id": "fails"}) as client:
+        client.post("/v1/messages", json=body)
+    for number in range(3):
+        ask(
+            web.proxy,
+            f"please fix module {number}, {'x' * 99} {'and more ' * 30}",
+            session=f"s{number}",
+        )
+    proxies.wait_until(lambda: len(sessions(web.api)) == 4)
+    open_page(page, web, "/sessions", size=chromium.PHONE)
+    page.screenshot("sessions-phone")
+    assert page.evaluate("document.documentElement.scrollWidth") == chromium.PHONE[0]
+    lines = page.evaluate(
+        """[...document.querySelectorAll(".sessions tbody tr")].map((row) => {
+          const style = getComputedStyle(row);
+          const padding = parseFloat(style.paddingTop) + parseFloat(style.paddingBottom);
+          const height = row.getBoundingClientRect().height - padding;
+          return height / parseFloat(getComputedStyle(document.body).lineHeight);
+        })"""
+    )
+    assert len(lines) == 4
+    assert max(lines) < 4.5
+    open_page(page, web, "/sessions", size=chromium.PHONE, dark=True)
+    page.screenshot("sessions-phone-dark")
+
+
+def test_times_are_the_viewers(page: chromium.Page, sim: simulator.Simulator, start: Start) -> None:
+    proxy = start(stories.profile(sim))
+    ask(proxy, "hello")
+    with proxy.client() as client:
+        recorded(client, 1)
+        plain = client.get("/sessions", headers=HTML).text
+        at = sessions(client)[0]["started"]
+    stamp = time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+    assert f">{stamp}</time>" in plain
+    assert "times in <span data-zone>UTC</span>" in plain
+    page.open(f"{proxy.url}/sessions", zone="Asia/Kolkata")
+    local = time.strftime("%Y-%m-%d %H:%M", time.gmtime(at + 5.5 * 3600))
+    assert page.text("td time") == local
+    # Chromium has the older name.
+    assert re.search(r"times in Asia/(Kolkata|Calcutta) \(UTC\+5:30\)", page.text("header"))
+    # And stay so when the page is brought up to date.
+    ask(proxy, "hello again", session="another")
+    page.wait_for_text("hello again")
+    assert page.texts("td time")[-1] == local
+    assert "UTC+5:30" in page.text("header")
 
 
 def test_at_the_reverse_listener(

@@ -210,6 +210,19 @@ def test_mitmweb_in_a_browser(
     assert [text for text in page.complaints() if "Security Policy" in text] == []
 
 
+def test_mitmweb_in_the_dark(
+    sim: simulator.Simulator, web: mitmweb.Web, page: chromium.Page
+) -> None:
+    session(sim, web)
+    page.open_mitmweb(web.url, mitmweb.PASSWORD, dark=True)
+    page.wait_for_text("500 api_error")
+    page.screenshot("watching-list-dark")
+    assert "invert" in page.evaluate("getComputedStyle(document.documentElement).filter")
+    page.click("td.col-comment:has-text('try 3')")
+    page.wait_for_text("→ Bash  toolu_1")
+    page.screenshot("watching-request-dark")
+
+
 def test_mitmweb_on_a_phone(
     sim: simulator.Simulator, web: mitmweb.Web, page: chromium.Page
 ) -> None:

@@ -208,6 +208,8 @@ def block(
         shown=shown,
         url=_own(entry),
         html=markup.Markup(markdown.html(text)),
+        size=len(text),
+        MAX_RENDERED=markdown.MAX_TEXT,
     )
     return content.Content(HTML, page)
 
@@ -239,6 +241,7 @@ def comparison(
         session=shown,
         sides=sides,
         differences=differences,
+        copies=[entry for _, entry, _ in compared if entry.turn.compares],
     )
     return content.Content(HTML, page)
 

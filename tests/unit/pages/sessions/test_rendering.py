@@ -25,9 +25,10 @@ def test_target() -> None:
 
 
 def test_times() -> None:
+    """In UTC, wherever the proxy is."""
     assert rendering.iso(0.5) == "1970-01-01T00:00:00.500Z"
-    assert len(rendering.clock(0)) == 8
-    assert len(rendering.day(0)) == 16
+    assert rendering.clock(3661) == "01:01:01"
+    assert rendering.day(3661) == "1970-01-01 01:01"
 
 
 def test_totals() -> None:
@@ -47,6 +48,9 @@ def test_all_text_is_escaped() -> None:
         shown=type("Shown", (), {"title": examples.SCRIPT, "sort": "x"}),
         url="u",
         html=examples.SCRIPT,
+        size=9,
+        MAX_RENDERED=8,
     )
     assert b"<script>doc" not in page
     assert page.count(b"&lt;script&gt;") == 4
+    assert b"the first 8 of 9 characters" in page

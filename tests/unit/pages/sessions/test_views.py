@@ -6,6 +6,7 @@ import re
 import pytest
 
 from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import opened
 from claude_route.pages.sessions import rendering
 from claude_route.pages.sessions import views
 from claude_route.sessions import search
@@ -167,6 +168,27 @@ def test_comparison() -> None:
     assert "2 turns side by side" in text
     assert "zai/glm-5" in text
     assert text.count('<article class="block') >= 4
+    assert "cost money" not in text
+
+
+def test_a_comparison_of_copies_says_that_they_cost_money() -> None:
+    kept = examples.session()
+    kept.add("c1", 1030, [examples.ASKED], [examples.ANSWERED], compares="f1", target="kimi/k2")
+    compared = []
+    for flow in ("f1", "c1"):
+        entry = kept.book.entry(flow)
+        assert entry
+        compared.append((examples.SESSION, entry, bodies.read(entry, kept.find)))
+    text = views.comparison(session(kept), compared, VIEW).body.decode()
+    assert "1 of them is a copy" in text
+    assert "cost money: $0.25" in text
+
+
+def test_where_answers_are_not_kept_the_session_says_so() -> None:
+    kept = examples.session()
+    assert opened.BARE not in page(kept)
+    kept.add("f9", 1040, [examples.ASKED], [])
+    assert opened.BARE in page(kept)
 
 
 def test_found() -> None:
@@ -206,5 +228,5 @@ def test_copies_are_shown_with_the_turn_that_they_compare() -> None:
     for flow, link in (("f1", "?with=c1"), ("c1", 'href="f1"')):
         entry = shown.entry(flow)
         assert entry
-        opened = views.turn(shown, entry, bodies.Bodies(), VIEW, "", "", is_running=False)
-        assert link in opened.body.decode()
+        turn = views.turn(shown, entry, bodies.Bodies(), VIEW, "", "", is_running=False)
+        assert link in turn.body.decode()
