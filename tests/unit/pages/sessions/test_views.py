@@ -184,6 +184,15 @@ def test_a_comparison_of_copies_says_that_they_cost_money() -> None:
     assert "cost money: $0.25" in text
 
 
+def test_where_nothing_is_kept_a_comparison_says_so_once() -> None:
+    kept = examples.session()
+    entries = [kept.book.entry(flow) for flow in ("f1", "f2")]
+    compared = [(examples.SESSION, entry, bodies.Bodies()) for entry in entries if entry]
+    view = dataclasses.replace(VIEW, in_mitmweb=False)
+    text = views.comparison(session(kept), compared, view).body.decode()
+    assert text.count(opened.SUMMARY) == 1
+
+
 def test_where_answers_are_not_kept_the_session_says_so() -> None:
     kept = examples.session()
     assert opened.BARE not in page(kept)
