@@ -158,6 +158,12 @@ class Record:
         built, running = self._built[name], len(self.answering(client))
         return built if built.running == running else replace(built, running=running)
 
+    def begun(self, id: str, client: str | None = None) -> tree.Session | None:
+        """The session with this id, before its first turn; None if no request is being answered."""
+        running = self.answering(client)
+        began = min(running.values(), default=0.0)
+        return tree.Session(id, "", (), (), len(running), began=began) if running else None
+
 
 class Book:
     def __init__(self, max_turns: int = MAX_TURNS, dollars: misses.Dollars | None = None) -> None:
@@ -174,16 +180,20 @@ class Book:
 
     # Read by pages
 
-    def sessions(self, client: str | None = None) -> list[tree.Session]:
+    def sessions(self, client: str | None = None, *, begun: bool = False) -> list[tree.Session]:
         """The newest first: the one with the latest request. `client`: only what the client with this name
-        has sent."""
-        found = (record.session(client) for record in reversed(self._records.values()))
-        built = [session for session in found if session]
-        return sorted(built, key=lambda session: -session.entries[-1].turn.at)
+        has sent. `begun`: also those whose first request is being answered."""
+        ids = reversed(self._records)
+        built = [session for id in ids if (session := self.session(id, client, begun=begun))]
+        return sorted(built, key=lambda session: -session.latest)
 
-    def session(self, id: str, client: str | None = None) -> tree.Session | None:
+    def session(
+        self, id: str, client: str | None = None, *, begun: bool = False
+    ) -> tree.Session | None:
         record = self._records.get(id)
-        return record.session(client) if record else None
+        if record is None:
+            return None
+        return record.session(client) or (record.begun(id, client) if begun else None)
 
     def entry(self, flow: str, client: str | None = None) -> tree.Entry | None:
         """The turn of a flow, in its session."""

@@ -94,16 +94,24 @@ class Session:
     """How many requests are being answered now."""
     copies: tuple[Entry, ...] = ()
     """All copies that were sent to compare models, in order of time. They count in none of the sums."""
+    began: float = 0.0
+    """Unix seconds at which its first request began, if none has ended yet; then it has no turns."""
 
     @property
     def started(self) -> float:
         """Unix seconds."""
-        return self.entries[0].turn.at
+        return self.entries[0].turn.at if self.entries else self.began
+
+    @property
+    def latest(self) -> float:
+        """Unix seconds at which its latest turn began."""
+        return self.entries[-1].turn.at if self.entries else self.began
 
     @property
     def ended(self) -> float:
         """Unix seconds at which the last turn ended so far."""
-        return max(entry.turn.at + entry.turn.seconds for entry in self.entries)
+        ends = (entry.turn.at + entry.turn.seconds for entry in self.entries)
+        return max(ends, default=self.began)
 
     @property
     def main(self) -> list[Entry]:

@@ -91,6 +91,22 @@ def test_a_client_sees_its_own_running_requests() -> None:
     assert [made.sessions(name)[0].running for name in (None, "alice", "bob")] == [2, 1, 1]
 
 
+def test_a_session_that_has_begun() -> None:
+    made = book.Book()
+    made.began("s1", "f1", 1002, "alice")
+    made.began("s1", "f2", 1001, "bob")
+    assert made.sessions() == []
+    (session,) = made.sessions(begun=True)
+    assert (session.id, session.started, session.ended, session.running) == ("s1", 1001, 1001, 2)
+    (own,) = made.sessions("alice", begun=True)
+    assert (own.started, own.running) == (1002, 1)
+    assert made.session("s1", "carol", begun=True) is None
+    made.add(turn("f1", 1002, client="alice"))
+    assert made.sessions(begun=True)[0].turns
+    made.over("s1", "f2")
+    assert made.session("s1", "bob", begun=True) is None
+
+
 def test_the_oldest_session_is_dropped() -> None:
     made = filled(*(turn(f"f{n}", 1000 + n, session=f"s{n // 2}") for n in range(8)), max_turns=4)
     assert [session.id for session in made.sessions()] == ["s3", "s2"]

@@ -65,6 +65,8 @@ class _Answer:
         self.book = sources.sessions
         self.clock = sources.clock
         self.wants_html = browser.wants_html(question.accept)
+        # Programs get a session with its first turn, people also before it.
+        self.is_page = self.wants_html or "version" in self.query
         self.in_memory: bodies.Find = lambda flow: sources.kept(flow, question.in_mitmweb)
         self.find: bodies.Find = lambda flow: _kept(self.in_memory(flow), flow, sources)
         self.view = rendering.View(
@@ -84,7 +86,7 @@ class _Answer:
             if self.place.extension:
                 return functools.partial(self._exported, shown)
             return self._turn(shown) if self.place.turn else self._whole(shown)
-        sessions = self.book.sessions(self.client)
+        sessions = self.book.sessions(self.client, begun=self.is_page)
         if "version" in self.query:
             return lambda: content.json({"version": version(sessions)})
         if words := self.query.get("search", "")[:200].strip():
@@ -96,7 +98,7 @@ class _Answer:
         return lambda: views.listing(sessions, self.view, first, version(sessions))
 
     def _session(self, id: str) -> tree.Session:
-        shown = self.book.session(id, self.client)
+        shown = self.book.session(id, self.client, begun=self.is_page)
         if shown is None:
             raise LookupError(NO_SESSION)
         return shown

@@ -60,6 +60,28 @@ async def test_a_search() -> None:
     assert (await ask(viewer=viewers.ALICE, search="cat"))["hits"] == []
 
 
+@pytest.mark.parametrize("path", ["/sessions", "/sessions/s9", "/sessions/s9/f9"])
+async def test_a_session_whose_first_request_is_being_answered(path: str) -> None:
+    kept = book.Book()
+    kept.began("s9", "f9", 1000, "alice")
+    sources = dataclasses.replace(states.sources(), sessions=kept)
+
+    async def got(viewer: clients.Client | None, accept: str = "text/html") -> str:
+        question = asking.Question({}, accept, viewer, path=path)
+        return (await answer.answer(question, STATE, sources)).body.decode()
+
+    for viewer in (None, viewers.ALICE):
+        assert "running" in await got(viewer)
+    if path == "/sessions":
+        assert "Session s9" not in await got(viewers.Named("bob", "header"))
+        assert json.loads(await got(None, ""))["sessions"] == []
+        return
+    with pytest.raises(LookupError):
+        await got(viewers.Named("bob", "header"))
+    with pytest.raises(LookupError):
+        await got(None, "")
+
+
 @pytest.mark.parametrize(
     ("path", "is_ours"),
     [
