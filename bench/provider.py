@@ -1,7 +1,7 @@
 """A provider for measurements: the same answers to everyone, made in advance, over HTTP and over TLS.
 
 Run by `running`, in a process of its own. A request's first words say how its answer comes, as `MODE`
-has it: "whole", "fast" or "paced". Each event says when it was sent. It also counts its connections, and
+has it: "whole", "fast" or "paced"; "short" and "long" are JSON, and "stream" is a stream of 631 events. Each event says when it was sent. It also counts its connections, and
 relays what comes to a third port to the one with TLS, with a delay each way.
 """
 
@@ -27,6 +27,10 @@ ROUND_TRIP = 0.05
 """Seconds, of the relay."""
 WHOLE_EVENTS = 20
 FAST_EVENTS = 4000
+STREAM_EVENTS = 625
+"""Besides the six at the beginning and the end."""
+LONG = 30_000
+"""Bytes."""
 PACE = 20
 """Events a second in a paced answer."""
 PACED_SECONDS = 6.0
@@ -56,6 +60,11 @@ HEADERS = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 END = b"0\r\n\r\n"
+WHOLE = (
+    b'{"id":"msg_1","type":"message","role":"assistant","model":"glm-5","content":[{"type":"text",'
+    b'"text":"%b"}],"stop_reason":"end_turn","stop_sequence":null,'
+    b'"usage":{"input_tokens":9,"output_tokens":9}}'
+)
 
 
 class Provider(NamedTuple):
@@ -93,6 +102,14 @@ def chunk(data: bytes) -> bytes:
 
 def delta() -> bytes:
     return chunk(DELTA % (STAMP % (time.monotonic_ns() // 1000)))
+
+
+def whole(size: int) -> bytes:
+    """An answer that isn't a stream, of at least so many bytes."""
+    words = STAMP % (time.monotonic_ns() // 1000) + b" looks at the parser"
+    body = WHOLE % b" ".join([words] * max(size // len(words), 1))
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+    return head % len(body) + body
 
 
 class Server:
@@ -140,6 +157,14 @@ class Server:
             for _ in range(FAST_EVENTS // 20):
                 for _ in range(20):
                     writer.write(delta())
+                await writer.drain()
+            writer.write(chunk(STOP) + END)
+        elif mode in (b"short", b"long"):
+            writer.write(whole(LONG if mode == b"long" else 0))
+        elif mode == b"stream":
+            writer.write(HEADERS + chunk(START))
+            for _ in range(STREAM_EVENTS // 5):
+                writer.write(b"".join(delta() for _ in range(5)))
                 await writer.drain()
             writer.write(chunk(STOP) + END)
         else:

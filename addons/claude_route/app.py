@@ -91,7 +91,7 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
     traces = export.Traces(lambda: in_force.state)
     kept = book.Book(dollars=dollars)
     saved = saved_sessions.SavedSessions(kept)
-    recorded = recorder.Recorder(dollars, kept, saved.store)
+    recorded = recorder.Recorder(dollars, kept, saved.store, saved.is_on)
     bodies = kept_flows.KeptFlows()
     workers = peers.Peers(worker, meters_of_all.text) if worker else None
     sources = asking.Sources(

@@ -52,11 +52,17 @@ async def beside[T](work: Work[T]) -> T:
 
 async def aside[T](function: Callable[[], T]) -> T:
     """Call a function in the thread."""
-    return await asyncio.get_running_loop().run_in_executor(_thread(), function)
+    return await asyncio.get_running_loop().run_in_executor(_thread("bodies"), function)
+
+
+def behind[T](function: Callable[[], T]) -> futures.Future[T]:
+    """Call a function that nobody waits for, in another thread. It should leave the interpreter to others now and
+    then."""
+    return _thread("summaries").submit(function)
 
 
 @functools.cache
-def _thread() -> futures.ThreadPoolExecutor:
+def _thread(name: str) -> futures.ThreadPoolExecutor:
     # One: with more, the event loop would get a smaller share of the interpreter. Not asyncio's own
     # threads, in which names are looked up.
-    return futures.ThreadPoolExecutor(1, thread_name_prefix="bodies")
+    return futures.ThreadPoolExecutor(1, thread_name_prefix=name)

@@ -1,8 +1,8 @@
 """Reads a request's body as hashed blocks.
 
 A block that the session has had before is found by its hash, and not read again: of a body of 800 KB only a
-few blocks are new. So is a whole message, once all of its blocks were found. All of it takes linear time; the
-body may be anyone's.
+few blocks are new. So are all messages at once with which a request of the session began before: see
+`prefixes`. All of it takes linear time; the body may be anyone's.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
-from typing import NamedTuple
 
 import msgspec
 
 from claude_route.dialects import fold
 from claude_route.dialects.messages import requests
+from claude_route.sessions import prefixes
 from claude_route.sessions import reminders
 from claude_route.sessions import search
 from claude_route.sessions import sources
@@ -31,9 +31,6 @@ from claude_route.wire import rawjson
 
 MAX_BLOCKS = 20_000
 """Of a request. What comes after them isn't read."""
-
-MAX_PAST_BLOCKS = 8
-"""Of a message that is found as a whole."""
 
 LONGEST_SECRET = 2000
 """Characters, and more than any has."""
@@ -116,18 +113,6 @@ class Reading:
         return sum(block.role == "tools" for block in self.blocks)
 
 
-class Past(NamedTuple):
-    """A message whose blocks the session has all had before."""
-
-    role: turns.Role
-    blocks: tuple[turns.Block, ...]
-
-
-type PastMessages = dict[tuple[int, int], Past]
-"""By the hash of their JSON, and its length. Python's hash of bytes has a random key, so that nobody can make
-two messages for which it is the same."""
-
-
 def digest(*parts: bytes) -> bytes:
     hashing = hashlib.blake2b(digest_size=8)
     for part in parts:
@@ -145,21 +130,35 @@ type Hide = Callable[[bytes], bytes]
 """Removes secrets."""
 
 
+type Between = Callable[[int], None]
+"""Called before the next part of a request is read, with its size in bytes."""
+
+
+def nothing(size: int) -> None:
+    """Where nothing has to be done between."""
+
+
 def read(
     body: bytes,
     known: turns.Known | None = None,
     calls: Mapping[str, str] | None = None,
     hide: Hide = bytes,
-    past: PastMessages | None = None,
+    past: prefixes.Prefixes | None = None,
+    between: Between = nothing,
 ) -> Reading:
     """`known` are the session's blocks so far, `calls` the names of its tool calls by their ids, and `past`
-    its messages, to which this adds.
+    the beginnings of its requests, to which this adds.
 
     Raises:
         ValueError: the body isn't a JSON object.
     """
-    reader = _Reader(known or {}, dict(calls or {}), hide, past)
-    reader.read(_fields(body))
+    known, calls = known or {}, calls or {}
+    if past and (found := past.find(body)):
+        reader = _Reader(known, calls, hide, past, between)
+        if reader.read_rest(body, found):
+            return reader.reading
+    reader = _Reader(known, calls, hide, past, between)
+    reader.read(body)
     return reader.reading
 
 
@@ -171,7 +170,7 @@ def contents(body: bytes) -> dict[bytes, bytes]:
     """
     reader = _Reader({}, {}, bytes)
     reader.contents = {}
-    reader.read(_fields(body))
+    reader.read(body)
     return reader.contents
 
 
@@ -186,68 +185,102 @@ class _Reader:
     def __init__(
         self,
         known: turns.Known,
-        calls: dict[str, str],
+        calls: Mapping[str, str],
         hide: Hide,
-        past: PastMessages | None = None,
+        past: prefixes.Prefixes | None = None,
+        between: Between = nothing,
     ) -> None:
         self.known = known
         self.hide = hide
         self.calls = calls
         self.past = past
+        self.between = between
         self.contents: dict[bytes, bytes] | None = None
         """By digest; None if nobody wants them."""
         self.reading = Reading()
+        self._named: dict[str, str] = {}
+        """The names of the calls in the request, by their ids."""
 
-    def read(self, fields: _Fields) -> None:
-        reading = self.reading
-        for raw in _items(fields.tools):
-            self._add("tools", "tools", raw)
-        for raw in _items(fields.system):
-            if BILLING not in bytes(raw)[:100]:
-                block = self._add("system", "system", raw)
-                if block and len(reading.system) < 1000:
-                    reading.system += block.label + "\n"
+    def read(self, body: bytes) -> None:
+        self.between(len(body))
+        fields = _fields(body)
+        self._read_head(fields)
         raws = fields.messages if isinstance(fields, _Listed) else []
-        messages = [self._message(raw) for raw in raws]
-        newest = _after_last_answer([message for _, message in messages])
-        for index, (wire, message) in enumerate(messages):
-            is_asked = message.role != "assistant" and (index >= newest or index == 0)
-            if isinstance(message, Past) and (is_asked or not self._repeat(message)):
-                message = _decoded(wire, _Message, _Message())
-            if isinstance(message, _Message):
-                self._read(wire, message, is_new=index >= newest, is_first=index == 0)
+        self._read_messages(body, raws)
         self._take_options(fields)
 
-    def _message(self, raw: msgspec.Raw) -> tuple[bytes, Past | _Message]:
-        """A message's JSON, and what it has."""
-        wire = bytes(raw)
-        past = self.past.get(_key(wire)) if self.past and self.contents is None else None
-        return wire, past or _decoded(wire, _Message, _Message())
-
-    def _repeat(self, message: Past) -> bool:
-        """Take the blocks of a message that the session has had. False if it would be too many."""
-        taken = self.reading.blocks
-        if len(taken) + len(message.blocks) > MAX_BLOCKS:
+    def read_rest(self, body: bytes, found: prefixes.Found) -> bool:
+        """Read a request of which the session has had the beginning. False if it hasn't."""
+        self.between(len(found.rest))
+        try:
+            fields = rawjson.decode_mended(found.rest, _Listed)
+        except ValueError:
             return False
-        taken += message.blocks
-        for block in message.blocks:
-            if block.call and block.kind.endswith("tool_use"):
-                self.calls[block.call] = block.name
+        if not fields.messages or bytes(fields.messages[0]) != prefixes.MARK:
+            return False
+        self._read_head(fields)
+        prefix, reading = found.prefix, self.reading
+        if len(reading.blocks) + len(prefix.blocks) > MAX_BLOCKS:
+            return False
+        reading.blocks += prefix.blocks
+        reading.begins = prefix.begins
+        self._named = prefix.calls
+        self._read_messages(body, fields.messages[1:], found)
+        self._take_options(fields)
         return True
 
-    def _read(self, wire: bytes, message: _Message, *, is_new: bool, is_first: bool) -> None:
+    def _read_head(self, fields: _Fields) -> None:
+        self._read_section("tools", fields.tools)
+        self._read_section("system", fields.system)
+
+    def _read_section(self, role: turns.Role, raw: msgspec.Raw) -> None:
+        if raw is rawjson.NULL:
+            return
+        wire, reading = bytes(raw), self.reading
+        past = self.past.section(wire) if self.past else None
+        if past and len(past.blocks) + len(reading.blocks) <= MAX_BLOCKS:
+            reading.blocks += past.blocks
+            reading.system = past.text or reading.system
+            reading.ttl = past.ttl or reading.ttl
+            return
+        before, ttl_before, reading.ttl = len(reading.blocks), reading.ttl, 0
+        for item in _items(raw):
+            if role == "system" and BILLING in bytes(item)[:100]:
+                continue
+            block = self._add(role, role, item)
+            if block and role == "system" and len(reading.system) < 1000:
+                reading.system += block.label + "\n"
+        if self.past and len(reading.blocks) < MAX_BLOCKS:
+            read = tuple(reading.blocks[before:])
+            text = reading.system if role == "system" else ""
+            self.past.keep_section(wire, prefixes.Section(read, reading.ttl, text))
+        reading.ttl = reading.ttl or ttl_before
+
+    def _read_messages(
+        self, body: bytes, raws: list[msgspec.Raw], found: prefixes.Found | None = None
+    ) -> None:
+        """Read the messages; if the session has had a beginning, those that follow it."""
+        messages = [_decoded(raw, _Message, _Message()) for raw in raws]
+        newest = _after_last_answer(messages)
+        begun = len(self.reading.blocks) - (len(found.prefix.blocks) if found else 0)
+        ends = []
+        for index, message in enumerate(messages):
+            self._read(message, is_new=index >= newest, is_first=index == 0 and not found)
+            ends.append(len(self.reading.blocks))
+        if self.past and len(self.reading.blocks) < MAX_BLOCKS:
+            wires = list(map(bytes, raws[:newest]))
+            if kept := _lasting(wires, messages):
+                of_them = tuple(self.reading.blocks[begun : ends[kept - 1]])
+                begins = self.reading.begins
+                self.past.keep(body, wires[:kept], of_them, begins, self._named, found)
+
+    def _read(self, message: _Message, *, is_new: bool, is_first: bool) -> None:
         role: turns.Role = "assistant" if message.role == "assistant" else "user"
-        before = len(self.reading.blocks)
-        raws = _items(message.content)
-        for raw in raws:
-            block = self._add(role, fold.text(message.role), raw)
+        as_role = fold.text(message.role)
+        for raw in _items(message.content):
+            block = self._add(role, as_role, raw)
             if block and role == "user" and (is_new or is_first):
                 self._take_words(block, raw, is_new=is_new, is_first=is_first)
-        if self.past is None or len(raws) > MAX_PAST_BLOCKS or _KEY in wire:
-            return
-        blocks = tuple(self.reading.blocks[before:])
-        if len(blocks) == len(raws) and all(self.known.get(b.digest) is b for b in blocks):
-            self.past[_key(wire)] = Past(role, blocks)
 
     def _take_options(self, fields: _Fields) -> None:
         reading = self.reading
@@ -258,12 +291,14 @@ class _Reader:
             reading.continues = fold.text(fields.thread.get("previous_message_id"))[:128]
 
     def _add(self, role: turns.Role, as_role: str, raw: msgspec.Raw) -> turns.Block | None:
-        if len(self.reading.blocks) >= MAX_BLOCKS:
+        reading = self.reading
+        if len(reading.blocks) >= MAX_BLOCKS:
             return None
         content = bytes(raw)
+        self.between(len(content))
         if _KEY in content:
             if found := _CACHE_POINT.search(content):
-                self.reading.ttl = HOUR if _HOUR.search(found[0]) else MINUTES_5
+                reading.ttl = HOUR if _HOUR.search(found[0]) else MINUTES_5
             content = _CACHE_POINT.sub(b"", content)
         key = digest(as_role.encode("utf-8", "replace"), content)
         if self.contents is not None:
@@ -274,48 +309,60 @@ class _Reader:
             # The answers of earlier turns have their words already.
             is_new = role == "user" or (role == "assistant" and not self.known)
             if is_new and not _is_reminder(block):
-                self.reading.words.append(text)
+                reading.words.append(text)
         elif block.kind.endswith("tool_use"):
-            self.calls[block.call] = block.name
-        self.reading.blocks.append(block)
+            self._named[block.call] = block.name
+        reading.blocks.append(block)
         return block
 
     def _block(
         self, key: bytes, role: turns.Role, as_role: str, content: bytes
     ) -> tuple[turns.Block, str]:
-        fields = self._fields(content, is_answers=role == "assistant")
+        """The block, and its text or the beginning of a long one."""
+        fields = _decoded(content, _Block, _Block())
         kind = "tool" if role == "tools" else fold.text(fields.type)[:40] or "?"
-        tokens = requests.weigh(msgspec.Raw(content))
         name, call = fold.text(fields.name)[:200], ""
-        text = label = fold.text(fields.text) or fold.text(fields.thinking)
+        whole = fold.text(fields.text) or fold.text(fields.thinking)
+        first = ""
         if role == "tools":
-            text = label = fold.text(fields.description)
+            whole = fold.text(fields.description)
         elif kind.endswith("tool_use"):
             call = fold.text(fields.id)[:128]
-            self.calls[call] = name
             arguments = list(_texts(_decoded(fields.input, object, None)))
-            text, label = " ".join(arguments), next(iter(arguments), "")
+            whole, first = " ".join(arguments), next(iter(arguments), "")
         elif kind.endswith("tool_result"):
             call = fold.text(fields.tool_use_id)[:128]
-            name = self.calls.get(call, "")
-            text = label = _result(fields.content)
+            whole = _result(fields.content)
         elif as_role == "system" and role == "user":
             kind = "reminder"
         if role == "user":
-            label = reminders.first_words(text)
+            first = reminders.first_words(whole)
+        # To look for secrets takes 20 µs for each KB.
+        beginnings = whole[:_NEEDED], first[: 4 * turns.MAX_TEXT + LONGEST_SECRET]
+        kind, name, call, text, first = self._hidden(kind, name, call, *beginnings)
+        if kind.endswith("tool_use"):
+            self._named[call] = name
+        elif kind.endswith("tool_result"):
+            name = self._named.get(call) or self.calls.get(call, "")
+        is_words = role == "assistant" and kind in ("text", "thinking")
+        tokens = requests.tokens(len(content)) if is_words else requests.weigh(content)
         made = (
             sources.of_tool(name, tokens)
             if role == "tools"
-            else sources.of_block(role, kind, name, text, tokens)
+            else sources.of_block(role, kind, name, whole, tokens)
         )
-        return turns.Block(
-            key, role, kind, name, _short(label), made, call, is_error=fields.is_error is True
-        ), text
+        is_shown = role == "user" or kind.endswith("tool_use")
+        label = _short(first if is_shown else text)
+        is_error = fields.is_error is True
+        return turns.Block(key, role, kind, name, label, made, call, is_error), text
 
-    def _fields(self, content: bytes, *, is_answers: bool = False) -> _Block:
-        if is_answers and len(content) > 2 * _NEEDED:
-            content = _shortened(content)
-        return _decoded(self.hide(content), _Block, _Block())
+    def _hidden(self, *texts: str) -> tuple[str, ...]:
+        """The texts without secrets."""
+        joined = "\n".join(texts).encode("utf-8", "replace")
+        if self.hide(joined) is joined:
+            return texts
+        each = (self.hide(text.encode("utf-8", "replace")) for text in texts)
+        return tuple(text.decode("utf-8", "replace") for text in each)
 
     def _take_words(
         self, block: turns.Block, raw: msgspec.Raw, *, is_new: bool, is_first: bool
@@ -325,31 +372,31 @@ class _Reader:
         if block.kind.endswith("tool_result") and is_new:
             reading.results.append(block.name or "?")
             if block.name in _AGENT_TOOLS:
-                text = _result(self._fields(bytes(raw)).content)
+                text = _result(_part(raw).content)
                 if found := _AGENT_ID.search(text[:4000]):
                     reading.launched.append((block.call, found[1]))
         elif block.kind == "text":
-            text = fold.text(self._fields(bytes(raw)).text)
-            words, command = reminders.asked(text)
+            words, command = reminders.asked(fold.text(_part(raw).text))
             if words and is_first:
                 reading.begins = digest(words.encode("utf-8", "replace"))
             if is_new and (words or command):
-                reading.prompt = _short(words or command)
-                reading.last = words[:4000]
+                (asked,) = self._hidden((words or command)[:_NEEDED])
+                reading.prompt = _short(asked)
+                reading.last = asked[:4000] if words else ""
 
 
 _NEEDED = search.MAX_PART + LONGEST_SECRET
-"""Characters of an answer's text that are read: to look for secrets takes 20 µs for each KB."""
+"""Characters of a text in which secrets are looked for: more than are kept."""
 
 
-def _shortened(content: bytes) -> bytes:
-    """The block, with only the beginning of its text if it has nothing else that is long."""
-    block = _decoded(content, _Block, _Block())
-    text, thinking = fold.text(block.text), fold.text(block.thinking)
-    if len(text) + len(thinking) <= _NEEDED or block.type not in ("text", "thinking"):
-        return content
-    block.text, block.thinking = text[:_NEEDED], thinking[:_NEEDED]
-    return msgspec.json.encode(block)
+def _lasting(wires: Sequence[bytes], messages: Sequence[_Message]) -> int:
+    """How many messages the next request will begin with: up to an answer, and without those whose cache point
+    moves on."""
+    points = (number for number, wire in enumerate(wires) if _KEY in wire)
+    last = next(points, len(wires))
+    while last and messages[last - 1].role != "assistant":
+        last -= 1
+    return last
 
 
 def of_values(values: Iterable[Any]) -> list[turns.Block]:
@@ -374,29 +421,30 @@ def of_answer(
         made.append(block)
         words.append(text)
         if block.kind.endswith("tool_use"):
-            given = _decoded(hide(msgspec.json.encode(value)), dict[str, Any], {}).get("input")
-            calls.append(_call(block, given))
+            calls.append(_call(block, value, hide))
     return made, calls, words
 
 
-def _call(block: turns.Block, given: Any) -> turns.Call:
-    if block.name in _AGENT_TOOLS and isinstance(given, dict):
-        return turns.Call(
-            block.call,
-            block.name,
-            block.label,
-            _short(fold.text(given.get("description"))) or _short(fold.text(given.get("name"))),
-            fold.text(given.get("subagent_type"))[:100],
-            begins(fold.text(given.get("prompt"))),
-        )
-    return turns.Call(block.call, block.name, block.label)
+def _call(block: turns.Block, value: fold.Block, hide: Hide) -> turns.Call:
+    if block.name not in _AGENT_TOOLS:
+        return turns.Call(block.call, block.name, block.label)
+    hidden = _decoded(hide(msgspec.json.encode(value)), dict[str, Any], {}).get("input")
+    given, whole = (
+        fields if isinstance(fields, dict) else {} for fields in (hidden, value.get("input"))
+    )
+    if not given:
+        return turns.Call(block.call, block.name, block.label)
+    return turns.Call(
+        block.call,
+        block.name,
+        block.label,
+        _short(fold.text(given.get("description"))) or _short(fold.text(given.get("name"))),
+        fold.text(given.get("subagent_type"))[:100],
+        begins(fold.text(whole.get("prompt"))),
+    )
 
 
-def _key(wire: bytes) -> tuple[int, int]:
-    return hash(wire), len(wire)
-
-
-def _after_last_answer(messages: Sequence[Past | _Message]) -> int:
+def _after_last_answer(messages: Sequence[_Message]) -> int:
     """The index after the last message of the assistant."""
     for index in range(len(messages) - 1, -1, -1):
         if messages[index].role == "assistant":
@@ -406,6 +454,8 @@ def _after_last_answer(messages: Sequence[Past | _Message]) -> int:
 
 def _items(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """The blocks of a content, which may be a string."""
+    if raw is rawjson.NULL:
+        return []
     if bytes(raw)[:1] == b'"':
         return [msgspec.Raw(b'{"type":"text","text":' + bytes(raw) + b"}")]
     return _decoded(raw, list[msgspec.Raw], [])

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import collections
 import heapq
+import operator
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from claude_route.sessions import blocks
 from claude_route.sessions import misses
+from claude_route.sessions import prefixes
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 
@@ -31,9 +33,10 @@ requests of 20,000 blocks."""
 BATCH = 100
 """When a session is too long, one in this many of its turns is dropped at once."""
 
-_TURN, _BLOCK, _PLACE, _PAST = 1500, 600, 8, 400
-"""About how many bytes a turn takes, a block that no other turn has, each block's place in a turn, and a
-message that is found as a whole."""
+_TURN, _BLOCK, _PLACE = 1500, 600, 8
+"""About how many bytes a turn takes, a block that no other turn has, and each block's place in a turn."""
+
+_DIGEST = operator.attrgetter("digest")
 
 NONE = "none"
 """The id of the session of those requests that name none."""
@@ -56,10 +59,10 @@ class Record:
         """By their flows' ids."""
         self.blocks: dict[bytes, turns.Block] = {}
         """The turns share equal blocks."""
-        self.past: blocks.PastMessages = {}
+        self.past = prefixes.Prefixes()
         """Grows while a turn is read, in another thread."""
         self._past = 0
-        """How many of them are in the weight."""
+        """What they have of the weight."""
         self.calls: dict[str, str] = {}
         """The tools' names by the ids of their calls."""
         self.running: dict[str, Running] = {}
@@ -91,13 +94,18 @@ class Record:
         self.calls.update((call.id, call.name) for call in turn.calls)
         self._turns_of[turn.client] += 1
         self.weight += _TURN + len(turn.words) + _PLACE * len(turn.blocks)
-        before = len(self.blocks)
-        for block in (*turn.blocks, *turn.answer):
-            self.blocks.setdefault(block.digest, block)
-            self._turns_with[block.digest] += 1
-        self.weight += _BLOCK * (len(self.blocks) - before)
-        self.weight += _PAST * (len(self.past) - self._past)
-        self._past = len(self.past)
+        # A long conversation has thousands of blocks, of which a few are new: no loop in Python.
+        blocks = (*turn.blocks, *turn.answer)
+        digests = list(map(_DIGEST, blocks))
+        self._turns_with.update(digests)
+        if fresh := set(digests).difference(self.blocks):
+            by_digest = dict(zip(digests, blocks, strict=True))
+            if len(fresh) < len(by_digest):
+                by_digest = {digest: by_digest[digest] for digest in fresh}
+            self.blocks.update(by_digest)
+            self.weight += _BLOCK * len(fresh)
+        self.weight += self.past.weight - self._past
+        self._past = self.past.weight
 
     def _leave(self, turn: turns.Turn) -> None:
         del self.turns[turn.flow]
@@ -115,8 +123,8 @@ class Record:
                 del self._turns_with[block.digest], self.blocks[block.digest]
         self.weight -= _BLOCK * (before - len(self.blocks))
         # Some of them may have blocks that nobody else has any more.
-        self.weight -= _PAST * self._past
-        self.past, self._past = {}, 0
+        self.weight -= self._past
+        self.past, self._past = prefixes.Prefixes(), 0
 
     def forget_oldest(self, count: int) -> list[str]:
         """Drop so many turns. Returns their flows."""
@@ -172,6 +180,8 @@ class Book:
         self.dollars = dollars
         self.version = 0
         """Grows with each change, so that a page can ask whether there is anything new."""
+        self.before_reading: Callable[[], None] = lambda: None
+        """Called before anything is read: it may add turns that wait."""
         self._records: OrderedDict[str, Record] = OrderedDict()
         """The one that was quiet the longest comes first."""
         self._sessions: dict[str, str] = {}
@@ -183,13 +193,18 @@ class Book:
     def sessions(self, client: str | None = None, *, begun: bool = False) -> list[tree.Session]:
         """The newest first: the one with the latest request. `client`: only what the client with this name
         has sent. `begun`: also those whose first request is being answered."""
+        self.before_reading()
         ids = reversed(self._records)
-        built = [session for id in ids if (session := self.session(id, client, begun=begun))]
+        built = [session for id in ids if (session := self._session(id, client, begun=begun))]
         return sorted(built, key=lambda session: -session.latest)
 
     def session(
         self, id: str, client: str | None = None, *, begun: bool = False
     ) -> tree.Session | None:
+        self.before_reading()
+        return self._session(id, client, begun=begun)
+
+    def _session(self, id: str, client: str | None, *, begun: bool) -> tree.Session | None:
         record = self._records.get(id)
         if record is None:
             return None
@@ -197,12 +212,14 @@ class Book:
 
     def entry(self, flow: str, client: str | None = None) -> tree.Entry | None:
         """The turn of a flow, in its session."""
+        self.before_reading()
         session = self.session(self._sessions.get(flow, ""), client)
         return session.entry(flow) if session else None
 
     def running(self, session: str, client: str | None = None) -> dict[str, float]:
         """The flows of a session that are being answered now, and when they began. `client`: only what the
         client with this name asks."""
+        self.before_reading()
         record = self._records.get(session)
         return record.answering(client) if record else {}
 
@@ -226,10 +243,10 @@ class Book:
         record = self._records.get(session or NONE)
         return (record.blocks, record.calls) if record else ({}, {})
 
-    def past(self, session: str) -> blocks.PastMessages:
-        """The session's messages, to which the reading of its next turn adds."""
+    def past(self, session: str) -> prefixes.Prefixes:
+        """The beginnings of the session's requests, to which the reading of its next turn adds."""
         record = self._records.get(session or NONE)
-        return record.past if record else {}
+        return record.past if record else prefixes.Prefixes()
 
     def add(self, turn: turns.Turn) -> None:
         """A turn is over. Replaces an earlier turn of the same flow."""

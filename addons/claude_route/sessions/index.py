@@ -6,7 +6,6 @@ turns share them.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -70,7 +69,7 @@ class Index:
         """Raises sqlite3.Error if it can't be written."""
         blocks = (*turn.blocks, *turn.answer)
         fresh = {b.digest: b for b in blocks if (turn.session, b.digest) not in self._stored}
-        light = dataclasses.replace(turn, blocks=(), answer=())
+        light = msgspec.structs.replace(turn, blocks=(), answer=())
         with self._database:
             self._database.executemany(
                 "INSERT OR IGNORE INTO blocks VALUES (?, ?, ?)",
@@ -109,7 +108,7 @@ class Index:
                 turn = _TURN.decode(data)
             except msgspec.MsgspecError:
                 continue
-            yield dataclasses.replace(
+            yield msgspec.structs.replace(
                 turn,
                 blocks=_found(blocks, known[session]),
                 answer=_found(answer, known[session]),

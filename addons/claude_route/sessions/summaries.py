@@ -10,11 +10,12 @@ from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.sessions import blocks
 from claude_route.sessions import kinds
+from claude_route.sessions import prefixes
 from claude_route.sessions import search
 from claude_route.sessions import turns
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Wire:
     """A request and its answer, as they are known when the flow ends."""
 
@@ -52,18 +53,20 @@ def make(
     known: turns.Known | None = None,
     calls: Mapping[str, str] | None = None,
     hide: blocks.Hide = bytes,
-    past: blocks.PastMessages | None = None,
+    past: prefixes.Prefixes | None = None,
+    between: blocks.Between = blocks.nothing,
 ) -> turns.Turn:
     """The summary, with no text that `hide` removes. What can't be read is left out: the body may be
     anyone's."""
     try:
         reading = (
-            blocks.read(wire.request, known, calls, hide, past)
+            blocks.read(wire.request, known, calls, hide, past, between)
             if wire.request
             else blocks.Reading()
         )
     except ValueError:
         reading = blocks.Reading()
+    between(len(wire.answer))
     answer = _answer(wire)
     answered, made, words = blocks.of_answer(answer, hide)
     text = next((block.label for block in answered if block.kind == "text" and block.label), "")

@@ -6,9 +6,10 @@ It is made once, when the flow ends, and outlives the flow's bodies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 from typing import NamedTuple
+
+import msgspec
 
 from claude_route.dialects import usage
 
@@ -24,8 +25,7 @@ MAX_TEXT = 200
 """Characters of a prompt, of an answer, and of a call's argument that a summary has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True, gc=False):
     """A tool's definition, or a block of the system prompt or of a message. Equal blocks of a session
     are one object, however many turns have them."""
 
@@ -95,8 +95,7 @@ class PassedOver(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
     flow: str
     """The id of the client's flow."""
     session: str

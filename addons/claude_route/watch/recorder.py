@@ -1,15 +1,18 @@
 """Makes the summary of each request once it has ended, for the sessions page.
 
-A body of 800 KB takes 10 ms to read. So that no other client waits, summaries are made in a thread, one
-after the other and in the order in which the flows ended. They outlive the bodies, which `memory` drops.
+Summaries are made one after the other and in the order in which the flows ended: a moment later, some together, or
+once somebody looks. Most take less than a millisecond, as of a conversation only the end is new; others are made in a
+thread, so that no stream waits. To go there and back takes longer than to make a short one. They outlive the
+bodies, which `memory` drops.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
+import contextlib
 import logging
 import re
+import time
 import weakref
 from collections import OrderedDict
 from collections import deque
@@ -47,6 +50,15 @@ logger = logging.getLogger(__name__)
 MAX_WAITING = 64 * 1024 * 1024
 """Bytes of bodies that wait for their summary. Beyond it, a turn is recorded without its blocks."""
 
+STRETCH, REST = 0.001, 0.001
+"""Seconds after which streams go first, and for how long."""
+
+DELAY = 0.05
+"""Seconds after which flows that have ended are summed up, if nobody looks before."""
+
+MAX_READ, MAX_SECONDS = 256 * 1024, 0.005
+"""Bytes that are read at once on the event loop, and about how long one summary may take there."""
+
 MAX_LOADED = 1000
 """Requests from a file whose failed attempts have been read, but not yet they themselves."""
 
@@ -80,6 +92,39 @@ class Ended(NamedTuple):
     def size(self) -> int:
         return len(self.wire.request) + len(self.wire.answer)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it may be little work: a small body may be decoded to a large one."""
+        return not (self.request_encoding or self.answer_encoding)
+
+
+class TooLongError(Exception):
+    """A summary takes too long to be made on the event loop."""
+
+
+class Hurry:
+    """Ends the work on a summary that would hold up streams."""
+
+    def __init__(self) -> None:
+        self._until = time.perf_counter() + MAX_SECONDS
+
+    def __call__(self, size: int) -> None:
+        if size > MAX_READ or time.perf_counter() > self._until:
+            raise TooLongError
+
+
+class Pace:
+    """Lets others run, in the thread: of the interpreter, whoever works in Python has five milliseconds before
+    others get it, and each byte of a stream would come later by as much."""
+
+    def __init__(self) -> None:
+        self._since = time.perf_counter()
+
+    def __call__(self, size: int) -> None:
+        if time.perf_counter() - self._since > STRETCH:
+            time.sleep(REST)
+            self._since = time.perf_counter()
+
 
 class Recorder(contract.Observer):
     def __init__(
@@ -87,17 +132,24 @@ class Recorder(contract.Observer):
         dollars: misses.Dollars,
         sessions: book.Book,
         store: Callable[[turns.Turn], None] = lambda turn: None,
+        is_stored: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`store` gets each turn, in the thread."""
+        """`store` gets each turn, in the thread if `is_stored`: it writes to a disk."""
         self._dollars = dollars
         self.book = sessions
         self._store = store
+        self._is_stored = is_stored
         self._asked: weakref.WeakKeyDictionary[http.HTTPFlow, Asked] = weakref.WeakKeyDictionary()
         self._loaded: OrderedDict[str, list[turns.Failed]] = OrderedDict()
         """The failed attempts in a file, by the flow whose attempts they were."""
         self._waiting: deque[Ended] = deque()
         self._bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self._is_beside = False
+        """Whether a summary is being made in the thread."""
+        self._long: Ended | None = None
+        """What was too long to be made on the event loop."""
+        sessions.before_reading = self._catch_up
 
     @property
     def is_on(self) -> bool:
@@ -127,6 +179,8 @@ class Recorder(contract.Observer):
     error = response
 
     def done(self) -> None:
+        if self._task:
+            self._task.cancel()
         while self._waiting:
             self._record(self._waiting.popleft())
 
@@ -182,7 +236,7 @@ class Recorder(contract.Observer):
         status = flow.response.status_code if flow.response else 0
         if asked is None and status in REFUSED:
             return
-        ended = describe(flow, asked, self._dollars, self._loaded.pop(flow.id, ()))
+        ended = describe(flow, found, asked, self._dollars, self._loaded.pop(flow.id, ()))
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -202,46 +256,80 @@ class Recorder(contract.Observer):
 
     async def _drain(self) -> None:
         try:
+            if not self._is_stored():
+                await asyncio.sleep(DELAY)
+            since = time.perf_counter()
             while self._waiting:
-                ended = self._waiting.popleft()
-                known, calls = self.book.known(ended.wire.session)
-                past = self.book.past(ended.wire.session)
-                try:
-                    making = functools.partial(self._made, ended, known, calls, past)
-                    turn = await work.aside(making)
-                    self.book.add(turn)
-                except Exception:
-                    # The next summaries must not wait for ever because of one body.
-                    logger.exception("Internal error while summing up a request")
-                    self.book.over(ended.wire.session, ended.wire.flow)
-                self._bytes -= ended.size
+                if not self._made_here():
+                    await self._make_beside()
+                if time.perf_counter() - since > STRETCH:
+                    await asyncio.sleep(REST)
+                    since = time.perf_counter()
         finally:
             self._task = None
 
-    def _record(self, ended: Ended) -> None:
-        session = ended.wire.session
-        self.book.add(self._made(ended, *self.book.known(session), self.book.past(session)))
+    def _catch_up(self) -> None:
+        """Make the short ones that wait: somebody looks."""
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            while self._waiting and not self._is_beside and self._made_here():
+                pass
 
-    def _made(
-        self,
-        ended: Ended,
-        known: turns.Known,
-        calls: dict[str, str],
-        past: blocks.PastMessages,
-    ) -> turns.Turn:
-        turn = summaries.make(decoded(ended), known, calls, live_secrets.hide, past)
+    def _made_here(self) -> bool:
+        """Make the next one. False if it may take long."""
+        ended = self._waiting[0]
+        # What is stored is written to a disk.
+        if not ended.is_plain or self._is_stored() or ended is self._long:
+            return False
+        try:
+            self.book.add(self._make(ended, Hurry()))
+        except TooLongError:
+            self._long = ended
+            return False
+        except Exception:
+            self._failed(ended)
+        self._waiting.popleft()
+        self._bytes -= ended.size
+        return True
+
+    async def _make_beside(self) -> None:
+        """Make the next one in the thread."""
+        ended = self._waiting.popleft()
+        self._is_beside = True
+        try:
+            making = work.behind(lambda: self._make(ended, Pace()))
+            self.book.add(await asyncio.wrap_future(making))
+        except Exception:
+            self._failed(ended)
+        finally:
+            self._is_beside, self._long = False, None
+            self._bytes -= ended.size
+
+    def _failed(self, ended: Ended) -> None:
+        # The next summaries must not wait for ever because of one body.
+        logger.exception("Internal error while summing up a request")
+        self.book.over(ended.wire.session, ended.wire.flow)
+
+    def _record(self, ended: Ended) -> None:
+        self.book.add(self._make(ended))
+
+    def _make(self, ended: Ended, between: blocks.Between = blocks.nothing) -> turns.Turn:
+        session = ended.wire.session
+        known, calls = self.book.known(session)
+        past = self.book.past(session)
+        turn = summaries.make(decoded(ended), known, calls, live_secrets.hide, past, between)
         self._store(turn)
         return turn
 
 
 def describe(
     flow: http.HTTPFlow,
+    found: labels.Labels,
     asked: Asked | None,
     dollars: misses.Dollars,
     loaded: Sequence[turns.Failed] = (),
 ) -> Ended:
     """What is known of a request that has ended. One from a file has only its labels."""
-    found = labels.read(flow.metadata)
     sender = asked.request.identity if asked else identity.read(flow.request.headers.fields)
     attempt = asked.attempt if asked else None
     progress = asked.progress if asked else None
@@ -277,7 +365,7 @@ def describe(
         if response and response.timestamp_start
         else None,
         seconds=rows.seconds(flow),
-        error=live_secrets.hide_text(rows.failure(flow, progress)),
+        error=live_secrets.hide_text(why) if (why := rows.failure(flow, progress)) else "",
         failed=tuple(asked.failed if asked else loaded),
         passed_over=tuple(map(passed_over, reasons)),
         compares=found.compares or "",

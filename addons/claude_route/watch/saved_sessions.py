@@ -45,7 +45,7 @@ class SavedSessions:
         if path is None or not index.beside(str(path)).exists():
             return
         try:
-            saved = iter(await work.aside(self._stored))
+            saved = iter(await asyncio.wrap_future(work.behind(self._stored)))
         except (OSError, sqlite3.Error) as e:
             logger.warning(f"Cannot read {index.beside(str(path))}: {e}")
             return
@@ -58,6 +58,11 @@ class SavedSessions:
     def _stored(self) -> list[turns.Turn]:
         opened = self._open()
         return list(opened.latest(self.sessions.max_turns)) if opened else []
+
+    @staticmethod
+    def is_on() -> bool:
+        """Whether flows are saved, and so turns are stored."""
+        return bool(ctx.options.save_stream_file)
 
     def store(self, turn: turns.Turn) -> None:
         """Called in the thread that makes the summaries."""

@@ -7,8 +7,8 @@ import pytest
 
 from claude_route.dialects import fold
 from claude_route.sessions import blocks
+from claude_route.sessions import prefixes
 from claude_route.sessions import search
-from claude_route.sessions import turns
 from tests.unit.sessions import examples
 from tests.unit.sessions.examples import CACHE
 from tests.unit.sessions.examples import assistant
@@ -137,34 +137,16 @@ def test_blocks_of_the_session_are_the_same_objects() -> None:
     assert second.words == ["two"]
 
 
-def test_messages_that_are_found_as_a_whole_make_no_difference() -> None:
-    history: list[Any] = ["go"]
-    for n in range(6):
-        history += [
-            assistant(text(f"step {n}"), call(f"toolu_{n}", "Read", file_path=f"{n}.py")),
-            user(result(f"toolu_{n}", f"content {n}"), text("on", cache_control=CACHE)),
-            assistant(*[text(f"many {n}")] * (blocks.MAX_PAST_BLOCKS + 1)),
-            user(text("the same words")),
-        ]
-    known: dict[bytes, turns.Block] = {}
-    past: blocks.PastMessages = {}
-    for size in [*range(1, len(history) + 1), len(history), len(history)]:
-        wire = body(*history[:size])
-        alone, found = blocks.read(wire, known), blocks.read(wire, known, past=past)
-        assert alone == found
-        known |= {b.digest: b for b in found.blocks if b.digest not in known}
-    assert [message.role for message in past.values()].count("assistant") == 6
-
-
 def test_a_repeated_message_names_the_calls_in_it() -> None:
     asked: list[Any] = ["go", assistant(call("toolu_1", "Read")), user(result("toolu_1", "a"))]
     known = {b.digest: b for b in read(*asked).blocks}
-    past: blocks.PastMessages = {}
-    for _ in range(2):
-        reading = blocks.read(body(*asked, user(result("toolu_1", "new"))), known, past=past)
+    past = prefixes.Prefixes()
+    for number in range(2):
+        wire = body(*asked, user(result("toolu_1", "new")))
+        assert bool(past.find(wire)) == bool(number)
+        reading = blocks.read(wire, known, past=past)
         assert reading.results == ["Read", "Read"]
         assert reading.blocks[-1].name == "Read"
-    assert [message.role for message in past.values()] == ["user", "assistant", "user"]
 
 
 def test_of_a_long_answer_the_beginning_is_searched_for_secrets() -> None:

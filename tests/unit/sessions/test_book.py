@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from claude_route.dialects import usage
-from claude_route.sessions import blocks
 from claude_route.sessions import book
+from claude_route.sessions import prefixes
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 from tests.unit.sessions import examples
@@ -238,19 +238,20 @@ def test_no_turn_holds_others_up(way: str) -> None:
     assert slowest < 0.1
 
 
-def test_messages_of_a_session_are_part_of_its_weight_and_go_with_its_turns(
+def test_beginnings_of_a_session_are_part_of_its_weight_and_go_with_its_turns(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(book, "MAX_SESSION", 3)
     made = filled(turn("f0", 1000))
     past = made.past("s1")
-    past.update(((n, n), blocks.Past("user", ())) for n in range(100))
+    section = prefixes.Section(tuple(examples.block("x") for _ in range(10_000)), 0, "")
+    past.keep_section(b"[]", section)
     before = made._weight
     made.add(turn("f1", 1001))
-    assert made._weight - before > 100 * book._PAST
+    assert made._weight - before > section.weight > 80_000
     assert made.past("s1") is past
     for n in range(2, 5):
         made.add(turn(f"f{n}", 1000 + n))
-    assert made.past("s1") == {}
-    assert made._weight < 100 * book._PAST
-    assert made.past("s2") == {}
+    assert made.past("s1").section(b"[]") is None
+    assert made._weight < section.weight
+    assert made.past("s2").weight == 0

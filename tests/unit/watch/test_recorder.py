@@ -4,6 +4,8 @@ import asyncio
 import dataclasses
 import gzip
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -211,7 +213,7 @@ async def until(recorded: recorder.Recorder, number: int) -> None:
     pytest.fail("the summaries don't come")
 
 
-async def test_summaries_are_made_in_order_and_beside_the_event_loop() -> None:
+async def test_summaries_are_made_in_order_and_later() -> None:
     stored: list[str] = []
     recorded = recording(store=lambda turn: stored.append(turn.flow))
     made = [flows.exchange() for _ in range(5)]
@@ -220,6 +222,80 @@ async def test_summaries_are_made_in_order_and_beside_the_event_loop() -> None:
     assert len(recorded.book) == 0
     await until(recorded, 5)
     assert stored == [flow.id for flow in made]
+
+
+async def threads(recorded: recorder.Recorder, *made: http.HTTPFlow) -> list[str]:
+    """The threads in which the summaries of these flows are made."""
+    names: list[str] = []
+    recorded._store = lambda turn: names.append(
+        threading.current_thread().name.rstrip("_0123456789")
+    )
+    for flow in made:
+        recorded.response(flow)
+    await until(recorded, len(made))
+    assert [turn.flow for turn in recorded.book.sessions()[0].turns] == [flow.id for flow in made]
+    return names
+
+
+async def test_long_summaries_are_made_beside_the_event_loop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder, "MAX_READ", 10_000)
+    monkeypatch.setattr(recorder, "MAX_SECONDS", 60)
+    messages = [{"role": "user", "content": "x" * 20_000}]
+    long = flows.exchange(request=json.dumps({"messages": messages}).encode())
+    encoded = flows.exchange()
+    encoded.request.raw_content = gzip.compress(encoded.request.raw_content or b"")
+    encoded.request.headers["content-encoding"] = "gzip"
+    made = [flows.exchange(), long, flows.exchange(), encoded, flows.exchange()]
+    for at, flow in enumerate(made):
+        flow.request.timestamp_start = 1000 + at
+    names = await threads(recording(), *made)
+    assert names == ["MainThread", "summaries", "MainThread", "summaries", "MainThread"]
+
+
+async def test_so_are_those_that_turn_out_to_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "MAX_SECONDS", -1)
+    assert await threads(recording(), flows.exchange()) == ["summaries"]
+
+
+async def test_what_is_stored_is_written_beside_the_event_loop() -> None:
+    recorded = recording(is_stored=lambda: True)
+    assert await threads(recorded, flows.exchange()) == ["summaries"]
+
+
+async def test_of_a_long_conversation_the_new_end_is_little_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recorder, "MAX_SECONDS", 60)
+    messages: list[dict[str, str]] = []
+    made = []
+    for at in range(4):
+        messages += [
+            {"role": "user", "content": f"{at} " + "x" * 300_000},
+            {"role": "assistant", "content": "done"},
+        ]
+        asked_now = [*messages, {"role": "user", "content": "and now?"}]
+        made.append(flows.exchange(request=json.dumps({"messages": asked_now}).encode()))
+        again = flows.exchange(request=json.dumps({"messages": asked_now}).encode())
+        made.append(again)
+    for at, flow in enumerate(made):
+        flow.request.timestamp_start = 1000 + at
+        flow.request.headers["x-claude-code-session-id"] = "s1"
+    recorded = recording()
+    for flow in made:
+        recorded.began(asked(flow))
+    assert await threads(recorded, *made) == ["summaries", "MainThread"] * 4
+
+
+async def test_a_pace_leaves_the_interpreter_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+    monkeypatch.setattr(time, "sleep", rests.append)
+    monkeypatch.setattr(recorder, "STRETCH", -1)
+    recorder.Pace()(1)
+    monkeypatch.setattr(recorder, "STRETCH", 60)
+    recorder.Pace()(1)
+    assert rests == [recorder.REST]
 
 
 async def test_too_much_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,8 +36,76 @@ _DELTAS = {
 """Delta type -> its field with the added text, which is also the block's field."""
 
 
+# A delta as Anthropic writes it, up to its text, and what follows that. In a text, quotes and line ends are escaped.
+_HEAD = re.compile(
+    rb'(?:event: content_block_delta\n)?data: \{"type":"content_block_delta","index":\d{1,4},"delta":\{'
+    rb'"type":"(?:text_delta","text|thinking_delta","thinking|input_json_delta","partial_json)":"'
+)
+_TAIL = rb'"\} *+\}'
+_TEXT_AND_TAIL = re.compile(rb'(?:[^"\\\n]++|\\.)*+' + _TAIL)
+
+_MOST_RUNS = 64
+"""Of deltas, of a stream. Those of later runs are read one by one: the end of each is looked for in all that
+follows."""
+
+
+class Joined(NamedTuple):
+    wire: bytes
+    events: int
+    """How many have become part of others."""
+
+
+def joined(wire: bytes) -> Joined:
+    """A stream in which deltas that follow each other, and differ only in their texts, are one. It is read in a
+    fifth of the time."""
+    pieces, events, at = [], 0, 0
+    for _ in range(_MOST_RUNS):
+        head = _HEAD.search(wire, at)
+        if head is None or wire[max(head.start() - 2, 0) : head.start()] not in (b"", b"\n\n"):
+            break
+        start = head.end()
+        run = wire[start : _end(wire, start)]
+        texts, number = _between(head[0]).subn(b"", run)
+        text, blank, rest = texts.partition(b"\n\n")
+        pieces.append(wire[at:start])
+        at = start
+        # Nothing but texts was joined, and nothing after another event.
+        if number and run.endswith(blank + rest) and _is_text(text):
+            pieces.append(text)
+            at += len(run) - len(blank + rest)
+            events += number
+    pieces.append(wire[at:])
+    return Joined(b"".join(pieces), events)
+
+
+@functools.lru_cache(64)
+def _between(head: bytes) -> re.Pattern[bytes]:
+    """What is between the texts of deltas with this head."""
+    return re.compile(_TAIL + rb"\n\n" + re.escape(head))
+
+
+def _end(wire: bytes, start: int) -> int:
+    """A place in a stream where an event ends, and after which a run of deltas hardly goes on."""
+    ends = (wire.find(b"\n\nevent: " + name, start) for name in (b"content_block_stop", b"ping"))
+    return min((end for end in ends if end >= 0), default=max(wire.rfind(b"\n\n"), start))
+
+
+def _is_text(line: bytes) -> bool:
+    """Whether it is the text and tail of one delta."""
+    is_plain = line.count(b'"') == 1 and b"\\" not in line and line.endswith(b'"}}')
+    return is_plain or _TEXT_AND_TAIL.fullmatch(line) is not None
+
+
 class Fold(fold.Fold):
     """Assembles a stream. The keys of blocks are their indexes."""
+
+    @classmethod
+    def of_stream(cls, wire: bytes) -> fold.Answer:
+        folding = cls()
+        stream, events = joined(wire)
+        folding._answer.events += events
+        folding.feed(stream)
+        return folding.answer()
 
     def _read(self, event: sse.Event) -> bool:
         fields = rawjson.decode_mended(event.data, _Event)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from typing import Any
 
 import pytest
@@ -136,3 +137,76 @@ def test_half_of_a_surrogate_pair() -> None:
 )
 def test_an_error_body(body: bytes, error: tuple[str, str]) -> None:
     assert fold.body(body).error == error
+
+
+def delta(text: str, index: int = 0, kind: str = "text", pad: str = "") -> bytes:
+    """As Anthropic writes it."""
+    names = {"text": "text", "thinking": "thinking", "input_json": "partial_json"}
+    fields = f'"type":"{kind}_delta","{names[kind]}":{json.dumps(text)}'
+    data = f'{{"type":"content_block_delta","index":{index},"delta":{{{fields}}}{pad}}}'
+    return f"event: content_block_delta\ndata: {data}\n\n".encode()
+
+
+def start(index: int, kind: str) -> bytes:
+    block = {"type": kind, "text": ""} if kind == "text" else {"type": kind, "id": "t", "name": "x"}
+    return wire({"type": "content_block_start", "index": index, "content_block": block})
+
+
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+SIGNED = wire(
+    {
+        "type": "content_block_delta",
+        "index": 0,
+        "delta": {"type": "signature_delta", "signature": "abc"},
+    }
+)
+MALFORMED = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{'
+    b'"type":"text_delta","text":"%b\n\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "joins"),
+    [
+        pytest.param([delta("a"), delta("b"), delta("c")], 1, id="all"),
+        pytest.param([start(0, "text"), delta("a"), delta("b"), delta("c"), PING], 1, id="a run"),
+        pytest.param([delta("a"), delta("b"), PING, delta("c"), delta("d")], 0, id="a ping"),
+        pytest.param([delta('"\\é\n{"}}'), delta("\\"), delta('\\"'), PING], 1, id="escapes"),
+        pytest.param([delta(t, pad=" " * n) for n, t in enumerate("abcd")], 2, id="padding"),
+        pytest.param([delta("a", n % 2) for n in range(400)], 0, id="two blocks in turn"),
+        pytest.param(
+            [
+                start(0, "thinking"),
+                *[delta("h", 0, "thinking")] * 5,
+                SIGNED,
+                start(1, "tool_use"),
+                *[delta(part, 1, "input_json") for part in ('{"a"', ":", "1", "}")],
+                wire({"type": "content_block_stop", "index": 1}),
+            ],
+            5,
+            id="kinds",
+        ),
+        pytest.param([delta("a"), MALFORMED % b'x","y":"z"}}', delta("b"), PING], 0, id="a field"),
+        pytest.param([delta("a"), delta("b"), MALFORMED % b"x", delta("c"), PING], 0, id="no end"),
+        pytest.param([delta("a"), delta("b"), MALFORMED % b'x\\"}}', PING], 0, id="no quote"),
+        pytest.param([b": ", *[delta("a")] * 9], 0, id="a comment"),
+        pytest.param([delta("\ud83d"), delta("\ude42"), delta("x"), PING], 1, id="halves"),
+    ],
+)
+def test_deltas_that_follow_each_other_are_read_as_one(stream: list[bytes], joins: int) -> None:
+    whole = b"".join(stream)
+    for end in {len(whole), *range(max(len(whole) - 300, 0), len(whole))}:
+        folding = fold.Fold()
+        folding.feed(whole[:end])
+        if b"\\ud83d" not in whole:
+            assert fold.stream(whole[:end]) == folding.answer()
+    assert fold.joined(whole).events >= joins
+
+
+def test_long_streams_take_linear_time() -> None:
+    for piece in (delta("a"), delta("a") + PING, delta("a") + delta("b", 1)):
+        whole = piece * (4_000_000 // len(piece))
+        began = time.thread_time()
+        fold.joined(whole)
+        assert time.thread_time() - began < 1
