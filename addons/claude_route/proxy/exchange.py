@@ -32,6 +32,7 @@ from claude_route.proxy import attempt
 from claude_route.proxy import candidates
 from claude_route.proxy import checks
 from claude_route.proxy import contract
+from claude_route.proxy import grants
 from claude_route.proxy import sharing
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
@@ -103,8 +104,8 @@ class Exchange:
         self.has_reply = False
         self.allowance: allowance.Allowance | None = None
         """Of a client with limits, unless it only counts tokens."""
-        self._found: tuple[list[targets.Target], bool]
-        """The targets, and whether pool tokens may be used, while the allowance is asked."""
+        self._wanted: grants.Grant
+        """The targets of the model that is asked for, while it is found out whether they may be."""
 
     @functools.cached_property
     def is_heavy(self) -> bool:
@@ -163,27 +164,23 @@ class Exchange:
             )
         question = self._question(able, rotates)
         if self.allowance or (question and self.state.sharing.is_due(question)):
-            self._found = able, rotates
+            self._wanted = grants.Grant(able, rotates)
             return None
         return (yield from self._starting(able, rotates))
 
     async def admitted(self) -> contract.Attempt | http.Response:
-        able, rotates = self._found
         if self.allowance is None:
-            return await self._start(able, rotates)
-        if self.is_heavy:
-            await work.aside(self.allowance.weigh)
-        refusal = await self.allowance.ask(able, must=self.is_check)
-        if refusal is None:
-            return await self._start(able, rotates)
-        if self.allowance.other is None:
-            return self._go_on(refusal)
-        try:
-            able, rotates = self.candidates.find(self.allowance.other, is_granted=True)
-        except (LookupError, PermissionError, ValueError):
-            return self._go_on(refusal)
-        await self.allowance.ask_instead(able)
-        return await self._start(able, rotates, instead=self.allowance.why)
+            return await self._start(*self._wanted)
+        grant = await grants.ask(
+            self.allowance,
+            self.candidates,
+            self._wanted,
+            must=self.is_check,
+            is_heavy=self.is_heavy,
+        )
+        if isinstance(grant, http.Response):
+            return self._go_on(grant)
+        return await self._start(*grant)
 
     async def _start(
         self, able: list[targets.Target], rotates: bool, instead: str = ""
