@@ -24,8 +24,16 @@ DASHBOARD = paths.ROOT / "deploy" / "grafana" / "claude-route.json"
 
 USED = re.compile(r"\b((?:claude_route|process)_\w+)(?:\{([^}]*)\})?")
 
+LIMITED = {"key": f"sha256:{'0' * 64}", "budget": {"day": 20}, "tokens_per_day": 1000}
+
 PROFILE = profiles.parse(
-    str(proxies.profile("http://127.0.0.1:1", pool={"tokens": proxies.POOL[0]})), {}, "p.yaml"
+    str(
+        proxies.profile(
+            "http://127.0.0.1:1", pool={"tokens": proxies.POOL[0]}, clients={"alice": LIMITED}
+        )
+    ),
+    {},
+    "p.yaml",
 )
 
 

@@ -96,6 +96,8 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     pool = report["pool"]
     up = quantities.duration(report["now"] - report["started_at"])
     yield f"Profile {report['profile']}, up for {up}, {report['in_flight']} requests in flight"
+    if over := report.get("over"):  # a proxy of an older version has none
+        yield f"Over their limits: {', '.join(map(_over, over))}"
     yield ""
     yield f"Tokens ({pool['mode']}, {pool['strategy']})"
     yield from columns.lines(map(_token, pool["tokens"]), empty="none")
@@ -111,6 +113,15 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield ""
         yield "Checks of tool calls (auto mode)"
         yield from columns.lines(map(_model, checks), empty="")
+
+
+def _over(row: Mapping[str, Any]) -> str:
+    """`alice ($20.00 a day, until 2026-12-01 00:00 UTC)`"""
+    limit = f"{quantities.short(row['limit'])} tokens"
+    if row["unit"] == "dollars":
+        limit = f"${row['limit']:.2f}"
+    until = row["resets"][:16].replace("T", " ")
+    return f"{row['client']} ({limit} a {row['period']}, until {until} UTC)"
 
 
 def _token(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -73,10 +73,30 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"Only the dearest {len(rows)} are shown"
     if unpriced := report["total"]["unpriced"]:
         yield f"{unpriced} requests used models whose price isn't known: see `prices` in the profile"
+    # Neither a ledger without a proxy has them, nor a proxy of an older version.
+    if limits := report.get("limits"):
+        yield ""
+        yield "Limits (UTC)"
+        yield from columns.lines(map(_limit, limits))
 
 
 def _row(by: list[str], row: Mapping[str, Any]) -> tuple[str, ...]:
     return (*(row[name] or "-" for name in by), *_numbers(row))
+
+
+def _limit(row: Mapping[str, Any]) -> tuple[str, ...]:
+    amount: Callable[[float], str] = quantities.short
+    if row["unit"] == "dollars":
+        amount = "${:.2f}".format
+    what = "budget" if row["unit"] == "dollars" else row["unit"]
+    return (
+        row["client"],
+        f"{what} a {row['period']}",
+        f"{amount(row['used'])} of {amount(row['limit'])}",
+        quantities.percent(row["used"] / row["limit"]),
+        f"{amount(row['reserved'])} under way" if row["reserved"] else "",
+        f"until {row['resets'][:16].replace('T', ' ')}" if row["resets"] else "",
+    )
 
 
 def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:

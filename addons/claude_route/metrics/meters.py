@@ -173,6 +173,7 @@ class Meters(contract.Observer):
         yield met
         if in_force := self.state_in_force():
             yield from _pool(in_force)
+            yield from _clients(in_force)
 
     def _counter(
         self, name: str, about: str, *names: str
@@ -235,4 +236,40 @@ def _pool(in_force: state.State) -> Iterator[core.Metric]:
         "Whether others are tried before this target, because it keeps failing.",
         ("target",),
         [((name,), float(in_force.breaker.is_open(name))) for name in exact if "*" not in name],
+    )
+
+
+def _clients(in_force: state.State) -> Iterator[core.Metric]:
+    """How clients stand with what they may use, by what is known since the last look at all instances."""
+    every = [
+        (client.name, standing)
+        for client in in_force.profile.clients.values()
+        for standing in in_force.gate.overview(client).standings
+    ]
+    dollars = [each for each in every if each[1].unit == "dollars"]
+    tokens = [each for each in every if each[1].unit == "tokens"]
+    periods = ("client", "period")
+    yield _gauge(
+        "client_budget_dollars",
+        "What a client may spend in a period.",
+        periods,
+        [((name, standing.period), standing.limit) for name, standing in dollars],
+    )
+    yield _gauge(
+        "client_spent_dollars",
+        "What a client with a budget has spent since the period began.",
+        periods,
+        [((name, standing.period), standing.used) for name, standing in dollars],
+    )
+    yield _gauge(
+        "client_tokens_per_day",
+        "The tokens that a client may use each day.",
+        ("client",),
+        [((name,), standing.limit) for name, standing in tokens],
+    )
+    yield _gauge(
+        "client_tokens_today",
+        "The tokens that a client with such a limit has used today.",
+        ("client",),
+        [((name,), standing.used) for name, standing in tokens],
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from claude_route.access import clients
 from claude_route.pages import rendering
+from claude_route.pages import standings
 from claude_route.pages import status
 from claude_route.proxy import state
 from claude_route.routing import stats
@@ -52,5 +53,6 @@ def page(shown: status.Status, *, in_mitmweb: bool = False) -> bytes:
         sections=sections(shown),
         available=sum(row.state == "available" for row in shown.tokens),
         failing=sum(row.state in ("skipped", "failing") for row in shown.targets),
+        over=standings.in_words(shown.over),
         strategies=STRATEGIES,
     )

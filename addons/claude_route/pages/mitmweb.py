@@ -119,6 +119,8 @@ class PageHandler(Handler):
     async def get(self) -> None:
         accept = self.request.headers.get("Accept", "")
         in_force = self.in_force()
+        if in_force and self.page.before:
+            await self.page.before(in_force)
         if in_force and self.page.later:
             arguments, path = self.request.arguments, self.request.path
             query = {

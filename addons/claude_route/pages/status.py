@@ -13,6 +13,7 @@ import msgspec
 from claude_route import targets
 from claude_route.access import clients
 from claude_route.pages import content
+from claude_route.pages import standings
 from claude_route.profile import clients as profile_clients
 from claude_route.profile import patterns
 from claude_route.profile import profiles
@@ -61,6 +62,8 @@ class Status:
     models: tuple[stats.Model, ...]
     checks: tuple[stats.Model, ...] = ()
     """Auto mode's checks of tool calls, which `models` leaves out."""
+    over: tuple[standings.Row, ...] = ()
+    """The limits that clients have used up."""
 
 
 def status(in_force: state.State) -> Status:
@@ -76,13 +79,19 @@ def status(in_force: state.State) -> Status:
         targets=tuple(_targets(profile, in_force.breaker, in_force.lessons, counts.targets())),
         models=tuple(counts.models()),
         checks=tuple(counts.checks()),
+        over=tuple(row for row in standings.rows(in_force) if row.is_over),
     )
 
 
 def seen(in_force: state.State, viewer: clients.Client | None) -> Status:
-    """The status as a client sees it: without the models that aren't its own. None: all of it."""
+    """The status as a client sees it: without the models, and the limits, that aren't its own. None: all of
+    it."""
     shown = status(in_force)
-    if viewer is None or viewer.is_admin or not (viewer.entry and viewer.entry.models):
+    if viewer is None or viewer.is_admin:
+        return shown
+    own_limits = tuple(row for row in shown.over if row.client == viewer.name)
+    shown = dataclasses.replace(shown, over=own_limits)
+    if not (viewer.entry and viewer.entry.models):
         return shown
     own = patterns.Table(dict.fromkeys(_own_targets(in_force.profile, viewer.entry)))
     return dataclasses.replace(
@@ -136,6 +145,7 @@ def to_json(status: Status) -> bytes:
         "targets": status.targets,
         "models": [_model(row) for row in status.models],
         "checks": [_model(row) for row in status.checks],
+        "over": standings.to_json(status.over),
     }
     return msgspec.json.encode(value)
 

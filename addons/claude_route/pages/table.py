@@ -25,6 +25,7 @@ from claude_route.pages import home
 from claude_route.pages import html
 from claude_route.pages import metrics
 from claude_route.pages import models
+from claude_route.pages import standings
 from claude_route.pages import status
 from claude_route.pages import usage
 from claude_route.pages.sessions import answer as sessions
@@ -80,6 +81,8 @@ class Page:
     """Makes what browsers get. A page with HTML also accepts the key as the password of HTTP basic
     authentication, and makes browsers ask for it."""
     later: Later | None = None
+    before: Callable[[state.State], Awaitable[None]] | None = None
+    """Is awaited first: what the page shows is found out then."""
     files: tuple[str, ...] = ()
     """The paths of the files in `static/` that its HTML loads. The rest of the row applies to them
     too."""
@@ -110,6 +113,7 @@ PAGES = (
         "/status",
         status.answer,
         html=html.answer,
+        before=standings.learn,
         # And what all pages load.
         files=("/status.css", "/status.js", "/base.css", "/base.js"),
         in_mitmweb=True,
@@ -118,6 +122,7 @@ PAGES = (
     Page(
         "/usage",
         later=usage.answer,
+        before=standings.learn,
         files=("/usage.css",),
         is_for_browsers=True,
         in_mitmweb=True,
@@ -132,7 +137,7 @@ PAGES = (
         in_mitmweb=True,
         is_listed=False,
     ),
-    Page("/metrics", later=metrics.answer, is_listed=False),
+    Page("/metrics", later=metrics.answer, before=standings.learn, is_listed=False),
 )
 
 _BY_PATH = {path: page for page in PAGES for path in page.paths}
@@ -186,7 +191,7 @@ def read(
 
 def is_later(page: Page, path: str) -> bool:
     """Whether the page at this path has to be waited for."""
-    return page.later is not None and path not in page.files
+    return (page.later or page.before) is not None and path not in page.files
 
 
 async def answer_later(
@@ -197,7 +202,10 @@ async def answer_later(
     sources: asking.Sources,
 ) -> http.Response:
     """The response on the reverse listener, where it has to be waited for."""
-    assert page.later
+    if page.before:
+        await page.before(in_force)
+    if page.later is None:
+        return answer(page, request, in_force, viewer)
     question = asking.Question(
         dict(request.query),
         request.headers.get("accept", ""),

@@ -1,4 +1,5 @@
-"""`GET /usage`: tokens and money over time, by client, model, session and more, from the ledger.
+"""`GET /usage`: tokens and money over time, by client, model, session and more, from the ledger; and how clients
+stand with their limits.
 
 `?by=client,model,day&since=7d&until=2026-11-28&format=json|csv`. Browsers get a page.
 """
@@ -9,6 +10,7 @@ from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import content
+from claude_route.pages import standings
 from claude_route.pages import usage_html
 from claude_route.proxy import state
 
@@ -30,8 +32,9 @@ async def answer(
         raise ValueError(f"format: expected {' or '.join(FORMATS)}, got {asked_format[:40]!r}")
     viewer = question.viewer
     client = viewer.name if viewer and not question.sees_all else None
+    limits = standings.rows(in_force, viewer)
     if not asked_format and browser.wants_html(question.accept):
-        page = await usage_html.answer(question, client, sources)
+        page = await usage_html.answer(question, client, sources, limits)
         if page is None:
             raise LookupError(OFF)
         return content.Content("text/html; charset=utf-8", page)
@@ -40,4 +43,4 @@ async def answer(
         raise LookupError(OFF)
     if asked_format == "csv":
         return content.Content("text/csv; charset=utf-8", reports.to_csv(report).encode())
-    return content.json(reports.to_json(report))
+    return content.json({**reports.to_json(report), "limits": standings.to_json(limits)})

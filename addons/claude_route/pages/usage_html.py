@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.pages import chart
 from claude_route.pages import rendering
+from claude_route.pages import standings
 from claude_route.text import quantities
 
 GROUPS = ("client", "model", "session", "target", "agent", "token", "kind", "status")
@@ -21,7 +23,7 @@ HOURLY = 3 * chart.DAY
 """Seconds: shorter periods are shown by hour."""
 
 SHOWN = 200
-"""Rows of the table."""
+"""Rows of each table."""
 
 
 class Link(NamedTuple):
@@ -31,9 +33,13 @@ class Link(NamedTuple):
 
 
 async def answer(
-    question: asking.Question, client: str | None, sources: asking.Sources
+    question: asking.Question,
+    client: str | None,
+    sources: asking.Sources,
+    limits: Sequence[standings.Row] = (),
 ) -> bytes | None:
-    """The page; None if there is no ledger. `client` is the only one whose usage is shown.
+    """The page; None if there is no ledger. `client` is the only one whose usage is shown; `limits` is how
+    clients stand with theirs.
 
     Raises:
         ValueError, ConnectionError: as `usage.answer`.
@@ -53,7 +59,7 @@ async def answer(
     columns = (slot, group) if is_stacked else (slot,)
     over_time = await sources.report(asked._replace(by=columns))
     assert over_time
-    return render(question, asked, group, table, over_time, now=now, hourly=is_hourly)
+    return render(question, asked, group, table, over_time, limits, now=now, hourly=is_hourly)
 
 
 def render(
@@ -62,6 +68,7 @@ def render(
     group: str,
     table: reports.Report,
     over_time: reports.Report,
+    limits: Sequence[standings.Row],
     *,
     now: float,
     hourly: bool,
@@ -86,6 +93,12 @@ def render(
         left_out=max(0, len(table.rows) - SHOWN),
         is_cut=table.is_cut,
         total=table.total,
+        limits=limits[:SHOWN],
+        nearest=max((row.share for row in limits), default=0.0),
+        limits_left_out=max(0, len(limits) - SHOWN),
+        allowed=standings.allowed,
+        in_unit=standings.in_unit,
+        begins_again=standings.begins_again,
         drawn=drawn,
         box=(chart.WIDTH, chart.HEIGHT),
         amount=rendering.money if is_money else quantities.short,

@@ -7,6 +7,7 @@ import collections
 import contextlib
 import time
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Mapping
 
 from claude_route.profile import clients
@@ -19,6 +20,9 @@ PATIENCE = 60.0
 
 POLL = 0.25
 """Seconds between two looks at whether requests at other instances are over."""
+
+LOOK = 0.5
+"""Seconds for which a page waits until it is known what clients have used before."""
 
 
 class _Line:
@@ -80,6 +84,18 @@ class Gate:
         """The request that reserved this is over."""
         self.counters.settle(client.name, reserved, used, self.clock())
         self._lines[client.name].changed.set()
+
+    async def look(self, limited: Collection[clients.Client]) -> None:
+        """Learn how clients stand, for `overview`."""
+        known = [self.balances.wait(each.name) for each in limited if each.limits.are_of_use]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await asyncio.gather(*known)
+        await self.counters.look({each.name: each.limits for each in limited}, self.clock())
+
+    def overview(self, client: clients.Client) -> budgets.Overview:
+        """How a client stands, by what this instance knows since the last `look`."""
+        return self.counters.overview(client.name, client.limits, self.clock())
 
     def fill(self, client: str, dollars: Mapping[limits.Period, float], tokens: int) -> None:
         """Take over what a client has used before this process started, in the periods that are not over

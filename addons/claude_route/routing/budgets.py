@@ -54,6 +54,16 @@ class Standing(NamedTuple):
         return self.used / self.limit
 
 
+class Overview(NamedTuple):
+    """How a client stands with all of its limits, for people to look at."""
+
+    standings: tuple[Standing, ...]
+    reserved: Amount
+    """What its requests under way may use."""
+    requests: int
+    """Those admitted within the last minute, if they are limited."""
+
+
 type Refusal = Literal["rate", "use", "busy"]
 """Why a request may not go: too many requests within a minute; a budget, or the day's tokens, are used
 up; or the requests under way may use up what is left."""
@@ -88,6 +98,12 @@ class Counters(Protocol):
 
     def standing(self, client: str, within: limits.Limits, now: float) -> Standing | None:
         """The limit that counts, by what this instance knows."""
+
+    async def look(self, clients: Mapping[str, limits.Limits], now: float) -> None:
+        """Learn how clients stand, where others know more. Waits no longer than a request may."""
+
+    def overview(self, client: str, within: limits.Limits, now: float) -> Overview:
+        """By what this instance knows."""
 
     def fill(
         self, client: str, dollars: Mapping[limits.Period, float], tokens: int, now: float
@@ -133,11 +149,15 @@ class _Account:
             standings.append(Standing("day", within.tokens_per_day, self.tokens, end, "tokens"))
         return standings
 
-    def wait(self, most: int | None, now: float) -> float:
-        """Seconds until a request may go, if at most this many may within a minute."""
+    def requests(self, now: float) -> int:
+        """How many were admitted within the last minute."""
         while self.times and self.times[0] <= now - MINUTE:
             self.times.popleft()
-        if most is None or len(self.times) < most:
+        return len(self.times)
+
+    def wait(self, most: int | None, now: float) -> float:
+        """Seconds until a request may go, if at most this many may within a minute."""
+        if most is None or self.requests(now) < most:
             return 0.0
         return self.times[-most] + MINUTE - now
 
@@ -190,6 +210,14 @@ class Book:
 
     def standings(self, client: str, within: limits.Limits, now: float) -> list[Standing]:
         return self._account(client, now).standings(within, now)
+
+    async def look(self, clients: Mapping[str, limits.Limits], now: float) -> None:
+        """Nobody knows more."""
+
+    def overview(self, client: str, within: limits.Limits, now: float) -> Overview:
+        account = self._account(client, now)
+        standings = tuple(account.standings(within, now))
+        return Overview(standings, account.reserved, account.requests(now))
 
     def fill(
         self, client: str, dollars: Mapping[limits.Period, float], tokens: int, now: float

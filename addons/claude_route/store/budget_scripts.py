@@ -22,27 +22,36 @@ end
 """
 """Begins again with a period that is over. False if the period is over itself."""
 
+_HELD = """
+local function held(key, own, running)
+    local account, fields = {}, redis.call('HGETALL', key)
+    for place = 1, #fields, 2 do account[fields[place]] = fields[place + 1] end
+    local dollars, tokens = 0, 0
+    for field, value in pairs(account) do
+        local kind, instance = string.match(field, '^(h[dt]):(.*)$')
+        if kind then
+            if instance ~= own and redis.call('EXISTS', running .. instance) == 0 then
+                redis.call('HDEL', key, field, 'seq:' .. instance)
+            elseif kind == 'hd' then
+                dollars = dollars + tonumber(value)
+            else
+                tokens = tokens + tonumber(value)
+            end
+        end
+    end
+    return account, dollars, tokens
+end
+"""
+"""What a client's hash has, and the dollars and tokens that its requests under way may use."""
+
 RESERVE = f"""
 {_TURN}
+{_HELD}
 turn('day', tonumber(ARGV[4]))
 turn('week', tonumber(ARGV[5]))
 turn('month', tonumber(ARGV[6]))
 local now = tonumber(ARGV[1])
-local account, fields = {{}}, redis.call('HGETALL', KEYS[1])
-for place = 1, #fields, 2 do account[fields[place]] = fields[place + 1] end
-local dollars, tokens = 0, 0
-for field, value in pairs(account) do
-    local kind, instance = string.match(field, '^(h[dt]):(.*)$')
-    if kind then
-        if instance ~= ARGV[2] and redis.call('EXISTS', ARGV[3] .. instance) == 0 then
-            redis.call('HDEL', KEYS[1], field, 'seq:' .. instance)
-        elseif kind == 'hd' then
-            dollars = dollars + tonumber(value)
-        else
-            tokens = tokens + tonumber(value)
-        end
-    end
-end
+local account, dollars, tokens = held(KEYS[1], ARGV[2], ARGV[3])
 local limits = {{
     {{'day', tonumber(ARGV[11]), tonumber(account['day']), dollars}},
     {{'week', tonumber(ARGV[12]), tonumber(account['week']), dollars}},
@@ -131,3 +140,25 @@ return 1
 """
 """Makes up for what Redis has lost: at least this much was used, and exactly this much is reserved. Arguments: the
 instance; when day, week and month began; dollars in each, tokens today; dollars and tokens that are reserved."""
+
+LOOK = f"""
+{_HELD}
+local seen = {{}}
+for place = 1, #KEYS, 2 do
+    local account, dollars, tokens = held(KEYS[place], ARGV[2], ARGV[3])
+    for which, period in ipairs({{'day', 'week', 'month'}}) do
+        if tonumber(account[period .. '.start'] or -1) ~= tonumber(ARGV[which + 3]) then
+            account[period] = '0'
+            if period == 'day' then account['tokens'] = '0' end
+        end
+    end
+    local requests = redis.call('ZCOUNT', KEYS[place + 1], '(' .. (ARGV[1] - 60), '+inf')
+    table.insert(seen, {{
+        account['day'], account['week'], account['month'], account['tokens'] or '0',
+        tostring(dollars), tostring(tokens), tostring(requests),
+    }})
+end
+return seen
+"""
+"""How clients stand. Keys: for each, its hash and the times of its requests. Arguments: now; the instance; how
+keys of instances begin; when day, week and month began."""

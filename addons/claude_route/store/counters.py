@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
+import itertools
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
@@ -23,6 +26,21 @@ class _Settlement(NamedTuple):
     now: float
 
 
+class _Seen(NamedTuple):
+    """What Redis has told of a client that isn't in the book."""
+
+    at: float
+    reserved: budgets.Amount
+    requests: int
+
+
+FRESH = 5.0
+"""Seconds for which that is told."""
+
+AT_ONCE = 100
+"""Clients that Redis is asked for in one step, which takes it less than a millisecond."""
+
+
 class Counters:
     """Implements `budgets.Counters`.
 
@@ -37,6 +55,7 @@ class Counters:
         self._number = 0
         self._unsent: collections.OrderedDict[int, _Settlement] = collections.OrderedDict()
         self._asked = 0
+        self._seen: dict[str, _Seen] = {}
 
     async def reserve(
         self,
@@ -69,6 +88,20 @@ class Counters:
     def standing(self, client: str, within: limits.Limits, now: float) -> budgets.Standing | None:
         return self.book.standing(client, within, now)
 
+    async def look(self, clients: Mapping[str, limits.Limits], now: float) -> None:
+        with contextlib.suppress(ConnectionError, ValueError):
+            for some in itertools.batched(clients, AT_ONCE):
+                answers = await self._link.reply(*self._view(some, now))
+                for client, answer in zip(some, answers, strict=True):
+                    self._learn(client, [each.decode() for each in answer], now)
+
+    def overview(self, client: str, within: limits.Limits, now: float) -> budgets.Overview:
+        known = self.book.overview(client, within, now)
+        seen = self._seen.get(client)
+        if seen is None or now - seen.at > FRESH:
+            return known
+        return known._replace(reserved=seen.reserved, requests=seen.requests)
+
     def fill(
         self, client: str, dollars: Mapping[limits.Period, float], tokens: int, now: float
     ) -> None:
@@ -97,13 +130,24 @@ class Counters:
     ) -> link.Command:
         self._asked += 1
         caps = {cap.period: cap.dollars for cap in within.caps}
-        key = names.client(client)
-        command: list[link.Argument] = ["EVAL", budget_scripts.RESERVE, 2, key, f"{key}:times"]
+        command: list[link.Argument] = ["EVAL", budget_scripts.RESERVE, 2, *_keys(client)]
         command += [repr(now), self._instance, names.INSTANCE, *_starts(now)]
         command += [_text(most.dollars), most.tokens, int(must), within.requests_per_minute or 0]
         command += [_text(caps.get(period, 0)) for period in limits.PERIODS]
         command += [within.tokens_per_day or 0, f"{self._instance}:{self._asked}"]
         return command
+
+    def _view(self, clients: Sequence[str], now: float) -> link.Command:
+        keys = [key for client in clients for key in _keys(client)]
+        command: list[link.Argument] = ["EVAL", budget_scripts.LOOK, len(keys), *keys]
+        return [*command, repr(now), self._instance, names.INSTANCE, *_starts(now)]
+
+    def _learn(self, client: str, answer: Sequence[str], now: float) -> None:
+        *spent, tokens, dollars_held, tokens_held, requests = answer
+        dollars = dict(zip(limits.PERIODS, map(float, spent), strict=True))
+        self.book.adopt(client, dollars, int(tokens), now)
+        reserved = budgets.Amount(float(dollars_held), int(tokens_held))
+        self._seen[client] = _Seen(now, reserved, int(requests))
 
     def _decision(
         self,
@@ -157,6 +201,12 @@ class Counters:
         command += [_text(max(0.0, dollars[period])) for period in limits.PERIODS]
         command += [max(0, tokens), _text(reserved.dollars), reserved.tokens]
         self._link.ask(*command).add_done_callback(link.forget)
+
+
+def _keys(client: str) -> tuple[str, str]:
+    """Its hash, and the times of its requests."""
+    key = names.client(client)
+    return key, f"{key}:times"
 
 
 def _starts(now: float) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from claude_route.cli import status
+from claude_route.pages import standings
 from claude_route.pages import status as pages_status
 from claude_route.profile import profiles
 from claude_route.proxy import state
@@ -44,6 +45,20 @@ def test_a_table() -> None:
     assert lines[4].endswith("by hand")
     assert any(line.startswith("  zai/glm-5 ") and "not asked" in line for line in lines)
     assert lines[-1] == "  no requests yet"
+
+
+def test_clients_over_their_limits() -> None:
+    shown = report()
+    rows = [
+        standings.Row("alice", "dollars", "day", 21, 0, 20, 86400.0),
+        standings.Row("bob", "tokens", "day", 6_000_000, 0, 5_000_000, 86400.0),
+    ]
+    assert shown["over"] == []
+    shown["over"] = standings.to_json(rows)
+    assert list(status.lines(shown))[1] == (
+        "Over their limits: alice ($20.00 a day, until 1970-01-02 00:00 UTC), "
+        "bob (5.0M tokens a day, until 1970-01-02 00:00 UTC)"
+    )
 
 
 def test_targets_and_models() -> None:

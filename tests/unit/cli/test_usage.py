@@ -9,6 +9,7 @@ import pytest
 from claude_route.cli import usage
 from claude_route.ledger import database
 from claude_route.ledger import reports
+from claude_route.pages import standings
 from tests.unit.cli import answering
 from tests.unit.ledger.examples import record
 
@@ -31,6 +32,23 @@ def test_lines() -> None:
 def test_no_lines() -> None:
     report = reports.Report(reports.Query(("model",), 0, 1), (), reports.Row(()))
     assert list(usage.lines(reports.to_json(report)))[2:] == ["  no requests"]
+
+
+def test_limits() -> None:
+    report = reports.Report(reports.Query(("model",), 0, 1), (), reports.Row(()))
+    rows = [
+        standings.Row("alice", "dollars", "day", 16.2, 0.42, 20, 86400.0),
+        standings.Row("alice", "requests", "minute", 3, 0, 60, None),
+        standings.Row("bob", "tokens", "day", 6_000_000, 0, 5_000_000, 86400.0),
+    ]
+    shown = {**reports.to_json(report), "limits": standings.to_json(rows)}
+    assert list(usage.lines(shown))[3:] == [
+        "",
+        "Limits (UTC)",
+        "  alice  budget a day       $16.20 of $20.00  81 %   $0.42 under way  until 1970-01-02 00:00",
+        "  alice  requests a minute  3 of 60           5 %",
+        "  bob    tokens a day       6.0M of 5.0M      120 %                   until 1970-01-02 00:00",
+    ]
 
 
 def answer(path: str) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ from claude_route.metrics import meters
 from claude_route.pricing import prices
 from claude_route.profile import profiles
 from claude_route.proxy import records
+from claude_route.routing import budgets
 from tests.unit import flows
 from tests.unit import states
 from tests.unit.ledger.examples import record
@@ -120,3 +121,26 @@ def test_without_a_profile() -> None:
     made = meters.Meters(lambda: None)
     made.take(record(), None)
     assert value(made, "requests_in_progress") == 0
+
+
+def test_clients_with_budgets() -> None:
+    key = f"sha256:{'0' * 63}"
+    limited = {
+        "alice": {"key": f"{key}1", "budget": {"day": 20, "month": 300}},
+        "bob": {"key": f"{key}2", "tokens_per_day": 1000},
+        "free": {"key": f"{key}3"},
+    }
+    profile = proxies.profile("http://127.0.0.1:1", clients=limited)
+    in_force = states.state_of(profiles.parse(str(profile), {}, "p.yaml"))
+    made = meters.Meters(lambda: in_force)
+    gates = in_force.gate
+    for name in (*limited, "stranger"):
+        gates.counters.settle(name, budgets.NOTHING, budgets.Amount(5, 50), gates.clock())
+    for period, budget in (("day", 20), ("month", 300)):
+        labels = {"client": "alice", "period": period}
+        assert value(made, "client_budget_dollars", **labels) == budget
+        assert value(made, "client_spent_dollars", **labels) == 5
+    assert value(made, "client_tokens_per_day", client="bob") == 1000
+    assert value(made, "client_tokens_today", client="bob") == 50
+    text = made.text().decode()
+    assert "stranger" not in text and "free" not in text

@@ -13,10 +13,12 @@ from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
+from claude_route.routing import budgets
 from claude_route.routing import lessons
 from claude_route.routing import rotation
 from claude_route.routing import stats
 from tests.clocks import Clock
+from tests.unit import states
 
 PROFILE = """
 providers:
@@ -143,6 +145,30 @@ def test_what_a_client_sees(
     admin = clients.Client("alice", "header", dataclasses.replace(entry, is_admin=True))
     for viewer in (None, admin, clients.Client("shared", "header")):
         assert status.seen(proxy.state, viewer) == everything
+
+
+def test_who_is_over() -> None:
+    profile = (
+        PROFILE
+        + f"""
+clients:
+  alice: {{key: "sha256:{"0" * 63}1", budget: {{day: 20}}, models: [glm]}}
+  bob: {{key: "sha256:{"0" * 63}2", tokens_per_day: 10, requests_per_minute: 1}}
+  carol: {{key: "sha256:{"0" * 63}3", budget: {{day: 200}}}}
+"""
+    )
+    shared = states.state_of(profiles.parse(profile, {}, "p.yaml"))
+    gates, entries = shared.gate, shared.profile.clients
+    assert status.status(shared).over == ()
+    for name in entries:
+        gates.counters.settle(name, budgets.NOTHING, budgets.Amount(25, 100), gates.clock())
+    assert [row.client for row in status.status(shared).over] == ["bob", "alice"]
+    seen = {
+        name: [row["client"] for row in json.loads(status.answer(shared, viewer).body)["over"]]
+        for name, entry in entries.items()
+        if (viewer := clients.Client(name, "header", entry))
+    }
+    assert seen == {"alice": ["alice"], "bob": ["bob"], "carol": []}
 
 
 def test_json(proxy: Proxy) -> None:

@@ -98,7 +98,7 @@ def test_unlisted_beginnings() -> None:
 
 def test_only_pages_are_waited_for_and_not_their_files() -> None:
     waited_for = [path for page in table.PAGES for path in page.paths if table.is_later(page, path)]
-    assert waited_for == ["/usage", "/sessions", "/metrics"]
+    assert waited_for == ["/status", "/usage", "/sessions", "/metrics"]
 
 
 async def wait(path: str, viewer: clients.Client | None = None, **headers: str) -> http.Response:
@@ -121,6 +121,23 @@ async def test_pages_that_are_waited_for() -> None:
     assert (scraped.status_code, "content-security-policy" in scraped.headers) == (200, False)
     head = await wait("/usage?by=model", method="HEAD")
     assert (head.status_code, head.raw_content) == (200, b"")
+
+
+@pytest.mark.parametrize("path", ["/status", "/usage", "/metrics"])
+async def test_pages_that_ask_what_others_know(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = request("GET", path)
+    page = table.find(asked)
+    assert page
+    state = states.state_of(PROFILE)
+    looks: list[object] = []
+
+    async def look(limited: object, now: float) -> None:
+        looks.append(limited)
+
+    monkeypatch.setattr(state.gate.counters, "look", look)
+    answer = await table.answer_later(page, asked, None, state, states.sources())
+    assert answer.status_code == 200
+    assert len(looks) == 1
 
 
 async def test_what_is_wrong_with_a_question() -> None:

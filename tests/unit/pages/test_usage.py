@@ -80,3 +80,30 @@ async def test_a_client_sees_its_own(
     question = asking.Question({"client": "bob"}, accept, viewer)
     await usage.answer(question, STATE, sources)
     assert {query.client for query in asked} == {client}
+
+
+LIMITED = f"""
+providers: {{zai: {{base_url: "http://127.0.0.1:1"}}}}
+models: {{glm: zai/glm-5}}
+clients:
+  alice: {{key: "sha256:{"0" * 63}1", budget: {{day: 20}}}}
+  bob: {{key: "sha256:{"0" * 63}2", tokens_per_day: 1000, requests_per_minute: 7}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("viewer", "seen"), [(None, ["alice", "bob", "bob"]), (viewers.ALICE, ["alice"])]
+)
+async def test_limits(viewer: clients.Client | None, seen: list[str]) -> None:
+    in_force = states.state_of(profiles.parse(LIMITED, {}, "p.yaml"))
+    answers = [
+        await usage.answer(
+            asking.Question({"by": "model"}, accept, viewer), in_force, states.sources(ROW)
+        )
+        for accept in ("", "text/html")
+    ]
+    assert [row["client"] for row in json.loads(answers[0].body)["limits"]] == seen
+    page = answers[1].body.decode()
+    assert page.count("<meter") == len(seen)
+    assert ("1.0k tokens a day" in page) is (viewer is None)
+    assert "$20.00 a day" in page

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from claude_route.ledger import reports
 from claude_route.pages import asking
+from claude_route.pages import standings
 from claude_route.pages import usage_html
 from tests.unit import states
 
@@ -12,9 +14,14 @@ HOSTILE = "<script>alert('x')</script>&\""
 ROW = reports.Row((HOSTILE,), 2, 1, 10, 20, 30, 40, 1_500_000_000, 0)
 
 
-async def page(*rows: reports.Row, client: str | None = None, **query: str) -> str:
+async def page(
+    *rows: reports.Row,
+    client: str | None = None,
+    limits: Sequence[standings.Row] = (),
+    **query: str,
+) -> str:
     question = asking.Question(query, "text/html", None, in_mitmweb=query.pop("web", "") != "")
-    html = await usage_html.answer(question, client, states.sources(*rows))
+    html = await usage_html.answer(question, client, states.sources(*rows), limits)
     assert html
     return html.decode()
 
@@ -59,6 +66,27 @@ async def test_tokens_where_no_price_is_known() -> None:
 
 async def test_an_empty_ledger() -> None:
     assert "No requests in this period" in await page()
+
+
+async def test_limits() -> None:
+    assert "Limits" not in await page(ROW)
+    rows = [
+        standings.Row("alice", "dollars", "day", 25, 0.5, 20, 86400.0),
+        standings.Row("alice", "requests", "minute", 3, 0, 60, None),
+    ]
+    html = await page(ROW, limits=rows)
+    cells = re.findall(
+        r"<t[hd] role=\"(?:row|ce)[^>]*>(.*?)</t[hd]>", html.partition("Over time")[0]
+    )
+    texts = [" ".join(re.sub("<[^>]*>", " ", cell).split()) for cell in cells]
+    assert texts == [
+        *("alice", "$20.00 a day", "125 % $25.00 125 %", "$0.50", "Jan 2, 00:00"),
+        *("alice", "60 requests a minute", "5 % 3 5 %", "–", "–"),
+    ]
+    assert '<span class="bad">$25.00</span>' in html
+    many = await page(ROW, limits=rows * usage_html.SHOWN)
+    assert many.count("<meter") == usage_html.SHOWN
+    assert f"{usage_html.SHOWN} more, of which less is used" in many
 
 
 async def test_links_keep_what_was_asked() -> None:

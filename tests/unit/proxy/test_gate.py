@@ -110,3 +110,14 @@ def test_what_was_used_before_the_start() -> None:
     gates.fill("alice", {"day": 9, "week": 50}, 1000)
     standing = gates.counters.standing("alice", ALICE.limits, gates.clock())
     assert standing and standing.used == 9
+
+
+async def test_a_look_at_how_clients_stand() -> None:
+    gates = new()
+    await gates.admit(ALICE, MOST)
+    gates.settle(ALICE, budgets.NOTHING, budgets.Amount(1, 10))
+    await gates.look([ALICE, BOB])
+    overview = gates.overview(ALICE)
+    assert [each.used for each in overview.standings] == [1]
+    assert overview.reserved == MOST
+    assert gates.overview(BOB).reserved == budgets.NOTHING

@@ -162,3 +162,24 @@ async def test_reserve_waits_for_nothing() -> None:
     with pytest.raises(StopIteration) as e:
         coroutine.send(None)
     assert e.value.value.refusal is None
+
+
+async def test_overview() -> None:
+    book, limit = budgets.Book(), within(rate=5, tokens=1000, day=20, month=100)
+    spend(book, 3, 100)
+    for second in (-70, -50, 0):
+        book.decide("alice", limit, budgets.Amount(0.5, 10), NOON + second)
+    await book.look({"alice": limit}, NOON)
+    assert book.overview("alice", limit, NOON) == budgets.Overview(
+        (
+            budgets.Standing("day", 20, 3, MIDNIGHT),
+            budgets.Standing("month", 100, 3, DECEMBER),
+            budgets.Standing("day", 1000, 100, MIDNIGHT, "tokens"),
+        ),
+        budgets.Amount(1.5, 30),
+        2,
+    )
+    later = book.overview("alice", limit, MIDNIGHT)
+    assert [each.used for each in later.standings] == [0, 3, 0]
+    assert later.requests == 0
+    assert book.overview("bob", within(), NOON) == ((), budgets.NOTHING, 0)

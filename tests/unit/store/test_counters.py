@@ -245,3 +245,47 @@ async def test_without_limits_nobody_is_asked(redis: redis_server.Redis) -> None
         settle(one, (0.0, 0), (11.0, 1000))
         await instances.until(lambda: one.link.waiting == 0)
         assert (await reserve(other, DAILY)).refusal == "use"
+
+
+EVERY = limits.Limits(5, 1000, DAILY.caps)
+
+
+async def view(one: instances.One, now: float = NOON, *clients: str) -> budgets.Overview:
+    await one.counters.look(dict.fromkeys(clients or ["alice"], EVERY), now)
+    return one.counters.overview("alice", EVERY, now)
+
+
+async def test_a_look_at_all_instances(redis: redis_server.Redis) -> None:
+    async with running(redis.url) as (one, other):
+        assert await view(other) == one.counters.overview("alice", EVERY, NOON)
+        assert redis.ask("KEYS *client*").strip() in (b"*0", b""), "a look leaves nothing"
+        for _ in range(2):
+            await reserve(one, EVERY, 3.0, 300)
+        settle(one, (3.0, 300), (4.0, 400))
+        await instances.until(lambda: one.link.waiting == 0)
+        # More than are asked for at once.
+        many = [f"client-{n}" for n in range(250)]
+        for each in (one, other):
+            overview = await view(each, NOON + 1, *many, "alice")
+            assert [standing.used for standing in overview.standings] == [4.0, 400]
+            assert overview.reserved == budgets.Amount(3.0, 300)
+            assert overview.requests == 2
+        # What is told grows old.
+        later = other.counters.overview("alice", EVERY, NOON + 60)
+        assert (later.standings[0].used, later.reserved, later.requests) == (4, budgets.NOTHING, 0)
+        tomorrow = await view(other, NOON + calendar.DAY)
+        assert [standing.used for standing in tomorrow.standings] == [0, 0]
+        assert tomorrow.requests == 0
+
+
+async def test_a_look_without_redis(own_redis: redis_server.Redis) -> None:
+    async with running(own_redis.url, 1) as (one,):
+        await reserve(one, EVERY, 3.0, 300)
+        settle(one, (0.0, 0), (1.0, 10))
+        own_redis.pause()
+        began = time.monotonic()
+        overview = await view(one)
+        assert time.monotonic() - began < 0.2
+        assert overview.standings[0].used == 1.0
+        assert overview.reserved == budgets.Amount(3.0, 300)
+        own_redis.resume()
