@@ -471,6 +471,14 @@ AGENT = {
 }
 
 
+USER = {
+    "x-claude-gateway-user-id": "00u1",
+    "x-claude-gateway-user-email": "alice@example.com",
+    "x-litellm-end-user-id": "alice@example.com",
+}
+"""What Anthropic's own gateway tells a proxy behind it."""
+
+
 def test_every_header_that_upstreams_saw(
     start: Start, sim: simulator.Simulator, tmp_path: Path
 ) -> None:
@@ -491,6 +499,7 @@ def test_every_header_that_upstreams_saw(
         "anthropic-beta": "oauth-2025-04-20,context-management-2025-06-27",
         "user-agent": "claude-cli/2.1.330 (external, cli)",
         "x-app": "cli",
+        **USER,
         **AGENT,
     }
     paths = ("/v1/messages", "/v1/messages/count_tokens", "/v1/files", "/api/oauth/profile")
@@ -503,7 +512,7 @@ def test_every_header_that_upstreams_saw(
     for request in sim.requests:
         values = " ".join(value for _, value in request.headers)
         names = {name.lower() for name, _ in request.headers}
-        assert not names & {"x-litellm-api-key", "x-claude-token-mode"}, request.path
+        assert not names & {"x-litellm-api-key", "x-claude-token-mode", *USER}, request.path
         assert STATIC not in values
         assert "user-agent" in names
         held = {secret for secret in secrets | client_secrets if secret in values}

@@ -42,11 +42,12 @@ _FRONTS = re.compile(
     | x-(scheme|host|server|varnish|proxyuser-ip|ssl-.+|tls-.+|cloud-trace-context|cdn(-.+)?|edge(-.+)?)
     | x-(sucuri|waws|fd|nginx)(-.+)? | disguised-host | was-default-hostname | max-forwards
     | (cdn-loop|cf|cloudfront|fastly|fly|akamai|incap|tailscale|ssl-client|client-cert)(-.+)?
-    | (x-)?oidc(-.+)? | oidc_.+
+    | (x-)?oidc(-.+)? | oidc_.+ | x-claude-gateway-user(-.+)? | x-litellm-end-user-id
     """,
     re.VERBOSE,
 )
-"""In lower case. Claude Code and Anthropic's SDKs send none of these; `traceparent`, which they can
+"""In lower case. The last two are of Anthropic's own gateway, where it has `forward_user_identity`:
+https://code.claude.com/docs/en/claude-apps-gateway. Claude Code and Anthropic's SDKs send none of these; `traceparent`, which they can
 send, isn't among them."""
 
 _FRONTS_COOKIE = re.compile(

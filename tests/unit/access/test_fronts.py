@@ -46,6 +46,7 @@ def test_a_clients_own_headers_stay(is_routed: bool) -> None:
         *("x-auth-request-email", "x-auth-request-access-token", "x-authentik-jwt"),
         *("tailscale-user-login", "tailscale-user-name", "x-pomerium-jwt-assertion"),
         *("x-envoy-external-address", "x-azure-clientip", "x-original-url", "oidc_claim_email"),
+        *("X-Claude-Gateway-User-Id", "x-claude-gateway-user-email", "x-litellm-end-user-id"),
         *("x-ssl-client-dn", "ssl-client-cert", "client-cert", "x-consumer-username"),
     ],
 )
@@ -100,6 +101,7 @@ def test_hop_by_hop(name: bytes) -> None:
         *((name, False) for name in ("Authorization", "x-api-key", "X_API_Key", "x_api-key")),
         *((name, False) for name in ("Cookie", "api-key", "x-auth-token", "Proxy_Authorization")),
         *((name, False) for name in ("X-HTTP-Method-Override", "x_http_method", "x-original-url")),
+        *((name, False) for name in ("x-claude-gateway-user-id", "X_LiteLLM_End_User_Id")),
         *((name, False) for name in ("x-forwarded-host", "X_Forwarded_For", "x-rewrite-url")),
         *(
             (name, True)

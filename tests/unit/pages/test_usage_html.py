@@ -69,14 +69,14 @@ async def test_an_empty_ledger() -> None:
 
 
 async def test_limits() -> None:
-    assert "Limits" not in await page(ROW)
+    assert "limit" not in await page(ROW)
     rows = [
         standings.Row("alice", "dollars", "day", 25, 0.5, 20, 86400.0),
         standings.Row("alice", "requests", "minute", 3, 0, 60, None),
     ]
     html = await page(ROW, limits=rows)
     cells = re.findall(
-        r"<t[hd] role=\"(?:row|ce)[^>]*>(.*?)</t[hd]>", html.partition("Over time")[0]
+        r"<t[hd] role=\"(?:row|ce)[^>]*>(.*?)</t[hd]>", html.partition('id="limits"')[2]
     )
     texts = [" ".join(re.sub("<[^>]*>", " ", cell).split()) for cell in cells]
     assert texts == [
@@ -84,6 +84,7 @@ async def test_limits() -> None:
         *("alice", "60 requests a minute", "5 % 3 5 %", "–", "–"),
     ]
     assert '<span class="bad">$25.00</span>' in html
+    assert 'Nearest limit</a></dt><dd class="bad">125 %</dd>' in html
     many = await page(ROW, limits=rows * usage_html.SHOWN)
     assert many.count("<meter") == usage_html.SHOWN
     assert f"{usage_html.SHOWN} more, of which less is used" in many

@@ -20,7 +20,11 @@ from claude_route.wire import rawjson
 
 OAUTH_BETA = "oauth-2025-04-20"
 
-_NOT_FOR_ANTHROPIC = {b"proxy-authorization", b"x-claude-token-mode", b"x-litellm-api-key"}
+_NOT_FOR_ANTHROPIC = {
+    *(b"proxy-authorization", b"x-claude-token-mode", b"x-litellm-api-key"),
+    # What Anthropic's own gateway tells a proxy behind it, and refuses to tell Anthropic: who a user is.
+    *(b"x-claude-gateway-user-id", b"x-claude-gateway-user-email", b"x-litellm-end-user-id"),
+}
 
 # The only client headers for other providers: an unknown header might be a credential.
 _FOR_OTHERS = {

@@ -288,6 +288,17 @@ def test_headers_for_anthropic() -> None:
     assert kept == tuple(field for field in HEADERS if field[0].lower() not in ours)
 
 
+@pytest.mark.parametrize("target", [ANTHROPIC, ZAI])
+def test_nobody_learns_who_a_user_is(target: targets.Target) -> None:
+    user = (
+        (b"X-Claude-Gateway-User-Id", b"00u1"),
+        (b"x-claude-gateway-user-email", b"alice@example.com"),
+        (b"x-litellm-end-user-id", b"alice@example.com"),
+    )
+    provider = target.provider
+    assert scrub.headers((*HEADERS, *user), provider) == scrub.headers(HEADERS, provider)
+
+
 def test_others_get_the_version_that_they_offer() -> None:
     fields = ((b"Anthropic-Version", b"2026-10-21"),)
     assert scrub.headers(fields, ZAI.provider) == ((b"Anthropic-Version", b"2023-06-01"),)
