@@ -10,6 +10,8 @@ from typing import Any
 from mitmproxy import http
 from mitmproxy.test import tflow
 
+from claude_route.access import clients
+from claude_route.profile import clients as profile_clients
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.routing import quota
@@ -97,9 +99,17 @@ class Progress:
 
 
 def routed(
-    flow: http.HTTPFlow, model: str = "claude-opus-5-5", *, counts_tokens: bool = False
+    flow: http.HTTPFlow,
+    model: str = "claude-opus-5-5",
+    *,
+    counts_tokens: bool = False,
+    client: clients.Client | None = None,
 ) -> contract.RoutedRequest:
-    return contract.RoutedRequest(flow, model, "s", counts_tokens, client=None)
+    return contract.RoutedRequest(flow, model, "s", counts_tokens, client)
+
+
+ALICE = clients.Client("alice", "header", profile_clients.Client("alice", ()))
+SHARED = clients.Client("shared", "header")
 
 
 def attempt(target: str = "zai/glm-5", **changes: Any) -> contract.Try:

@@ -306,6 +306,7 @@ def test_on_budget(start: Start, sim: simulator.Simulator) -> None:
         assert ask(alice, "kimi").status_code == 404
     log = proxy.close()
     assert "passed over: alice has used up the week's budget of $0.40" in log
+    assert re.search(r"^.*\balice: glm → .*passed over", log, re.MULTILINE)
 
 
 def test_tokens_per_day(start: Start, sim: simulator.Simulator) -> None:

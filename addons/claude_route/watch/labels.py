@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from claude_route.access import clients
 from claude_route.proxy import contract
 
 PREFIX = "route_"
 """The prefix of the metadata keys: `route_model`, `route_target`."""
 
 
-COMMENT, PROMPT, AGENT, CHECK, COMPARES = (
-    f"{PREFIX}{name}" for name in ("comment", "prompt", "agent", "check", "compares")
+COMMENT, PROMPT, AGENT, CHECK, COMPARES, CLIENT = (
+    f"{PREFIX}{name}" for name in ("comment", "prompt", "agent", "check", "compares", "client")
 )
 """The keys that every row reads: reading all labels would cost more than writing it."""
 
@@ -36,6 +37,8 @@ class Labels:
     """The number of attempts, including this one."""
     token: str | None = None
     """The label of the pool's token; empty for any other credential."""
+    client: str | None = None
+    """The client's name, if the profile has it among its `clients`."""
     session: str | None = None
     agent: str | None = None
     """The subagent that sent the request; unknown for the main one."""
@@ -103,12 +106,18 @@ def prompt(metadata: Mapping[str, Any]) -> str:
     return value if isinstance(value, str) else ""
 
 
+def client_name(client: clients.Client | None) -> str:
+    """Empty for one that the profile doesn't name."""
+    return client.name if client and client.entry else ""
+
+
 def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels:
     return Labels(
         model=request.model,
         target=attempt.target,
         attempts=attempt.number,
         token=attempt.token,
+        client=client_name(request.client) or None,
         session=request.session,
         agent=request.identity.agent or None,
         parent_agent=request.identity.parent_agent or None,

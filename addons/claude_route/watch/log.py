@@ -54,6 +54,8 @@ class Log(contract.Observer):
             return
         has_failed = flow.error is not None and not CLIENT_GONE.search(flow.error.msg)
         if claude.is_ours(flow):
+            if client := flow.metadata.get(labels.CLIENT):
+                line = f"{client}: {line}"
             if flow.error is None:
                 has_failed = labels.read(flow.metadata).state == "failed"
             level = logging.WARNING if has_failed else logging.INFO
@@ -87,7 +89,7 @@ class Log(contract.Observer):
         asked = name(attempt.attempt)
         who = asked if asked == request.model else f"{request.model}: {asked}"
         why = ", ".join(filter(None, (comments.why(attempt), quoted)))
-        logger.warning(f"{who} {why}{arrow}")
+        logger.warning(f"{by(request)}{who} {why}{arrow}")
 
     def learned(
         self,
@@ -132,7 +134,7 @@ class Log(contract.Observer):
 
     def interrupted(self, request: contract.RoutedRequest, attempt: contract.Try, why: str) -> None:
         logger.warning(
-            f"{request.model}: the stream from {name(attempt)} was interrupted: {error_body.clean(why)}"
+            f"{by(request)}{request.model}: the stream from {name(attempt)} was interrupted: {error_body.clean(why)}"
         )
 
 
@@ -160,6 +162,12 @@ def passed(flow: http.HTTPFlow) -> str:
     """How a request that passed through ended: ` · 200 · 120 ms`."""
     status = f" · {flow.response.status_code}" if flow.response and not flow.error else ""
     return f"{status} · {quantities.seconds(rows.seconds(flow))}"
+
+
+def by(request: contract.RoutedRequest) -> str:
+    """`alice: `, if the profile names the client."""
+    client = labels.client_name(request.client)
+    return f"{client}: " if client else ""
 
 
 def words(attempt: contract.FailedAttempt) -> str:

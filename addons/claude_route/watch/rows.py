@@ -118,6 +118,12 @@ class Rows(contract.Observer):
 
     # What the exchange reports
 
+    def began(self, request: contract.RoutedRequest) -> None:
+        name_client(request)
+
+    def rejected(self, rejected: contract.Rejected) -> None:
+        name_client(rejected)
+
     def opened(self, request: contract.RoutedRequest) -> None:
         self._answers[request.flow] = NOTHING_YET
 
@@ -169,6 +175,12 @@ def asked(flow: http.HTTPFlow) -> labels.Labels:
         )
         or None,
     )
+
+
+def name_client(request: contract.RoutedRequest | contract.Rejected) -> None:
+    """Say whose request it is, also where nobody is asked to answer it."""
+    if name := labels.client_name(request.client):
+        request.flow.metadata[labels.CLIENT] = name
 
 
 def write(flow: http.HTTPFlow, comment: str) -> None:

@@ -14,12 +14,15 @@ from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 
 from claude_route import targets
+from claude_route.access import clients
 from claude_route.proxy import contract
 from claude_route.routing import lessons
 from claude_route.routing import quota
 from claude_route.routing.failures import Kind
 from claude_route.watch import log
 from claude_route.watch import rows
+from tests.unit.flows import ALICE
+from tests.unit.flows import SHARED
 from tests.unit.flows import attempt
 from tests.unit.flows import exchange
 from tests.unit.flows import failed_attempt
@@ -206,6 +209,23 @@ def test_a_request_that_passes_through(
     flow.error = tflow.terr(error) if error else None
     lines.ended(flow, "GET /v1/models")
     assert [(r.getMessage(), r.levelname) for r in caplog.records] == [(line, level)]
+
+
+@pytest.mark.parametrize(("client", "begin"), [(None, ""), (SHARED, ""), (ALICE, "alice: ")])
+def test_a_named_client(
+    lines: log.Log, caplog: pytest.LogCaptureFixture, client: clients.Client | None, begin: str
+) -> None:
+    flow = exchange()
+    request = routed(flow, "opus", client=client)
+    rows.Rows().began(request)
+    lines.ended(flow, "opus → zai/glm-5 · 1.2 s")
+    lines.failed(request, failed_attempt(number=2))
+    lines.interrupted(request, attempt(), "closed")
+    assert caplog.messages == [
+        f"{begin}opus → zai/glm-5 · 1.2 s",
+        f"{begin}opus: zai/glm-5 429",
+        f"{begin}opus: the stream from zai/glm-5 was interrupted: closed",
+    ]
 
 
 @pytest.mark.parametrize(

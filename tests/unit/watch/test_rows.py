@@ -13,9 +13,12 @@ from mitmproxy.test import tflow
 from mitmproxy.tools.web import webaddons
 
 from claude_route.dialects import usage
+from claude_route.proxy import contract
 from claude_route.watch import rows
 from claude_route.watch.views import claude
+from tests.unit.flows import ALICE
 from tests.unit.flows import ROUTED
+from tests.unit.flows import SHARED
 from tests.unit.flows import Progress
 from tests.unit.flows import attempt
 from tests.unit.flows import exchange
@@ -243,6 +246,16 @@ def test_an_error_after_attempts_says_who_was_asked_last() -> None:
     assert flow.metadata == {}
     addon.refused(routed(flow), attempt())
     assert flow.metadata.items() >= ROUTED.items()
+
+
+def test_whose_request_it_is() -> None:
+    addon = rows.Rows()
+    for flow, client in ((exchange(), ALICE), (exchange(), None), (exchange(), SHARED)):
+        addon.began(routed(flow, client=client))
+        assert flow.metadata.get("route_client") == ("alice" if client is ALICE else None)
+    refused = exchange()
+    addon.rejected(contract.Rejected(refused, ALICE, http.Response.make(404)))
+    assert refused.metadata["route_client"] == "alice"
 
 
 def test_a_comment_that_a_user_changed_stays() -> None:
