@@ -1,35 +1,59 @@
-"""What the ledger and the metrics add to the time to first byte, and to the processor time of a request.
+"""What clients with budgets, the ledger, the metrics and a store add to a request: to its time to the first byte,
+and to its processor time.
 
 Run as follows, after `uv sync --dev`: uv run python -m bench.accounts
+Which part it is: uv run python -m bench.accounts --each
 
-The same proxy runs twice: as it comes, with the ledger in a file; and with neither ledger nor metrics.
-Requests go to the two in turn over a kept connection each, so that a machine whose speed drifts does so for
-both.
+The same proxy runs twice: once with all of them, for a client with a budget, and a Redis of the machine's; and
+once with none. Requests go to the two in turn over a kept connection each, so that a machine whose speed drifts
+does so for both; each is compared with the one beside it.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import hashlib
+import random
+import shutil
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from typing import NamedTuple
 
 from bench import measure
 from bench import others
+from simulator import ports
 
 SIZE = 50_000
 """Bytes of a request, about a short session of Claude Code."""
 
 COUNT = 1500
-"""Requests that are timed."""
+"""Requests to each that are timed."""
 
 BURST = 300
 """Requests whose processor time is measured, at a stretch."""
 
+ROUNDS = 5
+
 TARGET = 0.3
 """Milliseconds that may be added, at p50."""
+
+SAMPLES = 2000
+"""Of the bootstrap."""
+
+KEY = "cr-bench-0123456789"
+
+LIMITS = {
+    "budget": {"day": 1e6, "week": 1e7, "month": 1e8},
+    "tokens_per_day": 10**15,
+    "requests_per_minute": 10**6,
+}
+"""None of which is reached: what is measured is that they are counted."""
 
 WITHOUT = """
 import runpy
@@ -49,48 +73,117 @@ for each in addons:
 """
 
 
+class Subject(NamedTuple):
+    name: str
+    has_metrics: bool = True
+    has_ledger: bool = True
+    has_clients: bool = True
+    has_limits: bool = True
+    has_store: bool = True
+
+
+OFF = Subject("off", *[False] * 5)
+ON = Subject("on")
+EACH = (
+    Subject("metrics", True, False, False, False, False),
+    Subject("and ledger", True, True, False, False, False),
+    Subject("and a key", True, True, True, False, False),
+    Subject("and limits", True, True, True, True, False),
+)
+"""Each with those before it."""
+
+
+class Running(NamedTuple):
+    client: measure.Client
+    pid: int
+
+
 @contextlib.contextmanager
-def without(behind: int) -> Iterator[tuple[int, int]]:
+def redis() -> Iterator[str]:
+    """The URL of an empty Redis or Valkey."""
+    program = shutil.which("redis-server") or shutil.which("valkey-server")
+    if program is None:
+        sys.exit("Redis is not installed: apt-get install redis-server")
+    port = ports.free()
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+    with measure.running(command, port):
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+@contextlib.contextmanager
+def proxy(subject: Subject, behind: int, store: str) -> Iterator[Running]:
+    changes: dict[str, Any] = {}
+    headers = {}
+    if subject.has_clients:
+        digest = hashlib.sha256(KEY.encode()).hexdigest()
+        limits = LIMITS if subject.has_limits else {}
+        changes["clients"] = {"alice": {"key": f"sha256:{digest}", **limits}}
+        headers["x-litellm-api-key"] = KEY
+    if subject.has_store:
+        changes["store"] = store
+    if not subject.has_ledger:
+        changes["ledger"] = "off"
     with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "without.py"
-        script.write_text(WITHOUT.format(route=str(measure.ROUTE)))
-        with measure.ours(behind, route=script, ledger="off") as started:
-            yield started
+        route = measure.ROUTE
+        if not subject.has_metrics:
+            route = Path(folder) / "without.py"
+            route.write_text(WITHOUT.format(route=str(measure.ROUTE)))
+        with measure.ours(behind, route=route, **changes) as (port, pid):
+            yield Running(measure.Client(port, headers), pid)
 
 
 def main() -> None:
-    with (
-        measure.simulator() as behind,
-        without(behind) as (off_port, off_pid),
-        measure.ours(behind) as (on_port, on_pid),
-    ):
-        off, on = measure.Client(off_port), measure.Client(on_port)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--each", action="store_true", help="with one part after the other")
+    subjects = (OFF, *(EACH if parser.parse_args().each else ()), ON)
+    with contextlib.ExitStack() as stack:
+        behind = stack.enter_context(measure.simulator())
+        store = stack.enter_context(redis())
+        every = [stack.enter_context(proxy(subject, behind, store)) for subject in subjects]
         body = measure.conversation(SIZE)
-        times = measure.in_turn(
-            [lambda: off.first_byte(body), lambda: on.first_byte(body)], COUNT, warm=50
+        calls = [lambda client=each.client: client.first_byte(body) for each in every]
+        times = measure.in_turn(calls, COUNT, warm=50)
+        print(
+            "| | p50, ms | p95, ms | added at p50, ms (95 % interval) | processor time, ms | memory, MB |"
         )
-        print("time to first byte, ms        off      on   added")
-        for name, place in (("p50", 49), ("p95", 94), ("p99", 98)):
-            low, high = (statistics.quantiles(each, n=100)[place] * 1000 for each in times)
-            print(f"{name:26} {low:7.2f} {high:7.2f} {high - low:7.2f}")
-        added = measure.median_ms(times[1]) - measure.median_ms(times[0])
-        print(f"{'expected at p50':42} {'≤' if added <= TARGET else '> !'} {TARGET}")
-        costs: list[list[float]] = [[], []]
-        for _ in range(5):
-            for which, (client, pid) in enumerate(((off, off_pid), (on, on_pid))):
-                costs[which].append(processor(client, pid, body))
-        low, high = (statistics.median(each) for each in costs)
-        print(f"{'processor time a request':26} {low:7.2f} {high:7.2f} {high - low:7.2f}")
-        low, high = measure.rss_megabytes(off_pid), measure.rss_megabytes(on_pid)
-        print(f"{'memory, MB':26} {low:7.0f} {high:7.0f} {high - low:7.0f}")
+        print("| --- | ---: | ---: | ---: | ---: | ---: |")
+        costs = processor_times(every, body)
+        for subject, each, took, cost in zip(subjects, every, times, costs, strict=True):
+            *_, most = statistics.quantiles(took, n=20)
+            added = "" if subject is OFF else in_words(differences(took, times[0]))
+            print(
+                f"| {subject.name} | {measure.median_ms(took):.2f} | {most * 1000:.2f} | {added} | "
+                f"{cost:.2f} | {measure.rss_megabytes(each.pid):.0f} |"
+            )
+        added_ms = measure.median_ms(differences(times[-1], times[0]))
+        print(f"\nAdded at p50: {added_ms:.2f} ms; expected: at most {TARGET}")
 
 
-def processor(client: measure.Client, pid: int, body: Any) -> float:
-    """Milliseconds a request, of all of the process's threads."""
-    before = others.processor_seconds(pid)
-    for _ in range(BURST):
-        client.first_byte(body)
-    return (others.processor_seconds(pid) - before) * 1000 / BURST
+def differences(times: Sequence[float], beside: Sequence[float]) -> list[float]:
+    return [one - other for one, other in zip(times, beside, strict=True)]
+
+
+def in_words(seconds: Sequence[float]) -> str:
+    """The median of some differences, with its bootstrap interval."""
+    chance = random.Random(14)
+    medians = sorted(
+        measure.median_ms(chance.choices(seconds, k=len(seconds))) for _ in range(SAMPLES)
+    )
+    low, high = medians[SAMPLES * 25 // 1000], medians[SAMPLES * 975 // 1000]
+    return f"{measure.median_ms(seconds):.2f} ({low:.2f} to {high:.2f})"
+
+
+def processor_times(every: Sequence[Running], body: bytes) -> list[float]:
+    """Milliseconds a request, of all of each process's threads: the medians of some rounds."""
+    costs: list[list[float]] = [[] for _ in every]
+    for _ in range(ROUNDS):
+        for which, each in enumerate(every):
+            before = others.processor_seconds(each.pid)
+            for _ in range(BURST):
+                each.client.first_byte(body)
+            spent = others.processor_seconds(each.pid) - before
+            costs[which].append(spent * 1000 / BURST)
+    return [statistics.median(cost) for cost in costs]
 
 
 if __name__ == "__main__":
