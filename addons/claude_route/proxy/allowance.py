@@ -95,10 +95,8 @@ class Allowance:
     def show(self, response: http.Response) -> None:
         """Tell the client how it stands with its limits, in place of what the upstream says about others."""
         if standing := self._decision and self._decision.standing:
-            for name in [name for name in response.headers if name.startswith(refusals.UNIFIED)]:
-                del response.headers[name]
-            for name, value in refusals.unified(standing, is_answered=True).items():
-                response.headers[name] = value
+            # At once: for each header that is set by its name, mitmproxy goes through all of them.
+            response.headers.fields = refusals.in_place(response.headers.fields, standing)
         if self.instead:
             response.headers[INSTEAD_HEADER] = self.instead
 

@@ -15,8 +15,10 @@ from claude_route.profile import limits
 from claude_route.routing import budgets
 from claude_route.routing import calendar
 from claude_route.text import quantities
+from claude_route.wire import http_message
 
 UNIFIED = "anthropic-ratelimit-unified-"
+_UNIFIED = UNIFIED.encode()
 
 WARNINGS = (0.95, 0.75)
 """Shares of a limit from which on Claude Code warns."""
@@ -85,6 +87,15 @@ def words(standing: budgets.Standing) -> str:
         limit, used = quantities.short(int(standing.limit)), quantities.short(int(standing.used))
         return f"the {standing.period}'s {limit} tokens ({used} used)"
     return f"the {standing.period}'s budget of ${standing.limit:,.2f} (${standing.used:,.2f} used)"
+
+
+def in_place(
+    fields: http_message.Fields, standing: budgets.Standing
+) -> tuple[http_message.Field, ...]:
+    """The headers of an answer, with how its client stands in place of what the upstream says about others."""
+    kept = [field for field in fields if not field[0].lower().startswith(_UNIFIED)]
+    own = unified(standing, is_answered=True).items()
+    return (*kept, *((name.encode(), value.encode()) for name, value in own))
 
 
 def unified(standing: budgets.Standing, *, is_answered: bool = False) -> dict[str, str]:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import functools
 
 from claude_route.profile import limits
 
 DAY = 24 * 3600
-"""Seconds."""
+"""Seconds: Unix time has no others, so that each of its days begins at a multiple of them."""
 
 
 def start(period: limits.Period, now: float) -> float:
     """When the period that `now` is in began: Unix seconds, as `now`."""
-    day = today(now)
+    return _start(period, now // DAY)
+
+
+@functools.lru_cache(64)
+def _start(period: limits.Period, days: float) -> float:
+    """`days` since 1970. Each request of a client with limits asks, and nearly all of a day ask the same."""
+    day = today(days * DAY)
     match period:
         case "day":
             first = day

@@ -89,7 +89,9 @@ if refusal == '' then
     redis.call('HINCRBY', KEYS[1], 'ht:' .. ARGV[2], ARGV[8])
 end
 redis.call('EXPIRE', KEYS[1], {KEPT})
-return {{refusal, which, tostring(wait), account['day'], account['week'], account['month'], account['tokens']}}
+return table.concat(
+    {{refusal, which, wait, account['day'], account['week'], account['month'], account['tokens']}}, ' '
+)
 """
 """Keys: the client's hash, and the times of its requests. Arguments: now; the instance; how keys of instances
 begin; when day, week and month began; the most dollars and tokens; 1 if it must go; requests a minute; dollars a

@@ -17,6 +17,7 @@ from claude_route.routing import calendar
 from claude_route.store import budget_scripts
 from claude_route.store import link
 from claude_route.store import names
+from claude_route.store import resp
 
 
 class _Settlement(NamedTuple):
@@ -127,19 +128,19 @@ class Counters:
         now: float,
         *,
         must: bool,
-    ) -> link.Command:
+    ) -> resp.Command:
         self._asked += 1
         caps = {cap.period: cap.dollars for cap in within.caps}
-        command: list[link.Argument] = ["EVAL", budget_scripts.RESERVE, 2, *_keys(client)]
+        command: list[resp.Argument] = ["EVAL", budget_scripts.RESERVE, 2, *_keys(client)]
         command += [repr(now), self._instance, names.INSTANCE, *_starts(now)]
         command += [_text(most.dollars), most.tokens, int(must), within.requests_per_minute or 0]
         command += [_text(caps.get(period, 0)) for period in limits.PERIODS]
         command += [within.tokens_per_day or 0, f"{self._instance}:{self._asked}"]
         return command
 
-    def _view(self, clients: Sequence[str], now: float) -> link.Command:
+    def _view(self, clients: Sequence[str], now: float) -> resp.Command:
         keys = [key for client in clients for key in _keys(client)]
-        command: list[link.Argument] = ["EVAL", budget_scripts.LOOK, len(keys), *keys]
+        command: list[resp.Argument] = ["EVAL", budget_scripts.LOOK, len(keys), *keys]
         return [*command, repr(now), self._instance, names.INSTANCE, *_starts(now)]
 
     def _learn(self, client: str, answer: Sequence[str], now: float) -> None:
@@ -157,7 +158,7 @@ class Counters:
         most: budgets.Amount,
         now: float,
     ) -> budgets.Decision:
-        refusal, which, wait, *used = (each.decode() for each in answer)
+        refusal, which, wait, *used = answer.decode().split(" ")
         dollars = dict(zip(limits.PERIODS, map(float, used[:3]), strict=True))
         self.book.adopt(client, dollars, int(used[3]), now)
         if refusal == "":
@@ -177,7 +178,7 @@ class Counters:
 
     def _send(self, number: int) -> None:
         client, used, reserved, now = self._unsent[number]
-        command: list[link.Argument] = ["EVAL", budget_scripts.SETTLE, 1, names.client(client)]
+        command: list[resp.Argument] = ["EVAL", budget_scripts.SETTLE, 1, names.client(client)]
         command += [number, self._instance, *_starts(now)]
         command += [_text(used.dollars), used.tokens, _text(reserved.dollars), reserved.tokens]
         answer = self._link.ask(*command)
@@ -196,7 +197,7 @@ class Counters:
                     dollars[period] -= settlement.used.dollars
                     tokens -= settlement.used.tokens if period == "day" else 0
         reserved = self.book.reserved(client)
-        command: list[link.Argument] = ["EVAL", budget_scripts.RESTORE, 1, names.client(client)]
+        command: list[resp.Argument] = ["EVAL", budget_scripts.RESTORE, 1, names.client(client)]
         command += [self._instance, *_starts(now)]
         command += [_text(max(0.0, dollars[period])) for period in limits.PERIODS]
         command += [max(0, tokens), _text(reserved.dollars), reserved.tokens]

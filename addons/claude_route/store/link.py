@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from claude_route.store import resp
 from claude_route.text import urls
 
 logger = logging.getLogger(__name__)
@@ -41,12 +42,9 @@ OUTAGE = re.compile(r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPE
 MOST = 20_000
 """Commands that wait for Redis to be back, some 10 MB; the oldest are given up first."""
 
-type Argument = str | int | float | bytes
-type Command = Sequence[Argument]
-
 
 class _Entry(NamedTuple):
-    command: Command
+    command: resp.Command
     answer: asyncio.Future[Any] | None
     """None for a command that waits until Redis is back."""
     is_urgent: bool = False
@@ -94,12 +92,12 @@ class Link:
         """Commands that Redis hasn't answered."""
         return len(self._entries)
 
-    def deliver(self, *command: Argument) -> None:
+    def deliver(self, *command: resp.Argument) -> None:
         """Have a command carried out, now or when Redis is back. It may be carried out twice, where the
         connection is lost before its answer."""
         self._put(_Entry(command, None))
 
-    def ask(self, *command: Argument) -> asyncio.Future[Any]:
+    def ask(self, *command: resp.Argument) -> asyncio.Future[Any]:
         """A command's answer.
 
         Raises:
@@ -108,7 +106,7 @@ class Link:
         """
         return self._ask(command)
 
-    async def reply(self, *command: Argument) -> Any:
+    async def reply(self, *command: resp.Argument) -> Any:
         """The same, for a request: within twice PATIENCE.
 
         Raises:
@@ -118,7 +116,7 @@ class Link:
             raise ConnectionError("Redis is slow")
         return await self._ask(command, is_urgent=True)
 
-    async def now(self, *commands: Command) -> list[Any]:
+    async def now(self, *commands: resp.Command) -> list[Any]:
         """The answers to commands that go out at once; for `greet`.
 
         Raises:
@@ -127,7 +125,7 @@ class Link:
         answers: list[Any] = await self._exchange(commands)
         return answers
 
-    def _ask(self, command: Command, *, is_urgent: bool = False) -> asyncio.Future[Any]:
+    def _ask(self, command: resp.Command, *, is_urgent: bool = False) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.is_up:
             self._put(_Entry(command, answer, is_urgent))
@@ -220,14 +218,12 @@ class Link:
             if entry.is_urgent and entry.answer and not entry.answer.done():
                 entry.answer.set_exception(ConnectionError("Redis is slow"))
 
-    async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
+    async def _exchange(self, commands: Sequence[resp.Command]) -> list[Any]:
         connection = self._connection
         answers: list[Any] = []
         try:
             async with asyncio.timeout(TIMEOUT):
-                await connection.send_packed_command(
-                    connection.pack_commands(commands), check_health=False
-                )
+                await connection.send_packed_command(resp.packed(commands), check_health=False)
                 for _ in commands:
                     try:
                         answers.append(await connection.read_response())

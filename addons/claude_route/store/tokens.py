@@ -18,6 +18,7 @@ from claude_route.routing import rotation
 from claude_route.store import link
 from claude_route.store import names
 from claude_route.store import records
+from claude_route.store import resp
 from claude_route.store import scripts
 
 POLL = 0.2
@@ -75,7 +76,7 @@ class Tokens(health.Listener):
             raise ConnectionError(str(answer))
         self._take(answer, is_first=True)
 
-    def _question(self) -> link.Command:
+    def _question(self) -> resp.Command:
         keys = (names.CHANGED, names.EPOCH, f"{names.INSTANCE}{self.instance}")
         return (
             *("EVAL", scripts.POLL, 3, *keys),
@@ -155,7 +156,7 @@ class Tokens(health.Listener):
             self._change(scripts.SET, secret, *flat, is_seen=False)
 
     def _change(
-        self, script: str, secret: str, *arguments: link.Argument, is_seen: bool = True
+        self, script: str, secret: str, *arguments: resp.Argument, is_seen: bool = True
     ) -> None:
         self._changes += is_seen
         name = names.digest(secret)
