@@ -25,10 +25,20 @@ LOOK = 0.5
 """Seconds for which a page waits until it is known what clients have used before."""
 
 
+REFUSALS, EACH = 20, 0.1
+"""A client that heeds no refusal gets so many at once, and another one each `EACH` seconds: to refuse a request
+takes half the processor time of an answer, which others would wait for."""
+
+LONGEST = 5.0
+"""Seconds for which a refusal is held back at most."""
+
+
 class _Line:
     """A client's requests that wait."""
 
     def __init__(self) -> None:
+        self.refused_until = 0.0
+        """When its refusals would have come to an end, one each `EACH` seconds."""
         self.lock = asyncio.Lock()
         """Only the first of them looks whether it may go."""
         self.changed = asyncio.Event()
@@ -66,6 +76,8 @@ class Gate:
         if must or not line.lock.locked():
             decision = await self._reserve(client, most, must=must)
             if decision.refusal != "busy":
+                if decision.refusal:
+                    await self._hold_back(line)
                 return decision
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.patience), line.lock:
@@ -101,6 +113,12 @@ class Gate:
         """Take over what a client has used before this process started, in the periods that are not over
         yet, and how many tokens today."""
         self.counters.fill(client, dollars, tokens, self.clock())
+
+    async def _hold_back(self, line: _Line) -> None:
+        now = self.clock()
+        line.refused_until = max(line.refused_until, now - REFUSALS * EACH) + EACH
+        if (wait := line.refused_until - now) > 0:
+            await asyncio.sleep(min(wait, LONGEST))
 
     async def _reserve(
         self, client: clients.Client, most: budgets.Amount, *, must: bool = False

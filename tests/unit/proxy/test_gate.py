@@ -121,3 +121,30 @@ async def test_a_look_at_how_clients_stand() -> None:
     assert [each.used for each in overview.standings] == [1]
     assert overview.reserved == MOST
     assert gates.overview(BOB).reserved == budgets.NOTHING
+
+
+async def test_who_heeds_no_refusal_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(round(seconds, 3))
+
+    gates, clock = new(), clocks.Clock()
+    gates.clock = clock
+    gates.settle(ALICE, budgets.NOTHING, budgets.Amount(10, 10))
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+
+    async def refused(times: int) -> list[float]:
+        waits.clear()
+        for _ in range(times):
+            assert (await gates.admit(ALICE, MOST)).refusal == "use"
+        return list(waits)
+
+    assert await refused(gate.REFUSALS) == []
+    assert await refused(3) == [0.1, 0.2, 0.3]
+    assert (await gates.admit(BOB, MOST)).refusal is None
+    clock.now += 1
+    assert await refused(8) == [0.1], "one in 0.1 s"
+    clock.now += 60
+    assert await refused(gate.REFUSALS) == []
+    assert (await refused(100))[-1] == gate.LONGEST
