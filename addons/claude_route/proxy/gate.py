@@ -22,7 +22,7 @@ POLL = 0.25
 """Seconds between two looks at whether requests at other instances are over."""
 
 LOOK = 0.5
-"""Seconds for which a page waits until it is known what clients have used before."""
+"""Seconds for which a page waits for what the ledger and other instances know of clients."""
 
 
 REFUSALS, EACH = 20, 0.1
@@ -100,10 +100,10 @@ class Gate:
     async def look(self, limited: Collection[clients.Client]) -> None:
         """Learn how clients stand, for `overview`."""
         known = [self.balances.wait(each.name) for each in limited if each.limits.are_of_use]
+        look = self.counters.look({each.name: each.limits for each in limited}, self.clock())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK):
-                await asyncio.gather(*known)
-        await self.counters.look({each.name: each.limits for each in limited}, self.clock())
+                await asyncio.gather(*known, look)
 
     def overview(self, client: clients.Client) -> budgets.Overview:
         """How a client stands, by what this instance knows since the last `look`."""

@@ -100,7 +100,7 @@ class Counters(Protocol):
         """The limit that counts, by what this instance knows."""
 
     async def look(self, clients: Mapping[str, limits.Limits], now: float) -> None:
-        """Learn how clients stand, where others know more. Waits no longer than a request may."""
+        """Learn how clients stand, where others know more. May take long; no request waits for it."""
 
     def overview(self, client: str, within: limits.Limits, now: float) -> Overview:
         """By what this instance knows."""

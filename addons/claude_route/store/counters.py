@@ -92,7 +92,7 @@ class Counters:
     async def look(self, clients: Mapping[str, limits.Limits], now: float) -> None:
         with contextlib.suppress(ConnectionError, ValueError):
             for some in itertools.batched(clients, AT_ONCE):
-                answers = await self._link.reply(*self._view(some, now))
+                answers = await self._link.ask(*self._view(some, now))
                 for client, answer in zip(some, answers, strict=True):
                     self._learn(client, [each.decode() for each in answer], now)
 

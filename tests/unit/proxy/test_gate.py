@@ -112,6 +112,16 @@ def test_what_was_used_before_the_start() -> None:
     assert standing and standing.used == 9
 
 
+async def test_a_look_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(budgets.Book):
+        async def look(self, clients: object, now: float) -> None:
+            await asyncio.sleep(3600)
+
+    monkeypatch.setattr(gate, "LOOK", 0.01)
+    async with asyncio.timeout(5):
+        await gate.Gate(Silent(), clock=clocks.Clock()).look([ALICE])
+
+
 async def test_a_look_at_how_clients_stand() -> None:
     gates = new()
     await gates.admit(ALICE, MOST)
