@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import argon2
 import httpx
 import pytest
 
@@ -182,3 +185,40 @@ def test_no_websocket_before_the_login(module_web: mitmweb.Web) -> None:
     }
     answer = httpx.get(f"{module_web.url}/updates", headers=upgrade, trust_env=False)
     assert answer.status_code == 403
+
+
+def processor_time(proxy: proxies.Proxy) -> float:
+    """In seconds, since its start."""
+    fields = Path(f"/proc/{proxy.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("way", ["query", "header", "header and body", "no password"])
+def test_wrong_passwords_of_mitmweb_keep_nobody_waiting(
+    start: Start, sim: simulator.Simulator, way: str
+) -> None:
+    hasher = argon2.PasswordHasher()
+    web = mitmweb.Web(start, proxies.profile(sim.url), web_password=hasher.hash(mitmweb.PASSWORD))
+    before = processor_time(web.proxy)
+    headers = {"authorization": "Bearer wrong"} if way.startswith("header") else {}
+    with httpx.Client(base_url=web.url, trust_env=False, headers=headers) as client:
+        for _ in range(200):
+            path = "/?token=wrong" if way == "query" else "/flows"
+            method = "POST" if way == "header and body" else "GET"
+            content = b"a" if method == "POST" else None
+            assert client.request(method, path, content=content).status_code == 403
+    # A check takes some 0.1 s of it.
+    assert processor_time(web.proxy) < before + 4
+    assert web.api.get("/flows").status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": b"Bearer \xe9"}])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_password_of_mitmweb_makes_a_traceback(
+    module_web: mitmweb.Web, method: str, headers: dict[str, Any]
+) -> None:
+    url = f"{module_web.url}/{'' if headers else '?token=%C3%A9'}"
+    content = b"a" if method == "POST" else None
+    answer = httpx.request(method, url, headers=headers, content=content, trust_env=False)
+    assert answer.status_code == 403
+    assert "TypeError" not in module_web.proxy.log

@@ -18,6 +18,7 @@ from claude_route import responses
 from claude_route.access import entrances
 from claude_route.access import limits
 from claude_route.access import places
+from claude_route.pages import web_login
 
 LOGIN_BODY = 64 * 1024
 """Bytes of a body that is taken from anybody: the login is a form."""
@@ -43,6 +44,8 @@ def server(entry: entrances.Entrance) -> type[httpserver.HTTPServer]:
             options.setdefault("max_header_size", limits.Limits.head_size)
             # tornado gives each head this long, the first one too, and an hour if it isn't set.
             options.setdefault("idle_connection_timeout", HEAD_TIME)
+            login = web_login.Login(app.settings["is_valid_password"], entry.hit)
+            app.settings["is_valid_password"] = login.is_valid
             super().initialize(app, *args, **options)
 
     return Server
