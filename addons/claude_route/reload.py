@@ -9,6 +9,8 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 
+from claude_route.profile import plain_file
+
 logger = logging.getLogger(__name__)
 
 INTERVAL = 1.0
@@ -16,14 +18,13 @@ INTERVAL = 1.0
 
 
 def fingerprint(path: Path) -> bytes | None:
-    """A value that changes with the file's content; None if there is no file that can be read.
+    """A value that changes with the file's content; None if there is none that can be read as settings.
 
     Time and size don't tell: behind a symbolic link that now leads elsewhere they may be the same, as in
     a Nix store or a ConfigMap. The files have a few kilobytes.
     """
     try:
-        # Reading anything else could block, as a pipe does.
-        return hashlib.sha256(path.read_bytes()).digest() if path.is_file() else None
+        return hashlib.sha256(plain_file.read(path)).digest()
     except OSError:
         return None
 

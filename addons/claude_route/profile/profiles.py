@@ -25,6 +25,7 @@ from claude_route.profile import env_file
 from claude_route.profile import ledgers
 from claude_route.profile import litellm
 from claude_route.profile import patterns
+from claude_route.profile import plain_file
 from claude_route.profile import price_table
 from claude_route.profile import providers
 from claude_route.profile import stores
@@ -257,7 +258,9 @@ def read_text(path: Path) -> str:
         ValueError: the file cannot be read.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        # As a text file is read: a line may end in another way.
+        text = plain_file.read(path).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as e:
         raise ValueError(f"{path}: expected UTF-8, got byte 0x{e.object[e.start]:02x}") from e
     except OSError as e:
@@ -301,7 +304,7 @@ def environment(
     """
     path = directory / name
     try:
-        variables = env_file.parse(path.read_bytes())
+        variables = env_file.parse(plain_file.read(path))
     except FileNotFoundError:
         variables = {}
     except OSError as e:

@@ -14,6 +14,7 @@ from pathlib import Path
 from mitmproxy import ctx
 
 from claude_route.ledger import location
+from claude_route.profile import plain_file
 from claude_route.proxy import state
 from claude_route.routing import rotation
 from claude_route.store import file
@@ -112,7 +113,7 @@ class Store:
         digest = hashlib.sha256()
         for path in (in_force.profile.path if in_force else Path(), Path(".env")):
             with contextlib.suppress(OSError):
-                digest.update(path.read_bytes())
+                digest.update(plain_file.read(path))
         return digest.hexdigest()
 
     async def _close(self, in_force: state.State) -> None:
