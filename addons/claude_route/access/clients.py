@@ -106,14 +106,20 @@ def is_key(candidate: str | None, key: str) -> bool:
 
 def basic_password(authorization: str | None) -> str | None:
     """The password of `Basic base64(user:password)`, RFC 7617. We ignore the user name."""
+    return basic_pair(authorization)[1] or None
+
+
+def basic_pair(authorization: str | None) -> tuple[str, str]:
+    """The user name and the password; both are empty if there are none."""
     scheme, _, credentials = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
-        return None
+        return "", ""
     try:
         decoded = base64.b64decode(credentials.strip(), validate=True)
     except (binascii.Error, ValueError):
-        return None
-    return decoded.partition(b":")[2].decode("utf-8", "surrogateescape") or None
+        return "", ""
+    user, _, password = decoded.decode("utf-8", "surrogateescape").partition(":")
+    return user, password
 
 
 _NO_LOGIN = re.compile(

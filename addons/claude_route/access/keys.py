@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import re
 import urllib.parse
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -19,6 +20,9 @@ from claude_route.wire import http_message
 
 MARK = "{{key}}"
 """Stands in a path for a key that was there."""
+
+_WORD = re.compile(r"[^\s\"',;=]+")
+"""A part of a credential with a scheme of its own: `Token KEY`, `Digest username="KEY"`."""
 
 _DECODINGS = 3
 """How often a text may be percent-encoded: servers and what is before them decode once each."""
@@ -42,6 +46,31 @@ def presented(headers: http.Headers, *, proxy_password: str | None) -> list[clie
     return [clients.Key(secret, kind) for secret, kind in found if secret]
 
 
+class Shown:
+    """The keys of named clients that requests have shown: the profile has only their hashes, with which none is
+    found within another text."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self.secrets = frozenset[str]()
+        self._finder = disguises.Finder()
+        self.add(secrets)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            if secret not in self.secrets:
+                self.secrets |= {secret}
+                self._finder.add(secret)
+
+    def may_be_in(self, request: http.Request) -> bool:
+        """A look at all of them at once: there may be hundreds."""
+        if not self.secrets:
+            return False
+        host = request.host.encode("utf-8", "surrogateescape")
+        fields = (part for field in request.headers.fields for part in field)
+        text = b"\n".join((request.data.method, host, request.data.path, *fields))
+        return self._finder.hide(text) is not text
+
+
 class Search:
     """Looks for keys in texts: as they are, percent-encoded, and in base64 as HTTP's basic authentication
     has them.
@@ -49,12 +78,18 @@ class Search:
     Not in bodies: what stands there is a conversation, or passes unread.
     """
 
-    def __init__(self, secrets: Iterable[str], is_key: Callable[[str], bool]) -> None:
-        """`secrets` are the keys whose text is known, which are found within others; `is_key` tells of a
-        text as a whole whether it is one."""
+    def __init__(
+        self, secrets: Iterable[str], is_key: Callable[[str], bool], shown: Shown | None = None
+    ) -> None:
+        """`secrets` and `shown` are the keys whose text is known, which are found within others; `is_key`
+        tells of a text as a whole whether it is one."""
+        self._shown = shown or Shown()
+        self._is_key = is_key
+        self._look_for(secrets)
+
+    def _look_for(self, secrets: Iterable[str]) -> None:
         self._secrets = tuple(s for s in secrets if len(s) >= disguises.SHORTEST)
         self._forms = _forms(self._secrets)
-        self._is_key = is_key
 
     def take_out(self, request: http.Request) -> bool:
         """Remove the headers, the cookies and the parts of the query that hold a key: they are no
@@ -65,6 +100,8 @@ class Search:
         and never sent.
         """
         fields = request.headers.fields
+        if self._shown.may_be_in(request):
+            self._look_for(dict.fromkeys((*self._secrets, *sorted(self._shown.secrets))))
         # Not `request.method`, which is in capitals.
         if is_in_method := self._holds(_text(request.data.method)):
             request.method = MARK
@@ -104,7 +141,7 @@ class Search:
         for name, value in fields:
             if name.lower() == b"cookie":
                 parts += _text(value).split(";")
-            elif credentials.is_secret(name) and any(map(self._is_key, _credentials(_text(value)))):
+            elif credentials.is_secret(name) and self._is_credential(_text(value)):
                 return True
         return any(self._in_part(part.strip()) for part in parts)
 
@@ -123,14 +160,17 @@ class Search:
             joined = b";".join(left).strip()
             return (field[0], joined) if joined else None
         is_key = self._holds(_text(value)) or (
-            credentials.is_secret(name) and any(map(self._is_key, _credentials(_text(value))))
+            credentials.is_secret(name) and self._is_credential(_text(value))
         )
         return None if is_key else field
 
+    def _is_credential(self, value: str) -> bool:
+        return any(map(self._is_key, {*_credentials(value), *_WORD.findall(value)}))
+
     def _in_part(self, part: str) -> bool:
         """Whether a key stands in a cookie, or a part of a query."""
-        value = part.partition("=")[2].strip('"')
-        return self._is_key(urllib.parse.unquote_plus(value)) or self._holds(part)
+        texts = (clients.bare(urllib.parse.unquote_plus(text)) for text in part.split("=", 1))
+        return any(self._is_key(text.strip('"')) for text in texts) or self._holds(part)
 
     def _holds(self, text: str) -> bool:
         if any(form in text for form in self._forms):
@@ -171,8 +211,7 @@ def _forms(secrets: Sequence[str]) -> tuple[str, ...]:
 
 def _credentials(value: str) -> Iterator[str]:
     yield clients.bare(value)
-    if password := clients.basic_password(value):
-        yield password
+    yield from filter(None, clients.basic_pair(value))
 
 
 def _text(value: bytes) -> str:

@@ -74,6 +74,8 @@ class Listeners:
         """Those of the script before, until this one is in force."""
         self._retired: set[str] = set()
         """Keys that are none any more. Their clients still send them, and they are nobody else's business."""
+        self._shown = keys.Shown()
+        """Those of clients that were taken out of the profile included."""
         self._ended = guard.CLOSED
         """The guard that was in force when the script was taken away."""
 
@@ -90,6 +92,7 @@ class Listeners:
             self._standing.update(before._standing)
             before._standing.clear()
             self._retired |= before._retired
+            self._shown.add(before._shown.secrets)
             self._before, before._before = before._before, None
         self._retired = self._retired.union(last.secrets).difference(new.secrets)
         self.guard = new
@@ -191,9 +194,13 @@ class Listeners:
         """Looks for keys of ours in a request that presents these: also for those of which only the client
         knows the text."""
         valid = [key for key in (*presented, self._tunnel_keys.get(source)) if self._has(key)]
-        texts = (key.secret for key in valid)
+        texts = [key.secret for key in valid]
+        self._shown.add(set(texts).difference(self.guard.secrets))
         secrets = dict.fromkeys((*self.guard.secrets, *sorted(self._retired), *texts))
-        return keys.Search(secrets, lambda text: text in self._retired or self.guard.has(text))
+        others = self._retired | self._shown.secrets
+        return keys.Search(
+            secrets, lambda text: text in others or self.guard.has(text), self._shown
+        )
 
     def _has(self, key: clients.Key | None) -> TypeGuard[clients.Key]:
         return key is not None and self.guard.client(key) is not None

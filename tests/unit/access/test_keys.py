@@ -199,3 +199,54 @@ def test_a_short_key_is_found_only_as_a_whole() -> None:
     assert made.path == "/v1/files?l=abcd"
     assert made.headers.get("x-app") == "abc"
     assert "authorization" not in made.headers
+
+
+ALICE, BOB = "cr-alice-0123456789", "cr-bob-0123456789"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Basic " + base64.b64encode(f"{BOB}:".encode()).decode()},
+        {"authorization": f"Token {BOB}"},
+        {"authorization": f'Digest username="{BOB}", realm="x"'},
+        {"x_goog_api_key": f'"{BOB}"'},
+        {"cookie": f"s=Bearer {BOB}"},
+        {"cookie": BOB},
+    ],
+)
+def test_a_key_of_which_only_the_hash_is_known(headers: dict[str, str]) -> None:
+    made = request("/v1/files", **headers)
+    assert not keys.Search([], BOB.__eq__).take_out(made)
+    assert BOB not in str(made.headers.fields)
+    assert set(made.headers).isdisjoint({"authorization", "x-goog-api-key", "cookie"})
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "is_refused"),
+    [
+        ("/v1/files", {"x_app": f"a {BOB} b"}, False),
+        ("/v1/files", {"x_app": base64.b64encode(f"me:{BOB}".encode()).decode()}, False),
+        ("/v1/files", {BOB: "1"}, False),
+        (f"/v1/files?{BOB}", {}, False),
+        (f"/v1/files?a={BOB.replace('-', '%2d')}", {}, False),
+        (f"/v1/files/{BOB}", {}, True),
+    ],
+)
+def test_a_key_that_another_request_has_shown(
+    path: str, headers: dict[str, str], is_refused: bool
+) -> None:
+    made = request(path, x_api_key=ALICE, **headers)
+    shown = keys.Shown([ALICE, BOB])
+    assert keys.Search([ALICE], [ALICE, BOB].__contains__, shown).take_out(made) is is_refused
+    left = str((made.path, made.headers.fields))
+    assert BOB not in left
+    assert BOB.replace("-", "%2d") not in left
+    assert len(made.headers.fields) == 1  # the host's
+
+
+def test_nothing_else_is_taken_out() -> None:
+    made = request("/v1/files?a=b", x_app="cr-bob-other-0123456789", authorization=OWN_BEARER)
+    before = (made.path, made.headers.fields)
+    assert not keys.Search([], BOB.__eq__, keys.Shown([BOB])).take_out(made)
+    assert (made.path, made.headers.fields) == before
