@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextvars
-import ipaddress
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sized
@@ -194,10 +193,7 @@ class Table:
             limit = self.limits.connections_per_address
             if parsed and any(parsed in network for network in self.limits.shared_addresses):
                 limit = 0
-            name = str(parsed or address)
-            if isinstance(parsed, ipaddress.IPv6Address):
-                # Whoever has one address of such a network has all.
-                name = str(ipaddress.ip_network((parsed.packed, 64), strict=False))
+            name = addresses.neighbours(address)
         group = self._groups.get(name) or Group(name, limit=limit)
         group.limit = limit
         return group

@@ -79,3 +79,51 @@ def test_addresses(host: str, loopback: bool, is_global: bool) -> None:
 )
 def test_names_address(host: str | None, expected: bool) -> None:
     assert addresses.names_address(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "localhost"),
+        ("127.0.0.9", "localhost"),
+        ("::1", "localhost"),
+        ("::ffff:127.0.0.1", "localhost"),
+        ("198.51.100.7", "198.51.100.7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2::3", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("name", "name"),
+    ],
+)
+def test_neighbours(host: str, expected: str) -> None:
+    assert addresses.neighbours(host) == expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "::127.0.0.1",
+        "::10.0.0.1",
+        "::ffff:0:127.0.0.1",
+        "::ffff:0:169.254.169.254",
+        "64:ff9b::10.0.0.1",
+        "64:ff9b:1::10.0.0.1",
+        "64:ff9b:1:2::1",
+        "2002:7f00:1::1",
+        "2002:a00:1::1",
+        "fec0::5",
+        "168.63.129.16",
+        "::ffff:168.63.129.16",
+        "64:ff9b::168.63.129.16",
+        "192.0.0.192",
+    ],
+)
+def test_ways_into_the_own_network(host: str) -> None:
+    assert not addresses.is_global(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["2002:808:808::1", "64:ff9b::8.8.8.8", "2606:4700::1", "8.8.8.8", "160.79.104.10"]
+)
+def test_ways_out(host: str) -> None:
+    assert addresses.is_global(host)
