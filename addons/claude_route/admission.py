@@ -326,6 +326,9 @@ def disarm(flow: http.HTTPFlow) -> None:
 def receive(request: http.Request) -> None:
     """Reduce a request on the reverse listener to what its client means: without what a front added,
     and for an endpoint without the path that the client's base URL puts before it."""
+    if not request.is_http2:
+        # In absolute form it may name another host, which a server takes before the Host header.
+        request.authority = ""
     endpoint = paths.endpoint(http_message.path(request)) if request.method == "POST" else None
     if endpoint:
         _, mark, query = request.path.partition("?")

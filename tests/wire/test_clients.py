@@ -377,3 +377,40 @@ def test_checks_of_tool_calls_count(start: Start, sim: simulator.Simulator) -> N
         assert verdict == {"type": "evaluated", "outcome": "not_flagged"}
         error = ask(alice).json()["error"]
         assert error["type"] == "billing_error"
+
+
+def test_a_model_that_is_named_twice(start: Start, sim: simulator.Simulator) -> None:
+    """What we read as the model, a provider may not."""
+    proxy = start(profile(sim.url, {"alice": {"models": ["claude-mine"]}}, models=MINE_AND_THEIRS))
+    rest = '"max_tokens":9,"messages":[{"role":"user","content":"hello"}]'
+    with client_of(proxy) as alice:
+        for key in ("model", "mod\\u0065l"):
+            body = f'{{"{key}":"claude-theirs",{rest},"model":"claude-mine"}}'
+            answer = alice.post("/v1/messages", content=body.encode())
+            assert answer.status_code == 400
+            assert answer.json()["error"]["type"] == "invalid_request_error"
+        assert ask(alice, "claude-mine").status_code == 200
+    assert len(sim.requests) == 1
+
+
+MINE_AND_THEIRS = {
+    "claude-mine": "anthropic/claude-mine",
+    "claude-theirs": "anthropic/claude-theirs",
+}
+
+
+def test_a_client_with_many_addresses_is_one(start: Start, sim: simulator.Simulator) -> None:
+    sim.script(*[answers.failure(500)] * 100)
+    proxy = start(profile(sim.url, {"alice": {}, "bob": {}}))
+    for number in range(2, 8):
+        with httpx.Client(
+            base_url=proxy.url,
+            headers={"x-litellm-api-key": ALICE},
+            transport=httpx.HTTPTransport(local_address=f"127.0.0.{number}"),
+            timeout=proxies.PATIENCE,
+        ) as alice:
+            for _ in range(3):
+                assert ask(alice, "kimi").status_code >= 500
+    with client_of(proxy, BOB) as bob:
+        rows = bob.get("/status").json()["targets"]
+        assert {row["state"] for row in rows if row["name"].startswith("kimi/")} == {"failing"}

@@ -12,6 +12,7 @@ from mitmproxy import http
 from claude_route import responses
 from claude_route import targets
 from claude_route.access import account_headers
+from claude_route.access import addresses
 from claude_route.access import admissions
 from claude_route.access import identity
 from claude_route.access import paths
@@ -134,6 +135,8 @@ class Exchange:
         try:
             self.request = yield functools.partial(read, self.flow.request)
             self.model = self.request.model
+            if self.client and self.client.entry and not (yield self._names_one_model):
+                return responses.error(400, "body: expected each field once, got one twice")
             able, rotates = self.candidates.find(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
@@ -248,7 +251,10 @@ class Exchange:
     def _who(self) -> str:
         """Whose failures count together: what one client sends may fail again and again."""
         peer = self.flow.client_conn.peername
-        return f"{self.client.name if self.client else ''}@{peer[0] if peer else ''}"
+        address = addresses.neighbours(peer[0]) if peer else ""
+        # A client with a key of its own may come from as many addresses as it likes.
+        is_named = self.client is not None and self.client.entry is not None
+        return f"{self.client.name if self.client else ''}@{'' if is_named else address}"
 
     def _asker(self) -> contract.Asker | None:
         if self.is_check:
@@ -261,9 +267,13 @@ class Exchange:
 
     def _turn(self, who: identity.Identity) -> str:
         """What keeps one token of the pool: the session, or each of its agents."""
-        if self.state.profile.pool.spread == "agent" and who.session and who.agent:
-            return f"{who.agent}/{who.session}"
-        return who.session
+        if not who.session:
+            return ""
+        # Anyone may send the id of another client's session.
+        owner = f"{self.client.name}/" if self.client and self.client.entry else ""
+        if self.state.profile.pool.spread == "agent" and who.agent:
+            return f"{owner}{who.agent}/{who.session}"
+        return owner + who.session
 
     def _next(
         self, *, upstream_failed: bool = False
@@ -293,6 +303,9 @@ class Exchange:
                 # Only this fallback can't be asked, so it must not hide how the others failed.
                 return (yield from self._next())
             return responses.error(400, str(e))
+
+    def _names_one_model(self) -> bool:
+        return self.request.names_one_model
 
     def _settings(self) -> bytes:
         return requests.settings(self.request)

@@ -128,6 +128,16 @@ class Request:
         """Whether it asks for fast mode: `speed: fast`."""
         return bytes(self.fields.get("speed", b"")) == b'"fast"'
 
+    @property
+    def names_one_model(self) -> bool:
+        """Whether each top-level field is there once. Of several models we read the last, and a provider
+        that gets the body as it is may read the first.
+
+        Raises:
+            ValueError: the name of a field is no text.
+        """
+        return rawjson.span(self.text, self.fields, "model") is not None
+
     def with_model(self, model: str) -> bytes:
         """The body with another model, and all other bytes unchanged."""
         value = msgspec.json.encode(model)

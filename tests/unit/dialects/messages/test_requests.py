@@ -287,3 +287,18 @@ def test_a_picture_is_not_estimated_by_its_bytes(block: dict[str, Any]) -> None:
 )
 def test_is_blank(text: bytes, is_blank: bool) -> None:
     assert requests.is_blank(msgspec.Raw(text)) == is_blank
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"model":"a","messages":[]}', True),
+        (b' { "messages" : [{"model":"b"}] , "model" : "a" } ', True),
+        (b'{"model":"a","messages":[],"model":"b"}', False),
+        (b'{"mod\\u0065l":"a","messages":[],"model":"b"}', False),
+        (b'{"model":"a","max_tokens":1,"max_tokens":2,"messages":[]}', False),
+        (b'{"\xef\xbb\xbfmodel":"b","model":"a","messages":[]}', True),
+    ],
+)
+def test_names_one_model(body: bytes, expected: bool) -> None:
+    assert requests.read(body).names_one_model is expected
