@@ -23,6 +23,7 @@ import simulator
 from tests import listening
 from tests.wire import http2_wire as h2
 from tests.wire import proxies
+from tests.wire import raw_upstream
 
 type Start = Callable[..., proxies.Proxy]
 
@@ -470,6 +471,26 @@ def test_http2_requests_with_trailers(keyed_free: proxies.Proxy) -> None:
             assert piece
             data += piece
         wire.close()
+
+
+def test_no_body_of_http2_becomes_a_request(start: Start) -> None:
+    smuggled = b"GET /v1/files/smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
+    with raw_upstream.running() as upstream:
+        upstream.answer = lambda credential: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+        proxy = start(proxies.profile(upstream.url), behind=upstream.url)
+        with h2.connect(proxy.reverse_port) as wire:
+            wire.sendall(
+                h2.PREFACE
+                + h2.settings()
+                + h2.frame(h2.HEADERS, h2.END_HEADERS, 1, h2.request("/v1/files"))
+                + h2.frame(h2.DATA, 0, 1, smuggled)
+                + h2.frame(h2.DATA, 0, 1)
+                + h2.frame(h2.DATA, h2.END_STREAM, 1, smuggled)
+            )
+            proxies.wait_until(lambda: bool(upstream.requests))
+        head, body = upstream.requests[0]
+        assert b"transfer-encoding: chunked" in head
+        assert not body.startswith(b"GET")
 
 
 @pytest.fixture(scope="module")

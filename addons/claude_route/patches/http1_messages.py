@@ -6,17 +6,19 @@ Why: with each of these the other side waits for ever, or mitmproxy logs a trace
 chunked message raise NotImplementedError; those of an HTTP/2 message raise AssertionError where the
 other side speaks HTTP/1; so does a 101 where the client speaks HTTP/2. An interim response (103) is
 taken for the final one. What stands between two
-chunks, trailers and an upstream's headers may grow without end. Each chunk of a read is an event of its
+chunks, trailers and an upstream's headers may grow without end. A body that came over HTTP/2 without its length
+is sent over HTTP/1 without it, too, so that the upstream takes it for another request. Each chunk of a read is an event of its
 own, so that a read full of chunks of a byte holds everybody up for a second. A client whose chunks
 make no sense gets no answer.
 Trailers are dropped, as anybody may do who has no use for them (RFC 9110, section 6.5.1).
-Remove when: mitmproxy reads trailers, interim responses and chunks of a limited size.
+Remove when: mitmproxy reads trailers, interim responses and chunks of a limited size, and frames bodies.
 Upstream: docs/upstream/http1-trailers.md, docs/upstream/http1-interim-responses.md,
-docs/upstream/http1-endless-lines.md.
+docs/upstream/http1-endless-lines.md, docs/upstream/http2-bodies-in-http1.md.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Callable
@@ -159,8 +161,12 @@ def install(answer: Answer) -> Callable[[], None]:
         if not isinstance(event, _events.ResponseTrailers):
             yield from send_response(self, event)
 
-    def send_request_only(self: _http1.Http1Client, event: layers.HttpEvent) -> Commands:
-        if not isinstance(event, _events.RequestTrailers):
+    def send_request_framed(self: _http1.Http1Client, event: layers.HttpEvent) -> Commands:
+        if isinstance(event, _events.RequestHeaders):
+            event = framed(event)
+        # A chunk of nothing is the end of a body.
+        is_nothing = isinstance(event, _events.RequestData) and not event.data
+        if not isinstance(event, _events.RequestTrailers) and not is_nothing:
             yield from send_request(self, event)
 
     def replace(*methods: Any) -> None:
@@ -178,11 +184,23 @@ def install(answer: Answer) -> Callable[[], None]:
         read_body_answered,
         read_final_headers,
         send_response_only,
-        send_request_only,
+        send_request_framed,
     )
     pairs: Any = zip(stock, ours, strict=True)
     replace(*(functools.wraps(before)(after) for before, after in pairs))
     return lambda: replace(*stock)
+
+
+def framed(event: _events.RequestHeaders) -> _events.RequestHeaders:
+    """HTTP/2 says where a body ends without its length. Without either, an HTTP/1 server would take the body
+    for the next request."""
+    request = event.request
+    is_http1 = not (request.is_http2 or request.is_http3)
+    if event.end_stream or is_http1 or "content-length" in request.headers:
+        return event
+    request = request.copy()
+    request.headers["transfer-encoding"] = "chunked"
+    return dataclasses.replace(event, request=request)
 
 
 def is_malformed(connection: _http1.Http1Connection) -> bool:

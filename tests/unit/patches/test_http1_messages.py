@@ -243,3 +243,38 @@ def test_it_can_be_undone() -> None:
     http1_messages.install(refused)()
     after = _http1.Http1Server.send, _http1.make_body_reader, _http1.Http1Connection.read_body
     assert after == before
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "end_stream", "expected"),
+    [
+        ("HTTP/2.0", {}, False, b"transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        ("HTTP/3", {}, False, b"transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+        ("HTTP/2.0", {"content-length": "2"}, False, b"content-length: 2\r\n\r\nhi"),
+        ("HTTP/2.0", {}, True, b"\r\n\r\n"),
+        ("HTTP/1.1", {"content-length": "2"}, False, b"content-length: 2\r\n\r\nhi"),
+    ],
+)
+def test_a_body_has_an_end(
+    version: str, headers: dict[str, str], end_stream: bool, expected: bytes
+) -> None:
+    ctx = context.Context(tflow.tclient_conn(), options.Options())
+    request = tutils.treq(
+        http_version=version.encode(), headers=http.Headers(**{"x-a": "b"}), authority=b"x"
+    )
+    for name, value in headers.items():
+        request.headers[name] = value
+    data = b"" if end_stream else b"hi"
+    said = b""
+    connection = _http1.Http1Client(ctx)
+    for event in (
+        _events.RequestHeaders(1, request, end_stream),
+        *([] if end_stream else [_events.RequestData(1, b""), _events.RequestData(1, data)]),
+        _events.RequestEndOfMessage(1),
+    ):
+        for command in connection.send(event):
+            assert isinstance(command, commands.SendData)
+            said += command.data
+    assert said.endswith(expected)
+    assert (b"transfer-encoding" in said) == (b"transfer-encoding" in expected)
+    assert "transfer-encoding" not in request.headers
