@@ -401,7 +401,7 @@ MINE_AND_THEIRS = {
 
 def test_a_client_with_many_addresses_is_one(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(profile(sim.url, {"alice": {}, "bob": {}}, fallbacks={"kimi": ["glm"]}))
-    sim.script(*[answers.failure(500)] * 6)
+    sim.script(*[answers.failure(500), answers.Answer()] * 3)
     for number in (2, 3, 4):
         with httpx.Client(
             base_url=proxy.url,
@@ -409,7 +409,7 @@ def test_a_client_with_many_addresses_is_one(start: Start, sim: simulator.Simula
             transport=httpx.HTTPTransport(local_address=f"127.0.0.{number}"),
             timeout=proxies.PATIENCE,
         ) as alice:
-            assert ask(alice, "kimi").status_code >= 500
+            assert ask(alice, "kimi").headers["x-route-target"] == "zai/glm-5"
     with client_of(proxy, ALICE) as alice, client_of(proxy, BOB) as bob:
         assert ask(alice, "kimi").headers["x-route-target"] == "zai/glm-5"
         assert ask(bob, "kimi").headers["x-route-target"] == "kimi/kimi-for-coding"

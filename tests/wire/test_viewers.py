@@ -84,3 +84,14 @@ async def test_a_body_that_is_looked_at(web: mitmweb.Web, encoding: str) -> None
             assert web.api.get(f"/flows/{flow['id']}/request/{path}").status_code == 200
     assert meanwhile.worst < bodies.WAIT * bodies.SLACK
     assert bodies.memory(web.proxy) < 600
+
+
+async def test_a_kind_that_the_client_made_up(web: mitmweb.Web) -> None:
+    body = b'"\\' * 20_000
+    bodies.send(web.proxy.reverse_port, bodies.post(body, b"content-type: text/javascript"))
+    (flow,) = web.flows()
+    with bodies.Meanwhile(web.proxy.reverse_port) as meanwhile:
+        for view in ("auto", "viewcss", "javascript"):
+            path = f"/flows/{flow['id']}/request/content/{view}.json"
+            assert "too long to be formatted" in web.api.get(path).text
+    assert meanwhile.worst < bodies.WAIT * bodies.SLACK

@@ -2,8 +2,9 @@
 
 Replaces: `contentviews.prettify_message`, `app.FlowContentView.get`.
 Why: mitmproxy formats a body in its event loop, however long that takes: 30 MB of `[1,1,1,…` stop it for a
-minute when somebody looks at them, and 30 MB of zeros become 150 MB of hexadecimal digits.
-Remove when: mitmproxy formats elsewhere than in its event loop, and has a limit.
+minute when somebody looks at them, and 30 MB of zeros become 150 MB of hexadecimal digits. The regular expressions
+for JavaScript and CSS take minutes for some kilobytes that a client made up (`"\\"\\"\\…`), in which no thread runs.
+Remove when: mitmproxy formats elsewhere than in its event loop, has a limit, and its views take linear time.
 Upstream: docs/upstream/content-views.md
 """
 
@@ -28,6 +29,16 @@ LONGEST = 8 * 1024 * 1024
 SHOWN = 64 * 1024
 """Bytes shown of what no view gets."""
 
+SLOW = ("viewcss", "javascript", "wbxml")
+"""The views that get nothing: what they take no limit is low enough for."""
+
+SHORT = (
+    *("dns", "graphql", "grpc", "http/3 frames", "image", "mqtt", "msgpack", "multipart form"),
+    *("protobuf", "query", "socket.io", "url-encoded", "xml/html", "zip archive"),
+)
+SHORTEST = 16 * 1024
+"""The views that get bodies of so many bytes only. Nobody sends such to a model."""
+
 
 def install() -> Callable[[], None]:
     """For every body that is shown from now on; the callable undoes it."""
@@ -40,7 +51,7 @@ def install() -> Callable[[], None]:
         message: _utils.ContentviewMessage, flow: flow.Flow, *args: Any, **kwargs: Any
     ) -> contentviews.ContentviewResult:
         data, encoding = _utils.get_data(message)
-        if data is None or is_fit(data):
+        if data is None or is_fit(data, view(data, message, flow, *args, **kwargs)):
             return stock(message, flow, *args, **kwargs)
         text = f"[{len(data):,} bytes, too long to be formatted; they begin so]\n"
         return contentviews.ContentviewResult(
@@ -65,9 +76,30 @@ def install() -> Callable[[], None]:
     return uninstall
 
 
-def is_fit(data: bytes) -> bool:
-    """Whether a view can format it in a few seconds."""
+def view(
+    data: bytes,
+    message: _utils.ContentviewMessage,
+    flow: flow.Flow,
+    view_name: str = "auto",
+    registry: contentviews.ContentviewRegistry = contentviews.registry,
+) -> str:
+    """The name of the view that would format it."""
     if len(data) > LONGEST:
+        return ""
+    metadata = contentviews.make_metadata(message, flow)
+    return registry.get_view(data, metadata, view_name).name.lower()
+
+
+def longest(view: str) -> int:
+    """How many bytes a view gets."""
+    if view in SLOW:
+        return 0
+    return SHORTEST if view in SHORT else LONGEST
+
+
+def is_fit(data: bytes, view: str = "") -> bool:
+    """Whether a view can format it in a few seconds."""
+    if len(data) > longest(view):
         return False
     try:
         shape.check(data, 0)
