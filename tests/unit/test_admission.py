@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 from mitmproxy import http
+from mitmproxy.net.http import http1
 from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow
 
@@ -538,3 +539,16 @@ def test_token_mode_of_a_client(
     client = clients.Client("alice", "header", entry)
     assert admission.rotates(client, asked, profile) is expected
     assert admission.rotates(None, asked, profile) is ((asked or pool) == "rotate")
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"), [("HTTP/1.1", b"POST /v1/files HTTP/1.1"), ("HTTP/2.0", b"")]
+)
+def test_no_target_names_another_host(version: str, expected: bytes) -> None:
+    """In absolute form, which a server takes before the Host header."""
+    request = make("POST https://api.anthropic.com/v1/files")
+    request.http_version, request.authority = version, "elsewhere.example"
+    admission.receive(request)
+    assert request.authority == ("" if expected else "elsewhere.example")
+    if expected:
+        assert http1.assemble_request_head(request).startswith(expected)

@@ -26,6 +26,8 @@ from mitmproxy.addons import export
 from mitmproxy.addons import savehar
 from mitmproxy.tools.web import app
 
+from claude_route.text import layout
+
 
 class Hiding(NamedTuple):
     """What takes secrets out. Each returns the same object where there is nothing to hide."""
@@ -35,6 +37,10 @@ class Hiding(NamedTuple):
     flow: Callable[[flow.Flow], flow.Flow]
     message: Callable[[Any], Any]
     """Of a message of any kind."""
+
+    def shown(self, text: str) -> str:
+        """A text for a terminal, which mustn't be ordered about either."""
+        return layout.harmless(self.text(text))
 
 
 _STOCK = "before_exits"
@@ -48,7 +54,7 @@ def install(hiding: Hiding) -> Callable[[], None]:
         _replaced(io.FilteredFlowWriter, "add", lambda stock: _second(stock, hiding.flow)),
         _replaced(savehar.SaveHar, "flow_entry", lambda stock: _second(stock, hiding.flow)),
         _replaced(cut, "extract", lambda stock: _second(stock, hiding.flow)),
-        _replaced(dumper.Dumper, "echo", lambda stock: _second(stock, hiding.text)),
+        _replaced(dumper.Dumper, "echo", lambda stock: _second(stock, hiding.shown)),
         _replaced(contentviews, "prettify_message", lambda stock: _view(stock, hiding)),
         _replaced(app.RequestHandler, "write", lambda stock: _write(stock, hiding)),
         _replaced(
@@ -91,7 +97,7 @@ def _view(stock: Callable[..., Any], hiding: Hiding) -> Callable[..., Any]:
     def prettify(message: Any, shown: flow.Flow, *args: Any, **kwargs: Any) -> Any:
         # Before, for views that cut a text into pieces; after, for those that put pieces together.
         result = stock(hiding.message(message), shown, *args, **kwargs)
-        result.text = hiding.text(result.text)
+        result.text = hiding.shown(result.text)
         return result
 
     return prettify

@@ -3,6 +3,7 @@ line breaks than the text itself."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from collections.abc import Sequence
 
@@ -75,6 +76,16 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else "\ufffd" for char in text)
+
+
+_ORDERS = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Those of eight bits, which a terminal obeys as it does ESC, and those that turn the direction of what follows."""
+
+
+def harmless(text: str) -> str:
+    """The lines of a text with U+FFFD for what orders a terminal about, but for the escapes of seven bits, which
+    mitmproxy takes out itself."""
+    return text if text.isascii() else _ORDERS.sub("\ufffd", text)
 
 
 def clip(text: str, width: int) -> str:

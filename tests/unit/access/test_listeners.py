@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from mitmproxy.test import tflow
 from claude_route.access import clients
 from claude_route.access import guard
 from claude_route.access import listeners
+from claude_route.profile import clients as profile_clients
 
 KEY = "static-0123456789-tokn"
 
@@ -253,6 +255,22 @@ def test_a_key_that_is_none_any_more_is_taken_out_too() -> None:
     request = request_from(client(), authorization=f"Bearer {KEY}").request
     entry.search(client(), []).take_out(request)
     assert "authorization" not in request.headers
+
+
+def test_a_key_that_a_client_has_shown_is_taken_out_of_any_text() -> None:
+    entry = listeners.Listeners()
+    digest = hashlib.sha256(KEY.encode()).digest()
+    entry.put_in_force(guard.Guard(named=(profile_clients.Client("alice", (digest,)),)))
+    hidden = f"a={base64.b64encode(f'me:{KEY}'.encode()).decode()}"
+    before = request_from(client(), x_app=hidden).request
+    entry.search(client(), []).take_out(before)
+    assert before.headers["x-app"] == hidden
+    entry.search(client(), [clients.Key(KEY, "header")])
+    for new in (entry.guard, guard.Guard(NEXT_KEY)):
+        entry.put_in_force(new)
+        after = request_from(client(), x_app=hidden, authorization=f"Bearer {KEY}").request
+        entry.search(client(), []).take_out(after)
+        assert set(after.headers).isdisjoint({"x-app", "authorization"})
 
 
 @pytest.mark.parametrize(

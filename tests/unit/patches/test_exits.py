@@ -148,3 +148,15 @@ def test_installed_twice_it_hides_once_and_is_undone() -> None:
     undo()
     now = flow_io.FlowWriter.add, export.formats["raw"], app.ClientConnection._json_dumps
     assert now == before
+
+
+@pytest.mark.parametrize("leave", [terminal, views])
+def test_no_text_orders_a_terminal_about(
+    leave: Callable[[http.HTTPFlow], bytes], shown: http.HTTPFlow
+) -> None:
+    assert shown.response
+    shown.response.text = "a\x1b[2J\x9b31m\u202eb\u2066"
+    shown.response.headers["content-type"] = "text/plain; charset=utf-8"
+    left = leave(shown).decode()
+    assert "31m" in left
+    assert set("\x1b\x9b\u202e\u2066").isdisjoint(left)

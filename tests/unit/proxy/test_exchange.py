@@ -1106,6 +1106,21 @@ def test_session(headers: dict[str, str], fields: dict[str, Any], session: str) 
     assert setting.observer.request.flow is setting.flow
 
 
+def test_a_session_of_the_same_name_has_a_token_of_its_own() -> None:
+    names = ("alice", "bob")
+    owners = [profile_clients.Client(name, (b"",)) for name in names]
+    seats = []
+    for owner in owners:
+        setting = Setting(
+            headers={"x-claude-code-session-id": "a"},
+            client=clients.Client(owner.name, "header", owner),
+        )
+        setting.exchange.begin()
+        seats.append(setting.exchange.plan.session)
+        assert setting.observer.request.session == "a"
+    assert seats == ["alice/a", "bob/a"]
+
+
 EFFORT: dict[str, Any] = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}
 
 

@@ -101,3 +101,16 @@ def test_visible(text: str, visible: str) -> None:
 
 def test_rule() -> None:
     assert layout.rule("system") == "── system ──"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\n\tb", "a\n\tb"),
+        ("é 考 🙂 …\u00a0", "é 考 🙂 …\u00a0"),
+        ("\u05d0\u200f\n", "\u05d0\u200f\n"),
+        ("a\x9b31m\x9d\u202eb\u2066c", "a\ufffd31m\ufffd\ufffdb\ufffdc"),
+    ],
+)
+def test_harmless(text: str, expected: str) -> None:
+    assert layout.harmless(text) == expected
