@@ -43,7 +43,6 @@ ALLOWED = {
     ("claude_route.dialects.dialect", "secrets"): "makes ids for answers and calls",
     ("claude_route.pricing.listed", "read_bytes"): "reads the list that the package brings",
     ("claude_route.profile.profiles", "read_text"): "reads the profile; parse() takes the text",
-    ("claude_route.profile.profiles", "read_bytes"): "reads .env; env_file.parse() takes the bytes",
 }
 
 TESTED_ELSEWHERE = {

@@ -260,12 +260,12 @@ def test_a_body_has_an_end(
 ) -> None:
     ctx = context.Context(tflow.tclient_conn(), options.Options())
     request = tutils.treq(
-        http_version=version.encode(), headers=http.Headers(**{"x-a": "b"}), authority=b"x"
+        http_version=version.encode(), headers=http.Headers(x_a="b"), authority=b"x"
     )
     for name, value in headers.items():
         request.headers[name] = value
     data = b"" if end_stream else b"hi"
-    said = b""
+    sent = b""
     connection = _http1.Http1Client(ctx)
     for event in (
         _events.RequestHeaders(1, request, end_stream),
@@ -274,7 +274,7 @@ def test_a_body_has_an_end(
     ):
         for command in connection.send(event):
             assert isinstance(command, commands.SendData)
-            said += command.data
-    assert said.endswith(expected)
-    assert (b"transfer-encoding" in said) == (b"transfer-encoding" in expected)
+            sent += command.data
+    assert sent.endswith(expected)
+    assert (b"transfer-encoding" in sent) == (b"transfer-encoding" in expected)
     assert "transfer-encoding" not in request.headers
