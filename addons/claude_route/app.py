@@ -152,7 +152,7 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
         stopping,
         lines,
         flow_rows,
-        capture.Capture(flow_rows),
+        capture.Capture(flow_rows, wanted=lambda: capture.SUMMARY_LIMIT if recorded.is_on else 0),
         recorded,
         saved,
         claude.Views(dollars),

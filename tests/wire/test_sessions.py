@@ -302,3 +302,23 @@ def test_sessions_need_the_key(start: Start, sim: simulator.Simulator) -> None:
     with_key = {"x-litellm-api-key": key}
     listed = httpx.get(f"{proxy.url}/sessions", headers=with_key, trust_env=False)
     assert [each["id"] for each in listed.json()["sessions"]] == ["s1"]
+
+
+@pytest.mark.parametrize("options", [[], ["--set", "keep_bodies=5"]])
+def test_a_streamed_answer_without_mitmweb(
+    start: Start, sim: simulator.Simulator, options: list[str]
+) -> None:
+    """Nothing shows or saves the flow: its summary has what came of it all the same."""
+    used = simulator.ToolUse("Bash", {"command": "echo 1"})
+    long = f"{'word ' * 100}THE END"
+    sim.default(answers.Answer(content=(simulator.Text(long), used)))
+    proxy = start(proxies.profile(sim.url), arguments=options)
+    request = {**proxies.message("claude-opus-5-5", stream=True), "tools": [READ]}
+    with proxy.client(headers={"x-claude-code-session-id": "s1"}) as client:
+        assert client.post("/v1/messages", json=request).status_code == 200
+        proxies.wait_until(lambda: bool(sessions(proxy)))
+        (turn,) = session(proxy)["turns"]
+        page = client.get(f"/sessions/s1/{turn['flow']}", headers={"accept": "text/html"}).text
+    assert (turn["text"][:9], names(turn)) == ("word word", ["Bash"])
+    assert [hit["flow"] for hit in get(proxy, "/sessions?search=the+end")["hits"]] == [turn["flow"]]
+    assert ("THE END" in page) == bool(options)

@@ -30,6 +30,9 @@ mitmweb hashes both bodies at each update, and sending it to browsers costs twic
 LIMIT = 32 * 1024 * 1024
 """Bytes kept of an answer. The longest answers take a few megabytes as events."""
 
+SUMMARY_LIMIT = 4 * 1024 * 1024
+"""Bytes where nothing but a summary of the answer is kept once it has ended."""
+
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
@@ -56,12 +59,13 @@ class Tap:
     """Replaces `flow.response.stream`: passes the data on unchanged, and records it."""
 
     def __init__(
-        self, flow: http.HTTPFlow, row_writer: rows.Rows, *, keeps: bool, pace: Pace | None
+        self, flow: http.HTTPFlow, row_writer: rows.Rows, *, limit: int, pace: Pace | None
     ) -> None:
-        """`pace` is None if there is no view to update."""
+        """`limit`: how many bytes are kept. `pace` is None if there is no view to update."""
         self.flow = flow
         self.rows = row_writer
-        self._content: bytearray | None = bytearray() if keeps else None
+        self._limit = limit
+        self._content: bytearray | None = bytearray() if limit else None
         self._pace = pace
         self._timer: Timer | None = None
         self._took = 0.0
@@ -80,7 +84,7 @@ class Tap:
         return data
 
     def _take(self, data: bytes) -> None:
-        if self._content is not None and len(self._content) < LIMIT:
+        if self._content is not None and len(self._content) < self._limit:
             self._content += data
         if self._pace and self._timer is None:
             self._timer = self._pace.wait(self._update, self._took)
@@ -89,12 +93,13 @@ class Tap:
         assert self._pace
         began = self._pace.clock()
         self._timer = None
-        self._store()
+        self.store()
         self.rows.grown(self.flow)
         show(self.flow)
         self._took = self._pace.clock() - began
 
-    def _store(self) -> None:
+    def store(self) -> None:
+        """Put what has come so far into the flow."""
         if self._content is not None and self.flow.response:
             self.flow.response.raw_content = bytes(self._content)
 
@@ -102,7 +107,7 @@ class Tap:
         """The answer has ended."""
         if self._timer:
             self._timer.cancel()
-        self._store()
+        self.store()
         if self._pace:
             self._pace.taps.discard(self)
         self._content = self._pace = self._timer = None
@@ -119,17 +124,21 @@ class Capture:
         row_writer: rows.Rows,
         later: Later | None = None,
         clock: Callable[[], float] = time.perf_counter,
+        wanted: Callable[[], int] = lambda: 0,
     ) -> None:
+        """`wanted`: how many bytes of an answer are worth keeping until it has ended, where nothing shows or
+        saves it afterwards."""
+        self._wanted = wanted
         self.rows = row_writer
         self.pace = Pace(later or _later, clock)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not (flow.response and flow.response.stream is True):
             return
-        keeps, pace = is_kept(), self.pace if has_view() or keeps_bodies() else None
-        is_watched = keeps or pace is not None
-        if is_watched and self.rows.is_answering(flow):
-            flow.response.stream = Tap(flow, self.rows, keeps=keeps, pace=pace)
+        limit = LIMIT if is_kept() else self._wanted()
+        if limit and self.rows.is_answering(flow):
+            pace = self.pace if has_view() or keeps_bodies() else None
+            flow.response.stream = Tap(flow, self.rows, limit=limit, pace=pace)
 
     def response(self, flow: http.HTTPFlow) -> None:
         finish(flow)
@@ -142,6 +151,13 @@ def finish(flow: http.HTTPFlow) -> None:
     tap = flow.response and flow.response.stream
     if isinstance(tap, Tap):
         tap.finish()
+
+
+def grow(flow: http.HTTPFlow) -> None:
+    """Put what has come of a streaming answer into its flow. Any thread may call it."""
+    tap = flow.response and flow.response.stream
+    if isinstance(tap, Tap):
+        tap.store()
 
 
 def show(flow: http.HTTPFlow) -> None:

@@ -14,6 +14,7 @@ from mitmproxy import http
 
 from claude_route import options
 from claude_route.pages import asking
+from claude_route.watch import capture
 from claude_route.watch import labels
 from claude_route.watch import memory
 from claude_route.watch import upstream_requests
@@ -68,6 +69,10 @@ class KeptFlows:
         if not self._flows:
             self.held = 0
 
+    def held_flows(self) -> list[str]:
+        """The ids of those that are kept for the reverse listener."""
+        return list(self._flows)
+
     def find(self, flow: str, in_mitmweb: bool) -> asking.Kept | None:
         """A flow by its id, as far as it may be shown there."""
         view = ctx.master.addons.get("view") if in_mitmweb else None
@@ -76,5 +81,6 @@ class KeptFlows:
             found, _ = self._flows[flow]
         if not isinstance(found, http.HTTPFlow):
             return None
+        capture.grow(found)
         target = labels.read(found.metadata).target or ""
         return asking.Kept(found, upstream_requests.of(found), target)

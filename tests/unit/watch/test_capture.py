@@ -269,6 +269,24 @@ def test_a_server_without_a_view_only_counts() -> None:
     assert flow.comment == "opus-5-5 → zai/glm-5 · try 2 · 107 in / 42 out · 4.1 s"
 
 
+@pytest.mark.parametrize(("limit", "kept"), [(100, 6), (4, 4 * 2)])
+def test_a_server_without_a_view_keeps_what_a_summary_needs(limit: int, kept: int) -> None:
+    with taddons.context(save.Save(), savehar.SaveHar()):
+        setting = Setting()
+        setting.capture = capture.Capture(setting.rows, setting.timers, wanted=lambda: limit)
+        flow = streaming()
+        stream = setting.begin(flow)
+        assert stream(b"one") == b"one"
+        capture.grow(flow)
+        assert content(flow) == b"one"
+        for data in (b"two", b"six", b"ten")[: 1 if limit > 4 else 3]:
+            stream(data)
+        assert setting.timers.due == []
+        setting.end(flow)
+        assert len(content(flow) or b"") <= kept
+        assert (content(flow) or b"").startswith(b"onetwo"[:limit])
+
+
 def test_what_is_saved_is_kept(tmp_path: Any) -> None:
     with taddons.context(save.Save(), savehar.SaveHar()) as context:
         context.options.update(hardump=str(tmp_path / "x.har"))
