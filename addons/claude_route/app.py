@@ -8,6 +8,7 @@ observers listed here.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from claude_route import admission
 from claude_route import announcement
@@ -61,6 +62,7 @@ from claude_route.watch import readonly
 from claude_route.watch import recorder
 from claude_route.watch import rows
 from claude_route.watch import saved_sessions
+from claude_route.watch import siblings
 from claude_route.watch import upstream_requests
 from claude_route.watch.views import claude
 
@@ -94,6 +96,7 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
     recorded = recorder.Recorder(dollars, kept, saved.store, saved.is_on)
     bodies = kept_flows.KeptFlows()
     workers = peers.Peers(worker, meters_of_all.text) if worker else None
+    others = worker and siblings.Siblings(worker, kept, bodies.find, bodies.held_flows)
     sources = asking.Sources(
         ledger.report,
         lambda: metrics_of(meters_of_all, workers),
@@ -102,6 +105,8 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
         bodies.find,
         saved.kept,
     )
+    if others:
+        sources = replace(sources, kept=others.find, catch_up=others.catch_up)
     observer = observers.Observers(
         [
             counting.Counting(lambda: in_force.state),
@@ -157,6 +162,7 @@ def addons(worker: peers.Worker | None = None) -> list[object]:
         saved,
         claude.Views(dollars),
         bodies,
+        *([others] if others else []),
         memory.Memory(),
         commands.Commands(lambda: in_force.state),
         mitmweb.Pages(lambda: in_force.state, sources),

@@ -72,13 +72,13 @@ class Workers(proxies.Proxy):
     def workers(self) -> list[int]:
         return self.children("worker.main")
 
-    def wait_for_workers(self, count: int) -> None:
-        """Until so many serve: each puts its metrics into the store."""
+    def wait_for_workers(self, count: int, headers: dict[str, str] | None = None) -> None:
+        """Until so many serve: each puts its metrics into the store. `headers` have a key that sees all."""
 
         def serving() -> int:
             assert self.process.poll() is None, self.log
             try:
-                text = httpx.get(f"{self.url}/metrics", trust_env=False).text
+                text = httpx.get(f"{self.url}/metrics", headers=headers, trust_env=False).text
             except httpx.TransportError:
                 return 0
             return text.count("claude_route_info{")

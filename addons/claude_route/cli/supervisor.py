@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import uuid
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -83,6 +85,8 @@ class Supervisor:
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         """By number."""
         self._name = uuid.uuid4().hex[:12]
+        # A socket's path has some 100 characters at most, so not in the folder for state.
+        self._folder = tempfile.mkdtemp(prefix="claude-route-")
         self._signals = 0
         self._has_to_stop = asyncio.Event()
 
@@ -97,6 +101,7 @@ class Supervisor:
         finally:
             if self._redis:
                 await self._redis.stop()
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _run(self) -> int:
         # Alone: it sees whether the profile is valid and the ports are free.
@@ -176,6 +181,7 @@ class Supervisor:
             **os.environ,
             worker.WORKER: f"{self._name}/{number}/{self._count}",
             worker.READY: str(pipe),
+            worker.FOLDER: self._folder,
         }
         environ.pop(worker.FIRST, None)
         if is_first:

@@ -23,6 +23,9 @@ from claude_route.store import peers
 WORKER = "CLAUDE_ROUTE_WORKER"
 """The environment variable with `supervisor/number/total`."""
 
+FOLDER = "CLAUDE_ROUTE_WORKERS"
+"""The one with the folder of the workers' sockets."""
+
 READY = "CLAUDE_ROUTE_READY_FD"
 """The one with the descriptor of the pipe."""
 
@@ -36,7 +39,7 @@ QUIET = ("claude_route.announcement", "mitmproxy.proxy.mode_servers", "claude_ro
 def place(environ: Mapping[str, str]) -> peers.Worker:
     """Which worker this process is."""
     supervisor, number, total = environ[WORKER].split("/")
-    return peers.Worker(supervisor, int(number), int(total))
+    return peers.Worker(supervisor, int(number), int(total), environ[FOLDER])
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -43,6 +43,10 @@ class Kept:
     """Who answers it: `zai/glm-5`."""
 
 
+async def _nobody() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Sources:
     report: Callable[[reports.Query], Awaitable[reports.Report | None]]
@@ -53,6 +57,9 @@ class Sources:
     """Unix seconds."""
     sessions: book.Book = field(default_factory=book.Book)
     kept: Callable[[str, bool], Kept | None] = lambda flow, in_mitmweb: None
-    """The flow with an id, for mitmweb or for the reverse listener; None if it isn't kept for it."""
+    """The flow with an id, for mitmweb or for the reverse listener; None if it isn't kept for it. May wait for
+    another process."""
     saved: Callable[[str], Kept | None] = lambda flow: None
     """The flow with an id out of the file that flows are saved to; None if it has none. Reads the file."""
+    catch_up: Callable[[], Awaitable[None]] = _nobody
+    """Adds what other processes have seen to `sessions`."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
+from claude_route.sessions import journal
 from claude_route.sessions import misses
 from claude_route.sessions import prefixes
 from claude_route.sessions import tree
@@ -182,6 +183,8 @@ class Book:
         """Grows with each change, so that a page can ask whether there is anything new."""
         self.before_reading: Callable[[], None] = lambda: None
         """Called before anything is read: it may add turns that wait."""
+        self.journal = journal.Journal()
+        """The turns in the order in which they came."""
         self._records: OrderedDict[str, Record] = OrderedDict()
         """The one that was quiet the longest comes first."""
         self._sessions: dict[str, str] = {}
@@ -223,9 +226,17 @@ class Book:
         record = self._records.get(session)
         return record.answering(client) if record else {}
 
+    def all_running(self) -> dict[str, dict[str, Running]]:
+        """Those of all sessions that have any."""
+        return {id: dict(each.running) for id, each in self._records.items() if each.running}
+
     def has(self, flow: str) -> bool:
         """Whether there is a turn of this flow."""
         return flow in self._sessions
+
+    def turn(self, flow: str) -> turns.Turn | None:
+        record = self._records.get(self._sessions.get(flow, ""))
+        return record.turns.get(flow) if record else None
 
     def __len__(self) -> int:
         """The number of turns."""
@@ -255,6 +266,7 @@ class Book:
         self._weight -= record.weight
         record.add(turn)
         self._sessions[turn.flow] = turn.session or NONE
+        self.journal.add(turn.flow)
         while len(record.turns) > MAX_SESSION or (
             record.weight > MAX_WEIGHT and len(record.turns) > 1
         ):

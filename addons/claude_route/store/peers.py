@@ -28,6 +28,8 @@ class Worker(NamedTuple):
     number: int
     """From 1."""
     total: int
+    folder: str = ""
+    """Where the workers have their sockets, which only this user can open."""
 
 
 class Peers:

@@ -40,6 +40,7 @@ async def answer(
     """Raises:
     LookupError: there is no such session or turn, or it isn't the viewer's.
     """
+    await sources.catch_up()
     made = _Answer(question, sources).make()
     shown = await asyncio.get_running_loop().run_in_executor(_thread(), made)
     return shown._replace(body=live_secrets.hide(shown.body))
@@ -124,19 +125,19 @@ class _Answer:
         running = self.book.running(shown.id, self.client)
         is_running = id in running
         entry = shown.entry(id)
-        if entry is None and is_running:
-            kept, now = self.in_memory(id), self.clock()
-            entry = (
-                growing.entry(kept, shown.id, shown.entries, now)
-                if kept
-                else growing.unread(id, running[id], shown.id, now)
-            )
-        if entry is None:
+        if entry is None and not is_running:
             raise LookupError(NO_TURN)
         others = [each for each in self.query.get("with", "").split(",") if each]
         compared = [self._other(each) for each in others[: views.COMPARED - 1]]
-        made: tree.Entry = entry
-        return lambda: self._opened(shown, made, compared, is_running=is_running)
+        return lambda: self._opened(
+            shown, entry or self._growing(shown, id, running[id]), compared, is_running=is_running
+        )
+
+    def _growing(self, shown: tree.Session, id: str, began: float) -> tree.Entry:
+        kept, now = self.in_memory(id), self.clock()
+        if kept:
+            return growing.entry(kept, shown.id, shown.entries, now)
+        return growing.unread(id, began, shown.id, now)
 
     def _other(self, flow: str) -> tuple[str, tree.Entry]:
         """A turn with which one is compared, perhaps of another session."""
