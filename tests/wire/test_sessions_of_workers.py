@@ -57,17 +57,17 @@ def looks(proxy: Workers, path: str, key: dict[str, str] = ALL, accept: str = ""
     seen: list[Any] = []
     for _ in range(LOOKS):
         answer = httpx.get(f"{proxy.url}{path}", headers=headers, trust_env=False)
-        said = answer.json() if answer.status_code == 200 and not accept else answer.text
-        if isinstance(said, dict):
-            said.pop("version", None)
-        if said not in seen:
-            seen.append(said)
+        shown = answer.json() if answer.status_code == 200 and not accept else answer.text
+        if isinstance(shown, dict):
+            shown.pop("version", None)
+        if shown not in seen:
+            seen.append(shown)
     return seen
 
 
 def only(proxy: Workers, path: str, key: dict[str, str] = ALL, accept: str = "") -> Any:
-    (said,) = looks(proxy, path, key, accept)
-    return said
+    (shown,) = looks(proxy, path, key, accept)
+    return shown
 
 
 def wait_for_turns(proxy: Workers, session: str, number: int) -> None:
