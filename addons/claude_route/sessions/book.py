@@ -10,17 +10,19 @@ import heapq
 import operator
 from collections import OrderedDict
 from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from claude_route.sessions import journal
 from claude_route.sessions import misses
 from claude_route.sessions import prefixes
+from claude_route.sessions import shares
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 
 MAX_TURNS = 5000
-"""Of all sessions. Beyond it, the session is dropped that was quiet the longest."""
+"""Of all sessions. Beyond it, the session is dropped that was quiet the longest, of the client that has the most."""
 
 MAX_SESSION = 2000
 """Turns of one session. Beyond it, the session's oldest are dropped."""
@@ -33,6 +35,9 @@ requests of 20,000 blocks."""
 
 BATCH = 100
 """When a session is too long, one in this many of its turns is dropped at once."""
+
+SPARE = 20
+"""When all together are too much, room is made for one in this many."""
 
 _TURN, _BLOCK, _PLACE = 1500, 600, 8
 """About how many bytes a turn takes, a block that no other turn has, and each block's place in a turn."""
@@ -128,15 +133,27 @@ class Record:
         self.past, self._past = prefixes.Prefixes(), 0
 
     def forget_oldest(self, count: int) -> list[str]:
-        """Drop so many turns. Returns their flows."""
-        oldest = heapq.nsmallest(count, self.turns.values(), key=lambda turn: turn.at)
-        for turn in oldest:
+        """Drop so many turns, of the client that has the most of them. Returns their flows."""
+        client = max(self._turns_of, key=lambda name: (self._turns_of[name], name))
+        mine = (turn for turn in self.turns.values() if turn.client == client)
+        return self._forget(heapq.nsmallest(count, mine, key=lambda turn: turn.at))
+
+    def forget_all_of(self, client: str) -> list[str]:
+        """Drop the turns that a client has sent. Returns their flows."""
+        return self._forget([turn for turn in self.turns.values() if turn.client == client])
+
+    def _forget(self, dropped: Sequence[turns.Turn]) -> list[str]:
+        for turn in dropped:
             self._leave(turn)
-        flows = {turn.flow for turn in oldest}
+        flows = {turn.flow for turn in dropped}
         for growing in self._growing.values():
             growing.forget(flows)
         self.changed()
         return list(flows)
+
+    def holding(self, session: str) -> shares.Holding:
+        began_by = {each.client: 0 for each in self.running.values()}
+        return shares.Holding(session, self._turns_of or began_by, self.weight)
 
     def changed(self) -> None:
         self._built.clear()
@@ -245,7 +262,7 @@ class Book:
     # Written by the recorder
 
     def began(self, session: str, flow: str, at: float, client: str = "") -> None:
-        """A request is being answered."""
+        """A request is being answered. `client`: whose it is."""
         self._record(session).running[flow] = Running(at, client)
         self._changed(session)
 
@@ -274,11 +291,26 @@ class Book:
                 self._sessions.pop(flow, None)
         self._weight += record.weight
         self._changed(turn.session)
-        while self._is_full() and len(self._records) > 1:
-            self._forget(next(iter(self._records)))
+        if len(self._sessions) > self.max_turns or self._weight > MAX_WEIGHT:
+            self._make_room()
 
-    def _is_full(self) -> bool:
-        return len(self._sessions) > self.max_turns or self._weight > MAX_WEIGHT
+    def _make_room(self) -> None:
+        """Drop what is too much, and a little more, so that not each turn has to look for something."""
+        most = (self.max_turns, MAX_WEIGHT, MAX_SESSIONS)
+        limits = shares.Limits(*(limit - limit // SPARE for limit in most))
+        for drop in shares.out([each.holding(id) for id, each in self._records.items()], limits):
+            self._drop(drop)
+
+    def _drop(self, drop: shares.Drop) -> None:
+        record = self._records[drop.session]
+        self._weight -= record.weight
+        for flow in record.forget_all_of(drop.client):
+            self._sessions.pop(flow, None)
+        if record.turns:
+            self._weight += record.weight
+            self._changed(drop.session)
+        else:
+            del self._records[drop.session]
 
     def over(self, session: str, flow: str) -> None:
         """A request has ended without a turn."""
@@ -289,15 +321,9 @@ class Book:
         record = self._records.setdefault(session or NONE, Record(self.dollars))
         self._records.move_to_end(session or NONE)
         if len(self._records) > MAX_SESSIONS:
-            self._forget(next(iter(self._records)))
+            self._make_room()
         return record
 
     def _changed(self, session: str) -> None:
         self.version += 1
         self._records[session or NONE].changed()
-
-    def _forget(self, session: str) -> None:
-        record = self._records.pop(session)
-        self._weight -= record.weight
-        for flow in record.turns:
-            self._sessions.pop(flow, None)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import collections
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from claude_route.dialects import usage
 from claude_route.sessions import book
 from claude_route.sessions import prefixes
+from claude_route.sessions import shares
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 from tests.unit.sessions import examples
@@ -203,7 +206,10 @@ def test_turn_by_turn_comes_to_the_same_as_all_at_once(data: st.DataObject) -> N
             for client in data.draw(st.sampled_from([(), (None,), ("ann", "bob")])):
                 made.session("s1", client)
             while len(left) > 6:
-                del left[min(left.values(), key=lambda each: each.at).flow]
+                number_of = collections.Counter(each.client for each in left.values())
+                most = max(number_of, key=lambda name: (number_of[name], name))
+                of_most = (each for each in left.values() if each.client == most)
+                del left[min(of_most, key=lambda each: each.at).flow]
         assert shown(made.session("s1")) == at_once(list(left.values()))
         for client in {each.client for each in left.values()}:
             mine = [each for each in left.values() if each.client == client]
@@ -255,3 +261,50 @@ def test_beginnings_of_a_session_are_part_of_its_weight_and_go_with_its_turns(
     assert made.past("s1").section(b"[]") is None
     assert made._weight < section.weight
     assert made.past("s2").weight == 0
+
+
+def test_a_client_that_fills_the_book_pushes_out_its_own_sessions() -> None:
+    made = filled(turn("a1", 1000, session="ann's", client="ann"), max_turns=10)
+    made.add(turn("a2", 1001, session="both", client="ann"))
+    for number in range(50):
+        made.add(turn(f"b{number}", 1002 + number, session=f"b{number // 4}", client="bob"))
+        made.add(turn(f"c{number}", 1002 + number, session="both", client="bob"))
+    assert [session.id for session in made.sessions("ann")] == ["both", "ann's"]
+    assert len(made) <= 10
+    assert made.has("c49")
+
+
+def test_a_client_that_begins_many_sessions_pushes_out_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(book, "MAX_SESSIONS", 5)
+    made = filled(turn("a1", 1000, session="ann's", client="ann"))
+    for number in range(20):
+        made.began(f"b{number}", f"b{number}", 1001.0, "bob")
+    assert made.session("ann's", "ann") is not None
+    assert len(made._records) <= 5
+
+
+def test_a_stranger_in_a_session_pushes_out_its_own_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(book, "MAX_SESSION", 10)
+    made = filled(*(turn(f"a{n}", 1000 + n, client="ann") for n in range(4)))
+    for number in range(30):
+        made.add(turn(f"b{number}", 2000 + number, client="bob"))
+    mine = made.session("s1", "ann")
+    assert mine is not None
+    assert [each.flow for each in mine.turns] == ["a0", "a1", "a2", "a3"]
+
+
+def test_a_full_book_makes_room_for_more_than_one_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    out = shares.out
+
+    def looked(*asked: Any) -> list[shares.Drop]:
+        looks.append(asked)
+        return out(*asked)
+
+    monkeypatch.setattr(shares, "out", looked)
+    filled(*(turn(f"f{n}", 1000 + n, session=f"s{n}") for n in range(500)), max_turns=200)
+    assert len(looks) == 300 // (200 // book.SPARE + 1) + 1
