@@ -47,6 +47,10 @@ class Counts(NamedTuple):
     removed: int
 
 
+MAX_COMPARED = 4000
+"""Blocks of both sides that `count` looks for on the other side: Claude Code's conversations have some hundreds."""
+
+
 def prefix(before: Blocks, after: Blocks) -> int:
     """How many blocks are equal from the beginning: what the prompt cache goes by."""
     if before == after[: len(before)]:  # nearly always, and compared by identity
@@ -77,10 +81,22 @@ def between(before: Blocks, after: Blocks) -> Diff:
 
 
 def count(before: Blocks, after: Blocks) -> Counts:
-    """What the numbers of `between` are."""
+    """What the numbers of `between` are. Beyond MAX_COMPARED, all blocks between the common beginning and the
+    common end count as new or removed."""
+    start, end = _common(before, after)
+    old, new = len(before) - start - end, len(after) - start - end
+    if old + new > MAX_COMPARED:
+        return Counts(start + end, new, max(0, old - new))
     gone, come = _moved(before, after)
     was, now = (collections.Counter(block.role for _, block in side) for side in (gone, come))
     return Counts(len(after) - len(come), len(come), (was - now).total())
+
+
+def _common(before: Blocks, after: Blocks) -> tuple[int, int]:
+    """How many blocks are equal at the beginning, and how many of the rest at the end."""
+    start = prefix(before, after)
+    old, new = before[start:], after[start:]
+    return start, prefix(old[::-1], new[::-1]) if old else 0
 
 
 type _Placed = list[tuple[int, turns.Block]]
@@ -88,10 +104,8 @@ type _Placed = list[tuple[int, turns.Block]]
 
 def _moved(before: Blocks, after: Blocks) -> tuple[_Placed, _Placed]:
     """The blocks that are only in one of them, with their places."""
-    start = prefix(before, after)
-    old, new = before[start:], after[start:]
-    end = prefix(old[::-1], new[::-1]) if old else 0
-    old, new = old[: len(old) - end], new[: len(new) - end]
+    start, end = _common(before, after)
+    old, new = before[start : len(before) - end], after[start : len(after) - end]
     had, has = {block.digest for block in old}, {block.digest for block in new}
     gone = [(i, block) for i, block in enumerate(old, start) if block.digest not in has]
     come = [(i, block) for i, block in enumerate(new, start) if block.digest not in had]

@@ -7,7 +7,6 @@ from typing import Any
 
 from claude_route.dialects import usage
 from claude_route.sessions import search
-from claude_route.sessions import sources
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 
@@ -134,5 +133,5 @@ def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
             "tokens": entry.miss.lost,
             "reason": entry.miss.reason,
         },
-        "window": sources.fill(entry.conversation, turn.tokens.prompt),
+        "window": entry.window,
     }

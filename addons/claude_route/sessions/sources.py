@@ -84,10 +84,19 @@ def of_reminder(text: str) -> str:
 def fill(blocks: Iterable[turns.Block], prompt: int = 0) -> dict[str, int]:
     """Tokens by source, the largest first. `prompt`: how many there are by the provider's count, if it is
     known; the estimates are made to add up to it."""
+    return scaled(estimates(blocks), prompt)
+
+
+def estimates(blocks: Iterable[turns.Block]) -> dict[str, int]:
+    """About how many tokens there are by source."""
     tokens: dict[str, int] = {}
     for block in blocks:
         for source, number in block.sources:
             tokens[source] = tokens.get(source, 0) + number
+    return tokens
+
+
+def scaled(tokens: dict[str, int], prompt: int) -> dict[str, int]:
     whole = sum(tokens.values())
     if prompt and whole:
         tokens = {source: round(number * prompt / whole) for source, number in tokens.items()}

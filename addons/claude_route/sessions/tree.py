@@ -16,11 +16,20 @@ from typing import NamedTuple
 from claude_route.dialects import usage
 from claude_route.sessions import diffs
 from claude_route.sessions import misses
+from claude_route.sessions import sources
 from claude_route.sessions import threads
 from claude_route.sessions import turns
 
 FOLDED: frozenset[str] = frozenset({"title", "classifier", "count", "other"})
 """Kinds of which a page needs only how many there are, and what they cost."""
+
+
+@dataclass(eq=False)
+class Figures:
+    """What is counted of an entry's blocks: once, when it is asked for first."""
+
+    counts: diffs.Counts | None = None
+    estimates: dict[str, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +48,8 @@ class Entry:
     copies: list[Entry] = field(default_factory=list)
     """The copies of its request that were sent to compare models, in order of time. Each costs money, and none
     is a turn of the session."""
+    figures: Figures = field(default_factory=Figures, repr=False)
+    """All that are made of this one with the same blocks have the same."""
 
     @property
     def diff(self) -> diffs.Diff:
@@ -48,7 +59,18 @@ class Entry:
     @property
     def counts(self) -> diffs.Counts:
         """The numbers of `diff`."""
-        return diffs.count(self.conversation_before, self.conversation)
+        figures = self.figures
+        if figures.counts is None:
+            figures.counts = diffs.count(self.conversation_before, self.conversation)
+        return figures.counts
+
+    @property
+    def window(self) -> dict[str, int]:
+        """Tokens by source, the largest first."""
+        figures = self.figures
+        if figures.estimates is None:
+            figures.estimates = sources.estimates(self.conversation)
+        return sources.scaled(figures.estimates, self.turn.tokens.prompt)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,11 +251,15 @@ class Growing:
             self._entries[self._entries.index(after)] = chain[place + 1]
 
     def forget(self, flows: Set[str]) -> None:
-        """Drop the turns of these flows, the oldest."""
+        """Drop the turns of these flows."""
         for name, chain in list(self._chains.items()):
-            left = [entry for entry in chain if entry.turn.flow not in flows]
-            if left and len(left) < len(chain):
-                left[0] = self._entry(left[0].turn, left[0].conversation, None)
+            left: list[Entry] = []
+            for before, entry in zip([None, *chain], chain, strict=False):
+                if entry.turn.flow in flows:
+                    continue
+                if before and before.turn.flow in flows:
+                    entry = self._entry(entry.turn, entry.conversation, left[-1] if left else None)
+                left.append(entry)
             self._chains[name] = left
             if not left:
                 del self._chains[name]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from claude_route.sessions import diffs
+from claude_route.sessions import turns
 from tests.unit.sessions import examples
 from tests.unit.sessions.examples import blocks_of
 
@@ -56,3 +59,34 @@ def test_long_conversations_take_linear_time() -> None:
     began = time.perf_counter()
     diffs.between(before, after)
     assert time.perf_counter() - began < 1
+
+
+class Looked(tuple[turns.Block, ...]):
+    """Blocks that count how often one is looked at."""
+
+    looks = 0
+
+    def __iter__(self) -> Iterator[turns.Block]:
+        for block in super().__iter__():
+            type(self).looks += 1
+            yield block
+
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return type(self)(found) if isinstance(place, slice) else found
+
+
+def test_what_has_nothing_in_common_is_not_compared_block_by_block() -> None:
+    """Whoever sends one conversation after another of 20,000 blocks each makes no page slow."""
+    sides = [Looked(examples.block(f"{side}{n}") for n in range(20_000)) for side in "ab"]
+    Looked.looks = 0
+    assert diffs.count(*sides) == diffs.Counts(0, 20_000, 0)
+    assert Looked.looks < 10
+    assert diffs.count(sides[0], sides[1][:9000]) == diffs.Counts(0, 9000, 11_000)
+
+
+@pytest.mark.parametrize("size", [diffs.MAX_COMPARED // 2, diffs.MAX_COMPARED])
+def test_the_beginning_and_the_end_of_the_longest_are_in_common(size: int) -> None:
+    same = tuple(examples.block(f"s{n}") for n in range(size))
+    old, new = (tuple(examples.block(f"{side}{n}") for n in range(size)) for side in "ab")
+    assert diffs.count((*same, *old, *same), (*same, *new, *same)) == (2 * size, size, 0)

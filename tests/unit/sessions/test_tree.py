@@ -1,6 +1,14 @@
 from __future__ import annotations
 
+import collections
+from typing import Any
+
+import pytest
+
 from claude_route.dialects import usage
+from claude_route.sessions import diffs
+from claude_route.sessions import report
+from claude_route.sessions import sources
 from claude_route.sessions import tree
 from claude_route.sessions import turns
 from tests.unit.sessions import examples
@@ -183,3 +191,21 @@ def test_the_turn_after_a_copy_is_compared_with_the_turn_before_it() -> None:
     session = examples.session([turn("f1"), turn("c1", 1001, compares="f1"), turn("f2", 1002)])
     last = session.entries[-1]
     assert last.before and last.before.flow == "f1"
+
+
+def test_an_entry_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a session is shown, and though it has grown since."""
+    counted = collections.Counter[str]()
+    for module, name in ((diffs, "count"), (sources, "estimates")):
+        stock = getattr(module, name)
+
+        def count(*asked: Any, name: str = name, stock: Any = stock) -> Any:
+            counted[name] += 1
+            return stock(*asked)
+
+        monkeypatch.setattr(module, name, count)
+    growing = tree.Growing()
+    for number in range(5):
+        growing.add(examples.turn(f"f{number}", 1000 + number, blocks=examples.blocks_of("u:1")))
+        report.whole(growing.session())
+    assert counted == {"count": 5, "estimates": 5}

@@ -30,6 +30,9 @@ from claude_route.proxy import state
 from claude_route.sessions import report
 from claude_route.sessions import tree
 
+PIECE = 64 * 1024
+"""Bytes that are looked through at once."""
+
 NO_SESSION = "This proxy has seen no such session"
 NO_TURN = "This session has no such turn"
 
@@ -41,9 +44,24 @@ async def answer(
     LookupError: there is no such session or turn, or it isn't the viewer's.
     """
     await sources.catch_up()
-    made = _Answer(question, sources).make()
-    shown = await asyncio.get_running_loop().run_in_executor(_thread(), made)
-    return shown._replace(body=live_secrets.hide(shown.body))
+    asked = _Answer(question, sources)
+    made = asked.make()
+    thread = _thread("exports" if asked.is_long else "pages")
+    return await asyncio.get_running_loop().run_in_executor(thread, lambda: hidden(made()))
+
+
+def hidden(shown: content.Content) -> content.Content:
+    """Without secrets. A piece at a time, as a secret has no end of a line: while all of an export is read at once,
+    no other thread runs."""
+    body = shown.body
+    if len(body) <= PIECE:
+        return shown._replace(body=live_secrets.hide(body))
+    pieces, start = [], 0
+    while start < len(body):
+        end = body.find(b"\n", start + PIECE) + 1 or len(body)
+        pieces.append(live_secrets.hide(body[start:end]))
+        start = end
+    return shown._replace(body=b"".join(pieces))
 
 
 def has(path: str, profile: profiles.Profile) -> bool:
@@ -52,9 +70,9 @@ def has(path: str, profile: profiles.Profile) -> bool:
 
 
 @functools.cache
-def _thread() -> futures.ThreadPoolExecutor:
-    # Not the one that reads requests: nobody's request waits for a page.
-    return futures.ThreadPoolExecutor(1, thread_name_prefix="pages")
+def _thread(name: str) -> futures.ThreadPoolExecutor:
+    # Not the one that reads requests: nobody's request waits for a page, and no page for an export.
+    return futures.ThreadPoolExecutor(1, thread_name_prefix=name)
 
 
 class _Answer:
@@ -77,6 +95,13 @@ class _Answer:
             sees_all=question.sees_all,
             client=self.client or "",
         )
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the answer is of all that a session has: its length is whatever clients have sent."""
+        place = self.place
+        is_whole = bool(place.session) and not place.turn and not self.wants_html
+        return bool(place.extension) or "all" in self.query or is_whole
 
     def make(self) -> Callable[[], content.Content]:
         """What takes long is returned, to be done in the thread; the book is read on the event loop."""

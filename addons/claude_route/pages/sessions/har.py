@@ -20,19 +20,19 @@ ABSENT = -1
 def of(shown: tree.Session, find: bodies.Find) -> bytes:
     whole = report.whole(shown)
     about = [*whole["turns"], *whole["copies"]]
-    return msgspec.json.encode(
-        {
-            "log": {
-                "version": "1.2",
-                "creator": {"name": "claude-route", "version": claude_route.__version__},
-                "comment": shown.title,
-                "entries": [
-                    _entry(entry, fields, find)
-                    for entry, fields in zip((*shown.entries, *shown.copies), about, strict=True)
-                ],
-            }
-        }
+    log = {
+        "version": "1.2",
+        "creator": {"name": "claude-route", "version": claude_route.__version__},
+        "comment": shown.title,
+        "entries": [],
+    }
+    head, tail = msgspec.json.encode({"log": log}).rsplit(b"]", 1)
+    # One by one, each in a line: whoever encodes or reads all at once lets nobody else run meanwhile.
+    made = (
+        msgspec.json.encode(_entry(entry, fields, find))
+        for entry, fields in zip((*shown.entries, *shown.copies), about, strict=True)
     )
+    return b"%b\n%b\n]%b" % (head, b",\n".join(made), tail)
 
 
 def _entry(entry: tree.Entry, about: dict[str, Any], find: bodies.Find) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from claude_route.sessions import sources
 from claude_route.sessions import tree
 
 WIDTH, HEIGHT = 1000.0, 100.0
@@ -59,7 +58,7 @@ def chart(entries: Sequence[tree.Entry]) -> Chart:
     asked = [entry for entry in entries if entry.conversation and entry.turn.kind != "count"]
     step = -(-len(asked) // MAX_BARS) or 1
     chosen = asked[::-1][::step][::-1]
-    fills = [sources.fill(entry.conversation, entry.turn.tokens.prompt) for entry in chosen]
+    fills = [entry.window for entry in chosen]
     ranking: dict[str, int] = {}
     for fill in fills:
         for source, tokens in fill.items():
@@ -80,7 +79,7 @@ def chart(entries: Sequence[tree.Entry]) -> Chart:
 
 
 def of_turn(entry: tree.Entry) -> tuple[Share, ...]:
-    fill = sources.fill(entry.conversation, entry.turn.tokens.prompt)
+    fill = entry.window
     return shares(fill, _colours(fill))
 
 

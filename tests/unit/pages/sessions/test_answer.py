@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from claude_route.access import clients
 from claude_route.access import live_secrets
 from claude_route.pages import asking
+from claude_route.pages import content
 from claude_route.pages.sessions import answer
 from claude_route.profile import profiles
 from claude_route.sessions import book
@@ -189,3 +192,47 @@ async def test_a_session_that_two_clients_name() -> None:
 async def test_what_is_not_there(path: str) -> None:
     with pytest.raises(LookupError):
         await look(path)
+
+
+async def test_no_page_waits_for_an_export() -> None:
+    kept = examples.session()
+    goes_on = threading.Event()
+
+    def find(flow: str, in_mitmweb: bool) -> asking.Kept | None:
+        assert goes_on.wait(10)
+        return kept.find(flow)
+
+    sources = dataclasses.replace(states.sources(), sessions=kept.book, kept=find)
+
+    def opened(path: str) -> Any:
+        question = asking.Question({}, "text/html", None, True, path)
+        return asyncio.create_task(answer.answer(question, STATE, sources))
+
+    exports = [opened(f"/sessions/{ID}.{form}") for form in ("html", "jsonl", "har")]
+    for path in ("/sessions", f"/sessions/{ID}"):
+        assert b"explain the shop" in (await opened(path)).body
+    assert not any(export.done() for export in exports)
+    goes_on.set()
+    for export in exports:
+        assert b"costs 4" in (await export).body
+
+
+async def test_what_others_have_seen_comes_first() -> None:
+    kept = book.Book()
+
+    async def catch_up() -> None:
+        kept.add(turn("f1"))
+
+    sources = dataclasses.replace(states.sources(), sessions=kept, catch_up=catch_up)
+    made = await answer.answer(asking.Question({}, "", None, path="/sessions/s1"), STATE, sources)
+    assert b'"f1"' in made.body
+
+
+@pytest.mark.parametrize("line", [b"", b"x" * 1000, b"x" * answer.PIECE * 2])
+def test_a_secret_in_any_place_of_a_long_page(line: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = live_secrets.LiveSecrets()
+    secrets.keep(["the-secret-0123456789"])
+    monkeypatch.setattr(live_secrets, "hide", secrets.hide)
+    lines = (line + b"the-secret-0123456789\n") * 200 + b"the-secret-0123456789"
+    shown = answer.hidden(content.Content("text/plain", lines))
+    assert shown.body == lines.replace(b"the-secret-0123456789", b"[redacted]")
