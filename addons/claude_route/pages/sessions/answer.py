@@ -19,6 +19,7 @@ from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import content
 from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import breath
 from claude_route.pages.sessions import growing
 from claude_route.pages.sessions import har
 from claude_route.pages.sessions import lines
@@ -60,6 +61,7 @@ def hidden(shown: content.Content) -> content.Content:
     while start < len(body):
         end = body.find(b"\n", start + PIECE) + 1 or len(body)
         pieces.append(live_secrets.hide(body[start:end]))
+        breath.take()
         start = end
     return shown._replace(body=b"".join(pieces))
 

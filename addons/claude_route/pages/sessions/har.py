@@ -9,6 +9,7 @@ from mitmproxy import http
 
 import claude_route
 from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import breath
 from claude_route.pages.sessions import rendering
 from claude_route.sessions import report
 from claude_route.sessions import tree
@@ -28,10 +29,10 @@ def of(shown: tree.Session, find: bodies.Find) -> bytes:
     }
     head, tail = msgspec.json.encode({"log": log}).rsplit(b"]", 1)
     # One by one, each in a line: whoever encodes or reads all at once lets nobody else run meanwhile.
-    made = (
-        msgspec.json.encode(_entry(entry, fields, find))
-        for entry, fields in zip((*shown.entries, *shown.copies), about, strict=True)
-    )
+    made = []
+    for entry, fields in zip((*shown.entries, *shown.copies), about, strict=True):
+        made.append(msgspec.json.encode(_entry(entry, fields, find)))
+        breath.take()
     return b"%b\n%b\n]%b" % (head, b",\n".join(made), tail)
 
 

@@ -8,12 +8,17 @@ from typing import Any
 import msgspec
 
 from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import breath
 from claude_route.sessions import report
 from claude_route.sessions import tree
 
 
 def of(shown: tree.Session, find: bodies.Find) -> bytes:
-    return b"".join(msgspec.json.encode(line) + b"\n" for line in _lines(shown, find))
+    made = []
+    for line in _lines(shown, find):
+        made.append(msgspec.json.encode(line) + b"\n")
+        breath.take()
+    return b"".join(made)
 
 
 def _lines(shown: tree.Session, find: bodies.Find) -> Iterator[dict[str, Any]]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from claude_route.pages import content
 from claude_route.pages import rendering
+from claude_route.pages.sessions import breath
 from claude_route.pages.sessions import contents
 from claude_route.pages.sessions import places
 from claude_route.sessions import tree
@@ -69,8 +70,11 @@ def _environment() -> Any:
 
 
 def render(template: str, view: View, **values: Any) -> bytes:
-    page: str = _environment().get_template(template).render(view=view, **values)
-    return page.encode("utf-8", "replace")
+    pieces = []
+    for piece in _environment().get_template(template).generate(view=view, **values):
+        pieces.append(piece)
+        breath.take()
+    return "".join(pieces).encode("utf-8", "replace")
 
 
 def style() -> str:

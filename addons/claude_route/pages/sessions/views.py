@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from claude_route.pages import content
 from claude_route.pages.sessions import bodies
+from claude_route.pages.sessions import breath
 from claude_route.pages.sessions import contents
 from claude_route.pages.sessions import markdown
 from claude_route.pages.sessions import opened
@@ -253,4 +254,5 @@ def export(shown: tree.Session, find: bodies.Find, view: rendering.View) -> byte
     for number, entry in enumerate(entries):
         kept = bodies.read(entry, find, entries[:number][::-1])
         exported[entry.turn.flow] = opened.open_turn(entry, kept, view, "", limit=contents.LONG)
+        breath.take()
     return session(shown, view, "", {}, is_whole=True, exported=exported)
