@@ -4,7 +4,6 @@ of flows."""
 from __future__ import annotations
 
 import re
-import urllib.parse
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +18,7 @@ from claude_route.pages import asking
 from claude_route.pages import content
 from claude_route.pages import rendering
 from claude_route.pages import table
+from claude_route.pages.sessions import places
 from claude_route.patches import mitmweb_page
 from claude_route.proxy import state
 
@@ -81,7 +81,7 @@ def add_to_page() -> Callable[[], None]:
 
 
 def session_path(session: str) -> str:
-    return f"{SESSIONS}/{urllib.parse.quote(session, safe='')}"
+    return f"/{places.of_session(session)}"
 
 
 def handlers(

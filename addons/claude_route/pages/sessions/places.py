@@ -29,12 +29,12 @@ def root(path: str) -> str:
 
 def read(path: str) -> Place:
     """The place at a URL's path, which is still encoded: clients choose their sessions' ids."""
-    parts = [unquote(part) for part in path.removeprefix(PATH).strip("/").split("/")]
-    session, turn = parts[0], parts[1] if len(parts) > 1 else ""
+    parts = path.removeprefix(PATH).strip("/").split("/")
+    session, turn = parts[0], unquote(parts[1]) if len(parts) > 1 else ""
     name, dot, extension = session.rpartition(".")
     if dot and not turn and extension in EXTENSIONS:
-        return Place(name, "", extension)
-    return Place(session, turn)
+        return Place(unquote(name), "", extension)
+    return Place(unquote(session), turn)
 
 
 def is_one(path: str) -> bool:
@@ -44,7 +44,10 @@ def is_one(path: str) -> bool:
 
 def of_session(session: str, extension: str = "") -> str:
     """The URL from the folder of `sessions`."""
-    return f"sessions/{quote(session, safe='')}{'.' if extension else ''}{extension}"
+    name = quote(session, safe="")
+    if not extension and name.endswith(tuple(f".{each}" for each in EXTENSIONS)):
+        name = "%2E".join(name.rsplit(".", 1))  # or it would be an export of another session
+    return f"sessions/{name}{'.' if extension else ''}{extension}"
 
 
 def of_turn(session: str, turn: str) -> str:

@@ -23,11 +23,12 @@ def test_read(path: str, expected: tuple[str, str, str], root: str) -> None:
     assert places.root(path) == root
 
 
-@pytest.mark.parametrize("id", ["abc", "a/b", "ä ?#%", "..", 'x"><b>'])
+@pytest.mark.parametrize("id", ["abc", "a/b", "ä ?#%", "..", 'x"><b>', "a.html", ".har"])
 def test_there_and_back(id: str) -> None:
     url = places.of_turn(id, "f1")
     assert not {'"', "<", "?", "#"} & set(url)
     assert places.read(f"/{url}")[:2] == (id, "f1")
+    assert places.read(f"/{places.of_session(id)}") == (id, "", "")
     assert places.read(f"/{places.of_session(id, 'jsonl')}") == (id, "", "jsonl")
 
 
