@@ -38,6 +38,17 @@ class Miss(NamedTuple):
     """What Anthropic's own diagnosis says; empty if it gives none."""
 
 
+def saved(turn: turns.Turn, dollars: Dollars | None) -> float | None:
+    """Dollars that the turn would have cost more without a prompt cache; negative where the cache was only written.
+    None if no price is known, or the cache wasn't used."""
+    used = turn.tokens
+    if dollars is None or not (used.cache_read or used.cache_write) or turn.kind == "count":
+        return None
+    without = dollars(turn.target, turn.model, usage.Usage(used.prompt, used.output))
+    cost = dollars(turn.target, turn.model, used)
+    return None if without is None or cost is None else without - cost
+
+
 def find(
     before: turns.Turn,
     turn: turns.Turn,

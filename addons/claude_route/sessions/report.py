@@ -66,6 +66,7 @@ def _about(session: tree.Session) -> dict[str, Any]:
         "cost": session.cost,
         "cache_share": round(session.cache_share, 4),
         "lost": session.lost,
+        "saved": session.saved,
         "targets": session.targets,
         "kinds": dict(session.kinds),
         "clients": sorted({turn.client for turn in session.turns if turn.client}),

@@ -48,6 +48,8 @@ class Entry:
     copies: list[Entry] = field(default_factory=list)
     """The copies of its request that were sent to compare models, in order of time. Each costs money, and none
     is a turn of the session."""
+    saved: float | None = None
+    """Dollars: see `misses.saved`."""
     figures: Figures = field(default_factory=Figures, repr=False)
     """All that are made of this one with the same blocks have the same."""
 
@@ -204,6 +206,11 @@ class Session:
         """Dollars that cache misses cost."""
         return sum(entry.miss.cost or 0 for entry in self.entries if entry.miss)
 
+    @property
+    def saved(self) -> float:
+        """Dollars that all turns would have cost more without a prompt cache."""
+        return sum(entry.saved or 0 for entry in self.entries)
+
     def entry(self, flow: str) -> Entry | None:
         every = itertools.chain(self.entries, self.copies)
         return next((entry for entry in every if entry.turn.flow == flow), None)
@@ -277,6 +284,7 @@ class Growing:
             misses.find(before.turn, turn, before.conversation, conversation, self.dollars)
             if before
             else None,
+            saved=misses.saved(turn, self.dollars),
         )
 
     def session(self, running: int = 0) -> Session:

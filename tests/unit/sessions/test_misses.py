@@ -119,3 +119,25 @@ def test_the_servers_own_reason_is_kept() -> None:
     miss = find(after="t:Read s:prompt u:hello a:hi", cache_miss_reason="tools_changed")
     assert miss is not None
     assert miss.reason == "tools_changed"
+
+
+@pytest.mark.parametrize(
+    ("used", "saved"),
+    [
+        pytest.param(usage.Usage(0, 1_000_000, 1_000_000), 5 - 0.5, id="read"),
+        pytest.param(usage.Usage(0, 0, 0, 1_000_000), 5 - 6.25, id="written"),
+        pytest.param(usage.Usage(0, 0, 2_000_000, 1_000_000), 3 * 5 - 1 - 6.25, id="both"),
+        pytest.param(usage.Usage(1_000_000, 10), None, id="no cache"),
+        pytest.param(None, None, id="nothing known"),
+    ],
+)
+def test_what_the_cache_saves(used: usage.Usage | None, saved: float | None) -> None:
+    def dollars(target: str, model: str, used: usage.Usage) -> float:
+        prices = (used.input * 5, used.cache_read * 0.5, used.cache_write * 6.25, used.output * 25)
+        return sum(prices) / 1_000_000
+
+    asked = turn(used=used)
+    assert misses.saved(asked, dollars) == (saved if saved is None else pytest.approx(saved))
+    assert misses.saved(asked, lambda *_: None) is None
+    assert misses.saved(asked, None) is None
+    assert misses.saved(turn(used=used, kind="count"), dollars) is None
