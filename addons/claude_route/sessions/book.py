@@ -153,7 +153,7 @@ class Record:
 
     def holding(self, session: str) -> shares.Holding:
         began_by = {each.client: 0 for each in self.running.values()}
-        return shares.Holding(session, self._turns_of or began_by, self.weight)
+        return shares.Holding(session, self._turns_of or began_by or {"": 0}, self.weight)
 
     def changed(self) -> None:
         self._built.clear()
@@ -244,7 +244,7 @@ class Book:
         return record.answering(client) if record else {}
 
     def all_running(self) -> dict[str, dict[str, Running]]:
-        """Those of all sessions that have any."""
+        """The requests that are being answered now: session -> flow."""
         return {id: dict(each.running) for id, each in self._records.items() if each.running}
 
     def has(self, flow: str) -> bool:

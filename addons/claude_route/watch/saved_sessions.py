@@ -8,6 +8,7 @@ import datetime
 import itertools
 import logging
 import sqlite3
+import threading
 from pathlib import Path
 
 from mitmproxy import ctx
@@ -32,6 +33,8 @@ class SavedSessions:
         self.sessions = sessions
         self._index: index.Index | None = None
         self._flows: Path | None = None
+        self._reading = threading.Lock()
+        """Pages and exports have a thread each."""
         self._task: asyncio.Task[None] | None = None
         self._places: saved_flows.Places | None = None
 
@@ -73,10 +76,11 @@ class SavedSessions:
             logger.warning(f"Cannot write the index of sessions: {e}")
 
     def kept(self, flow_id: str) -> asking.Kept | None:
-        """A saved flow, for a page; None if it wasn't saved, or the file can't be read. To be called in the
-        thread that makes the pages: the first time it looks where the flows of the file are."""
+        """A saved flow, for a page; None if it wasn't saved, or the file can't be read. To be called in a
+        thread that makes pages: the first time it looks where the flows of the file are."""
         try:
-            found = self.flow(flow_id)
+            with self._reading:
+                found = self.flow(flow_id)
         except OSError as e:
             logger.warning(f"Cannot read the saved flows: {e}")
             return None

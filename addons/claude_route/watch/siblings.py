@@ -68,8 +68,8 @@ class News(msgspec.Struct):
     count: int
     flows: list[tuple[float, str]]
     """When they began, and their ids."""
-    running: dict[str, dict[str, float]]
-    """What this worker is answering: session -> flow -> when it began."""
+    running: dict[str, dict[str, book.Running]]
+    """What this worker is answering: session -> flow."""
 
 
 _QUESTION = msgspec.msgpack.Decoder(Question)
@@ -208,16 +208,18 @@ class Siblings:
     def _known(self, session: str) -> turns.Known:
         return self._book.known(session)[0]
 
-    def _runs(self, other: Sibling, running: dict[str, dict[str, float]]) -> None:
+    def _runs(self, other: Sibling, running: dict[str, dict[str, book.Running]]) -> None:
         """What another worker is answering now."""
         now = {
-            (session, flow): at for session, each in running.items() for flow, at in each.items()
+            (session, flow): about
+            for session, each in running.items()
+            for flow, about in each.items()
         }
         for session, flow in other.running - now.keys():
             self._book.over(session, flow)
         for session, flow in now.keys() - other.running:
             if not self._book.has(flow):
-                self._book.began(session, flow, now[session, flow])
+                self._book.began(session, flow, *now[session, flow])
         other.running = set(now)
 
     # What others ask
@@ -253,7 +255,7 @@ class Siblings:
         running = {
             session: mine
             for session, flows_of in self._book.all_running().items()
-            if (mine := {f: at for f, at in flows_of.items() if (session, f) not in theirs})
+            if (mine := {f: each for f, each in flows_of.items() if (session, f) not in theirs})
         }
         return News(self._life, journal.count, found, running)
 
