@@ -35,12 +35,8 @@ GONE = (
     "keep_megabytes and keep_bodies say how much of it is used, and -w +flows.mitm saves all to a file."
 )
 SUMMARY = (
-    "Each block has only its first words, and a streamed answer none, because requests and answers aren’t kept for "
-    "this page: to see them, start the proxy with --set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)."
-)
-BARE = (
-    "Turns have no calls and no answers here, because streamed answers aren’t kept for this page: to see them, start "
-    "the proxy with --set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)."
+    "Each block has only its first words, because requests and answers aren’t kept for this "
+    "page: to see them, start the proxy with --set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)."
 )
 
 
@@ -110,14 +106,6 @@ def open_turn(
         is_running,
         found.kept is not None,
         view.sees_all and found.kept is not None and found.kept.upstream is not None,
-    )
-
-
-def is_bare(entries: Iterable[tree.Entry]) -> bool:
-    """Whether answers are missing that were given."""
-    return any(
-        entry.turn.tokens.output and not entry.turn.answer and not entry.turn.error
-        for entry in entries
     )
 
 

@@ -130,7 +130,6 @@ def session(
         drawn=window.chart(trunk),
         top=max((entry.turn.cost or 0 for entry in shown.entries), default=0),
         exported=exported or {},
-        bare=opened.BARE if opened.is_bare(shown.entries) else "",
         script_hash=script_hash() if view.is_export else "",
     )
 

@@ -193,13 +193,6 @@ def test_where_nothing_is_kept_a_comparison_says_so_once() -> None:
     assert text.count(opened.SUMMARY) == 1
 
 
-def test_where_answers_are_not_kept_the_session_says_so() -> None:
-    kept = examples.session()
-    assert opened.BARE not in page(kept)
-    kept.add("f9", 1040, [examples.ASKED], [])
-    assert opened.BARE in page(kept)
-
-
 def test_found() -> None:
     kept = examples.session()
     sessions = kept.book.sessions()
