@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -46,7 +45,7 @@ def _session(packed: Iterable[turns.Turn]) -> _Session:
         return places[block.digest]
 
     for turn in packed:
-        light = dataclasses.replace(turn, blocks=(), answer=())
+        light = msgspec.structs.replace(turn, blocks=(), answer=())
         made.turns.append(_Light(light, [*map(place, turn.blocks)], [*map(place, turn.answer)]))
     return made
 
@@ -67,7 +66,7 @@ def unpack(data: bytes, known: Callable[[str], turns.Known]) -> list[turns.Turn]
             for light in session.turns:
                 blocks = tuple(mine[index] for index in light.blocks)
                 answer = tuple(mine[index] for index in light.answer)
-                made.append(dataclasses.replace(light.turn, blocks=blocks, answer=answer))
+                made.append(msgspec.structs.replace(light.turn, blocks=blocks, answer=answer))
         except IndexError as e:
             raise ValueError("a turn names a block that isn't there") from e
     return made

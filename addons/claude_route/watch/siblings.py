@@ -248,6 +248,7 @@ class Siblings:
         return await asyncio.to_thread(packing.pack, found)
 
     def _own_news(self, life: str, count: int) -> News:
+        self._book.before_reading()
         journal = self._book.journal
         flows = journal.since(count if life == self._life else 0)
         found = [(turn.at, flow) for flow in flows if (turn := self._book.turn(flow))]
