@@ -297,6 +297,8 @@ class Connection(asyncio.BufferedProtocol):
         self._reason += reason
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._is_complete:  # a trailer behind the response to HEAD
+            raise self._refuse("bytes behind its end")
         self._fields_size += len(name) + len(value)
         if self._fields_size > self._max_head:
             raise self._refuse(self._too_large())

@@ -223,6 +223,7 @@ def test_a_body_without_a_length_does_not_end_with_an_error() -> None:
         (OK + b"\r\n", True),
         (OK + b"connection: close\r\n\r\n", False),
         (CHUNKED, False),
+        (CHUNKED + b"0\r\nc:\r\n\r\n", False),
         (OK + b"content-length: 5\r\n\r\nhello", False),
         (OK + b"\r\nhello", False),
     ],
