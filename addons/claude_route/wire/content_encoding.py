@@ -206,8 +206,31 @@ def _gzip() -> _Decoder:
     return _Members(lambda: zlib.decompressobj(zlib.MAX_WBITS | 16))
 
 
+class _Frame:
+    """zstd checks the size that a frame claims to have only where it gets all of it at once. Here it never does,
+    so that a body means the same however it is cut."""
+
+    def __init__(self) -> None:
+        self._decoder = zstandard.ZstdDecompressor(max_window_size=WINDOW).decompressobj()
+        self._has_begun = False
+
+    @property
+    def eof(self) -> bool:
+        return self._decoder.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decoder.unused_data
+
+    def decompress(self, data: bytes, /) -> bytes:
+        if self._has_begun:
+            return self._decoder.decompress(data)
+        self._has_begun = True
+        return self._decoder.decompress(data[:1]) + self._decoder.decompress(data[1:])
+
+
 def _zstd() -> _Decoder:
-    return _Members(zstandard.ZstdDecompressor(max_window_size=WINDOW).decompressobj)
+    return _Members(_Frame)
 
 
 _DECODERS: dict[str, Callable[[], _Decoder]] = {

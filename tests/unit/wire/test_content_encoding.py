@@ -190,3 +190,13 @@ def test_a_window_that_is_too_large() -> None:
     data = encoder.compress(TEXT) + encoder.flush()
     with pytest.raises(ValueError, match="content-encoding: invalid zstd data"):
         content_encoding.whole(data, "zstd", len(TEXT))
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8, 9])
+def test_a_frame_means_the_same_however_it_is_cut(size: int) -> None:
+    """It claims to have 93 bytes, and has none."""
+    frame = bytes.fromhex("28b52ffd205d010000")
+    decompressor = content_encoding.Decompressor("zstd")
+    pieces = [decompressor.feed(frame[at : at + size]) for at in range(0, len(frame), size)]
+    decompressor.finish()
+    assert b"".join(pieces) == content_encoding.whole(frame, "zstd", 100) == b""
