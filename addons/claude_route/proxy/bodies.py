@@ -101,7 +101,7 @@ class Bodies:
             self.declare(SSE)
             return stream
         self.declare(JSON)
-        return Joined(stream)
+        return Joined(stream, is_count=self.wants == "count")
 
     def whole(self) -> Reader:
         if self.wants == "count":
@@ -324,10 +324,12 @@ class Stream:
 class Joined:
     """Server-sent events for a client that wants a whole answer."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, *, is_count: bool = False) -> None:
+        """`is_count`: the client wants a count of tokens, and no stream is one."""
         self.good = self.complete = False
         self.failure: contract.Failure | None = None
         self._stream = stream
+        self._is_count = is_count
         self._joiner = conversion.Joiner()
         self._size = 0
 
@@ -375,6 +377,10 @@ class Joined:
         if stream.error:
             (*_, last) = sse.Decoder().feed(wire)
             self.failure = refused(response, last.data, "an error in the answer")
+            return b""
+        if self._is_count:
+            why = "an event stream in place of a count of tokens"
+            self.failure = contract.Failure(failures.Kind.EVENT, why, response)
             return b""
         answer = self._joiner.whole()
         response.headers["content-length"] = str(len(answer))

@@ -293,6 +293,9 @@ def test_an_error_in_a_stream_for_a_whole_answer() -> None:
         (b"", False),
         (b"<html>", False),
         (b'{"error":"Unexpected endpoint"}', False),
+        (MESSAGES_STREAM, False),
+        (b'data:{"type":"message_delta","":{"":"","":null},"":{"":7}}', False),
+        (b'event: error\ndata: {"error":{"message":"Gone"}}\n\n', False),
     ],
 )
 def test_a_count(speaker: str, body: bytes, is_count: bool) -> None:
