@@ -60,7 +60,8 @@ class Collector:
         if self._frozen_at is None:
             return
         if self._clock() - self._frozen_at > (SOON if is_quiet else AGAIN):
-            self._frozen_at = None
             gc.unfreeze()
             gc.collect()
             gc.freeze()
+            # Last: this collection takes long too, and would ask for the next.
+            self._frozen_at = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 
 from claude_route import collector
 from tests import clocks
@@ -63,3 +64,21 @@ def test_what_takes_long_is_not_looked_at_again_soon() -> None:
     finally:
         watched.done()
     assert watched.watch not in gc.callbacks
+
+
+def test_to_look_again_is_no_reason_to_look_again() -> None:
+    work = itertools.count(0.0, 2 * collector.LONG)
+    watched = collector.Collector(lambda: next(work), lambda: next(seconds))
+    seconds = itertools.count(0.0, collector.SOON + 1)
+    watched.running()
+    try:
+        watched.watch("start", {"generation": 2})
+        watched.watch("stop", {"generation": 2})
+        watched.look(True)
+        collected: list[str] = []
+        gc.callbacks.append(lambda phase, info: collected.append(phase))
+        watched.look(True)
+        gc.callbacks.pop()
+        assert collected == []
+    finally:
+        watched.done()
