@@ -11,6 +11,8 @@ from typing import cast
 
 import msgspec
 
+from claude_route.wire import shape
+
 REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """The exceptions that msgspec raises: pass them to explain()."""
 
@@ -36,6 +38,10 @@ _HALF = rb"u[dD][89a-fA-F][0-9a-fA-F]{2}"
 # A run of them. Only after an even number of other backslashes is the first one an escape. They aren't
 # matched: a text of backslashes would be searched to its end from each of them.
 _HALVES = re.compile(rb"\\%b(?:\\%b)*+" % (_HALF, _HALF))
+_LENGTH_OF_HALF = 6
+"""With its backslash."""
+_SLICE = 256 * 1024
+"""Bytes in which a run is searched for at once: the other threads have to wait meanwhile."""
 # Within a run, in this order: a pair, which stays, or a half that has no other.
 _PAIR_OR_HALF = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u....")
 
@@ -74,8 +80,11 @@ def decode_mended[T](data: msgspec.Raw | bytes, type: type[T]) -> T:
     """
     try:
         value: T = _decoder(cast(Hashable, type)).decode(data)
-    except REFUSALS:
-        return decode(mend(bytes(data)), type)
+    except REFUSALS as e:
+        text = bytes(data)
+        if not has_halves(text) or shape.has_many_halves(text):
+            raise ValueError(explain(e)) from e
+        return decode(mend(text), type)
     return value
 
 
@@ -152,12 +161,29 @@ def _join(place: str, path: str) -> str:
     return (place + path).lstrip(".") or "body"
 
 
+def has_halves(text: bytes) -> bool:
+    """Whether there may be something to mend."""
+    return b"\\ud" in text or b"\\uD" in text
+
+
 def mend(text: bytes) -> bytes:
     r"""The text with each lone half of a surrogate pair replaced by `\ufffd`, of the same length."""
-    return _HALVES.sub(_mend_run, text)
+    if not has_halves(text):
+        return text
+    mended: list[bytes] = []
+    copied = at = 0
+    while at < len(text):
+        found = _HALVES.search(text, at, at + _SLICE)
+        run = found and _HALVES.match(text, found.start())
+        if run is None:
+            at += _SLICE - _LENGTH_OF_HALF + 1
+            continue
+        mended += text[copied : run.start()], _mended_run(run)
+        copied = at = run.end()
+    return b"".join((*mended, text[copied:]))
 
 
-def _mend_run(match: re.Match[bytes]) -> bytes:
+def _mended_run(match: re.Match[bytes]) -> bytes:
     kept, run = b"", match[0]
     if _backslashes(match.string, match.start()) % 2:
         # The first `u` follows an escaped backslash, so it is an ordinary letter.

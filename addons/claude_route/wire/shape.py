@@ -11,6 +11,10 @@ import re
 MOST_VALUES = 250_000
 """The most values of one body. A conversation of a million tokens has a few ten thousand."""
 
+MOST_ESCAPES = 2_000_000
+"""The most backslashes of one body. A conversation of a million tokens has some hundred thousand; if all of it
+is Chinese and escaped, a million and a half."""
+
 MOST_HALVES = 250_000
 """The most escaped halves of surrogate pairs, in a body in which some have no other half."""
 
@@ -48,8 +52,10 @@ def check(text: bytes, least: int = _CHECKED) -> None:
     """Check a text that has more than `least` bytes.
 
     Raises:
-        OverflowError: it has too many values to be read.
+        OverflowError: it has too many values or escapes to be read.
     """
+    if len(text) > MOST_ESCAPES and _count(text, b"\\") > MOST_ESCAPES:
+        raise OverflowError(f"body: expected at most {MOST_ESCAPES} escapes, got more")
     # Counting those in strings too takes a tenth of the time, and nearly always suffices.
     if len(text) <= least or _marks(text) <= MOST_VALUES:
         return
@@ -65,6 +71,11 @@ def check(text: bytes, least: int = _CHECKED) -> None:
             raise OverflowError(f"body: expected at most {MOST_VALUES} values, got more")
 
 
+def has_many_halves(text: bytes) -> bool:
+    """Whether it would take long to mend them."""
+    return _count(text, b"\\ud") + _count(text, b"\\uD") > MOST_HALVES
+
+
 def _string_end(text: bytes, start: int) -> int:
     """Where the string that begins at `start` ends; the length of the text if it doesn't."""
     at = start + 1
@@ -78,4 +89,11 @@ def _string_end(text: bytes, start: int) -> int:
 
 
 def _marks(text: bytes) -> int:
-    return sum(map(text.count, _MARKS))
+    return sum(_count(text, mark) for mark in _MARKS)
+
+
+def _count(text: bytes, mark: bytes) -> int:
+    """How often it has the mark, in slices."""
+    further = len(mark) - 1
+    starts = range(0, len(text), _SLICE)
+    return sum(text.count(mark, start, start + _SLICE + further) for start in starts)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 from typing import Literal
 
@@ -11,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from claude_route.wire import rawjson
+from claude_route.wire import shape
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.text(max_size=4) | st.just(r"\"}"),
@@ -102,6 +104,25 @@ def test_backslashes_take_linear_time() -> None:
     """A look to the end of the text from each of them would take hours."""
     text = b'"' + b"\\" * 4_000_000 + b' \\ud800"'
     assert rawjson.mend(text) == text[:-7] + b'\\ufffd"'
+
+
+@pytest.mark.parametrize("shift", range(7))
+def test_halves_across_slices(shift: int) -> None:
+    space = b"x" * (rawjson._SLICE - 6)
+    text = b"%b\\ud800%b\\ud83e\\udd16\\ud83e\\ud83e\\ud83e%b" % (
+        b"x" * shift + space,
+        space,
+        space,
+    )
+    assert rawjson.mend(text) == rawjson._HALVES.sub(rawjson._mended_run, text)
+
+
+def test_many_halves_are_not_mended() -> None:
+    text = b'{"name":"%b"}' % (b"\\ud83e " * (shape.MOST_HALVES + 1))
+    began = time.process_time()
+    with pytest.raises(ValueError):
+        rawjson.decode_mended(text, Part)
+    assert time.process_time() - began < 0.5
 
 
 def test_decode_mended() -> None:

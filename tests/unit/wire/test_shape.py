@@ -82,3 +82,18 @@ def test_a_small_body_is_not_looked_at() -> None:
 )
 def test_is_heavy(text: bytes, is_heavy: bool) -> None:
     assert shape.is_heavy(text) is is_heavy
+
+
+def test_too_many_escapes() -> None:
+    most = b'["%b"]' % (b"\\n" * shape.MOST_ESCAPES)
+    shape.check(most)
+    with pytest.raises(OverflowError, match="body: expected at most 2000000 escapes, got more"):
+        shape.check(most.replace(b'"', b'"\\n', 1))
+
+
+@pytest.mark.parametrize("mark", [b"\\ud", b"\\uD"])
+def test_halves_are_counted_across_slices(mark: bytes) -> None:
+    for shift in range(3):
+        text = b"x" * shift + mark * (shape.MOST_HALVES + 1)
+        assert shape.has_many_halves(text)
+        assert not shape.has_many_halves(text[len(mark) :])

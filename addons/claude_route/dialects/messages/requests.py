@@ -316,7 +316,7 @@ def _routing_fields(body: bytes) -> tuple[bytes, _RoutingFields, survey.Survey |
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            if text.count(b"\\ud") + text.count(b"\\uD") > shape.MOST_HALVES:
+            if shape.has_many_halves(text):
                 raise OverflowError(
                     f"body: expected at most {shape.MOST_HALVES} halves of surrogate pairs, got more"
                 ) from None
