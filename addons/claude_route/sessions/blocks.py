@@ -39,10 +39,10 @@ BILLING = b"x-anthropic-billing-header"
 """The beginning of a system block that Anthropic takes out before it looks for a cached prompt."""
 
 # Strings have their quotes escaped, so this matches only keys. The objects have no objects in them.
-_CACHE_POINT = re.compile(
-    rb',\s*+"cache_control"\s*+:\s*+(?:\{[^{}]*+\}|null)'
-    rb'|"cache_control"\s*+:\s*+(?:\{[^{}]*+\}|null)\s*+,?'
-)
+_CACHE_POINT = re.compile(rb'"cache_control"\s*+:\s*+(?:\{[^{}]*+\}|null)')
+_COMMA_AFTER = re.compile(rb"\s*+,?")
+_SPACE = 64
+"""Bytes of white space between a comma and a key, at most."""
 _HOUR = re.compile(rb'"ttl"\s*+:\s*+"1h"')
 _KEY = b'"cache_control"'
 
@@ -69,12 +69,12 @@ class _Listed(_Fields):
     messages: list[msgspec.Raw] = []  # type: ignore[assignment]
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, gc=False):
     role: Any = None
     content: msgspec.Raw = rawjson.NULL
 
 
-class _Block(msgspec.Struct):
+class _Block(msgspec.Struct, gc=False):
     type: Any = None
     text: Any = None
     thinking: Any = None
@@ -119,6 +119,28 @@ def digest(*parts: bytes) -> bytes:
         hashing.update(b"%d:" % len(part))
         hashing.update(part)
     return hashing.digest()
+
+
+def without_cache_points(content: bytes) -> tuple[bytes, bytes]:
+    """A block without `cache_control`, and the first one that it had; empty if it had none."""
+    kept, copied, first = [], 0, b""
+    start = content.find(_KEY)
+    while start >= 0:
+        point = _CACHE_POINT.match(content, start)
+        if point is None:
+            start = content.find(_KEY, start + 1)
+            continue
+        first = first or point[0]
+        end, before = point.end(), content[max(copied, start - _SPACE) : start].rstrip()
+        if before.endswith(b","):
+            start = content.rindex(b",", copied, start)
+        elif after := _COMMA_AFTER.match(content, end):
+            end = after.end()
+        kept.append(content[copied:start])
+        copied = end
+        start = content.find(_KEY, end)
+    kept.append(content[copied:])
+    return b"".join(kept), first
 
 
 def begins(prompt: str) -> bytes:
@@ -297,9 +319,9 @@ class _Reader:
         content = bytes(raw)
         self.between(len(content))
         if _KEY in content:
-            if found := _CACHE_POINT.search(content):
-                reading.ttl = HOUR if _HOUR.search(found[0]) else MINUTES_5
-            content = _CACHE_POINT.sub(b"", content)
+            content, point = without_cache_points(content)
+            if point:
+                reading.ttl = HOUR if _HOUR.search(point) else MINUTES_5
         key = digest(as_role.encode("utf-8", "replace"), content)
         if self.contents is not None:
             self.contents[key] = content
@@ -456,7 +478,7 @@ def _items(raw: msgspec.Raw) -> list[msgspec.Raw]:
     """The blocks of a content, which may be a string."""
     if raw is rawjson.NULL:
         return []
-    if bytes(raw)[:1] == b'"':
+    if memoryview(raw)[0] == ord('"'):
         return [msgspec.Raw(b'{"type":"text","text":' + bytes(raw) + b"}")]
     return _decoded(raw, list[msgspec.Raw], [])
 

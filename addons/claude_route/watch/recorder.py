@@ -65,6 +65,9 @@ MAX_LOADED = 1000
 REFUSED = (401, 403, 407)
 """Statuses of what was not admitted: anyone may send that, as often as they like."""
 
+TOO_LARGE = 413
+"""The status of what is too much to be read."""
+
 _PASSED_OVER = re.compile(r"(token \d+|\S+) (.*)", re.DOTALL)
 
 
@@ -237,6 +240,8 @@ class Recorder(contract.Observer):
         if asked is None and status in REFUSED:
             return
         ended = describe(flow, found, asked, self._dollars, self._loaded.pop(flow.id, ()))
+        if asked is None and status == TOO_LARGE:
+            ended = ended._replace(wire=replace(ended.wire, request=b""))
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:

@@ -222,3 +222,22 @@ def test_hostile_bodies_take_linear_time(content: list[Any]) -> None:
     began = time.perf_counter()
     blocks.read(wire)
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("content", "without"),
+    [
+        (b'{"a":1,"cache_control":null}', b'{"a":1}'),
+        (b'{"a":1 , \n "cache_control" : {"type":"x"} }', b'{"a":1  }'),
+        (b'{"cache_control":{"ttl":"1h"},"a":1}', b'{"a":1}'),
+        (b'{"cache_control":null}', b"{}"),
+        (
+            b'{"a":[{"b":1,"cache_control":null},{"cache_control":null,"b":2}]}',
+            b'{"a":[{"b":1},{"b":2}]}',
+        ),
+        (b'{"cache_control":1,"cache_control":null}', b'{"cache_control":1}'),
+        (b'{"cache_control"', b'{"cache_control"'),
+    ],
+)
+def test_without_cache_points(content: bytes, without: bytes) -> None:
+    assert blocks.without_cache_points(content)[0] == without

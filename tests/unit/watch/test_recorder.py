@@ -178,6 +178,15 @@ def test_what_was_not_admitted_is_no_turn(status: int) -> None:
     assert recorded.book.sessions() == []
 
 
+def test_what_was_too_large_to_be_read_is_not_read_for_a_turn() -> None:
+    read, refused = recording(), flows.exchange()
+    refused.response = http.Response.make(413)
+    read.response(refused)
+    assert (only(read).blocks, only(read).size) == ((), 0)
+    by_a_provider = recording()
+    assert answered(refused, by_a_provider).blocks
+
+
 def test_other_paths_are_no_turns() -> None:
     recorded = recording()
     recorded.response(flows.exchange("/v1/models"))
