@@ -38,6 +38,11 @@ SLACK = float(os.environ.get("SLACK", "40"))
 START = b'{"model":"%s","max_tokens":9,"messages":['
 RESULT = b'{"type":"tool_result","tool_use_id":"t","content":['
 SPOKEN = START + b'{"role":"user","content":'
+CALLED = (
+    SPOKEN
+    + b'"a"},{"role":"assistant","content":[{"type":"tool_use","id":"toolu_1","name":"t","input":'
+)
+ANSWERED = b'}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","content":"a"}]}]}'
 
 
 class Upstream:
@@ -223,6 +228,19 @@ SHAPES: dict[str, Callable[[], bytes]] = {
     "fields": lambda: b'{"model":"%%s",%s,"messages":[]}' % b",".join(b'"%x":1' % n for n in range(2_000_000)),
     "a number": lambda: filled(b'{"model":"%s","messages":[],"max_tokens":', b"1", b"}", between=b""),
     "not UTF-8": lambda: filled(SPOKEN + b'"', b"\xff", b'"}]}', between=b""),
+    "escapes, as many as may be": lambda: filled(SPOKEN + b'"', b"\\u0000", b'"}]}', 11.4, between=b""),
+    "escapes in a key": lambda: filled(b'{"model":"%s","messages":[],"', b"\\n", b'":1}', 3.8, between=b""),
+    "escapes in keys": lambda: filled(CALLED + b"{", b'"%b":1' % (b"\\u0041" * 60), b"}" + ANSWERED, 11),
+    "escapes in a call": lambda: filled(CALLED + b'{"a":"', b"\\u0041", b'"}' + ANSWERED, 11.4, between=b""),
+    "escaped slashes": lambda: filled(SPOKEN + b'[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"', b"abcdefghijklmnopqr\\/", b'"}}]}]}', between=b""),
+    "distinct keys": lambda: CALLED + b"{%b}" % b",".join(b'"%x":1' % n for n in range(245_000)) + ANSWERED,
+    "nested as deep as may be": lambda: filled(CALLED + b"[", b'{"a":' * 900 + b"1" + b"}" * 900, b"]" + ANSWERED, 1.4),
+    "characters of four bytes": lambda: filled(SPOKEN + b'"', "\U0001f600".encode(), b'"}]}', between=b""),
+    "a picture": lambda: filled(SPOKEN + b'[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"', b"abcd", b'"}}]}]}', between=b""),
+    "commas and a cache point": lambda: filled(SPOKEN + b'[{"cache_control":{"type":"ephemeral"},"type":"text","text":"', b",", b'"}]}]}', between=b""),
+    "large tools": lambda: filled(b'{"model":"%s","max_tokens":9,"messages":[],"tools":[', b'{"name":"a","description":"%b","input_schema":{"type":"object","properties":{"a":{"anyOf":[{"type":"string"},{"type":"null"}]}}}}' % (b"word\\n" * 500), b"]}", 20),
+    "as many messages as may be": lambda: filled(START, b'{"role":"user","content":"%b"}' % (b"a" * 300), b"]}", 22),
+    "reminders": lambda: filled(SPOKEN + b'"', b"<system-reminder>a</system-reminder>", b'"}]}', between=b""),
     "white space": lambda: filled(b'{"model":"%s",', b" ", b'"messages":[]}', between=b""),
 }  # fmt: skip
 
