@@ -20,6 +20,7 @@ import simulator
 from simulator import answers
 from tests import paths
 from tests.wire import attacks
+from tests.wire import paced_stream
 from tests.wire import proxies
 from tests.wire import test_limits as limits
 
@@ -145,8 +146,12 @@ def test_others_are_served_while_all_attack_at_once(
     script.write_text(LAG)
     text = answers.Text(" ".join(["word"] * 250))
     sim.default(answers.Answer(content=(text,), event_delay=PACE))
+    paced = paced_stream.Provider()
+    profile = proxies.profile(sim.url)
+    profile["providers"]["paced"] = {"base_url": paced.url, "auth": "none"}
+    profile["models"][paced_stream.MODEL] = "paced/x"
     proxy = start(
-        proxies.profile(sim.url),
+        profile,
         behind=sim.url,
         arguments=("-s", str(script), "--set", "body_timeout=10", "--set", "head_timeout=10"),
         environ={"PROXY_STATIC_TOKEN": KEY},
@@ -158,6 +163,8 @@ def test_others_are_served_while_all_attack_at_once(
         trust_env=False,
         timeout=proxies.PATIENCE,
     )
+    paced.work = paced_stream.work(proxy.process.pid)
+    login = f"x-litellm-api-key: {KEY}\r\n".encode()
     hurry = hurrying(proxy.process.pid, os.getpid())
     with proxy.client(headers=headers) as through, past, hurry:
         quiet = Streams(through, past, 5).worst()
@@ -168,7 +175,9 @@ def test_others_are_served_while_all_attack_at_once(
         time.sleep(SETTLE)
         before, began = limits.memory(proxy), time.time()
         attackers = attacked(proxy, SECONDS)
-        loaded = Streams(through, past, SECONDS).worst()
+        with paced_stream.Reader(proxy.reverse_port, paced.work, head=login) as reader:
+            loaded = Streams(through, past, SECONDS).worst()
+        paced.close()
         attackers.wait(SECONDS + 60)
         lags = [
             float(lag)
@@ -181,11 +190,13 @@ def test_others_are_served_while_all_attack_at_once(
             proxies.wait_until(lambda: limits.memory(proxy) < before * GROWTH, seconds=20)
         after = limits.memory(proxy)
     print(
-        json.dumps({"quiet": quiet, "loaded": loaded, "lag": lag}),
+        json.dumps({"quiet": quiet, "loaded": loaded, "lag": lag, "work": reader.most_work}),
         f"{fresh:.0f}, {before:.0f}, {peak:.0f}, {after:.0f} MB",
     )
     assert after < before * (1 + (GROWTH - 1) * min(SLACK, 5))
     assert lag < DELAY * SLACK
+    # What the proxy did for others between an event's coming and its going, in a processor's time.
+    assert reader.most_work < DELAY * SLACK
     # Beyond what the machine itself keeps events waiting: the same client sees it past the proxy.
     assert loaded["through"] - loaded["past"] < DELAY * SLACK
     assert "Traceback" not in proxy.log
