@@ -75,6 +75,7 @@ class _Event(msgspec.Struct):
     content_block: Any = None
     delta: Any = None
     usage: Any = None
+    stop_reason: Any = msgspec.UNSET
 
 
 class _Item(NamedTuple):
@@ -290,6 +291,7 @@ class Stream:
         is_same = (
             block == given
             and item.names_itself
+            and item.fields.stop_reason is msgspec.UNSET  # it isn't the end
             and _is_index(item.fields.index, self._emitter.index + 1)
         )
         self._open(item.fields.index, block, item.event.raw if is_same else b"")

@@ -299,6 +299,15 @@ def test_what_is_as_it_should_be_passes_unchanged() -> None:
         assert body in b"".join(pieces(wire, len(wire)))
 
 
+def test_a_beginning_has_nothing_of_the_end() -> None:
+    begun = begin_text() | {"stop_reason": None}
+    for body in pieces(encoded(start(), begun, *HELLO[1:], *END), 1000):
+        assert b'"stop_reason":null,"index"' not in body
+        for event in sse.Decoder().feed(body):
+            if event.name == "content_block_start":
+                assert json.loads(event.data) == begin_text()
+
+
 def test_a_delta_that_moves_keeps_its_bytes() -> None:
     """The text may end with half an emoji, whose other half is in the next event."""
     deltas = [rb'"a\ud83d"', rb'"\ude00 \"index\": 7"', b'"b"']
