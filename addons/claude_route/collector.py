@@ -17,7 +17,8 @@ LONG = 0.025
 
 AGAIN = 600.0
 SOON = 10.0
-"""Seconds after which it is, for the garbage that it has become: the second where few clients are left."""
+"""Seconds after which it is, for the garbage that it has become: the second where few clients are left, and none
+of them waits for an answer."""
 
 
 class Collector:
@@ -56,7 +57,7 @@ class Collector:
 
     def look(self, is_quiet: bool) -> None:
         """Collect what has become garbage meanwhile. To be called from time to time; `is_quiet`: few clients
-        are connected."""
+        are connected, and none waits for an answer."""
         if self._frozen_at is None:
             return
         if self._clock() - self._frozen_at > (SOON if is_quiet else AGAIN):

@@ -52,7 +52,7 @@ class Limiting:
         entry: entrances.Entrance,
         look: Callable[[bool], None] = lambda is_quiet: None,
     ) -> None:
-        """`look` is called each second, with whether few clients are connected."""
+        """`look` is called each second, with whether few clients are connected, and none waits for an answer."""
         self._table = table
         self._look = look
         self._entry = entry
@@ -152,7 +152,7 @@ class Limiting:
         while True:
             await asyncio.sleep(TICK)
             close_late(self._table, self._entry.hit, time.monotonic())
-            self._look(self._table.count < FEW_CLIENTS)
+            self._look(self._table.count < FEW_CLIENTS and self._table.is_unused)
 
 
 def close_late(table: places.Table, hit: Callable[[str, str], None], now: float) -> None:

@@ -175,6 +175,11 @@ class Table:
             if place.is_closable
         ]
 
+    @property
+    def is_unused(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return len(self.closable()) + len(self._closing) == self.count
+
     def is_closing(self, place: Place) -> bool:
         """Whether its place is another's by now."""
         return place in self._closing

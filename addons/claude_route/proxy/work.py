@@ -8,6 +8,7 @@ does the rest, which touches what all requests share, on the event loop.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import functools
 from collections.abc import Callable
 from collections.abc import Generator
@@ -16,6 +17,12 @@ from typing import Any
 
 type Work[T] = Generator[Callable[[], Any], Any, T]
 """Yields functions that depend on nothing that others change, and returns what they come to."""
+
+
+TRIM = 5.0
+"""Seconds after which the memory that large bodies have left is given back to the system."""
+
+_due: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
 
 
 def here[T](work: Work[T]) -> T:
@@ -52,13 +59,37 @@ async def beside[T](work: Work[T]) -> T:
 
 async def aside[T](function: Callable[[], T]) -> T:
     """Call a function in the thread."""
-    return await asyncio.get_running_loop().run_in_executor(_thread("bodies"), function)
+    loop = asyncio.get_running_loop()
+    try:
+        return await loop.run_in_executor(_thread("bodies"), function)
+    finally:
+        _trim_later(loop)
 
 
 def behind[T](function: Callable[[], T]) -> futures.Future[T]:
     """Call a function that nobody waits for, in another thread. It should leave the interpreter to others now and
     then."""
     return _thread("summaries").submit(function)
+
+
+def _trim_later(loop: asyncio.AbstractEventLoop) -> None:
+    global _due
+    if _due is None or _due[0] is not loop or _due[1].when() <= loop.time():
+        _due = loop, loop.call_later(TRIM, behind, trim)
+
+
+def trim() -> bool:
+    """Give memory that is free back to the system. False where only the C library decides about that.
+
+    glibc keeps what is free between what is in use: after some bodies of 32 MB, more than a hundred megabytes.
+    The call lets other threads go on.
+    """
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        return False
+    malloc_trim(0)
+    return True
 
 
 @functools.cache

@@ -179,3 +179,17 @@ def test_nothing_is_kept_of_those_who_left() -> None:
         room.table.leave(place)
     assert room.table.count == 0
     assert room.table._groups == {}
+
+
+def test_whether_anybody_waits_for_an_answer() -> None:
+    room = Room(connections=2)
+    assert room.table.is_unused
+    place = room.place("a", FAR, "head")
+    assert room.table.is_unused
+    place.turn("busy", 5)
+    assert not room.table.is_unused
+    place.turn("idle", 6)
+    room.place("b")
+    room.place("c")
+    assert room.closed == ["b"]
+    assert room.table.is_unused

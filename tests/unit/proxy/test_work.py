@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import functools
+import platform
 import threading
 from collections.abc import Awaitable
 from collections.abc import Callable
@@ -57,3 +59,22 @@ async def test_what_nobody_expects_is_raised(
 
     with pytest.raises(ValueError, match="invalid literal"):
         await run(failing())
+
+
+async def test_memory_is_given_back_some_time_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    trimmed = threading.Event()
+    times: list[int] = []
+
+    def trim() -> None:
+        times.append(1)
+        trimmed.set()
+
+    monkeypatch.setattr(work, "trim", trim)
+    monkeypatch.setattr(work, "TRIM", 0.0)
+    await work.aside(int)
+    await asyncio.to_thread(trimmed.wait, 30)
+    assert times == [1]
+
+
+def test_trim() -> None:
+    assert work.trim() is (platform.libc_ver()[0] == "glibc")
