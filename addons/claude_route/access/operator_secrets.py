@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from claude_route.access import credentials
 from claude_route.access import keys
 from claude_route.profile import profiles
-
-_NAME = re.compile(r"(?:KEY|KEYS|PASSWORD|SECRET|TOKEN|TOKENS|TOKEN_NEXT)$", re.IGNORECASE)
-"""Of variables that hold a secret. `CLAUDE_TOKEN_MODE` doesn't."""
+from claude_route.profile import values
 
 _PROXY = re.compile(r"(?:https?|all|upstream)_proxy$", re.IGNORECASE)
 
@@ -20,7 +18,7 @@ _PROXY = re.compile(r"(?:https?|all|upstream)_proxy$", re.IGNORECASE)
 def of_environment(environ: Mapping[str, str]) -> Iterator[str]:
     """Also those that the profile doesn't name: nobody is to see them either."""
     for name, value in environ.items():
-        if _NAME.search(name):
+        if values.SECRET.search(name):
             yield from (part.strip() for part in value.split(",") if not part.startswith("/"))
         elif _PROXY.search(name):
             yield from of_url(value)
@@ -32,12 +30,12 @@ def of_profile(profile: profiles.Profile) -> Iterator[str]:
         yield from of_url(profile.upstream_proxy)
     for provider in profile.providers.values():
         yield provider.api_key or ""
-        values = [
+        sent = [
             value.encode("utf-8", "surrogateescape")
             for name, value in provider.headers.items()
             if credentials.is_secret(name.encode("utf-8", "surrogateescape"))
         ]
-        yield from keys.secrets(values)
+        yield from keys.secrets(sent)
 
 
 def of_url(url: str) -> Iterator[str]:

@@ -30,6 +30,9 @@ SHOWN = 80
 SHOWN_FROM_ENVIRONMENT = 24
 """The same for a variable's value: enough for a mode or a number, but not for a misplaced key."""
 
+SECRET = re.compile(r"(?:KEY|KEYS|PASSWORD|SECRET|TOKEN|TOKENS|TOKEN_NEXT)$", re.IGNORECASE)
+"""How the name of a variable ends whose value is a secret. `CLAUDE_TOKEN_MODE` isn't one."""
+
 
 def join(path: str, key: object) -> str:
     """The key path of the value at a key, or of a list's item at its index."""
@@ -243,7 +246,8 @@ class Value:
                 return "a string"
             if not self._refers():
                 return _shown(text)
-            if len(text) > SHOWN_FROM_ENVIRONMENT:
+            names = (name for name, _ in REFERENCE.findall(self.raw))
+            if len(text) > SHOWN_FROM_ENVIRONMENT or any(map(SECRET.search, names)):
                 return f"the value of {self.raw}"
             return f"{text!r} from {self.raw}"
         return f"a value of type {type(self.raw).__name__}" if secret else _shown(self.raw)

@@ -184,6 +184,8 @@ def test_a_value_inside_keeps_its_own_path() -> None:
         ("${A}", {"A": "rotat"}, "'rotat' from ${A}"),
         ("${A}", {"A": "sk-ant-api03-x"}, "a string"),
         ("${A}", {"A": "0123456789abcdef.0123456789abcdef"}, "the value of ${A}"),
+        ("${ZAI_API_KEY}", {"ZAI_API_KEY": "short"}, "the value of ${ZAI_API_KEY}"),
+        ("x${a_token:-}", {"a_token": "short"}, "the value of x${a_token:-}"),
         ("", {}, "an empty string"),
         ("x" * 500, {}, "'" + "x" * 79 + "…"),
     ],
