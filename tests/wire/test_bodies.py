@@ -340,6 +340,14 @@ def events(unit: bytes, megabytes: float = 16) -> bytes:
     return start + block + unit * int(megabytes * MB / len(unit))
 
 
+def delta(text: bytes) -> bytes:
+    return (
+        b"event: content_block_delta\n"
+        b'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"%b"}}\n\n'
+        % text
+    )
+
+
 def completion(delta: bytes) -> bytes:
     return b'data: {"choices":[{"index":0,"delta":%s}]}\n\n' % delta
 
@@ -370,6 +378,15 @@ ANSWERS: dict[str, tuple[str, Callable[[], bytes]]] = {
         lambda: completion(b'{"tool_calls":[{"index":0,"id":"c","function":{"name":"t","arguments":"{\\"a\\":\\""}}]}')
         + completion(b'{"tool_calls":[{"index":0,"function":{"arguments":"aaaaaaaaaaaaaaaaaaaa}"}}]}') * 40_000,
     ),
+    "an event of escapes": ("glm", lambda: events(b"x", 0) + delta(b"\\u0041" * 2_600_000)),
+    "an event of escapes of Anthropic's": (
+        "claude-x",
+        lambda: events(b"x", 0) + delta(b"\\u0041" * 2_600_000),
+    ),
+    "a completion of escapes": ("kimi", lambda: completion(b'{"content":"%b"}' % (b"\\u0041" * 2_600_000))),
+    "small events": ("glm", lambda: events(delta(b"a"), 16)),
+    "small events of Anthropic's": ("claude-x", lambda: events(delta(b"a"), 16)),
+    "small events of completions": ("kimi", lambda: completion(b'{"content":"a"}') * 200_000),
     "details": (
         "kimi",
         lambda: b"".join(
@@ -405,7 +422,11 @@ WHOLE: dict[str, Callable[[], bytes]] = {
     "calls": lambda: filled(b"[", b'{"type":"tool_use","id":"a","name":"t","input":{}}', b"]", 8),
     "brackets": lambda: b"[" * 32 * MB,
     "numbers": lambda: filled(b"[", b"1", b"]"),
-}
+    "escapes": lambda: filled(b'[{"type":"text","text":"', b"\\u0041", b'"}]', between=b""),
+    "escapes, as many as may be": lambda: filled(b'[{"type":"text","text":"', b"\\u0041", b'"}]', 11.4, between=b""),
+    "one text": lambda: filled(b'[{"type":"text","text":"', b"hello, ", b'"}]', between=b""),
+    "half a pair": lambda: filled(b'[{"type":"text","text":"\\ud800', b"hello, ", b'"}]', between=b""),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("model", ["glm", "kimi"])

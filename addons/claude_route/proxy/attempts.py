@@ -119,6 +119,8 @@ class Attempts:
         """Since an answer streams."""
         self._is_encoded = False
         """Whether the current answer is. What each piece expands to isn't known before it is decoded."""
+        self._kept = 0
+        """Bytes of the current answer since anything of it went on: those of an event that isn't whole yet."""
         self.pings: pings.Pings | None = None
         if exchange.wants_stream:
             self.pings = pings.Pings(self.clock, self._ping)
@@ -220,6 +222,7 @@ class Attempts:
         self.stream.reaches(self.upstreams.server(got.opened))
         response = received(await got.head())
         self._is_encoded = "content-encoding" in response.headers
+        self._kept = 0
         self.stream.reaches(self.upstreams.server(got.opened))  # the first one may have been dead
         try:
             return await self._judge(attempt, self.exchange.reply(response), got)
@@ -287,8 +290,14 @@ class Attempts:
 
     async def _feed(self, reply: contract.Reply, piece: bytes) -> bytes:
         """What the client gets for a piece of the answer. Others get their turn meanwhile."""
-        if self._is_encoded:
-            return await work.aside(functools.partial(reply.feed, piece))
+        if self._is_encoded or self._kept + len(piece) > shape.LARGE:
+            out = await work.aside(functools.partial(reply.feed, piece))
+        else:
+            out = await self._fed(reply, piece)
+        self._kept = 0 if out else self._kept + len(piece)
+        return out
+
+    async def _fed(self, reply: contract.Reply, piece: bytes) -> bytes:
         if len(piece) <= SLICE:
             return reply.feed(piece) if piece else b""
         out = []
@@ -353,8 +362,12 @@ class Attempts:
             """Within the read that brought it, where nothing is in between."""
             if not client.is_free or self._is_encoded or len(data) > SLICE:
                 return False
+            if self._kept > shape.LARGE:
+                return False
+            self._kept += len(data)
             data = reply.feed(data)
             if data:
+                self._kept = 0
                 client.send(data)
                 if heartbeat:
                     heartbeat.wrote()

@@ -15,6 +15,10 @@ MOST_ESCAPES = 2_000_000
 """The most backslashes of one body. A conversation of a million tokens has some hundred thousand; if all of it
 is Chinese and escaped, a million and a half."""
 
+_ESCAPABLE = 8 * 1024 * 1024
+"""Bytes. As many escapes as a smaller body has room for are read fast enough, and counting takes a fifth of the
+time of reading."""
+
 MOST_HALVES = 250_000
 """The most escaped halves of surrogate pairs, in a body in which some have no other half."""
 
@@ -54,7 +58,7 @@ def check(text: bytes, least: int = _CHECKED) -> None:
     Raises:
         OverflowError: it has too many values or escapes to be read.
     """
-    if len(text) > MOST_ESCAPES and _count(text, b"\\") > MOST_ESCAPES:
+    if len(text) > _ESCAPABLE and _count(text, b"\\") > MOST_ESCAPES:
         raise OverflowError(f"body: expected at most {MOST_ESCAPES} escapes, got more")
     # Counting those in strings too takes a tenth of the time, and nearly always suffices.
     if len(text) <= least or _marks(text) <= MOST_VALUES:

@@ -85,10 +85,11 @@ def test_is_heavy(text: bytes, is_heavy: bool) -> None:
 
 
 def test_too_many_escapes() -> None:
-    most = b'["%b"]' % (b"\\n" * shape.MOST_ESCAPES)
+    most = b'["%b"]' % (b"\\n" * shape.MOST_ESCAPES) + b" " * shape._ESCAPABLE
     shape.check(most)
     with pytest.raises(OverflowError, match="body: expected at most 2000000 escapes, got more"):
         shape.check(most.replace(b'"', b'"\\n', 1))
+    shape.check(b'["%b"]' % (b"\\n" * (shape._ESCAPABLE // 2 - 2)))
 
 
 @pytest.mark.parametrize("mark", [b"\\ud", b"\\uD"])
