@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import functools
+import weakref
 from collections.abc import Callable
 from collections.abc import Generator
 from concurrent import futures
@@ -22,7 +23,8 @@ type Work[T] = Generator[Callable[[], Any], Any, T]
 TRIM = 5.0
 """Seconds after which the memory that large bodies have left is given back to the system."""
 
-_due: tuple[asyncio.AbstractEventLoop, asyncio.TimerHandle] | None = None
+_due: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, float] = weakref.WeakKeyDictionary()
+"""The time of each event loop's next, or last."""
 
 
 def here[T](work: Work[T]) -> T:
@@ -73,9 +75,8 @@ def behind[T](function: Callable[[], T]) -> futures.Future[T]:
 
 
 def _trim_later(loop: asyncio.AbstractEventLoop) -> None:
-    global _due
-    if _due is None or _due[0] is not loop or _due[1].when() <= loop.time():
-        _due = loop, loop.call_later(TRIM, behind, trim)
+    if _due.get(loop, 0.0) <= loop.time():
+        _due[loop] = loop.call_later(TRIM, behind, trim).when()
 
 
 def trim() -> bool:
