@@ -114,7 +114,8 @@ def hurrying(*processes: int) -> Iterator[None]:
 
 def prioritize(process: int, priority: int) -> None:
     for thread in Path(f"/proc/{process}/task").iterdir():
-        os.setpriority(os.PRIO_PROCESS, int(thread.name), priority)
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), priority)
 
 
 class Streams:
