@@ -17,11 +17,8 @@ from claude_route.access import admissions
 from claude_route.access import identity
 from claude_route.access import paths
 from claude_route.access import redaction
-from claude_route.dialects import capability
 from claude_route.dialects import echo
-from claude_route.dialects import envelope
 from claude_route.dialects import error_body
-from claude_route.dialects import errors
 from claude_route.dialects import overflow
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
@@ -34,11 +31,11 @@ from claude_route.proxy import candidates
 from claude_route.proxy import checks
 from claude_route.proxy import contract
 from claude_route.proxy import grants
+from claude_route.proxy import outcomes
 from claude_route.proxy import sharing
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
 from claude_route.proxy import work
-from claude_route.routing import accounts
 from claude_route.routing import failures
 from claude_route.routing import fitness
 from claude_route.routing import lessons
@@ -376,7 +373,16 @@ class Exchange:
     def failing(self, failure: contract.Failure) -> work.Work[contract.Attempt | http.Response]:
         self.is_asked = False
         failure = self._redacted(failure)
-        outcome = self._outcome(failure)
+        target = self.attempt.step.target
+        outcome = outcomes.outcome(
+            failure,
+            self.attempt,
+            self.request,
+            counts_tokens=self.counts_tokens,
+            has_answered=self.state.breaker.has_answered(str(target)),
+            own_words=self._own_words,
+            most_tokens=functools.partial(self._most_tokens, target),
+        )
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
         effects = self._apply(outcome, ruling)
@@ -435,61 +441,19 @@ class Exchange:
         detail = self._redaction.text(failure.detail.encode("utf-8", "replace"))
         return dataclasses.replace(failure, detail=detail.decode())
 
-    def _outcome(self, failure: contract.Failure) -> verdict.Outcome:
-        step, response = self.attempt.step, failure.response
-        status = response.status_code if response else 0
-        body = (response.content or b"") if response else b""
-        # An answer that was lost, or is none, has no words: don't say that the provider gave none.
-        has_words = failure.kind is failures.Kind.STATUS or body
-        # Nobody waits for a server that has not been started; one that has answered may be restarting.
-        is_absent = failure.kind is failures.Kind.ABSENT
-        retry = not is_absent or self.state.breaker.has_answered(str(step.target))
-        if has_words and not step.target.provider.is_anthropic and not self.counts_tokens:
-            error = self.attempt.dialect.error(status, body)
-            retry = error.retry
-            status, body = self._client_error(error, status, body)
-        outcome = verdict.Outcome(
-            target=str(step.target),
-            credential=self.attempt.credential,
-            anthropic=step.target.provider.is_anthropic,
-            kind=failure.kind,
-            detail=failure.detail,
-            status=status,
-            headers=response.headers if response else {},
-            body=body,
-            token=step.token.place if step.token else None,
-            token_name=step.token.name if step.token else "",
-            is_fast=self.request.is_fast,
-            count_tokens=self.counts_tokens,
-            retry=retry,
-        )
-        words = accounts.words(outcome.error_status, outcome.fault) if body else ""
-        if words and echo.may_repeat(words, self._own_words()):
-            return dataclasses.replace(outcome, may_repeat=True)
-        return outcome
-
     def _own_words(self) -> list[bytes]:
         """Where the client can have put words that an error repeats."""
         headers = (value for _, value in self.flow.request.headers.fields)
         return [self.request.body, self.flow.request.data.path, *headers]
 
-    def _client_error(self, error: errors.Error, status: int, body: bytes) -> tuple[int, bytes]:
-        """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
-        sent; the verdict knows that the key is ours and not the client's."""
-        if error.refuses_key and status >= 400:
-            return 401, body
-        message = error.message
-        if refused := capability.of_request(error.refuses, self.request):
-            message = capability.rejected(refused, message)
-        if overflow.lacks_numbers(message):
-            tokens = requests.estimate(self.request)
-            target = self.attempt.step.target
-            limit = target.abilities.context or self.state.sizes.limit(
-                str(target), self.routed.session, len(self.request.body), tokens
-            )
-            if limit:
-                message = overflow.counted(tokens, limit)
-        return (error.status if status >= 400 else status), envelope.body(error.kind, message)
+    def _most_tokens(self, target: targets.Target) -> int | None:
+        """Of a conversation with a target: what the profile says, or what it has refused and taken so far."""
+        return target.abilities.context or self.state.sizes.limit(
+            str(target),
+            self.routed.session,
+            len(self.request.body),
+            requests.estimate(self.request),
+        )
 
     def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
         """Apply an outcome to the breaker and the pool."""
