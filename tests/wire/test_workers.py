@@ -28,6 +28,10 @@ pytestmark = [
 ]
 
 
+NOWHERE = "https://127.0.0.1:9"
+"""As by default it is https, for which mitmproxy would listen on UDP too."""
+
+
 class Workers(proxies.Proxy):
     """`claude-route up` with several processes."""
 
@@ -41,7 +45,7 @@ class Workers(proxies.Proxy):
         command = [
             *(sys.executable, "-m", "claude_route", "up", "--workers", str(count)),
             *("--profile", str(self.profile_path), "--set", f"confdir={folder / 'mitmproxy'}"),
-            *("--mode", f"reverse:{proxies.NOWHERE}@127.0.0.1:{self.reverse_port}", *arguments),
+            *("--mode", f"reverse:{NOWHERE}@127.0.0.1:{self.reverse_port}", *arguments),
         ]
         environ = {
             "PATH": os.environ["PATH"],
@@ -238,7 +242,7 @@ def test_a_start_that_fails(tmp_path: Path, profile: dict[str, Any]) -> None:
         [
             *(sys.executable, "-m", "claude_route", "up", "--workers", "2"),
             *("--profile", str(first.profile_path), "--set", f"confdir={tmp_path / 'mitmproxy'}"),
-            *("--mode", f"reverse:{proxies.NOWHERE}@127.0.0.1:{first.reverse_port}"),
+            *("--mode", f"reverse:{NOWHERE}@127.0.0.1:{first.reverse_port}"),
         ],
         env={
             "PATH": os.environ["PATH"],

@@ -3,6 +3,7 @@
 Replaces: `AsyncioServerInstance.listen`, for TCP.
 Why: mitmproxy gives no way to set SO_REUSEPORT. Whoever opens the first listener has to see that no other
 program has the port: a process of the same user with the same option would share its connections unnoticed.
+For `reverse:https://…` mitmproxy listens on UDP too, for HTTP/3, where it can't share a port: workers don't.
 Remove when: mitmproxy has an option for it.
 Upstream: none that we know of.
 """
@@ -26,7 +27,7 @@ def install(*, is_first: bool) -> Callable[[], None]:
 
     @functools.wraps(stock)
     async def listen(self: Any, host: str, port: int) -> Any:
-        if self.mode.transport_protocol != "tcp" or not port:
+        if self.mode.transport_protocol == "udp" or not port:
             return await stock(self, host, port)
         if is_first:
             # Without the option, this fails where a program has the port with or without it.

@@ -28,8 +28,8 @@ def shared() -> Iterator[None]:
     undo()
 
 
-async def listen(port: int) -> asyncio.Server:
-    spec = mode_specs.ProxyMode.parse(f"reverse:http://127.0.0.1:9@127.0.0.1:{port}")
+async def listen(port: int, mode: str = "regular") -> asyncio.Server:
+    spec = mode_specs.ProxyMode.parse(f"{mode}@127.0.0.1:{port}")
     manager: Any = None
     server: Any = mode_servers.ServerInstance.make(spec, manager)
     (opened,) = await server.listen("127.0.0.1", port)
@@ -37,8 +37,12 @@ async def listen(port: int) -> asyncio.Server:
     return opened
 
 
-async def test_two_listen_at_one_port(port: int, shared: None) -> None:
-    servers = [await listen(port), await listen(port)]
+# For https, mitmproxy would listen on UDP too.
+@pytest.mark.parametrize(
+    "mode", ["regular", "reverse:http://127.0.0.1:9", "reverse:https://127.0.0.1:9"]
+)
+async def test_two_listen_at_one_port(port: int, mode: str, shared: None) -> None:
+    servers = [await listen(port, mode), await listen(port, mode)]
     for server in servers:
         server.close()
 
