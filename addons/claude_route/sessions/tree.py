@@ -318,9 +318,11 @@ def total(counted: Sequence[turns.Turn]) -> usage.Usage:
 
 
 def cost(counted: Sequence[turns.Turn]) -> float | None:
-    """Dollars; None if no turn has a price."""
+    """Dollars; None if no turn has a price. Turns that all failed cost nothing."""
     priced = [turn.cost for turn in counted if turn.cost is not None]
-    return sum(priced) if priced else None
+    if priced or (counted and all(turn.is_free for turn in counted)):
+        return sum(priced, 0.0)
+    return None
 
 
 def _agents(entries: Sequence[Entry]) -> list[Agent]:

@@ -170,6 +170,11 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
         return self.used or usage.NONE
 
     @property
+    def is_free(self) -> bool:
+        """Whether it failed and used nothing."""
+        return bool(self.error) and self.tokens == usage.NONE
+
+    @property
     def cache_share(self) -> float:
         """The share of the prompt that the cache had, from 0 to 1."""
         return self.tokens.cache_read / self.tokens.prompt if self.tokens.prompt else 0.0

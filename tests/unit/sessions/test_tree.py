@@ -91,6 +91,22 @@ def test_an_agent_of_an_agent() -> None:
     assert [a.id for a in session.entries[1].agents] == ["b"]
 
 
+def test_what_failed_cost_nothing() -> None:
+    def of(*costs: float | None) -> float | None:
+        failed = [
+            turn("f", 1000, used=None, cost=None, error="529"),
+            turn("g", 1001, used=None, error="529"),
+        ]
+        used = usage.Usage(input=100)
+        others = [turn(f"m{n}", 1002 + n, used=used, cost=cost) for n, cost in enumerate(costs)]
+        return examples.session([*failed, *others]).cost
+
+    assert of() == 0
+    assert of(0.5) == 0.5
+    assert of(None) is None
+    assert examples.session([turn("r", 1000, used=None, cost=None)]).cost is None
+
+
 def test_the_numbers_of_a_session() -> None:
     used = usage.Usage(input=100, output=10, cache_read=300)
     failed = (turns.Failed("anthropic/claude-opus-5-5", "529"),)

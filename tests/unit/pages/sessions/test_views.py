@@ -184,6 +184,30 @@ def test_a_comparison_of_copies_says_that_they_cost_money() -> None:
     assert "cost money: $0.25" in text
 
 
+def test_the_cost_of_copies_says_where_a_price_is_unknown() -> None:
+    kept = examples.session()
+    kept.add("c1", 1030, [examples.ASKED], [examples.ANSWERED], compares="f1", target="kimi/k2")
+    assert "cost money: $0.25, not" in page(kept)
+    kept.add(
+        "c2",
+        1031,
+        [examples.ASKED],
+        [],
+        compares="f1",
+        target="",
+        used=None,
+        cost=None,
+        error="529",
+    )
+    assert "cost money: $0.25, not" in page(kept)
+    kept.add(
+        "c3", 1032, [examples.ASKED], [examples.ANSWERED], compares="f1", target="a/b", cost=None
+    )
+    text = page(kept)
+    assert "cost money: $0.25 and more, not" in text
+    assert "<dt>3 comparisons, not in the cost</dt><dd>$0.25+</dd>" in text
+
+
 def test_where_nothing_is_kept_a_comparison_says_so_once() -> None:
     kept = examples.session()
     entries = [kept.book.entry(flow) for flow in ("f1", "f2")]
