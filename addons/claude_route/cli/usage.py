@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
 import urllib.parse
@@ -63,7 +64,9 @@ def of_ledger(
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
     """The table for people."""
     by, rows = report["by"], report["rows"]
-    yield f"{report['since'][:10]} to {report['until'][:10]}, by {', '.join(by)} (UTC)"
+    # `until` itself is no longer part of it.
+    last = datetime.datetime.fromisoformat(report["until"]) - datetime.timedelta(seconds=1)
+    yield f"{report['since'][:10]} to {last:%Y-%m-%d}, by {', '.join(by)} (UTC)"
     yield ""
     yield from columns.lines((_row(by, row) for row in rows), empty="no requests")
     if rows:

@@ -90,7 +90,7 @@ def read(parameters: Mapping[str, str], now: float, *, client: str | None = None
     return Query(
         by or DEFAULT_BY,
         moment("since", since, now) if since else now - DEFAULT_DAYS * 86400,
-        moment("until", until, now, is_end=True) if until else now + 86400,
+        moment("until", until, now, is_end=True) if until else (now // 86400 + 1) * 86400,
         client,
     )
 

@@ -19,7 +19,7 @@ def test_lines() -> None:
     rows = [reports.Row(("glm", ""), 2, 1, 10, 20, 30, 40, 1_500_000_000, 1)]
     report = reports.Report(query, rows, reports.Row((), 3, 1, 10, 20, 30, 40, 1_500_000_000, 1))
     shown = list(usage.lines(reports.to_json(report)))
-    assert shown[0] == "1970-01-01 to 1970-01-03, by model, client (UTC)"
+    assert shown[0] == "1970-01-01 to 1970-01-02, by model, client (UTC)"
     assert shown[2].split() == [
         *("glm", "-", "$1.5000+", "2", "requests", "1", "errors"),
         *("10", "in", "30", "from", "cache", "40", "to", "cache", "20", "out"),

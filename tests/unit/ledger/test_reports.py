@@ -30,11 +30,11 @@ def test_moment(text: str, is_end: bool, moment: float) -> None:
 @pytest.mark.parametrize(
     ("parameters", "query"),
     [
-        ({}, reports.Query(reports.DEFAULT_BY, NOW - 30 * 86400, NOW + 86400)),
-        ({"by": ""}, reports.Query(reports.DEFAULT_BY, NOW - 30 * 86400, NOW + 86400)),
+        ({}, reports.Query(reports.DEFAULT_BY, NOW - 30 * 86400, NOW + 43200)),
+        ({"by": ""}, reports.Query(reports.DEFAULT_BY, NOW - 30 * 86400, NOW + 43200)),
         (
             {"by": "model, day,model", "since": "1d"},
-            reports.Query(("model", "day"), NOW - 86400, NOW + 86400),
+            reports.Query(("model", "day"), NOW - 86400, NOW + 43200),
         ),
         (
             {"by": "client", "until": "1d"},
