@@ -26,14 +26,14 @@ def refused(home: Path, environ: Mapping[str, str], *, within: float = claude_co
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        ({}, "the API key is another"),
+        ({}, "the API key is a different one"),
         (
             {"ANTHROPIC_CUSTOM_HEADERS": "x-litellm-api-key: wrong"},
-            "the one in x-litellm-api-key is another",
+            "the one in x-litellm-api-key is a different one",
         ),
         (
             {"ANTHROPIC_API_KEY": "", "ANTHROPIC_AUTH_TOKEN": "wrong"},
-            "the credential in Authorization is another",
+            "the credential in Authorization is a different one",
         ),
     ],
 )

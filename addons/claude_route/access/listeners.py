@@ -362,7 +362,7 @@ def refusal(
     problem = (
         "but this request presents none"
         if key is None
-        else f"but the {_PLACES[key.kind]} is another"
+        else f"but the {_PLACES[key.kind]} is a different one"
     )
     return responses.error(
         401,

@@ -135,7 +135,7 @@ def _token(row: Mapping[str, Any]) -> tuple[str, ...]:
         f"5 h {_share(row['five_hour'])}",
         f"7 d {_share(row['seven_day'])}",
         f"{row['sessions']} sessions",
-        f"{row['requests']} requests",
+        f"{row['requests']} attempts",
         row["reason"],
     )
 

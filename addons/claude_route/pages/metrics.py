@@ -16,5 +16,5 @@ async def answer(
     PermissionError: the viewer may only see its own usage, and these are everybody's.
     """
     if not question.sees_all:
-        raise PermissionError("This key sees its own usage only, at /usage")
+        raise PermissionError("This key sees its own requests only, at /usage and /sessions")
     return content.Content(MEDIA_TYPE, sources.metrics())

@@ -431,9 +431,9 @@ def test_is_from_browser(headers: dict[str | bytes, str | bytes], expected: bool
     ("key", "words"),
     [
         (None, "this request presents none"),
-        (clients.Key("wrong", "header"), "the one in x-litellm-api-key is another"),
-        (clients.Key("wrong", "proxy password"), "the proxy password is another"),
-        (clients.Key("wrong", "basic"), "the password is another"),
+        (clients.Key("wrong", "header"), "the one in x-litellm-api-key is a different one"),
+        (clients.Key("wrong", "proxy password"), "the proxy password is a different one"),
+        (clients.Key("wrong", "basic"), "the password is a different one"),
     ],
 )
 def test_what_a_client_without_the_key_is_advised(key: clients.Key | None, words: str) -> None:
