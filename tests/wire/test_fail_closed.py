@@ -457,5 +457,6 @@ def test_datagrams_that_need_no_key_come_from_this_machine(
         modes=[mode.format(ports.free())],
         wait=False,
     )
-    assert proxy.process.wait(proxies.PATIENCE) == 1
+    # Not always 1: mitmproxy's threads for datagrams may crash an interpreter that is ending.
+    assert proxy.process.wait(proxies.PATIENCE) != 0
     assert "can't ask clients for a key: expected a loopback address" in proxy.log

@@ -30,8 +30,12 @@ mitmweb hashes both bodies at each update, and sending it to browsers costs twic
 LIMIT = 32 * 1024 * 1024
 """Bytes kept of an answer. The longest answers take a few megabytes as events."""
 
-SUMMARY_LIMIT = 4 * 1024 * 1024
-"""Bytes where nothing but a summary of the answer is kept once it has ended."""
+SUMMARY_LIMIT = 1024 * 1024
+"""Bytes where nothing but a summary of the answer is kept once it has ended: some 8,000 tokens as events. What
+comes after them is not in the summary."""
+
+SUMMARIES = 64 * 1024 * 1024
+"""Bytes of all such answers together that are streaming now."""
 
 
 class Timer(Protocol):
@@ -55,16 +59,38 @@ class Pace:
         return self.later(max(INTERVAL, took * len(self.taps) / SHARE), call)
 
 
+class Room:
+    """What all answers together may still take in memory."""
+
+    def __init__(self, free: int) -> None:
+        """`free`: bytes."""
+        self.free = free
+
+    def take(self, size: int) -> bool:
+        if size > self.free:
+            return False
+        self.free -= size
+        return True
+
+
 class Tap:
     """Replaces `flow.response.stream`: passes the data on unchanged, and records it."""
 
     def __init__(
-        self, flow: http.HTTPFlow, row_writer: rows.Rows, *, limit: int, pace: Pace | None
+        self,
+        flow: http.HTTPFlow,
+        row_writer: rows.Rows,
+        *,
+        limit: int,
+        pace: Pace | None,
+        room: Room | None = None,
     ) -> None:
-        """`limit`: how many bytes are kept. `pace` is None if there is no view to update."""
+        """`limit`: how many bytes are kept; `room`: those of all such answers, None if they don't count. `pace`
+        is None if there is no view to update."""
         self.flow = flow
         self.rows = row_writer
         self._limit = limit
+        self._room = room
         self._content: bytearray | None = bytearray() if limit else None
         self._pace = pace
         self._timer: Timer | None = None
@@ -85,7 +111,10 @@ class Tap:
 
     def _take(self, data: bytes) -> None:
         if self._content is not None and len(self._content) < self._limit:
-            self._content += data
+            if self._room is None or self._room.take(len(data)):
+                self._content += data
+            else:
+                self._limit = 0  # Later pieces would make no sense without this one.
         if self._pace and self._timer is None:
             self._timer = self._pace.wait(self._update, self._took)
 
@@ -108,6 +137,8 @@ class Tap:
         if self._timer:
             self._timer.cancel()
         self.store()
+        if self._room and self._content is not None:
+            self._room.free += len(self._content)
         if self._pace:
             self._pace.taps.discard(self)
         self._content = self._pace = self._timer = None
@@ -131,14 +162,15 @@ class Capture:
         self._wanted = wanted
         self.rows = row_writer
         self.pace = Pace(later or _later, clock)
+        self._room = Room(SUMMARIES)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         if not (flow.response and flow.response.stream is True):
             return
-        limit = LIMIT if is_kept() else self._wanted()
+        limit, room = (LIMIT, None) if is_kept() else (self._wanted(), self._room)
         if limit and self.rows.is_answering(flow):
             pace = self.pace if has_view() or keeps_bodies() else None
-            flow.response.stream = Tap(flow, self.rows, limit=limit, pace=pace)
+            flow.response.stream = Tap(flow, self.rows, limit=limit, pace=pace, room=room)
 
     def response(self, flow: http.HTTPFlow) -> None:
         finish(flow)

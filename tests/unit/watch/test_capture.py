@@ -287,6 +287,24 @@ def test_a_server_without_a_view_keeps_what_a_summary_needs(limit: int, kept: in
         assert (content(flow) or b"").startswith(b"onetwo"[:limit])
 
 
+def test_summaries_share_what_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capture, "SUMMARIES", 8)
+    with taddons.context(save.Save(), savehar.SaveHar()):
+        setting = Setting()
+        setting.capture = capture.Capture(setting.rows, setting.timers, wanted=lambda: 100)
+        first, second, third = flows = [streaming() for _ in range(3)]
+        streams = [setting.begin(flow) for flow in flows[:2]]
+        for stream in streams:
+            stream(b"three")
+        setting.end(first)
+        # There is room again, but without its beginning the rest of an answer makes no sense.
+        streams[1](b"two")
+        setting.end(second)
+        setting.begin(third)(b"three")
+        setting.end(third)
+    assert [content(flow) for flow in flows] == [b"three", b"", b"three"]
+
+
 def test_what_is_saved_is_kept(tmp_path: Any) -> None:
     with taddons.context(save.Save(), savehar.SaveHar()) as context:
         context.options.update(hardump=str(tmp_path / "x.har"))
