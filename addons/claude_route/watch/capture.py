@@ -30,8 +30,8 @@ mitmweb hashes both bodies at each update, and sending it to browsers costs twic
 LIMIT = 32 * 1024 * 1024
 """Bytes kept of an answer. The longest answers take a few megabytes as events."""
 
-SUMMARY_LIMIT = 1024 * 1024
-"""Bytes where nothing but a summary of the answer is kept once it has ended: some 8,000 tokens as events. What
+SUMMARY_LIMIT = 512 * 1024
+"""Bytes where nothing but a summary of the answer is kept once it has ended: some 4,000 tokens as events. What
 comes after them is not in the summary."""
 
 SUMMARIES = 64 * 1024 * 1024
