@@ -18,7 +18,11 @@ from tests.wire import claude_code
 from tests.wire import proxies
 from tests.wire import readme
 
-pytestmark = [pytest.mark.client, claude_code.needs_claude]
+pytestmark = [
+    pytest.mark.client,
+    claude_code.needs_claude,
+    pytest.mark.usefixtures("usual_ports"),
+]
 
 KEY = "key-of-the-newcomer"
 

@@ -15,6 +15,8 @@ from tests.wire import claude_code
 from tests.wire import proxies
 from tests.wire import readme
 
+pytestmark = pytest.mark.usefixtures("usual_ports")
+
 README = (proxies.ROOT / "README.md").read_text()
 CI = (proxies.ROOT / ".ci" / "run").read_text()
 
