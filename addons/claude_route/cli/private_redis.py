@@ -10,7 +10,6 @@ import ctypes
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,13 +34,12 @@ def program() -> str | None:
 class PrivateRedis:
     """Runs from `start` to `stop`."""
 
-    def __init__(self, executable: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, executable: str, environ: Mapping[str, str], folder: Path) -> None:
+        """`folder` is the one for sockets, which others can't open."""
         self._executable = executable
         self._state = location.folder(environ)
-        # A socket's path has some 100 characters at most, so not in the folder for state.
-        self._folder = Path(tempfile.mkdtemp(prefix="claude-route-"))
-        self._socket = self._folder / "store"
-        self._log = self._folder / "log.txt"
+        self._socket = folder / "store"
+        self._log = folder / "log.txt"
         self.process: asyncio.subprocess.Process
 
     @property
@@ -79,7 +77,6 @@ class PrivateRedis:
         if self.process.returncode is None:
             self.process.terminate()
             await self.process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _end_with_parent() -> None:

@@ -117,11 +117,19 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _over(row: Mapping[str, Any]) -> str:
     """`alice ($20.00 a day, until 2026-12-01 00:00 UTC)`"""
-    limit = f"{quantities.short(row['limit'])} tokens"
-    if row["unit"] == "dollars":
-        limit = f"${row['limit']:.2f}"
-    until = row["resets"][:16].replace("T", " ")
-    return f"{row['client']} ({limit} a {row['period']}, until {until} UTC)"
+    what = "" if row["unit"] == "dollars" else " tokens"
+    limit = in_unit(row, row["limit"]) + what
+    return f"{row['client']} ({limit} a {row['period']}, {until(row)} UTC)"
+
+
+def in_unit(row: Mapping[str, Any], amount: float) -> str:
+    """An amount of what a client's limit is about: `$20.00`, `5.0M`"""
+    return f"${amount:.2f}" if row["unit"] == "dollars" else quantities.short(amount)
+
+
+def until(row: Mapping[str, Any]) -> str:
+    """When a client's limit begins again: `until 2026-12-01 00:00`"""
+    return f"until {row['resets'][:16].replace('T', ' ')}"
 
 
 def _token(row: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -43,7 +42,7 @@ def run(arguments: Sequence[str], count: int) -> int:
         raise ValueError("--workers: this system can't share a port among processes (SO_REUSEPORT)")
     if not reuse_port.balances():
         say("this system gives all connections to one of the workers; only Linux divides them")
-    redis = None
+    executable = None
     if needs_redis(arguments):
         executable = private_redis.program()
         if executable is None:
@@ -51,8 +50,11 @@ def run(arguments: Sequence[str], count: int) -> int:
                 "--workers: they share what they know in a store. Name one in the profile "
                 "(store: redis://…), or install Redis or Valkey: apt-get install redis-server"
             )
-        redis = private_redis.PrivateRedis(executable, os.environ)
-    return asyncio.run(Supervisor(arguments, count, redis).run())
+    # A socket's path has some 100 characters at most, so not in the folder for state.
+    with tempfile.TemporaryDirectory(prefix="claude-route-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        redis = executable and private_redis.PrivateRedis(executable, os.environ, folder)
+        return asyncio.run(Supervisor(arguments, count, redis or None, folder).run())
 
 
 def needs_redis(arguments: Sequence[str]) -> bool:
@@ -77,16 +79,20 @@ def say(line: str) -> None:
 
 class Supervisor:
     def __init__(
-        self, arguments: Sequence[str], count: int, redis: private_redis.PrivateRedis | None
+        self,
+        arguments: Sequence[str],
+        count: int,
+        redis: private_redis.PrivateRedis | None,
+        folder: Path,
     ) -> None:
+        """`folder` is for the workers' sockets."""
         self._arguments = arguments
         self._count = count
         self._redis = redis
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         """By number."""
         self._name = uuid.uuid4().hex[:12]
-        # A socket's path has some 100 characters at most, so not in the folder for state.
-        self._folder = tempfile.mkdtemp(prefix="claude-route-")
+        self._folder = folder
         self._signals = 0
         self._has_to_stop = asyncio.Event()
 
@@ -101,7 +107,6 @@ class Supervisor:
         finally:
             if self._redis:
                 await self._redis.stop()
-            shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _run(self) -> int:
         # Alone: it sees whether the profile is valid and the ports are free.
@@ -181,7 +186,7 @@ class Supervisor:
             **os.environ,
             worker.WORKER: f"{self._name}/{number}/{self._count}",
             worker.READY: str(pipe),
-            worker.FOLDER: self._folder,
+            worker.FOLDER: str(self._folder),
         }
         environ.pop(worker.FIRST, None)
         if is_first:

@@ -88,17 +88,14 @@ def _row(by: list[str], row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _limit(row: Mapping[str, Any]) -> tuple[str, ...]:
-    amount: Callable[[float], str] = quantities.short
-    if row["unit"] == "dollars":
-        amount = "${:.2f}".format
     what = "budget" if row["unit"] == "dollars" else row["unit"]
     return (
         row["client"],
         f"{what} a {row['period']}",
-        f"{amount(row['used'])} of {amount(row['limit'])}",
+        f"{status.in_unit(row, row['used'])} of {status.in_unit(row, row['limit'])}",
         quantities.percent(row["used"] / row["limit"]),
-        f"{amount(row['reserved'])} under way" if row["reserved"] else "",
-        f"until {row['resets'][:16].replace('T', ' ')}" if row["resets"] else "",
+        f"{status.in_unit(row, row['reserved'])} under way" if row["reserved"] else "",
+        status.until(row) if row["resets"] else "",
     )
 
 

@@ -446,13 +446,11 @@ class Exchange:
         headers = (value for _, value in self.flow.request.headers.fields)
         return [self.request.body, self.flow.request.data.path, *headers]
 
-    def _most_tokens(self, target: targets.Target) -> int | None:
-        """Of a conversation with a target: what the profile says, or what it has refused and taken so far."""
+    def _most_tokens(self, target: targets.Target, tokens: int) -> int | None:
+        """Of a conversation with a target: what the profile says, or what it has refused and taken so far.
+        This one has about so many `tokens`."""
         return target.abilities.context or self.state.sizes.limit(
-            str(target),
-            self.routed.session,
-            len(self.request.body),
-            requests.estimate(self.request),
+            str(target), self.routed.session, len(self.request.body), tokens
         )
 
     def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:

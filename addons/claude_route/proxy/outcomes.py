@@ -27,11 +27,11 @@ def outcome(
     counts_tokens: bool,
     has_answered: bool,
     own_words: Callable[[], Sequence[bytes]],
-    most_tokens: Callable[[], int | None],
+    most_tokens: Callable[[int], int | None],
 ) -> verdict.Outcome:
     """`failed` is the attempt at answering `request`. `has_answered`: whether its target ever has.
     `own_words` returns where the client can have put words that an error repeats, `most_tokens` how many
-    tokens the target takes, or None."""
+    tokens the target takes, or None, given about how many the conversation has."""
     step, response = failed.step, failure.response
     status = response.status_code if response else 0
     body = (response.content or b"") if response else b""
@@ -69,7 +69,7 @@ def client_error(
     status: int,
     body: bytes,
     request: requests.Request,
-    most_tokens: Callable[[], int | None],
+    most_tokens: Callable[[int], int | None],
 ) -> tuple[int, bytes]:
     """Another provider's error in Anthropic's form. A rejected key becomes 401, whatever the provider
     sent; the verdict knows that the key is ours and not the client's."""
@@ -78,6 +78,8 @@ def client_error(
     message = error.message
     if refused := capability.of_request(error.refuses, request):
         message = capability.rejected(refused, message)
-    if overflow.lacks_numbers(message) and (limit := most_tokens()):
-        message = overflow.counted(requests.estimate(request), limit)
+    if overflow.lacks_numbers(message):
+        tokens = requests.estimate(request)
+        if limit := most_tokens(tokens):
+            message = overflow.counted(tokens, limit)
     return (error.status if status >= 400 else status), envelope.body(error.kind, message)

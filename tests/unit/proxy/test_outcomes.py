@@ -32,21 +32,21 @@ TOO_LONG = "prompt is too long: this model's context is full"
 def test_an_error_has_anthropics_form(
     error: errors.Error, status: int, most: int | None, expected: tuple[int, str]
 ) -> None:
-    got, body = outcomes.client_error(error, status, b"theirs", REQUEST, lambda: most)
+    got, body = outcomes.client_error(error, status, b"theirs", REQUEST, lambda tokens: most)
     assert (got, error_body.read(body).message) == expected
 
 
 def test_a_refused_key_is_told_by_the_status_alone() -> None:
     error = errors.Error(500, "api_error", "no", refuses_key=True)
     for status, expected in ((403, 401), (400, 401)):
-        assert outcomes.client_error(error, status, b"theirs", REQUEST, lambda: 1) == (
+        assert outcomes.client_error(error, status, b"theirs", REQUEST, lambda tokens: 1) == (
             expected,
             b"theirs",
         )
 
 
 def test_nobody_asks_for_a_limit_without_need() -> None:
-    def most() -> int:
+    def most(tokens: int) -> int:
         raise AssertionError
 
     error = errors.Error(429, "rate_limit_error", "slow down")
