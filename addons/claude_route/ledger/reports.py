@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
 
+from claude_route.text import quantities
+
 NANO = 1_000_000_000
 """Money is kept in whole billionths of a dollar, so that sums are exact in any order."""
 
@@ -120,8 +122,8 @@ def to_json(report: Report) -> dict[str, Any]:
     query = report.query
     return {
         "by": list(query.by),
-        "since": _time(query.since),
-        "until": _time(query.until),
+        "since": quantities.utc(query.since),
+        "until": quantities.utc(query.until),
         "rows": [
             {**dict(zip(query.by, row.key, strict=True)), **_numbers(row)} for row in report.rows
         ],
@@ -161,8 +163,3 @@ def _decimal(nano: int) -> str:
     """Dollars, exactly."""
     whole, rest = divmod(nano, NANO)
     return f"{whole}.{rest:09d}".rstrip("0").rstrip(".") if rest else str(whole)
-
-
-def _time(seconds: float) -> str:
-    moment = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

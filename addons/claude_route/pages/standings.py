@@ -93,12 +93,7 @@ def in_words(over: Sequence[Row]) -> str:
 
 def to_json(shown: Sequence[Row]) -> list[dict[str, Any]]:
     """Keys may be added, but never removed."""
-    return [row._asdict() | {"resets": row.resets and when(row.resets)} for row in shown]
-
-
-def when(moment: float) -> str:
-    """`2026-12-01T00:00:00Z`"""
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return [row._asdict() | {"resets": row.resets and quantities.utc(row.resets)} for row in shown]
 
 
 def _limited(in_force: state.State) -> list[profile_clients.Client]:

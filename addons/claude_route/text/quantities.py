@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 
 def duration(seconds: float) -> str:
     """`45 s`, `12 min`, `3 h 5 min`, `2 d 4 h`: two units at most."""
@@ -60,3 +62,9 @@ def size(number: int) -> str:
     if number < 1000:
         return f"{number} bytes"
     return f"{number / 1000:,.0f} KB" if number < 1_000_000 else f"{number / 1_000_000:,.1f} MB"
+
+
+def utc(moment: float, timespec: str = "seconds") -> str:
+    """`2026-12-01T00:00:00Z`, from Unix seconds. `timespec` as in `datetime.isoformat`."""
+    made = datetime.datetime.fromtimestamp(moment, datetime.UTC)
+    return made.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -92,3 +92,8 @@ def test_size(number: int, text: str) -> None:
 )
 def test_dollars(value: float, text: str) -> None:
     assert quantities.dollars(value) == text
+
+
+def test_utc() -> None:
+    assert quantities.utc(1_796_083_200.999) == "2026-12-01T00:00:00Z"
+    assert quantities.utc(1_796_083_200.5, "milliseconds") == "2026-12-01T00:00:00.500Z"

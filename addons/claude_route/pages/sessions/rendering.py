@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import time
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from claude_route.pages.sessions import contents
 from claude_route.pages.sessions import places
 from claude_route.sessions import tree
 from claude_route.sessions import turns
+from claude_route.text import quantities
 
 FOLDER = Path(__file__).parent / "templates"
 
@@ -116,8 +116,7 @@ def day(at: float) -> str:
 
 
 def iso(at: float) -> str:
-    moment = datetime.datetime.fromtimestamp(at, datetime.UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return quantities.utc(at, "milliseconds")
 
 
 def who(turn: turns.Turn) -> str:
