@@ -26,8 +26,12 @@ ADDONS = ROOT / "addons" / "route.py"
 API_KEY = "sk-ant-api03-client-0000000000-cLnt"
 """The credentials of the tests' clients."""
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds within which all that is waited for comes, on a slow and busy machine too."""
+
+EVERY_CONNECTION = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+"""For clients of many threads. A pool that closes what it has too many of closes, now and then, a connection that
+another thread is about to use (EBADF)."""
 
 NOWHERE = "http://127.0.0.1:9"
 """What passes through goes there unless a test says otherwise: it never leaves the machine."""
@@ -155,7 +159,12 @@ class Proxy:
         headers = {"x-api-key": API_KEY, "anthropic-version": "2023-06-01"}
         headers.update(arguments.pop("headers", {}))
         return httpx.Client(
-            base_url=self.url, headers=headers, trust_env=False, timeout=PATIENCE, **arguments
+            base_url=self.url,
+            headers=headers,
+            trust_env=False,
+            timeout=PATIENCE,
+            limits=EVERY_CONNECTION,
+            **arguments,
         )
 
     def tunnel_client(self, **arguments: Any) -> httpx.Client:

@@ -56,7 +56,11 @@ def profile(url: str, clients: dict[str, Any], **changes: Any) -> dict[str, Any]
 def client_of(proxy: proxies.Proxy, key: str = ALICE) -> httpx.Client:
     headers = {"x-litellm-api-key": key, "anthropic-version": "2023-06-01"}
     return httpx.Client(
-        base_url=proxy.url, headers=headers, trust_env=False, timeout=proxies.PATIENCE
+        base_url=proxy.url,
+        headers=headers,
+        trust_env=False,
+        timeout=proxies.PATIENCE,
+        limits=proxies.EVERY_CONNECTION,
     )
 
 

@@ -70,12 +70,16 @@ def test_idle_connections_make_room(
 
 def test_connections_in_use_keep_others_out(start: Start, sim: simulator.Simulator) -> None:
     proxy = start(proxies.profile(sim.url), arguments=("--set", "max_connections=4"))
-    sim.script(*[answers.Answer(head_delay=10.0)] * 4)
+    sim.default(answers.Answer(head_delay=10 * proxies.PATIENCE))
     body = json.dumps(proxies.message("glm")).encode()
     head = b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n"
     wire = head % len(body) + body
-    with idle(proxy.reverse_port, 4, wire):
-        proxies.wait_until(lambda: len(sim.requests) == 4)
+    with contextlib.ExitStack() as clients:
+        for count in range(1, 5):
+            clients.enter_context(idle(proxy.reverse_port, 1, wire))
+            sim.wait_for(
+                count
+            )  # one that isn't read yet makes room for the next, as an idle one does
         for _ in range(3):
             refused = ask(proxy)
             assert refused.status_code == 503
@@ -83,6 +87,7 @@ def test_connections_in_use_keep_others_out(start: Start, sim: simulator.Simulat
             assert "max_connections" in refused.json()["error"]["message"]
             assert refused.headers["retry-after"]
             assert "x-should-retry" not in refused.headers
+    sim.default(answers.Answer())
     assert proxy.log.count("Refused a connection") == 1
     proxies.wait_until(lambda: ask(proxy).status_code == 200)
 

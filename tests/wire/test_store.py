@@ -57,6 +57,7 @@ class Team:
             headers={"anthropic-version": "2023-06-01", **headers},
             trust_env=False,
             timeout=proxies.PATIENCE,
+            limits=proxies.EVERY_CONNECTION,
         )
 
 

@@ -203,7 +203,7 @@ def test_a_client_that_reads_nothing_costs_no_memory(
     with listener(pair) as client:
         after = stream_for(client, 60.0, proxy)
     assert flood.sent < 50_000_000, "the upstream waits"
-    assert after - before <= 2_000_000
+    assert after - before <= 8_000_000, "of the 100 MB that the upstream has"
     flood.close()
 
 

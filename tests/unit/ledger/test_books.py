@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import errno
 import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mitmproxy.test import taddons
@@ -11,6 +13,7 @@ from mitmproxy.test import taddons
 from claude_route.dialects import usage
 from claude_route.ledger import books
 from claude_route.ledger import reports
+from claude_route.ledger import writer
 from claude_route.pricing import prices
 from claude_route.profile import ledgers
 from claude_route.profile import profiles
@@ -134,4 +137,29 @@ async def test_a_database_that_doesnt_answer(tmp_path: Path) -> None:
     ledger.take(record(), None)
     with pytest.raises(ConnectionError, match=r"a\.db doesn't answer"):
         await ledger.report(ALL)
+    ledger.done()
+
+
+async def test_no_file_for_the_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    is_short = True
+    stock = books.database
+
+    def database() -> Any:
+        if is_short:
+            raise OSError(errno.EMFILE, "Too many open files", "database.py")
+        return stock()
+
+    monkeypatch.setattr(books, "database", database)
+    monkeypatch.setattr(writer, "RETRIES", (0.01,))
+    force = Force(f"sqlite:///{tmp_path / 'a.db'}")
+    ledger = books.Ledger(lambda: force.state)
+    ledger.take(record(), None)
+    with pytest.raises(ConnectionError, match=r"a\.db doesn't answer"):
+        await ledger.report(ALL)
+    assert any("can't be written: [Errno 24] Too many open files" in m for m in caplog.messages)
+    is_short = False
+    report = await ledger.report(ALL)
+    assert report and report.total.requests == 1
     ledger.done()

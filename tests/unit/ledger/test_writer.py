@@ -60,7 +60,13 @@ def start(store: Store) -> Iterator[Callable[..., writer.Writer]]:
 
     def start(days: int = 30) -> writer.Writer:
         started.append(
-            writer.Writer(lambda: store, lambda: (GoneError,), "a.db", days, clock=lambda: 1e9)
+            writer.Writer(
+                lambda: store,
+                lambda error: isinstance(error, GoneError),
+                "a.db",
+                days,
+                clock=lambda: 1e9,
+            )
         )
         return started[-1]
 
@@ -100,6 +106,26 @@ def test_the_end_writes_the_rest(store: Store, start: Callable[..., writer.Write
     assert store.is_closed
 
 
+def test_the_end_writes_what_came_while_the_store_was_opened(
+    monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    opening, go_on = threading.Event(), threading.Event()
+
+    def prune(before: float) -> int:
+        opening.set()
+        go_on.wait(PATIENCE)
+        return 0
+
+    monkeypatch.setattr(store, "prune", prune)
+    made = writer.Writer(lambda: store, lambda error: False, "a.db", 30, clock=lambda: 1e9)
+    assert opening.wait(PATIENCE)
+    made.put(record())
+    made.stop(0)
+    go_on.set()
+    made.stop(PATIENCE)
+    assert len(store.written) == 1
+
+
 def test_a_store_that_is_gone(
     store: Store, start: Callable[..., writer.Writer], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,6 +146,14 @@ def test_a_store_that_is_gone(
         "Ledger a.db can't be written",
         "Ledger a.db is written again",
     ]
+
+
+def test_the_store_is_opened_before_it_is_needed(
+    store: Store, start: Callable[..., writer.Writer]
+) -> None:
+    start().stop(PATIENCE)
+    assert store.pruned
+    assert store.is_closed
 
 
 def test_memory_is_bounded(
