@@ -38,9 +38,11 @@ def database() -> Any:
     return importlib.import_module("claude_route.ledger.database")
 
 
-def unavailable() -> tuple[type[Exception], ...]:
-    errors: tuple[type[Exception], ...] = database().UNAVAILABLE
-    return errors
+def is_unavailable(error: Exception) -> bool:
+    """Whether the same may work later. Where it was the module that couldn't be read, such as for want of a file
+    (EMFILE), the module isn't asked."""
+    is_known: bool = isinstance(error, OSError)
+    return is_known or isinstance(error, database().UNAVAILABLE)
 
 
 class Ledger:
@@ -133,7 +135,9 @@ class Ledger:
             if self._store is None:
                 self._store = database().Database(self.url)
             return question(self._store)
-        except unavailable() as e:
+        except Exception as e:
+            if not is_unavailable(e):
+                raise
             raise ConnectionError(f"{location.shown(self.url)} doesn't answer") from e
 
     def _follow(self) -> None:
@@ -160,7 +164,7 @@ class Ledger:
         if url:
             self.writer = writer.Writer(
                 lambda: database().Database(url),
-                unavailable,
+                is_unavailable,
                 location.shown(url),
                 setting.days,
             )

@@ -48,19 +48,19 @@ class Writer:
     def __init__(
         self,
         open_store: Callable[[], Store],
-        unavailable: Callable[[], tuple[type[Exception], ...]],
+        is_unavailable: Callable[[Exception], bool],
         name: str,
         days: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`open_store` makes the store, and `unavailable` says what its errors are after which the same may
-        work later; both are called in the thread. `name` is the database's, for the log."""
+        """`open_store` makes the store, and `is_unavailable` says whether the same may work later, after an error;
+        both are called in the thread. `name` is the database's, for the log."""
         self.name = name
         self.days = days
         self.lost = 0
         """Records that were given up."""
         self._open_store = open_store
-        self._unavailable = unavailable
+        self._is_unavailable = is_unavailable
         self._clock = clock
         self._waiting: collections.deque[records.Record] = collections.deque()
         self._lock = threading.Lock()
@@ -118,6 +118,9 @@ class Writer:
             logger.error(f"Ledger {self.name}: {left} requests are not written, and lost")
 
     def _run(self) -> None:
+        # Now, rather than with the first request: an address that is wrong is told at the start, and nothing has
+        # to be loaded when the process may have no file left for it.
+        self._write()
         while not self._is_stopping:
             self._wake.wait()
             pause = RETRIES[min(self._failures, len(RETRIES)) - 1] if self._failures else INTERVAL
@@ -130,6 +133,8 @@ class Writer:
             with self._idle:
                 self._written += 1
                 self._idle.notify_all()
+        if self._waiting:  # it came between the last batch and the end
+            self._write()
         if self._store:
             self._store.close()
 
@@ -169,7 +174,7 @@ class Writer:
         self._failures += 1
         if self._failures > 1:
             return
-        if isinstance(error, (*self._unavailable(), ValueError)):
+        if isinstance(error, ValueError) or self._is_unavailable(error):
             why = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
             logger.warning(
                 f"Ledger {self.name} can't be written: {why}; requests are answered all the same, "
