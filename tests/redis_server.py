@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -68,6 +69,8 @@ class Redis:
         """It keeps its connections, and answers nobody until `resume`."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
+        # It runs on until the signal reaches it.
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def resume(self) -> None:
         assert self._process

@@ -4,7 +4,21 @@ from collections.abc import Iterator
 
 import pytest
 
+from claude_route.store import link
 from tests import redis_server
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine Redis may answer late, and an instance would go on without it."""
+    monkeypatch.setattr(link, "PATIENCE", 5.0)
+
+
+@pytest.fixture
+def impatient(patient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis may be late, but the connection isn't given up for that."""
+    monkeypatch.setattr(link, "PATIENCE", 0.025)
+    monkeypatch.setattr(link, "TIMEOUT", 60.0)
 
 
 @pytest.fixture(scope="session")

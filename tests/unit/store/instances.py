@@ -8,7 +8,9 @@ import dataclasses
 import time
 from collections.abc import AsyncIterator
 from collections.abc import Callable
+from collections.abc import Coroutine
 from collections.abc import Iterable
+from typing import Any
 
 from claude_route.profile import profiles
 from claude_route.proxy import state
@@ -55,13 +57,23 @@ async def running(
             await one.stop()
 
 
-async def until(condition: Callable[[], bool], seconds: float = 20.0) -> float:
-    """Poll, because instances don't report what they learn. Returns how long it took, in seconds."""
+async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Poll, because instances don't report what they learn."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, f"not within {seconds} s"
         await asyncio.sleep(0.005)
-    return time.monotonic() - began
+
+
+def at_once[T](work: Coroutine[Any, Any, T]) -> T:
+    """What a coroutine returns without waiting for anything."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    work.close()
+    raise AssertionError("it waits")
 
 
 class Moving:

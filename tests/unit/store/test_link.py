@@ -60,26 +60,26 @@ async def test_the_end_waits_for_what_is_to_be_delivered(redis: redis_server.Red
     assert redis.ask("GET n") == b"$2\r\n50\r\n"
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_nobody_waits_for_long(own_redis: redis_server.Redis) -> None:
     async with connected(own_redis.url) as made:
         own_redis.pause()
-        began = time.monotonic()
         answers = await asyncio.gather(
             *(made.reply("PING") for _ in range(100)), return_exceptions=True
         )
-        assert time.monotonic() - began < 0.2
-        assert {type(each) for each in answers} == {ConnectionError}
+        assert {repr(each) for each in answers} == {"ConnectionError('Redis is slow')"}
         own_redis.resume()
         await instances.until(lambda: not made.is_slow)
         assert await made.reply("PING") == b"PONG"
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_late_event_loop_is_no_slow_redis(redis: redis_server.Redis) -> None:
     async with connected(redis.url) as made:
         answer = asyncio.ensure_future(made.reply("PING"))
         for _ in range(5):
             await asyncio.sleep(0)
-            time.sleep(0.02)  # noqa: ASYNC251 - that is the point
+            time.sleep(0.1)  # noqa: ASYNC251 - that is the point
         assert await answer == b"PONG"
         assert not made.is_slow
 

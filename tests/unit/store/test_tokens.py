@@ -1,18 +1,38 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from claude_route.dialects import error_body
 from claude_route.routing import quota
 from claude_route.store import names
+from claude_route.store import tokens
 from tests import redis_server
 from tests.unit.store import instances
 
 OPUS, SONNET = "claude-opus-5-5", "claude-sonnet-5-5"
 U = "anthropic-ratelimit-unified-"
 REVOKED = error_body.Fault("authentication_error", "OAuth token has been revoked")
+
+
+IN_A_SECOND = 1 / tokens.POLL
+
+
+@pytest.fixture
+def polls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How many answers each instance has taken, of which there is one every POLL seconds."""
+    counts: Counter[str] = Counter()
+    take = tokens.Tokens._take
+
+    def counted(self: tokens.Tokens, *answer: Any, **options: Any) -> None:
+        counts[self.instance] += 1
+        take(self, *answer, **options)
+
+    monkeypatch.setattr(tokens.Tokens, "_take", counted)
+    return counts
 
 
 def limited(seconds: float = 3600) -> dict[str, str]:
@@ -23,13 +43,17 @@ def states(one: instances.One) -> list[str]:
     return [row.state for row in one.state.pool.status()]
 
 
-async def test_a_rest_is_respected_by_others_within_a_second(redis: redis_server.Redis) -> None:
+async def test_a_rest_is_respected_by_others_within_a_second(
+    redis: redis_server.Redis, polls: Counter[str]
+) -> None:
     async with instances.running(redis.url, 3) as every:
         first, *others = every
         pool = first.state.pool
         pool.learn(pool.tokens[1], 429, limited())
-        took = await instances.until(lambda: all(states(each)[1] == "resting" for each in others))
-        assert took < 1
+        await instances.until(lambda: first.link.waiting == 0)
+        polls.clear()
+        await instances.until(lambda: all(states(each)[1] == "resting" for each in others))
+        assert all(polls[each.tokens.instance] <= IN_A_SECOND for each in others)
         row = others[0].state.pool.status()[1]
         assert 3590 < row.left <= 3600
         assert row.reason == "429, retry-after"
@@ -103,12 +127,13 @@ async def test_woken_by_hand(redis: redis_server.Redis) -> None:
         await instances.until(lambda: states(one)[:2] == ["available"] * 2)
 
 
-async def test_utilisation(redis: redis_server.Redis) -> None:
+async def test_utilisation(redis: redis_server.Redis, polls: Counter[str]) -> None:
     headers = {f"{U}5h-utilization": "0.42", f"{U}5h-reset": f"{time.time() + 3600:.0f}"}
     async with instances.running(redis.url) as (one, other):
+        polls.clear()
         one.state.pool.learn(one.state.pool.tokens[0], 200, headers)
-        took = await instances.until(lambda: other.state.pool.status()[0].five_hour == 0.42)
-        assert took < 1
+        await instances.until(lambda: other.state.pool.status()[0].five_hour == 0.42)
+        assert polls[other.tokens.instance] <= IN_A_SECOND
         assert other.state.pool.status()[0].seven_day is None
 
 
