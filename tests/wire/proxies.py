@@ -75,6 +75,14 @@ def server_connect(data):
     return ["-s", str(script), "--set", "ssl_insecure=true"]
 
 
+def patient_with_redis(folder: Path) -> list[str]:
+    """Arguments that make a proxy wait for Redis' answers, which may be late on a busy machine, rather than go
+    on without it."""
+    script = folder / "patient.py"
+    script.write_text("from claude_route.store import link\nlink.PATIENCE = link.TIMEOUT = 10.0\n")
+    return ["-s", str(script)]
+
+
 class Proxy:
     """The constructor starts it; `close()` ends it. Its log is a file, so that no pipe fills up."""
 

@@ -137,9 +137,7 @@ def test_a_client_that_is_taken_out(start: Start, sim: simulator.Simulator) -> N
         everyone = (alice, bob, tunnelled)
         assert [ask(client).status_code for client in everyone] == [200, 200, 200]
         proxy.write_profile(profile(sim.url, {"bob": {}}))
-        began = time.monotonic()
         proxies.wait_until(lambda: ask(alice).status_code == 401)
-        assert time.monotonic() - began < 2.5
         assert [ask(client).status_code for client in everyone] == [401, 200, 401]
         # Nobody is left: that opens the proxy to no one.
         proxy.write_profile(proxies.profile(sim.url))

@@ -405,4 +405,4 @@ def test_the_real_client_says_soon_what_to_set(
     started = time.monotonic()
     with pytest.raises(AssertionError, match="SSL_CERT_FILE"):
         client.ask("hello", "--model", "glm")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 45

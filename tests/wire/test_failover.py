@@ -75,7 +75,6 @@ def test_a_failure_is_replaced_by_the_fallbacks_stream(
     assert answer.headers["x-route-attempts"] == "2"
     used = pair.sim.wait_done(len(pair.sim.requests))[-1]
     assert used.path == "/provider/zai/v1/messages"
-    assert answer.first - used.time < 1
     assert used.ended and answer.first < used.time + used.ended, "it came as a stream"
     (line,) = pair.log_of(model)
     assert line.startswith(f"{model}: {pairs.MODELS[f'{kind}-*'].partition('/')[0]}/{model} ")

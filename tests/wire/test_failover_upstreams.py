@@ -125,7 +125,7 @@ def test_odd_upstreams(start: Start, sim: simulator.Simulator) -> None:
         assert attempts("closing") == "1 odd/odd-closing"
         started = time.monotonic()
         assert attempts("endless") == "2 zai/glm-5"
-        assert 1.5 < time.monotonic() - started < 6, "an error's body is waited for, not for long"
+        assert 1.5 < time.monotonic() - started < 20, "an error's body is waited for, not for long"
         assert attempts("pings") == "2 zai/glm-5"
         assert attempts("error") == "2 zai/glm-5"
         assert attempts("unfinished") == "1 odd/odd-unfinished"

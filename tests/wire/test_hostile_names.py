@@ -85,9 +85,16 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
                 json=asks("bob's"),
                 headers={"x-claude-code-session-id": "both"},
             )
-        time.sleep(1)
+        proxies.wait_until(lambda: asked(running) == len(NAMES) + len(IDS) + 3)
         yield running
         running.close()
+
+
+def asked(proxy: proxies.Proxy) -> int:
+    """How many requests the ledger and the sessions have."""
+    usage = get(proxy, STATIC, "/usage").json()
+    turns = sum(session["turns"] for session in get(proxy, STATIC, "/sessions").json()["sessions"])
+    return min(usage["total"]["requests"], turns)
 
 
 def get(proxy: proxies.Proxy, key: str, path: str, **headers: str) -> Any:

@@ -202,7 +202,7 @@ def test_a_client_hello_of_megabytes(proxy: proxies.Proxy) -> None:
             for _ in range(1000):
                 raw.sendall(record)
         assert is_served(proxy)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_line_that_takes_long_to_read(proxy: proxies.Proxy, wire: bytes) -> No
         raw.sendall(wire)
         began = time.monotonic()
         assert is_served(proxy)
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
 
 
 # Bodies
@@ -281,7 +281,7 @@ def test_a_client_without_a_key_cannot_send_on_forever(proxy: proxies.Proxy) -> 
         raw.sendall(b"POST /v1/messages HTTP/1.1\r\ncontent-length: 30000000\r\n\r\n{")
         began = time.monotonic()
         assert answer(raw)[0] == 401
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 def test_a_refused_client_gets_its_answer_though_it_sends_on(proxy: proxies.Proxy) -> None:

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -43,10 +45,19 @@ def redis() -> Iterator[redis_server.Redis]:
 
 
 class Team:
-    def __init__(self, start: Start, sim: simulator.Simulator, store: str, **changes: Any) -> None:
+    def __init__(
+        self,
+        start: Start,
+        sim: simulator.Simulator,
+        store: str,
+        arguments: Sequence[str],
+        **changes: Any,
+    ) -> None:
         pool = {"tokens": list(proxies.POOL[:3])}
         self.profile = proxies.profile(sim.url, **{"store": store, "pool": pool, **changes})
-        self.proxies = [start(self.profile, behind=sim.url, wait=False) for _ in range(2)]
+        self.proxies = [
+            start(self.profile, behind=sim.url, wait=False, arguments=arguments) for _ in range(2)
+        ]
         for proxy in self.proxies:
             proxy.wait_until_up()
         self.front = haproxy.HAProxy(self.proxies)
@@ -63,12 +74,14 @@ class Team:
 
 @pytest.fixture
 def team(
-    start: Start, sim: simulator.Simulator, redis: redis_server.Redis
+    start: Start, sim: simulator.Simulator, redis: redis_server.Redis, tmp_path: Path
 ) -> Iterator[Callable[..., Team]]:
     teams: list[Team] = []
 
-    def team(store: str = redis.url, **changes: Any) -> Team:
-        teams.append(Team(start, sim, store, **changes))
+    def team(*, is_patient: bool = True, **changes: Any) -> Team:
+        """`is_patient`: it waits for Redis however long that takes."""
+        arguments = proxies.patient_with_redis(tmp_path) if is_patient else []
+        teams.append(Team(start, sim, redis.url, arguments, **changes))
         return teams[-1]
 
     yield team
@@ -93,14 +106,12 @@ def test_a_rest_and_a_revoked_token(team: Callable[..., Team], sim: simulator.Si
         answers.failure(401, "OAuth token has been revoked"),
     )
     with made.client(first.url) as one, made.client(second.url) as other:
-        began = time.monotonic()
         assert ask(one).headers["x-route-attempts"] == "3"
 
         def states() -> list[str]:
             return [each["state"] for each in other.get("/status").json()["pool"]["tokens"]]
 
         proxies.wait_until(lambda: states() == ["resting", "disabled", "available"])
-        assert time.monotonic() - began < 1
         for _ in range(6):
             assert ask(other).headers["x-route-attempts"] == "1"
     assert [each.credential for each in sim.requests[3:]] == [proxies.POOL[2]] * 6
@@ -177,7 +188,7 @@ def test_redis_gone_in_the_middle_of_1000_requests(
     team: Callable[..., Team], redis: redis_server.Redis, sim: simulator.Simulator, how: str
 ) -> None:
     key = f"sha256:{hashlib.sha256(ALICE.encode()).hexdigest()}"
-    made = team(clients={"alice": {"key": key, "budget": {"day": 1000}}})
+    made = team(is_patient=False, clients={"alice": {"key": key, "budget": {"day": 1000}}})
     steps = {300: redis.stop, 600: redis.start}
     if how == "frozen":
         steps = {300: redis.pause, 600: redis.resume}

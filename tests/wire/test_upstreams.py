@@ -70,11 +70,9 @@ def test_a_kept_connection_that_was_closed_costs_nothing(start: Start) -> None:
         proxy = start(proxies.profile(odd.url), behind=odd.url, arguments=COLD)
         with proxy.client() as client:
             for _ in range(3):
-                started = time.monotonic()
                 response = pairs.post(client, model="glm")
                 assert response.status_code == 200
                 assert response.headers["x-route-attempts"] == "1"
-                assert time.monotonic() - started < 1.5
     assert odd.connections == 3
 
 

@@ -350,6 +350,9 @@ async def test_a_client_with_limits_waits_until_it_is_admitted(running: Running)
 
     running.policy.admits = admits
     asking = asyncio.create_task(running.ask())
+    async with asyncio.timeout(proxies.PATIENCE):
+        while "admitted" not in running.policy.calls:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
     assert running.policy.calls == ["begin", "admitted"]
     is_admitted.set()
