@@ -93,8 +93,9 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
 def asked(proxy: proxies.Proxy) -> int:
     """How many requests the ledger and the sessions have."""
     usage = get(proxy, STATIC, "/usage").json()
-    turns = sum(session["turns"] for session in get(proxy, STATIC, "/sessions").json()["sessions"])
-    return min(usage["total"]["requests"], turns)
+    sessions = get(proxy, STATIC, "/sessions").json()["sessions"]
+    turns = sum(int(session["turns"]) for session in sessions)
+    return min(int(usage["total"]["requests"]), turns)
 
 
 def get(proxy: proxies.Proxy, key: str, path: str, **headers: str) -> Any:
