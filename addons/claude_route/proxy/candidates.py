@@ -73,6 +73,15 @@ class Candidates:
             own = "the token mode is passthrough"
         return self._usable(candidates, own), self.rotates
 
+    def has(self, model: str, *, itself: bool = False) -> bool:
+        """Whether the client can ask for a model through this proxy. `itself`: none of its fallbacks, and though
+        it isn't among its own."""
+        try:
+            (first, *_), _ = self.find(model, is_granted=itself)
+        except (LookupError, PermissionError, ValueError):
+            return False
+        return not itself or first == self.state.profile.target(model)
+
     def _unknown(self, model: str) -> LookupError:
         entry = self.client.entry if self.client else None
         names = entry.models if entry and entry.models else self.state.profile.models

@@ -20,6 +20,7 @@ import claude_route
 from claude_route.access import loops
 from claude_route.access import paths
 from claude_route.dialects import registry
+from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import safeguard_check
 from claude_route.dialects.messages import safeguards
 from claude_route.dialects.messages import scrub
@@ -73,6 +74,32 @@ def flow_for(asking: http.HTTPFlow, body: bytes) -> http.HTTPFlow:
         timestamp_end=time.time(),
     )
     return made
+
+
+def prepare(
+    calls: Sequence[safeguards.Call],
+    model: str,
+    request: requests.Request,
+    context: bytes,
+    asking: http.HTTPFlow,
+    exchange_for: Callable[[http.HTTPFlow], contract.Exchange],
+) -> list[contract.Check]:
+    """How a model checks the calls of an answer to `request`, which has come with `asking`. `exchange_for`
+    makes what answers the flow of a check."""
+
+    def check(call: safeguards.Call) -> contract.Check:
+        if call.input is None:
+            return contract.Check(call, verdict=safeguards.unavailable("truncated"))
+        try:
+            body = safeguard_check.body(model, call, request, context)
+        except ValueError:
+            return contract.Check(call)
+        if body is None:
+            return contract.Check(call, verdict=safeguards.unavailable("input_too_long"))
+        flow = flow_for(asking, body)
+        return contract.Check(call, flow, exchange_for(flow))
+
+    return [*map(check, calls[:MOST]), *map(contract.Check, calls[MOST:])]
 
 
 async def verdicts(

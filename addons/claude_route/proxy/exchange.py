@@ -12,7 +12,6 @@ from mitmproxy import http
 from claude_route import responses
 from claude_route import targets
 from claude_route.access import account_headers
-from claude_route.access import addresses
 from claude_route.access import admissions
 from claude_route.access import identity
 from claude_route.access import paths
@@ -22,7 +21,6 @@ from claude_route.dialects import error_body
 from claude_route.dialects import overflow
 from claude_route.dialects import registry
 from claude_route.dialects.messages import requests
-from claude_route.dialects.messages import safeguard_check
 from claude_route.dialects.messages import safeguards
 from claude_route.dialects.messages import server_tools
 from claude_route.proxy import allowance
@@ -31,7 +29,9 @@ from claude_route.proxy import candidates
 from claude_route.proxy import checks
 from claude_route.proxy import contract
 from claude_route.proxy import grants
+from claude_route.proxy import learning
 from claude_route.proxy import outcomes
+from claude_route.proxy import sender
 from claude_route.proxy import sharing
 from claude_route.proxy import state
 from claude_route.proxy import unanswerable
@@ -40,7 +40,6 @@ from claude_route.routing import failures
 from claude_route.routing import fitness
 from claude_route.routing import lessons
 from claude_route.routing import plan
-from claude_route.routing import quota
 from claude_route.routing import repeats
 from claude_route.routing import threads
 from claude_route.routing import verdict
@@ -72,18 +71,17 @@ class Exchange:
         self.flow = flow
         self.admission = admission
         self.is_check = is_check
-        self.client = admission.client
+        self.sender = sender.Sender(admission.client, flow.client_conn.peername)
         self.secrets = admission.secrets
         self.candidates = candidates.Candidates(in_force, admission, is_check=is_check)
         self.observer = observer
         self.clock = clock
         self.counts_tokens = http_message.path(flow.request) == paths.COUNT_TOKENS
+        self.learning = learning.Learning(in_force, self.sender, counts_tokens=self.counts_tokens)
         self.outcomes: list[verdict.Outcome] = []
         self.repeats = 0
         self.refused: list[lessons.Lesson] = []
         """What the current target has refused of this request."""
-        self.outages: set[str] = set()
-        """The targets of failures that the breaker has counted."""
         self.model = ""
         """The one that is asked for, once the request is read."""
         self.request: requests.Request
@@ -119,7 +117,7 @@ class Exchange:
             self.observer.rejected(
                 contract.Rejected(
                     self.flow,
-                    self.client,
+                    self.sender.client,
                     step,
                     self.model,
                     self.counts_tokens,
@@ -132,7 +130,7 @@ class Exchange:
         try:
             self.request = yield functools.partial(read, self.flow.request)
             self.model = self.request.model
-            if self.client and self.client.entry and not (yield self._names_one_model):
+            if self.sender.entry and not (yield self._names_one_model):
                 return responses.error(400, "body: expected each field once, got one twice")
             able, rotates = self.candidates.find(self.request.model)
         except OverflowError as e:
@@ -151,16 +149,19 @@ class Exchange:
             self.request.model,
             who.session,
             self.counts_tokens,
-            self.client,
+            self.sender.client,
             who,
             (yield self._asker),
         )
         self.has_begun = True
         self.observer.began(self.routed)
-        entry = self.client.entry if self.client else None
-        if entry and not self.counts_tokens:
+        if self.sender.entry and not self.counts_tokens:
             self.allowance = allowance.Allowance(
-                self.state.gate, entry, self.request, self.state.profile.prices, self.clock
+                self.state.gate,
+                self.sender.entry,
+                self.request,
+                self.state.profile.prices,
+                self.clock,
             )
         question = self._question(able, rotates)
         if self.allowance or (question and self.state.sharing.is_due(question)):
@@ -205,8 +206,8 @@ class Exchange:
         self.plan = plan.Plan(
             fitting,
             pool=self.state.pool if rotates and len(self.state.pool) else None,
-            is_down=lambda target: self.state.breaker.is_open(str(target), self._who),
-            session=self._turn(self.routed.identity) or None,
+            is_down=lambda target: self.state.breaker.is_open(str(target), self.sender.party),
+            session=self._seat or None,
             max_attempts=self.state.profile.max_attempts,
             keeper=self.thread.keeper,
         )
@@ -225,7 +226,7 @@ class Exchange:
         return self.state.threads.thread(
             self.request.thread,
             self.request.previous_message_id,
-            self.client.name if self.client else "",
+            self.sender.name,
             self.clock(),
         )
 
@@ -235,7 +236,7 @@ class Exchange:
             return None
         return sharing.Question(
             self.state.pool,
-            self._turn(self.routed.identity),
+            self._seat,
             able[0].model,
             self.state.threads,
             self.thread,
@@ -244,14 +245,9 @@ class Exchange:
     def _server_tools(self) -> tuple[str, ...]:
         return server_tools.alone(self.request.tools)
 
-    @functools.cached_property
-    def _who(self) -> str:
-        """Whose failures count together: what one client sends may fail again and again."""
-        peer = self.flow.client_conn.peername
-        address = addresses.neighbours(peer[0]) if peer else ""
-        # A client with a key of its own may come from as many addresses as it likes.
-        is_named = self.client is not None and self.client.entry is not None
-        return f"{self.client.name if self.client else ''}@{'' if is_named else address}"
+    @property
+    def _seat(self) -> str:
+        return self.sender.seat(self.routed.identity, self.state.profile.pool.spread)
 
     def _asker(self) -> contract.Asker | None:
         if self.is_check:
@@ -261,16 +257,6 @@ class Exchange:
     def _refusal(self, target: targets.Target) -> str:
         """Why a target that the profile knows can't take the request isn't even asked; empty if it is."""
         return "" if self.counts_tokens else fitness.refusal(self.request, target)
-
-    def _turn(self, who: identity.Identity) -> str:
-        """What keeps one token of the pool: the session, or each of its agents."""
-        if not who.session:
-            return ""
-        # Anyone may send the id of another client's session.
-        owner = f"{self.client.name}/" if self.client and self.client.entry else ""
-        if self.state.profile.pool.spread == "agent" and who.agent:
-            return f"{owner}{who.agent}/{who.session}"
-        return owner + who.session
 
     def _next(
         self, *, upstream_failed: bool = False
@@ -357,12 +343,7 @@ class Exchange:
         return step
 
     def reply(self, response: http.Response) -> contract.Reply:
-        step = self.attempt.step
-        if step.token and response.status_code < 400:
-            # The pool learns from a failure once its whole body has arrived: see _apply().
-            self.state.pool.learn(
-                step.token, response.status_code, response.headers, model=step.target.model
-            )
+        self.learning.began(self.attempt.step, response)
         self.progress = reply = self.attempt.reply(response)
         self.has_reply = True
         return reply
@@ -385,7 +366,7 @@ class Exchange:
         )
         self.outcomes.append(outcome)
         ruling = verdict.judge(outcome)
-        effects = self._apply(outcome, ruling)
+        effects = self.learning.failed(self.attempt.step, outcome, ruling)
         current, at = self.current, self.clock()
         then: attempt.Attempt | http.Response | None = None
         if repeat := (yield from self._repeat(failure, outcome)):
@@ -453,25 +434,6 @@ class Exchange:
             str(target), self.routed.session, len(self.request.body), tokens
         )
 
-    def _apply(self, outcome: verdict.Outcome, ruling: verdict.Verdict) -> list[quota.Effect]:
-        """Apply an outcome to the breaker and the pool."""
-        step = self.attempt.step
-        if ruling.cause == "outage" and outcome.target not in self.outages:
-            # Once, however many tokens were tried there: a single request must not have it skipped.
-            self.outages.add(outcome.target)
-            self.state.breaker.failed(outcome.target, self._who)
-        if step.token is None or not outcome.kind.is_answer:
-            return []
-        return self.state.pool.learn(
-            step.token,
-            outcome.error_status,
-            outcome.headers,
-            outcome.account_fault,
-            model=step.target.model,
-            count_tokens=self.counts_tokens,
-            is_fast=self.request.is_fast,
-        )
-
     def _final(self, response: http.Response | None = None) -> http.Response:
         """What the client gets if no attempt succeeded; `response` is that of the last one."""
         model = targets.unprefixed(self.request.model)
@@ -499,7 +461,7 @@ class Exchange:
             not self.outcomes
             or verdict.judge(self.outcomes[-1]).cause != "request"
             or any(outcome.target == name for outcome in self.outcomes)
-            or not self.state.breaker.is_open(name, self._who)
+            or not self.state.breaker.is_open(name, self.sender.party)
         ):
             return []
         skipped = verdict.Outcome(
@@ -534,23 +496,20 @@ class Exchange:
         if self.allowance:
             self.allowance.show(response)
         self._sign(response)
-        self.state.breaker.succeeded(self.current.target)
+        learnt = self.learning.succeeded(
+            self.attempt.step,
+            self.refused,
+            session=self.routed.session,
+            size=len(self.request.body),
+            asked=self.current.started,
+        )
         self.is_committed = True
         self.observer.committed(self.routed, self.current, self.progress)
         self._keep_thread()
-        if self.refused:
-            new = self.state.lessons.learn(self.attempt.step.target, self.refused)
-            if new:
-                self.observer.learned(self.routed, self.current, new)
-        if not self.counts_tokens and self.routed.session:
-            size = len(self.request.body)
-            self.state.sizes.took(self.current.target, self.routed.session, size)
-        step = self.attempt.step
-        # Counting tokens isn't limited as answers are.
-        if step.token and not self.counts_tokens:
-            asked = self.current.started
-            if self.state.pool.answered(step.token, model=step.target.model, asked=asked):
-                self.observer.woke(self.routed, self.current)
+        if learnt.lessons:
+            self.observer.learned(self.routed, self.current, learnt.lessons)
+        if learnt.is_awake:
+            self.observer.woke(self.routed, self.current)
 
     def _keep_thread(self) -> None:
         token = self.attempt.step.token
@@ -566,41 +525,24 @@ class Exchange:
     def checks(self, calls: Sequence[safeguards.Call]) -> list[contract.Check] | None:
         context = safeguards.context(self.request)
         names = self.state.profile.classifiers
-        model = next((name for name in names if self._can_ask(name, itself=True)), None)
+        model = next((name for name in names if self.candidates.has(name, itself=True)), None)
         if model is None or context is None:
             return self._unchecked(calls)
-        made = [self._check(model, call, context) for call in calls[: checks.MOST]]
-        return [*made, *map(contract.Check, calls[checks.MOST :])]
+        return checks.prepare(calls, model, self.request, context, self.flow, self._asking)
 
     def _unchecked(self, calls: Sequence[safeguards.Call]) -> list[contract.Check] | None:
         """The client checks the calls itself. If it has nobody to ask either, it would try for each call
         and say that there was no usable answer. So none may run, for a reason that it shows."""
-        by: contract.Asker | None = "client" if self._can_ask(safeguards.OWN_MODEL) else None
+        by: contract.Asker | None = "client" if self.candidates.has(safeguards.OWN_MODEL) else None
         if calls:
             self.observer.unchecked(self.routed, self.current, by)
         if by:
             return None
         return [contract.Check(call, verdict=safeguards.NOBODY) for call in calls]
 
-    def _can_ask(self, model: str, *, itself: bool = False) -> bool:
-        """Whether the client can ask for a model through this proxy. `itself`: none of its fallbacks."""
-        try:
-            (first, *_), _ = self.candidates.find(model, is_granted=itself)
-        except (LookupError, PermissionError, ValueError):
-            return False
-        return not itself or first == self.state.profile.target(model)
-
-    def _check(self, model: str, call: safeguards.Call, context: bytes) -> contract.Check:
-        if call.input is None:
-            return contract.Check(call, verdict=safeguards.unavailable("truncated"))
-        try:
-            body = safeguard_check.body(model, call, self.request, context)
-        except ValueError:
-            return contract.Check(call)
-        if body is None:
-            return contract.Check(call, verdict=safeguards.unavailable("input_too_long"))
-        flow = checks.flow_for(self.flow, body)
-        asking = Exchange(
+    def _asking(self, flow: http.HTTPFlow) -> Exchange:
+        """Answers the request of a check."""
+        return Exchange(
             self.state,
             flow,
             self.admission,
@@ -608,7 +550,6 @@ class Exchange:
             clock=self.clock,
             is_check=True,
         )
-        return contract.Check(call, flow, asking)
 
     def _sign(self, response: http.Response) -> None:
         """Tell the client which target answered."""

@@ -118,3 +118,18 @@ def test_what_the_profile_names_for_a_client() -> None:
     assert names("glm", client=theirs, is_check=True) == ["zai/glm-5"]
     targets, _ = of(client=theirs).find("glm", is_granted=True)
     assert list(map(str, targets)) == ["zai/glm-5"]
+
+
+@pytest.mark.parametrize(
+    ("model", "itself", "has"),
+    [
+        ("glm", True, True),
+        ("gpt-5", False, False),
+        ("kimi", False, False),
+        ("claude-opus-5-5", False, True),
+        ("claude-opus-5-5", True, False),
+    ],
+)
+def test_whether_a_client_without_a_login_can_ask(model: str, itself: bool, has: bool) -> None:
+    """For a Claude model it would get the fallback."""
+    assert of(login="none").has(model, itself=itself) is has

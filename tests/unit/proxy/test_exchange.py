@@ -202,7 +202,8 @@ class Setting:
         )
 
     def put_in_force(self, in_force: state.State) -> None:
-        self.exchange.state = self.exchange.candidates.state = in_force
+        made = self.exchange
+        made.state = made.candidates.state = made.learning.state = in_force
 
     @property
     def events(self) -> list[tuple[Any, ...]]:
@@ -213,7 +214,7 @@ class Setting:
     def nearly_skipped(self, target: str) -> None:
         """After one more outage it is skipped."""
         for _ in range(breaker.FAILURES - 1):
-            self.state.breaker.failed(target, self.exchange._who)
+            self.state.breaker.failed(target, self.exchange.sender.party)
 
 
 def head(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> http.Response:
@@ -368,7 +369,7 @@ def test_a_server_that_may_be_restarting_is_waited_for(
 def test_nor_one_that_is_skipped_for_now() -> None:
     setting = Setting(pool=())
     setting.nearly_skipped(CLAUDE)
-    setting.state.breaker.failed(CLAUDE, setting.exchange._who)
+    setting.state.breaker.failed(CLAUDE, setting.exchange.sender.party)
     setting.exchange.begin()
     assert setting.events[-1] == ("tries", 1, GLM, "")
     answer = setting.exchange.failed(refusal(400))
@@ -380,7 +381,7 @@ def test_nor_one_that_is_skipped_for_now() -> None:
 def test_a_skipped_model_changes_no_other_error() -> None:
     setting = Setting(pool=())
     setting.nearly_skipped(CLAUDE)
-    setting.state.breaker.failed(CLAUDE, setting.exchange._who)
+    setting.state.breaker.failed(CLAUDE, setting.exchange.sender.party)
     setting.exchange.begin()
     answer = setting.exchange.failed(refusal(503))
     assert isinstance(answer, http.Response) and answer.status_code == 503
@@ -1713,7 +1714,7 @@ def test_one_client_has_no_target_skipped_for_others() -> None:
         setting = Setting(state_of=first.state)
         setting.exchange.begin()
         setting.exchange.failed(refusal(500))
-    assert first.state.breaker.is_open(CLAUDE, first.exchange._who)
+    assert first.state.breaker.is_open(CLAUDE, first.exchange.sender.party)
     other = Setting(state_of=first.state)
     other.flow.client_conn.peername = ("198.51.100.7", 1)
     other.exchange.begin()
