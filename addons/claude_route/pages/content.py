@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import Any
 from typing import NamedTuple
@@ -37,8 +36,14 @@ def text(line: str) -> Content:
     return Content("text/plain; charset=utf-8", f"{line}\n".encode())
 
 
-@functools.cache
+_STATIC = {
+    path.name: Content(FILE_TYPES[path.suffix], path.read_bytes())
+    for path in STATIC.iterdir()
+    if path.suffix in FILE_TYPES
+}
+"""Read with the code, as `rendering.templates` are."""
+
+
 def static(name: str) -> Content:
     """A static file that pages load."""
-    path = STATIC / name
-    return Content(FILE_TYPES[path.suffix], path.read_bytes())
+    return _STATIC[name]

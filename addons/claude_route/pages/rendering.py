@@ -4,14 +4,24 @@ whoever wrote it."""
 from __future__ import annotations
 
 import functools
-import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+import jinja2
 
 from claude_route.text import quantities
 
-FOLDER = Path(__file__).parent / "templates"
+
+def templates(folder: Path) -> Mapping[str, str]:
+    """Those of a folder, by their names. Read with the code that fills them in: another version's files may
+    be there by the time of the first page."""
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.html")}
+
+
+TEMPLATES = templates(Path(__file__).parent / "templates")
 
 PAGES = ("sessions", "usage", "status")
 """The names of the pages in the navigation, in its order. Each one's path is its name."""
@@ -27,14 +37,12 @@ class Frame:
     in_mitmweb: bool = False
 
 
-def environment(*folders: Path) -> Any:
-    """`folders` have templates that may extend those of all pages."""
-    # Imported with the first page: most proxies never show one.
-    library = importlib.import_module("jinja2")
-    made = library.Environment(
-        loader=library.FileSystemLoader([*folders, FOLDER]),
+def environment(own: Mapping[str, str] = MappingProxyType({})) -> jinja2.Environment:
+    """`own` are templates that may extend those of all pages."""
+    made = jinja2.Environment(
+        loader=jinja2.DictLoader({**TEMPLATES, **own}),
         autoescape=True,
-        undefined=library.StrictUndefined,
+        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -53,12 +61,12 @@ def environment(*folders: Path) -> Any:
 
 
 @functools.cache
-def _own() -> Any:
+def _own() -> jinja2.Environment:
     return environment()
 
 
 def render(template: str, frame: Frame, **values: Any) -> bytes:
-    page: str = _own().get_template(template).render(view=frame, **values)
+    page = _own().get_template(template).render(view=frame, **values)
     return page.encode("utf-8", "replace")
 
 

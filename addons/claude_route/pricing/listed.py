@@ -50,9 +50,8 @@ class List(msgspec.Struct, frozen=True):
     providers: tuple[Provider, ...]
 
 
-@functools.cache
-def read() -> List:
-    return msgspec.json.decode(FILE.read_bytes(), type=List)
+LIST = msgspec.json.decode(FILE.read_bytes(), type=List)
+"""Read at once: by the time of the first request, no file may be to be had for it."""
 
 
 @functools.lru_cache(maxsize=4096)
@@ -90,7 +89,7 @@ def matches(clause: Clause, text: str) -> bool:
 
 
 def _seller(name: str, base_url: str) -> Provider | None:
-    providers, name = read().providers, name.lower()
+    providers, name = LIST.providers, name.lower()
     by_url = (each for each in providers if re.match(each.url, base_url))
     by_id = (each for each in providers if each.id == name)
     by_name = (each for each in providers if each.name and matches(each.name, name))
@@ -98,13 +97,13 @@ def _seller(name: str, base_url: str) -> Provider | None:
 
 
 def _maker(model: str) -> Provider | None:
-    makers = (each for each in read().providers if each.known_by)
+    makers = (each for each in LIST.providers if each.known_by)
     return next((each for each in makers if matches(each.known_by or {}, model.lower())), None)
 
 
 def _tariff(provider: Provider, model: str) -> price.Tariff | None:
     name = model.lower()
-    others = [each for each in read().providers if each.id in provider.others]
+    others = [each for each in LIST.providers if each.id in provider.others]
     for seller in (provider, *others):
         for entry in seller.models:
             if matches(entry.match, name):

@@ -161,7 +161,8 @@ class Link:
 
     def _errors(self) -> tuple[type[Exception], ...]:
         if self._library is None:
-            return (OSError,)
+            # It can't be imported while too many files are open: later it can.
+            return (OSError, ImportError)
         return (OSError, self._library.RedisError)
 
     async def _connect(self) -> None:

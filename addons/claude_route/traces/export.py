@@ -57,14 +57,17 @@ class Traces:
         if self.url:
             try:
                 self._exporter = Exporter(self.url)
-            except ImportError:
+            except ModuleNotFoundError:
                 logger.warning("otlp: needs `pip install claude-route[otlp]`; no spans are sent")
+            except (ImportError, OSError) as e:
+                logger.warning(f"otlp: cannot load OpenTelemetry: {e}; no spans are sent")
 
 
 class Exporter:
     def __init__(self, url: str) -> None:
         """Raises:
-        ImportError: the extra isn't installed.
+        ModuleNotFoundError: the extra isn't installed.
+        ImportError, OSError: it can't be loaded now.
         """
         self._api: Any = importlib.import_module("opentelemetry.trace")
         sdk: Any = importlib.import_module("opentelemetry.sdk.trace")

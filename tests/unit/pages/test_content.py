@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import io
+
 import pytest
 
 from claude_route.pages import content
@@ -22,3 +25,11 @@ def test_text() -> None:
 )
 def test_static(name: str, media_type: str) -> None:
     assert content.static(name) == (media_type, (content.STATIC / name).read_bytes(), "")
+
+
+def test_static_files_are_there_when_no_file_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(io, "open", open_)  # for pathlib
+    assert content.static("usage.css").body

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import builtins
+import errno
 import re
 
 import pytest
@@ -37,6 +39,15 @@ def links(page: bytes) -> list[str]:
 )
 def test_navigation(frame: rendering.Frame, expected: list[str]) -> None:
     assert links(rendering.render("home.html", frame, **VALUES)) == expected
+
+
+def test_templates_are_there_when_no_file_can_be_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(builtins, "open", open_)  # for Jinja
+    template = rendering.environment().get_template("home.html")
+    assert template.render(view=rendering.Frame(), **VALUES)
 
 
 def test_links_for_another_page() -> None:

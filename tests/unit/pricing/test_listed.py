@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 from datetime import UTC
 from datetime import date
 from datetime import datetime
@@ -14,12 +16,21 @@ from claude_route.pricing import claude
 from claude_route.pricing import listed
 from tests import price_list
 
-NOON = datetime.combine(date.fromisoformat(listed.read().as_of), time(12), UTC)
+NOON = datetime.combine(date.fromisoformat(listed.LIST.as_of), time(12), UTC)
 
 
 def test_the_list_is_what_the_pinned_version_has() -> None:
-    made = price_list.made(date.fromisoformat(listed.read().as_of))
+    made = price_list.made(date.fromisoformat(listed.LIST.as_of))
     assert listed.FILE.read_bytes() == made, "run: python -m tests.price_list"
+
+
+def test_a_price_needs_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(io, "open", open_)  # for pathlib
+    listed.tariff.cache_clear()
+    assert listed.tariff("zai", "http://127.0.0.1:9000", "glm-5")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import importlib
 import logging
 import time
 from collections.abc import AsyncIterator
+from types import ModuleType
 
 import pytest
 
@@ -96,6 +99,23 @@ async def test_a_server_that_refuses_to_write(
             own_redis.ask("CONFIG SET maxmemory 0")
             await instances.until(lambda: made.is_up and not made.waiting)
             assert await made.reply("GET", "a") == b"b"
+
+
+async def test_a_library_that_cannot_be_loaded_yet(
+    redis: redis_server.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    failures = [ImportError("Too many open files"), OSError(errno.EMFILE, "Too many open files")]
+    load = importlib.import_module
+
+    def import_module(name: str) -> ModuleType:
+        if failures:
+            raise failures.pop()
+        return load(name)
+
+    monkeypatch.setattr(importlib, "import_module", import_module)
+    async with connected(redis.url) as made:
+        assert await made.reply("PING") == b"PONG"
+    assert caplog.text.count("Too many open files; this instance goes on") == 1
 
 
 async def test_too_much_waits(monkeypatch: pytest.MonkeyPatch) -> None:

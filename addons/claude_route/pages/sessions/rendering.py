@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import jinja2
+
 from claude_route.pages import content
 from claude_route.pages import rendering
 from claude_route.pages.sessions import breath
@@ -19,7 +21,7 @@ from claude_route.sessions import tree
 from claude_route.sessions import turns
 from claude_route.text import quantities
 
-FOLDER = Path(__file__).parent / "templates"
+TEMPLATES = rendering.templates(Path(__file__).parent / "templates")
 
 MAX_OPEN = 60
 """Turns of a session of which the agents' turns are shown at once, rather than folded."""
@@ -50,8 +52,8 @@ class View(rendering.Frame):
 
 
 @functools.cache
-def _environment() -> Any:
-    made = rendering.environment(FOLDER)
+def _environment() -> jinja2.Environment:
+    made = rendering.environment(TEMPLATES)
     made.filters |= {"brief": brief, "clock": clock, "day": day, "iso": iso, "target": target}
     made.globals |= {
         "KINDS": KINDS,
