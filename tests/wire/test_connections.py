@@ -36,6 +36,10 @@ def opened(port: int, count: int, wire: bytes = b"") -> list[socket.socket]:
 @contextlib.contextmanager
 def idle(port: int, count: int, wire: bytes = b"") -> Iterator[None]:
     made = opened(port, count, wire)
+    if wire.endswith(b"\r\n\r\n") and wire.startswith(b"GET"):
+        for each in made:
+            with contextlib.suppress(ConnectionError):
+                each.recv(65536)  # until it is answered, it is in use
     time.sleep(0.5)
     yield
     for each in made:
