@@ -40,7 +40,7 @@ class PrivateRedis:
         self._state = location.folder(environ)
         self._socket = folder / "store"
         self._log = folder / "log.txt"
-        self.process: asyncio.subprocess.Process
+        self._process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
@@ -48,35 +48,41 @@ class PrivateRedis:
 
     async def start(self) -> None:
         """Raises:
-        ChildProcessError: it doesn't start.
+        OSError: it doesn't start.
         """
         self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._socket.unlink(missing_ok=True)
-        self.process = await asyncio.create_subprocess_exec(
-            self._executable,
-            *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
-            *("--dir", str(self._state), "--dbfilename", FILE, "--save", "60 1"),
-            *("--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=self._log.open("wb"),
-            preexec_fn=_end_with_parent,
-            umask=0o077,
-            # Ctrl-C in the terminal is for the supervisor: workers still need it.
-            start_new_session=True,
-        )
+        with self._log.open("wb") as log:
+            process = self._process = await asyncio.create_subprocess_exec(
+                self._executable,
+                *("--port", "0", "--unixsocket", str(self._socket), "--unixsocketperm", "700"),
+                *("--dir", str(self._state), "--dbfilename", FILE, "--save", "60 1"),
+                *("--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                preexec_fn=_end_with_parent,
+                umask=0o077,
+                # Ctrl-C in the terminal is for the supervisor: workers still need it.
+                start_new_session=True,
+            )
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while not self._socket.exists():
             late = asyncio.get_running_loop().time() > deadline
-            if late or self.process.returncode is not None:
+            if late or process.returncode is not None:
                 last = self._log.read_text(errors="replace").strip().rpartition("\n")[2]
                 raise ChildProcessError(f"{self._executable} doesn't start: {last}")
             await asyncio.sleep(0.01)
 
+    async def wait(self) -> int:
+        """Wait for its end. Returns its status."""
+        assert self._process
+        return await self._process.wait()
+
     async def stop(self) -> None:
         """It saves what it knows."""
-        if self.process.returncode is None:
-            self.process.terminate()
-            await self.process.wait()
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
 
 
 def _end_with_parent() -> None:

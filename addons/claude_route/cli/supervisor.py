@@ -128,9 +128,12 @@ class Supervisor:
         deaths = 0
         while not self._has_to_stop.is_set():
             began = loop.time()
-            if process is None:
-                process, _ = await self._start(number)
-            status = await process.wait()
+            try:
+                if process is None:
+                    process, _ = await self._start(number)
+                end = f"ended with status {await process.wait()}"
+            except OSError as e:  # the system has no process left, or no file
+                end = f"can't be started: {e.strerror or e}"
             self._processes.pop(number, None)
             process = None
             if self._has_to_stop.is_set():
@@ -139,20 +142,20 @@ class Supervisor:
                 deaths = 0
             pause = PAUSES[min(deaths, len(PAUSES) - 1)]
             deaths += 1
-            say(f"worker {number} ended with status {status}; another starts in {pause:g} s")
+            say(f"worker {number} {end}; another starts in {pause:g} s")
             await self._sleep(pause)
 
     async def _keep_redis(self, redis: private_redis.PrivateRedis) -> None:
         while not self._has_to_stop.is_set():
-            ending = asyncio.create_task(redis.process.wait())
+            ending = asyncio.create_task(redis.wait())
             stopping = asyncio.create_task(self._has_to_stop.wait())
             await asyncio.wait([ending, stopping], return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
             if self._has_to_stop.is_set():
                 return
-            say(f"Redis ended with status {redis.process.returncode}; it starts again")
+            say(f"Redis ended with status {await ending}; it starts again")
             await self._sleep(PAUSES[0])
-            with contextlib.suppress(ChildProcessError):
+            with contextlib.suppress(OSError):
                 await redis.start()
 
     async def _sleep(self, seconds: float) -> None:
@@ -162,20 +165,29 @@ class Supervisor:
     async def _start(
         self, number: int, *, is_first: bool = False
     ) -> tuple[asyncio.subprocess.Process, bool]:
-        """Start a worker. Returns it once it is up, or has ended."""
+        """Start a worker. Returns it once it is up, or has ended.
+
+        Raises:
+            OSError: it can't be started.
+        """
         reading, writing = os.pipe()
-        process = await asyncio.create_subprocess_exec(
-            # -P: import no module from the working directory.
-            *(sys.executable, "-P", "-c", COMMAND, "-s", str(installation.SCRIPTS / "worker.py")),
-            *self._arguments,
-            env=self._environ(number, writing, is_first=is_first),
-            # It holds the other end, and ends when this process does.
-            stdin=asyncio.subprocess.PIPE,
-            pass_fds=[writing],
-            # Ctrl-C in the terminal is for this process, which passes it on.
-            start_new_session=True,
-        )
-        os.close(writing)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                # -P: import no module from the working directory.
+                *(sys.executable, "-P", "-c", COMMAND),
+                *("-s", str(installation.SCRIPTS / "worker.py"), *self._arguments),
+                env=self._environ(number, writing, is_first=is_first),
+                # It holds the other end, and ends when this process does.
+                stdin=asyncio.subprocess.PIPE,
+                pass_fds=[writing],
+                # Ctrl-C in the terminal is for this process, which passes it on.
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
         self._processes[number] = process
         if self._signals:
             process.terminate()
