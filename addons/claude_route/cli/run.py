@@ -61,24 +61,9 @@ def run(
         address = proxy.wait(signals.check)
         if address.web:
             print(f"claude-route: watch it at {address.web}", file=sys.stderr)
-        if base_url:
-            program_environ = environment.through_reverse_listener(
-                os.environ, port=address.port, key=key
-            )
-        else:
-            program_environ = environment.through_forward_listener(
-                os.environ,
-                port=address.port,
-                ca=proxy.node_extra_cas(),
-                key=key,
-                hosts=profile.intercept,
-                # Claude Code itself needs no bundle: the programs that it starts trust the usual CAs,
-                # and only the intercepted hosts have a certificate of ours.
-                bundle=proxy.bundle() if executable else None,
-            )
-        if not profile.asks_anthropic:
-            program_environ = environment.with_credential(program_environ)
-        program_environ = environment.with_window(program_environ, windows.smallest(profile))
+        program_environ = _environ(
+            profile, proxy, address.port, key, base_url=base_url, has_bundle=bool(executable)
+        )
         is_live = not notices.may_disturb([*arguments])
         failures = notices.Notices(proxy.folder, _print, is_live=is_live)
         failures.start()
@@ -97,6 +82,33 @@ def run(
     if keep_log:
         _print(f"the proxy's log: {proxy.log}")
     return status
+
+
+def _environ(
+    profile: profiles.Profile,
+    proxy: private_proxy.PrivateProxy,
+    port: int,
+    key: str | None,
+    *,
+    base_url: bool,
+    has_bundle: bool,
+) -> dict[str, str]:
+    """The program's environment. Claude Code itself needs no bundle: the programs that it starts trust the
+    usual CAs, and only the intercepted hosts have a certificate of ours."""
+    if base_url:
+        environ = environment.through_reverse_listener(os.environ, port=port, key=key)
+    else:
+        environ = environment.through_forward_listener(
+            os.environ,
+            port=port,
+            ca=proxy.node_extra_cas(),
+            key=key,
+            hosts=profile.intercept,
+            bundle=proxy.bundle() if has_bundle else None,
+        )
+    if not profile.asks_anthropic:
+        environ = environment.with_credential(environ)
+    return environment.with_window(environ, windows.smallest(profile))
 
 
 def _not_found(executable: str | None) -> str:

@@ -28,41 +28,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "command", "passed_on"),
-    [
-        ("", "up", ""),
-        ("up", "up", ""),
-        ("--set profile=team -p 8090", "up", "--set profile=team -p 8090"),
-        ("up --web -q", "up", "-q"),
-        ("--listen-host 0.0.0.0 --web", "up", "--listen-host 0.0.0.0"),
-        ("up ~m GET", "up", "~m GET"),
-        ("run", "run", ""),
-        ("run -p hello --model glm", "run", "-p hello --model glm"),
-        ("run --profile team --web -p hello", "run", "-p hello"),
-        ("run --profile=team --base-url --web", "run", ""),
-        ("run -- --web", "run", "--web"),
-        ("run -p x --web", "run", "-p x --web"),
-        ("run --exec curl -sS --web x", "run", "-sS --web x"),
-        ("run --web --exec curl -- -sS", "run", "-sS"),
-        ("run --exec curl x -- y", "run", "x -- y"),
-        ("check team", "check", ""),
-    ],
-)
-def test_what_is_ours_and_what_is_passed_on(arguments: str, command: str, passed_on: str) -> None:
-    asked, rest = commands.parse(commands.make_parser(), arguments.split())
-    assert asked.command == command
-    assert rest == passed_on.split()
-
-
-def test_the_options_of_run() -> None:
-    arguments = ["run", "--profile", "team", "--base-url", "--web", "--exec", "curl", "x"]
-    asked, _ = commands.parse(commands.make_parser(), arguments)
-    assert (asked.profile, asked.base_url, asked.web, asked.exec) == ("team", True, True, "curl")
-    asked, _ = commands.parse(commands.make_parser(), ["run", "-p", "hello"])
-    assert (asked.profile, asked.base_url, asked.web, asked.exec) == ("default", False, False, None)
-
-
-@pytest.mark.parametrize(
     "arguments",
     ["wash", "run --exec", "run --profile", "check a b", "explain", "up --web --console"],
 )
