@@ -56,8 +56,6 @@ TESTED_ELSEWHERE = {
     "claude_route.cli.program": "signals and exit status, in tests/wire/test_cli.py",
     "claude_route.cli.run": "the command, in tests/wire/test_cli.py",
     "claude_route._script.worker": "workers, in tests/wire/test_workers.py",
-    "claude_route.cli.private_redis": "workers, in tests/wire/test_workers.py",
-    "claude_route.cli.supervisor": "workers, in tests/wire/test_workers.py",
     "claude_route.cli.worker": "workers, in tests/wire/test_workers.py",
     "claude_route.store.budget_scripts": "what sends them, in test_counters.py",
     "claude_route.store.scripts": "what sends them, in test_tokens.py and test_seats.py",

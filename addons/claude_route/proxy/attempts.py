@@ -20,7 +20,6 @@ from mitmproxy import http
 from mitmproxy.net import server_spec
 from mitmproxy.proxy import commands
 
-from claude_route.access import fronts
 from claude_route.access import loops
 from claude_route.proxy import checks
 from claude_route.proxy import client_writer
@@ -28,13 +27,12 @@ from claude_route.proxy import contract
 from claude_route.proxy import held as held_replies
 from claude_route.proxy import pings
 from claude_route.proxy import upstreams
+from claude_route.proxy import wire_form
 from claude_route.proxy import work
 from claude_route.proxy.upstream import answer
 from claude_route.proxy.upstream import dial
-from claude_route.proxy.upstream import http1
 from claude_route.proxy.upstream import timers
 from claude_route.routing import failures
-from claude_route.wire import http_message
 from claude_route.wire import shape
 
 logger = logging.getLogger(__name__)
@@ -186,7 +184,7 @@ class Attempts:
         """None: the answer was good, or there is nobody to be answered any more."""
         limits = attempt.limits
         try:
-            request, body = wire_form(attempt.request(attempt.address))
+            request, body = wire_form.of_request(attempt.request(attempt.address))
             hops = loops.HEADER.encode(), loops.sent_on(self.stream.flow.request)
             request = request._replace(local_fields=(hops,))
             got = self.upstreams.client.request(
@@ -220,7 +218,7 @@ class Attempts:
     ) -> contract.Failure | None:
         assert got.opened
         self.stream.reaches(self.upstreams.server(got.opened))
-        response = received(await got.head())
+        response = wire_form.response(await got.head())
         self._is_encoded = "content-encoding" in response.headers
         self._kept = 0
         self.stream.reaches(self.upstreams.server(got.opened))  # the first one may have been dead
@@ -448,45 +446,3 @@ def overdue(error: TimeoutError, limit: float) -> str:
 def is_held(reply: contract.Reply) -> bool:
     """Whether the end of the answer waits for its calls to be checked."""
     return isinstance(reply, held_replies.Held) and reply.unjudged is not None
-
-
-def wire_form(request: http.Request) -> tuple[http1.Request, bytes]:
-    """A request as HTTP/1.1 has it, whatever its client speaks."""
-    fields = [
-        field for field in request.headers.fields if field[0].lower() != b"proxy-authorization"
-    ]
-    if request.is_http2 or request.is_http3:
-        fields = downgraded(fields, request.authority.encode("idna") or request.host.encode("idna"))
-    data = request.data
-    return http1.Request(data.method, data.path, fields), request.raw_content or b""
-
-
-def downgraded(fields: list[tuple[bytes, bytes]], authority: bytes) -> list[tuple[bytes, bytes]]:
-    """The header fields of an HTTP/2 request, which may have cookies in several (RFC 9113, 8.2.3)."""
-    cookies = [value for name, value in fields if name == b"cookie"]
-    if len(cookies) > 1:
-        first = next(place for place, (name, _) in enumerate(fields) if name == b"cookie")
-        fields[first] = b"cookie", b"; ".join(cookies)
-        fields = [
-            field for place, field in enumerate(fields) if place <= first or field[0] != b"cookie"
-        ]
-    if not any(name.lower() == b"host" for name, _ in fields):
-        fields.insert(0, (b"Host", authority))
-    return fields
-
-
-_RESPONSE = http.Response.make()
-
-
-def received(response: http1.Response) -> http.Response:
-    return http_message.like(
-        _RESPONSE,
-        http_version=response.version,
-        status_code=response.status,
-        reason=response.reason,
-        headers=http.Headers(fronts.end_to_end(response.fields)),
-        content=None,
-        trailers=None,
-        timestamp_start=time.time(),
-        timestamp_end=None,
-    )

@@ -1,62 +1,19 @@
-"""What goes over the wire; the attempts themselves are tested with the layer."""
+"""The attempts themselves are tested with the layer."""
 
 from __future__ import annotations
 
 import pytest
-from mitmproxy import http
-from mitmproxy.test import tutils
 
 from claude_route.proxy import attempts
-from claude_route.proxy.upstream import http1
-
-FIELDS = ((b"X-Two", b"1"), (b"host", b"x.example"), (b"x-two", b"2 \xe9"))
-
-
-def request(fields: http1.Fields = FIELDS, version: bytes = b"HTTP/1.1") -> http.Request:
-    return tutils.treq(
-        method=b"POST",
-        path=b"/v1/messages?beta=true",
-        authority=b"x.example" if version == b"HTTP/2.0" else b"",
-        http_version=version,
-        headers=http.Headers(fields),
-        content=b"{}",
-    )
-
-
-def test_headers_keep_order_case_and_bytes() -> None:
-    head, body = attempts.wire_form(request())
-    assert head == http1.Request(b"POST", b"/v1/messages?beta=true", list(FIELDS))
-    assert body == b"{}"
-
-
-def test_what_is_for_a_proxy_goes_to_none() -> None:
-    head, _ = attempts.wire_form(request(((b"Proxy-Authorization", b"Basic eDp5"), *FIELDS)))
-    assert head.fields == list(FIELDS)
+from claude_route.proxy.upstream import answer
 
 
 @pytest.mark.parametrize(
-    ("fields", "sent"),
+    ("error", "why"),
     [
-        ([], [(b"Host", b"x.example")]),
-        ([(b"accept", b"*/*")], [(b"Host", b"x.example"), (b"accept", b"*/*")]),
-        ([(b"host", b"y.example")], [(b"host", b"y.example")]),
-        (
-            [(b"host", b"x"), (b"cookie", b"a=1"), (b"te", b"x"), (b"cookie", b"b=2")],
-            [(b"host", b"x"), (b"cookie", b"a=1; b=2"), (b"te", b"x")],
-        ),
+        (TimeoutError("whatever"), "silent for 2.5 s"),
+        (answer.OverdueError("no end after 60 s"), "no end after 60 s"),
     ],
 )
-def test_an_http2_request_over_http1(fields: http1.Fields, sent: http1.Fields) -> None:
-    head, _ = attempts.wire_form(request(fields, b"HTTP/2.0"))
-    assert head.fields == sent
-
-
-def test_a_response_keeps_what_came() -> None:
-    response = attempts.received(http1.Response(b"HTTP/1.0", 529, b"Full", FIELDS))
-    assert (response.http_version, response.status_code, response.reason) == (
-        "HTTP/1.0",
-        529,
-        "Full",
-    )
-    assert response.headers.fields == FIELDS
-    assert response.raw_content is None
+def test_why_an_answer_is_given_up(error: TimeoutError, why: str) -> None:
+    assert attempts.overdue(error, 2.5) == why
