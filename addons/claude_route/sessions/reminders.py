@@ -1,5 +1,5 @@
-"""What Claude Code adds to a user's words: text in `<system-reminder>`, such as CLAUDE.md, and the commands that the
-user gave to Claude Code itself, with their output."""
+"""What Claude Code adds to a user's words: text in `<system-reminder>`, such as CLAUDE.md, skills that it has loaded, and
+the commands that the user gave to Claude Code itself, with their output."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 OPEN, CLOSE = "<system-reminder>", "</system-reminder>"
+
+SKILL = "Base directory for this skill:"
+"""How a skill begins that the client has loaded, as if the user had written it."""
 
 
 class Parts(NamedTuple):
@@ -56,8 +59,8 @@ class Asked(NamedTuple):
 
 
 def asked(text: str) -> Asked:
-    """The user's own words: without reminders, without commands and their output, and out of a request for a title,
-    which quotes them. Takes linear time.
+    """The user's own words: without reminders and skills, without commands and their output, and out of a request for a
+    title, which quotes them. Takes linear time.
 
     Where there are none because a task in the background has ended, the client's summary of that:
     `Agent "Look for tests" finished`.
@@ -65,6 +68,8 @@ def asked(text: str) -> Asked:
     words, found = split(text)
     if not words:
         return Asked(next(filter(None, map(_ended, found)), ""), "")
+    if words.startswith(SKILL):
+        return Asked("", "")
     start, end = map(words.find, _SESSION)
     if start == 0 and end > 0:
         words = words[len(_SESSION[0]) : end].strip()

@@ -14,6 +14,7 @@ TOOLS = "tools"
 MEMORY = "CLAUDE.md"
 SKILLS = "skills"
 REMINDERS = "reminders"
+SUMMARY = "summary"
 PROMPTS = "prompts"
 ANSWERS = "answers"
 THINKING = "thinking"
@@ -28,6 +29,13 @@ _PICTURES = ("image", "document")
 
 _BEGINNING = 4000
 """Characters in which a reminder shows what it is."""
+
+# As Claude Code 2 writes them.
+_MEMORY = ("# claudeMd", "user instructions are shown below")
+_MEMORY_FILE = "Contents of "
+_SKILLS = "The following skills are available"
+_CONTINUED = "This session is being continued from a previous conversation"
+_APART, _ITEM = "\n\n", "- "
 
 
 def of_tool(name: str, tokens: int) -> Sources:
@@ -52,33 +60,54 @@ def of_block(role: turns.Role, kind: str, name: str, text: str, tokens: int) -> 
     if role == "assistant":
         return ((_CONTENT.get(kind, CALLS), tokens),)
     if kind == "reminder":
-        return ((of_reminder(text), tokens),)
+        return tuple(_shared_out(dict(_in_reminder(text)), tokens).items())
     return _of_words(text, tokens)
 
 
 def _of_words(text: str, tokens: int) -> Sources:
     """A user's text, and the reminders in it, in proportion to their lengths."""
     parts = reminders.split(text)
-    if not parts.reminders:
-        return ((PROMPTS, tokens),)
     lengths: dict[str, int] = {}
-    if parts.words:
-        lengths[PROMPTS] = len(parts.words)
+    if parts.words or not parts.reminders:
+        lengths[_of_prompt(parts.words)] = len(parts.words)
     for reminder in parts.reminders:
-        source = of_reminder(reminder)
-        lengths[source] = lengths.get(source, 0) + len(reminder)
-    whole = max(sum(lengths.values()), 1)
-    return tuple((source, tokens * length // whole) for source, length in lengths.items())
+        for source, length in _in_reminder(reminder):
+            lengths[source] = lengths.get(source, 0) + length
+    return tuple(_shared_out(lengths, tokens).items())
+
+
+def _of_prompt(words: str) -> str:
+    """The client may have written what stands there as the user's."""
+    if words.startswith(reminders.SKILL):
+        return SKILLS
+    return SUMMARY if words.startswith(_CONTINUED) else PROMPTS
 
 
 def of_reminder(text: str) -> str:
-    """What a reminder is about."""
+    """What most of a reminder is about."""
+    source, _ = max(_in_reminder(text), key=lambda part: part[1])
+    return source
+
+
+def _in_reminder(text: str) -> list[tuple[str, int]]:
+    """The sources of a reminder with their lengths. The client puts the list of skills between others."""
     beginning = text[:_BEGINNING]
-    if "claudeMd" in beginning or "CLAUDE.md" in beginning:
-        return MEMORY
-    if "skills are available" in beginning or "Skill tool" in beginning:
-        return SKILLS
-    return REMINDERS
+    if beginning.lstrip().startswith(_MEMORY_FILE) or any(mark in beginning for mark in _MEMORY):
+        return [(MEMORY, len(text))]
+    start = text.find(_SKILLS)
+    if start < 0:
+        return [(REMINDERS, len(text))]
+    length = _end_of_list(text, start) - start
+    rest = len(text) - length
+    return [(SKILLS, length), *([(REMINDERS, rest)] if rest else [])]
+
+
+def _end_of_list(text: str, start: int) -> int:
+    """Where a heading and the list below it end. Takes linear time."""
+    end = text.find(_APART, start)
+    while end >= 0 and text.startswith(_ITEM, end + len(_APART)):
+        end = text.find(_APART, end + len(_APART))
+    return end if end >= 0 else len(text)
 
 
 def fill(blocks: Iterable[turns.Block], prompt: int = 0) -> dict[str, int]:
@@ -97,7 +126,17 @@ def estimates(blocks: Iterable[turns.Block]) -> dict[str, int]:
 
 
 def scaled(tokens: dict[str, int], prompt: int) -> dict[str, int]:
-    whole = sum(tokens.values())
-    if prompt and whole:
-        tokens = {source: round(number * prompt / whole) for source, number in tokens.items()}
+    if prompt:
+        tokens = _shared_out(tokens, prompt)
     return dict(sorted(tokens.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _shared_out(weights: dict[str, int], whole: int) -> dict[str, int]:
+    """`whole` in proportion to the weights. What is left of it after rounding down goes to those that lost most."""
+    total = sum(weights.values())
+    if not total:
+        return dict.fromkeys(weights, whole) if len(weights) == 1 else weights
+    parts = {name: divmod(weight * whole, total) for name, weight in weights.items()}
+    left = whole - sum(part for part, _ in parts.values())
+    up = set(sorted(parts, key=lambda name: -parts[name][1])[:left])
+    return {name: part + (name in up) for name, (part, _) in parts.items()}

@@ -98,6 +98,11 @@ CAVEAT = "<local-command-caveat>Caveat: the messages below were made by local co
         ([STDOUT], ""),
         (["see <command-name>/clear", "and this"], "see <command-name>/clear and this"),
         (["a", "<system-reminder>x</system-reminder>", "b"], "a b"),
+        (["Base directory for this skill: /skills/bake\n\nBake it at 180 degrees."], ""),
+        (
+            ["What is the Base directory for this skill: bake?"],
+            "What is the Base directory for this skill: bake?",
+        ),
         ([f"<system-reminder>{CLEAR}</system-reminder>b"], "b"),
     ],
 )

@@ -33,6 +33,30 @@ def test_tools_by_server(name: str, source: str) -> None:
             "<system-reminder>Contents of /a/CLAUDE.md</system-reminder>",
             "CLAUDE.md",
         ),
+        (
+            "user",
+            "text",
+            "",
+            "<system-reminder>\nCodebase and user instructions are shown below.</system-reminder>",
+            "CLAUDE.md",
+        ),
+        (
+            "user",
+            "text",
+            "",
+            "<system-reminder>Attribution for commits. A rule of CLAUDE.md takes precedence."
+            "</system-reminder>",
+            "reminders",
+        ),
+        ("user", "text", "", "Base directory for this skill: /a\n\nBake it.", "skills"),
+        ("user", "text", "", "Where is the base directory for this skill: /a?", "prompts"),
+        (
+            "user",
+            "text",
+            "",
+            "This session is being continued from a previous conversation that ran out of context.",
+            "summary",
+        ),
         ("user", "reminder", "", "The following skills are available", "skills"),
         ("user", "reminder", "", "# Environment", "reminders"),
         ("user", "image", "", "", "images and documents"),
@@ -51,6 +75,46 @@ def test_a_text_with_reminders_is_shared_out() -> None:
     text = "12345<system-reminder>" + "x" * 15 + "</system-reminder>"
     made = dict(sources.of_block("user", "text", "", text, 40))
     assert made == {"prompts": 10, "reminders": 30}
+
+
+SKILLS = """The following skills are available for use with the Skill tool:
+
+- bake: How to bake
+even at night
+
+- fry: How to fry"""
+OTHER = "# Environment\nLinux"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{OTHER}\n\n{SKILLS}\n\nToday's date is 2026-11-29.",
+        f"{OTHER * 1000}\n\n{SKILLS}\n\n# auto mode",
+        SKILLS,
+        f"{SKILLS}\n\n{OTHER}",
+    ],
+)
+def test_a_reminder_with_skills_and_others(text: str) -> None:
+    """The client's message in the middle of a conversation has all that it adds to it."""
+    made = dict(sources.of_block("user", "reminder", "", text, len(text)))
+    assert made.pop("skills") == len(SKILLS)
+    assert made == ({"reminders": len(text) - len(SKILLS)} if text != SKILLS else {})
+
+
+def test_parts_add_up_to_the_block() -> None:
+    text = (
+        "1234567<system-reminder>xxx</system-reminder><system-reminder># claudeMd</system-reminder>"
+    )
+    for tokens in range(50):
+        made = sources.of_block("user", "text", "", text, tokens)
+        assert sum(part for _, part in made) == tokens
+
+
+def test_shares_add_up_to_what_was_counted() -> None:
+    for whole in range(200):
+        made = sources.scaled({"tools": 333, "prompts": 333, "calls": 333, "answers": 1}, whole)
+        assert sum(made.values()) == (whole or 1000)
 
 
 def test_the_estimates_add_up_to_what_was_counted() -> None:
