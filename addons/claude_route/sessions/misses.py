@@ -31,7 +31,7 @@ class Miss(NamedTuple):
     """The first block that differs: `tool 7 (mcp__jira__search)`, `message block 12 (user text)`; empty
     where the cause isn't a block."""
     lost: int
-    """Tokens that the cache could have had."""
+    """Tokens that the cache could have had: those of blocks that both turns have."""
     cost: float | None
     """Dollars that this cost beyond reading them from the cache; None if no price is known."""
     reason: str = ""
@@ -56,15 +56,34 @@ def find(
     blocks: diffs.Blocks,
     dollars: Dollars | None = None,
 ) -> Miss | None:
-    """Why the cache missed; None if it didn't, or had nothing to miss."""
+    """Why the cache missed; None if it didn't, or had nothing to miss. `before` is the turn before whose tokens are known:
+    what failed without an answer has left nothing in the cache."""
     if turn.used is None or before.used is None or turn.kind == "count":
         return None
-    expected = min(before.tokens.cache_read + before.tokens.cache_write, turn.tokens.prompt)
-    lost = expected - turn.tokens.cache_read
-    if lost < SMALLEST or turn.tokens.cache_read >= SHARE * expected:
+    left = before.tokens.cache_read + before.tokens.cache_write
+    expected = min(left, turn.tokens.prompt)
+    read = turn.tokens.cache_read
+    if not _is_missed(read, expected):
         return None
+    expected = min(expected, _still_there(left, blocks_before, blocks))
+    if not _is_missed(read, expected):
+        return None
+    lost = expected - read
     cause, at = _cause(before, turn, blocks_before, blocks)
     return Miss(cause, at, lost, _cost(turn, lost, dollars), turn.cache_miss_reason)
+
+
+def _is_missed(read: int, expected: int) -> bool:
+    return expected - read >= SMALLEST and read < SHARE * expected
+
+
+def _still_there(left: int, before: diffs.Blocks, after: diffs.Blocks) -> int:
+    """Of the tokens that the turn before left in the cache, those of blocks that are still asked. After a compaction
+    most aren't: nothing could have had the summary."""
+    has = {block.digest for block in after}
+    whole = sum(block.tokens for block in before)
+    gone = sum(block.tokens for block in before if block.digest not in has)
+    return left - left * gone // whole if whole else left
 
 
 def _cause(

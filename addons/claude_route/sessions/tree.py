@@ -248,13 +248,13 @@ class Growing:
             return
         chain = self._chains.setdefault(turn.chain, [])
         place = bisect.bisect(chain, turn.at, key=lambda entry: entry.turn.at)
-        before = chain[place - 1] if place else None
-        entry = self._entry(turn, self._conversations.of(turn), before)
+        entry = self._entry(turn, self._conversations.of(turn), chain[:place])
         self._entries.append(entry)
         chain.insert(place, entry)
         if place + 1 < len(chain):  # it came too late
             after = chain[place + 1]
-            chain[place + 1] = self._entry(after.turn, after.conversation, entry)
+            earlier = chain[: place + 1]
+            chain[place + 1] = self._entry(after.turn, after.conversation, earlier)
             self._entries[self._entries.index(after)] = chain[place + 1]
 
     def forget(self, flows: Set[str]) -> None:
@@ -265,7 +265,7 @@ class Growing:
                 if entry.turn.flow in flows:
                     continue
                 if before and before.turn.flow in flows:
-                    entry = self._entry(entry.turn, entry.conversation, left[-1] if left else None)
+                    entry = self._entry(entry.turn, entry.conversation, left)
                 left.append(entry)
             self._chains[name] = left
             if not left:
@@ -274,15 +274,19 @@ class Growing:
         self._copies = [copy for copy in self._copies if copy.flow not in flows]
 
     def _entry(
-        self, turn: turns.Turn, conversation: tuple[turns.Block, ...], before: Entry | None
+        self, turn: turns.Turn, conversation: tuple[turns.Block, ...], earlier: Sequence[Entry]
     ) -> Entry:
+        """`earlier` are those before it of the same agent and kind."""
+        before = earlier[-1] if earlier else None
+        # Whatever failed in between has used no cache.
+        counted = next((entry for entry in reversed(earlier) if entry.turn.used), None)
         return Entry(
             turn,
             before.turn if before else None,
             conversation,
             before.conversation if before else (),
-            misses.find(before.turn, turn, before.conversation, conversation, self.dollars)
-            if before
+            misses.find(counted.turn, turn, counted.conversation, conversation, self.dollars)
+            if counted
             else None,
             saved=misses.saved(turn, self.dollars),
         )

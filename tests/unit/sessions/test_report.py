@@ -67,7 +67,7 @@ def test_a_session_has_its_turns_as_the_contract_says() -> None:
         "cause": "a tool was added: Write",
         "at": "tool 1 (Write)",
         "cost": None,
-        "tokens": 30_000,
+        "tokens": 15_000,
         "reason": "",
     }
     assert (third["new_blocks"], third["unchanged_blocks"], third["removed_blocks"]) == (2, 1, 0)

@@ -170,6 +170,24 @@ def test_a_session_does_not_grow() -> None:
     assert len(growing.session().entries[0].agents) == 1
 
 
+def test_a_miss_after_a_turn_that_failed() -> None:
+    """It has used no cache, and left none."""
+    wrote, missed = usage.Usage(cache_write=5000), usage.Usage(cache_write=5100)
+    session = examples.session(
+        [
+            turn("m1", 1000, used=wrote, blocks=blocks_of("s:x u:1")),
+            turn("m2", 1001, used=None, error="529", blocks=blocks_of("s:x u:1 a:2 u:3")),
+            turn("m3", 1900, used=missed, blocks=blocks_of("s:x u:1 a:2 u:3")),
+        ]
+    )
+    assert [entry.miss and entry.miss.cause for entry in session.entries] == [
+        None,
+        None,
+        "idle for 15 min, and the cache lasts 5 min",
+    ]
+    assert session.entries[2].before is session.entries[1].turn
+
+
 def test_misses_add_up() -> None:
     wrote = usage.Usage(cache_write=10_000)
     session = examples.session(
@@ -180,7 +198,7 @@ def test_misses_add_up() -> None:
         dollars=lambda target, model, used: used.cache_write / 1000,
     )
     assert session.entries[1].miss is not None
-    assert session.lost == 10
+    assert session.lost == 5, "the half that is still there"
 
 
 def test_copies_are_no_turns() -> None:

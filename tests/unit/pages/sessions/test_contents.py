@@ -53,20 +53,20 @@ def test_what_is_not_kept() -> None:
 
 
 def test_a_reminder_that_is_not_kept() -> None:
-    text = f"<system-reminder>As you see in CLAUDE.md: {'x' * 900}</system-reminder>"
+    text = f"<system-reminder>Contents of CLAUDE.md: {'x' * 900}</system-reminder>"
     body = json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}]})
     (block,) = blocks.read(body.encode()).blocks
     shown = contents.show(block, None, "0")
     assert shown.text == ""
     assert shown.reminders[0].source == "CLAUDE.md"
-    assert shown.reminders[0].text.startswith("As you see in CLAUDE.md: xxx")
+    assert shown.reminders[0].text.startswith("Contents of CLAUDE.md: xxx")
 
 
 def test_reminders_are_apart() -> None:
-    text = "<system-reminder>\nCLAUDE.md says so</system-reminder>do it"
+    text = "<system-reminder>\nContents of CLAUDE.md</system-reminder>do it"
     made = contents.show(TEXT, {"text": text}, "3")
     assert made.text == "do it"
-    assert made.reminders == (("CLAUDE.md", "CLAUDE.md says so"),)
+    assert made.reminders == (("CLAUDE.md", "Contents of CLAUDE.md"),)
     assert contents.plain(TEXT, {"text": text}) == text
 
 
