@@ -330,10 +330,10 @@ def cost(counted: Sequence[turns.Turn]) -> float | None:
 
 
 def _agents(entries: Sequence[Entry]) -> list[Agent]:
-    """The agents, each put under the turn whose call started it."""
+    """The agents, each put under the turn whose call started it, without what a page folds."""
     by_agent: dict[str, list[Entry]] = {}
     for entry in entries:
-        if entry.turn.agent:
+        if entry.turn.agent and entry.turn.kind not in FOLDED:
             by_agent.setdefault(entry.turn.agent, []).append(entry)
     calls = [
         _Start(entry, call)

@@ -112,9 +112,12 @@ def test_causes(changes: dict[str, Any], cause: str, at: str) -> None:
 def test_what_is_no_longer_asked_is_not_lost() -> None:
     """After a compaction the cache has had the tools and the system prompt, but never the summary."""
     after = "t:Read t:mcp__jira__search s:prompt u:summary"
-    compacted = {"first": {"kind": "compaction"}, "after": after}
-    assert find(used=usage.Usage(input=10, cache_read=11_500, cache_write=8_000), **compacted) is None
-    miss = find(used=usage.Usage(input=10, cache_write=19_500), **compacted)
+
+    def compacted(used: usage.Usage) -> misses.Miss | None:
+        return find(after=after, used=used, first={"kind": "compaction"})
+
+    assert compacted(usage.Usage(input=10, cache_read=11_500, cache_write=8_000)) is None
+    miss = compacted(usage.Usage(input=10, cache_write=19_500))
     assert miss is not None
     assert (miss.cause, miss.lost) == ("the conversation was compacted", 12_000)
 

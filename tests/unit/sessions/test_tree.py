@@ -78,6 +78,20 @@ def test_a_result_tells_which_agent_a_call_started() -> None:
     assert {a.id: a.call for a in session.agents} == {"a": "toolu_1", "b": "toolu_2"}
 
 
+def test_the_checks_of_an_agent_are_folded() -> None:
+    """They stand with those of the main agent, where they are counted."""
+    session = examples.session(
+        [
+            turn("m1", 1000, calls=(LOOK,)),
+            agent("a", 1001, begins=b"prompt-1"),
+            turn("k1", 1002, agent="a", kind="classifier"),
+            turn("k2", 1003, agent="b", kind="classifier"),
+        ]
+    )
+    assert [(a.id, [e.turn.flow for e in a.entries]) for a in session.agents] == [("a", ["a-1001"])]
+    assert [(f.kind, f.number) for f in session.folded] == [("classifier", 2)]
+
+
 def test_an_agent_of_an_agent() -> None:
     inner = LOOK._replace(id="toolu_9", prompt=b"prompt-2")
     session = examples.session(
