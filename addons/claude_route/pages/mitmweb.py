@@ -128,13 +128,13 @@ class PageHandler(Handler):
                 for name, values in arguments.items()
                 if name != LOGIN
             }
+            question = asking.Question(query, accept, None, in_mitmweb=True, path=path)
             try:
-                question = asking.Question(query, accept, None, in_mitmweb=True, path=path)
                 self.show(await self.page.later(question, in_force, self.sources))
             except table.PROBLEMS as e:
                 status, why = table.problem(e)
                 self.set_status(status)
-                self.show(content.text(why))
+                self.show(table.problem_page(self.page, question, e) or content.text(why))
             return
         self.show(table.read(self.page, self.page.path, accept, in_force, in_mitmweb=True))
 

@@ -25,6 +25,7 @@ from claude_route.pages import home
 from claude_route.pages import html
 from claude_route.pages import metrics
 from claude_route.pages import models
+from claude_route.pages import rendering
 from claude_route.pages import standings
 from claude_route.pages import status
 from claude_route.pages import usage
@@ -216,6 +217,9 @@ async def answer_later(
         shown = await page.later(question, in_force, sources)
     except PROBLEMS as e:
         response = responses.error(*problem(e))
+        if page_of_it := problem_page(page, question, e):
+            response.content = page_of_it.body
+            response.headers.update({**page_of_it.headers, **browser.HEADERS})
     else:
         headers = browser.HEADERS if page.has_html else {}
         response = http.Response.make(200, shown.body, {**shown.headers, **headers})
@@ -237,6 +241,16 @@ def problem(error: Exception) -> tuple[int, str]:
             return 404, str(error.args[0])
         case _:
             return 400, str(error)
+
+
+def problem_page(page: Page, question: asking.Question, error: Exception) -> content.Content | None:
+    """What a browser shows then; None for a program."""
+    if not page.is_for_browsers or not browser.wants_html(question.accept):
+        return None
+    frame = rendering.Frame(places.root(question.path), question.in_mitmweb)
+    _, why = problem(error)
+    body = rendering.render("problem.html", frame, current=page.path.strip("/"), why=why)
+    return content.Content("text/html; charset=utf-8", live_secrets.hide(body))
 
 
 def answer(

@@ -103,7 +103,7 @@ def test_only_pages_are_waited_for_and_not_their_files() -> None:
 
 async def wait(path: str, viewer: clients.Client | None = None, **headers: str) -> http.Response:
     asked = request(headers.pop("method", "GET"), path, headers.pop("accept", ""))
-    page = table.find(asked)
+    page = table.find(asked, PROFILE)
     assert page
     state = states.state_of(PROFILE)
     row = reports.Row(("glm",), 1)
@@ -144,6 +144,19 @@ async def test_what_is_wrong_with_a_question() -> None:
     answer = await wait("/usage?by=x")
     assert (answer.status_code, answer.json()["type"]) == (400, "error")
     assert (await wait("/metrics", viewers.ALICE)).status_code == 403
+
+
+async def test_a_browser_gets_a_page_that_leads_back() -> None:
+    for path, back in (
+        ("/sessions/gone", '"../sessions"'),
+        ("/sessions/gone/f1", '"../../sessions"'),
+        ("/usage?by=x", '"usage"'),
+    ):
+        answer = await wait(path, accept=HTML)
+        assert answer.status_code == (400 if "usage" in path else 404)
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert "content-security-policy" in answer.headers
+        assert f'<p class="none"><a href={back}>' in str(answer.text)
 
 
 @pytest.mark.parametrize(
