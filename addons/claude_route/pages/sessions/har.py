@@ -17,6 +17,9 @@ from claude_route.sessions import tree
 ABSENT = -1
 """What the format has for a number that isn't known."""
 
+NOT_KEPT = "http://not-kept.invalid/v1/messages"
+"""Of a request that isn't kept: the format requires a URL."""
+
 
 def of(shown: tree.Session, find: bodies.Find) -> bytes:
     whole = report.whole(shown)
@@ -45,7 +48,7 @@ def _entry(entry: tree.Entry, about: dict[str, Any], find: bodies.Find) -> dict[
         "startedDateTime": rendering.iso(turn.at),
         "time": whole,
         "request": _request(kept.flow.request if kept else None),
-        "response": _response(kept.flow.response if kept else None),
+        "response": _response(kept.flow.response if kept else None, 0 if turn.error else 200),
         "cache": {},
         "timings": {"send": 0, "wait": wait, "receive": max(0.0, whole - wait)},
         "comment": turn.prompt or ", ".join(turn.results),
@@ -56,7 +59,7 @@ def _entry(entry: tree.Entry, about: dict[str, Any], find: bodies.Find) -> dict[
 def _request(request: http.Request | None) -> dict[str, Any]:
     made: dict[str, Any] = {
         "method": request.method if request else "POST",
-        "url": request.url if request else "",
+        "url": request.url if request else NOT_KEPT,
         **_message(request),
         "queryString": [
             {"name": name, "value": value}
@@ -69,10 +72,11 @@ def _request(request: http.Request | None) -> dict[str, Any]:
     return made
 
 
-def _response(response: http.Response | None) -> dict[str, Any]:
+def _response(response: http.Response | None, status: int) -> dict[str, Any]:
+    """`status` is that of a response that isn't kept."""
     body = bodies.plain(response)
     return {
-        "status": response.status_code if response else 0,
+        "status": response.status_code if response else status,
         "statusText": response.reason if response else "",
         **_message(response),
         "content": {

@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 PATH = "/sessions"
 
+ESCAPE = "~"
+"""Before an id that browsers would read as this folder or the one above, however it is encoded."""
+
 EXTENSIONS = ("html", "jsonl", "har")
 """The forms in which a session can be exported."""
 
@@ -33,8 +36,16 @@ def read(path: str) -> Place:
     session, turn = parts[0], unquote(parts[1]) if len(parts) > 1 else ""
     name, dot, extension = session.rpartition(".")
     if dot and not turn and extension in EXTENSIONS:
-        return Place(unquote(name), "", extension)
-    return Place(unquote(session), turn)
+        return Place(_unescaped(unquote(name)), "", extension)
+    return Place(_unescaped(unquote(session)), turn)
+
+
+def _unescaped(id: str) -> str:
+    return id.removeprefix(ESCAPE) if _is_dots(id) else id
+
+
+def _is_dots(id: str) -> bool:
+    return id.lstrip(ESCAPE) in (".", "..")
 
 
 def is_one(path: str) -> bool:
@@ -44,7 +55,7 @@ def is_one(path: str) -> bool:
 
 def of_session(session: str, extension: str = "") -> str:
     """The URL from the folder of `sessions`."""
-    name = quote(session, safe="")
+    name = quote(f"{ESCAPE}{session}" if _is_dots(session) else session, safe="")
     if not extension and name.endswith(tuple(f".{each}" for each in EXTENSIONS)):
         name = "%2E".join(name.rsplit(".", 1))  # or it would be an export of another session
     return f"sessions/{name}{'.' if extension else ''}{extension}"

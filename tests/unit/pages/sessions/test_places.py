@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import urljoin
+
 import pytest
 
 from claude_route.pages.sessions import places
@@ -23,10 +25,14 @@ def test_read(path: str, expected: tuple[str, str, str], root: str) -> None:
     assert places.root(path) == root
 
 
-@pytest.mark.parametrize("id", ["abc", "a/b", "ä ?#%", "..", 'x"><b>', "a.html", ".har"])
+@pytest.mark.parametrize(
+    "id", ["abc", "a/b", "ä ?#%", ".", "..", "~..", "~~.", "...", 'x"><b>', "a.html", ".har"]
+)
 def test_there_and_back(id: str) -> None:
     url = places.of_turn(id, "f1")
     assert not {'"', "<", "?", "#"} & set(url)
+    # What browsers make of it.
+    assert urljoin("http://127.0.0.1/", url) == f"http://127.0.0.1/{url}"
     assert places.read(f"/{url}")[:2] == (id, "f1")
     assert places.read(f"/{places.of_session(id)}") == (id, "", "")
     assert places.read(f"/{places.of_session(id, 'jsonl')}") == (id, "", "jsonl")
