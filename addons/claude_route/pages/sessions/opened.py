@@ -28,7 +28,9 @@ MAX_BLOCKS = 400
 MAX_UPSTREAM = 200_000
 """Characters of the upstream's request."""
 
-PARTS = ("window", "system", "tools", "conversation", "headers", "upstream")
+
+EXPORTED = ("system", "tools")
+"""The parts that an export has of a session's first turn: they change little after it."""
 
 GONE = (
     "Each block has only its first words, because this turn’s request and answer were dropped to save memory: "
@@ -60,6 +62,8 @@ class Opened(NamedTuple):
     is_running: bool = False
     has_wire: bool = False
     has_upstream: bool = False
+    parts: Sequence[Part] = ()
+    """What an export has of it besides."""
 
 
 class Group(NamedTuple):

@@ -18,6 +18,7 @@ from claude_route.pages.sessions import opened
 from claude_route.pages.sessions import places
 from claude_route.pages.sessions import rendering
 from claude_route.pages.sessions import window
+from claude_route.sessions import book
 from claude_route.sessions import diffs
 from claude_route.sessions import search
 from claude_route.sessions import tree
@@ -85,7 +86,7 @@ def found(
 ) -> content.Content:
     by_session: dict[str, list[search.Hit]] = {}
     for hit in hits:
-        by_session.setdefault(hit.session, []).append(hit)
+        by_session.setdefault(hit.session or book.NONE, []).append(hit)
     page = rendering.render(
         "search.html",
         view,
@@ -94,11 +95,7 @@ def found(
         version="",
         number=len(hits),
         is_more=len(hits) >= search.MAX_HITS,
-        groups=[
-            Group(each, mine)
-            for each in sessions
-            if (mine := by_session.get("" if each.id == "none" else each.id))
-        ],
+        groups=[Group(each, mine) for each in sessions if (mine := by_session.get(each.id))],
     )
     return content.Content(HTML, page)
 
@@ -125,7 +122,7 @@ def session(
         earlier=earlier,
         loose=shown.loose,
         strays=shown.stray_copies,
-        folded=[e for e in shown.entries if not e.turn.agent and e.turn.kind in tree.FOLDED],
+        folded=[entry for entry in shown.entries if entry.turn.kind in tree.FOLDED],
         running=sorted(running.items(), key=lambda item: item[1]),
         drawn=window.chart(trunk),
         top=max((entry.turn.cost or 0 for entry in shown.entries), default=0),
@@ -251,6 +248,10 @@ def export(shown: tree.Session, find: bodies.Find, view: rendering.View) -> byte
     entries = [*shown.entries, *shown.copies]
     for number, entry in enumerate(entries):
         kept = bodies.read(entry, find, entries[:number][::-1])
-        exported[entry.turn.flow] = opened.open_turn(entry, kept, view, "", limit=contents.LONG)
+        made = opened.open_turn(entry, kept, view, "", limit=contents.LONG)
+        if kept.is_request_kept and entry.turn.kind == "main" and not entry.before:
+            parts = (opened.part(name, entry, kept, view) for name in opened.EXPORTED)
+            made = made._replace(parts=[part for part in parts if part and part.groups])
+        exported[entry.turn.flow] = made
         breath.take()
     return session(shown, view, "", {}, is_whole=True, exported=exported)

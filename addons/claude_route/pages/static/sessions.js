@@ -21,6 +21,7 @@ async function refresh() {
         : await (await get(`${here}${mark}version`, "application/json")).json();
       if (running || state.version !== main.dataset.version) {
         const fresh = (await page(here)).querySelector("main");
+        decorate(fresh); // or what it has already would be hidden again
         const before = main.querySelectorAll(".turn, .sessions tbody tr").length;
         adopt(main, fresh, decorate);
         const more = main.querySelectorAll(".turn, .sessions tbody tr").length - before;

@@ -9,6 +9,7 @@ from claude_route.pages.sessions import bodies
 from claude_route.pages.sessions import opened
 from claude_route.pages.sessions import rendering
 from claude_route.pages.sessions import views
+from claude_route.sessions import book
 from claude_route.sessions import search
 from claude_route.sessions import tree
 from tests.unit.pages.sessions import examples
@@ -227,13 +228,37 @@ def test_found() -> None:
     assert "Nothing." in views.found("x", [], sessions, rendering.View()).body.decode()
 
 
-def test_an_export_needs_nothing_else() -> None:
+def test_found_in_requests_of_no_session() -> None:
+    kept = examples.Kept()
+    for number, session_id in enumerate(("", book.NONE)):
+        kept.add(f"f{number}", number, [examples.ASKED], [examples.ANSWERED], session=session_id)
+    (only,) = kept.book.sessions()
+    hits = search.find("tea", only.turns)
+    text = views.found("tea", hits, [only], rendering.View()).body.decode()
+    assert text.count("<mark>") == 2
+
+
+def test_what_a_first_turn_has() -> None:
+    assert "<small>1 block, and 3 of the system prompt and the tools</small>" in turn(flow="f1")
+
+
+def test_a_link_from_below_the_list() -> None:
     kept = examples.session()
-    text = views.export(session(kept), kept.find, rendering.View(is_export=True)).decode()
+    text = views.listing(kept.book.sessions(), rendering.View("../"), 0, "v").body.decode()
+    assert f'href="../sessions/{examples.SESSION}"' in text
+
+
+@pytest.mark.parametrize("in_mitmweb", [False, True])
+def test_an_export_needs_nothing_else(in_mitmweb: bool) -> None:
+    kept = examples.session()
+    view = rendering.View("../", in_mitmweb, is_export=True)
+    text = views.export(session(kept), kept.find, view).decode()
     assert views.script_hash() in text
     assert "Tea** costs 4" in text
     assert not re.search(r'(?:src|href)="(?!#)', text)
     assert "data-from" not in text
+    assert text.count("You are Claude Code.") == 1
+    assert text.count("Searches.") == 1, "the tools of the first turn"
 
 
 def test_copies_are_shown_with_the_turn_that_they_compare() -> None:
