@@ -54,7 +54,7 @@ class Commands:
         except ValueError as e:
             raise exceptions.CommandError(str(e)) from e
         text = explain.route(now.profile, now.pool, now.breaker, now.lessons, model, who)
-        # mitmweb shows each item of a list on a line of its own, but no line breaks.
+        # mitmweb shows results as JSON: of a list each line can be told apart, of a text no line break.
         return text.splitlines()
 
     @command.command("route.compare")  # type: ignore[untyped-decorator]

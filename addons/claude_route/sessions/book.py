@@ -53,7 +53,9 @@ class Running(NamedTuple):
 
     at: float
     """Unix seconds at which it began."""
-    client: str
+    client: str = ""
+    prompt: str = ""
+    """The beginning of what it asks, if it is known before it is answered."""
 
 
 class Record:
@@ -158,10 +160,10 @@ class Record:
     def changed(self) -> None:
         self._built.clear()
 
-    def answering(self, client: str | None = None) -> dict[str, float]:
-        """The flows that are being answered and when they began: those of a client, or all."""
+    def answering(self, client: str | None = None) -> dict[str, Running]:
+        """The flows that are being answered: those of a client, or all."""
         return {
-            flow: running.at
+            flow: running
             for flow, running in self.running.items()
             if client in (None, running.client)
         }
@@ -187,8 +189,10 @@ class Record:
     def begun(self, id: str, client: str | None = None) -> tree.Session | None:
         """The session with this id, before its first turn; None if no request is being answered."""
         running = self.answering(client)
-        began = min(running.values(), default=0.0)
-        return tree.Session(id, "", (), (), len(running), began=began) if running else None
+        if not running:
+            return None
+        first = min(running.values())
+        return tree.Session(id, first.prompt, (), (), len(running), began=first.at)
 
 
 class Book:
@@ -236,9 +240,9 @@ class Book:
         session = self.session(self._sessions.get(flow, ""), client)
         return session.entry(flow) if session else None
 
-    def running(self, session: str, client: str | None = None) -> dict[str, float]:
-        """The flows of a session that are being answered now, and when they began. `client`: only what the
-        client with this name asks."""
+    def running(self, session: str, client: str | None = None) -> dict[str, Running]:
+        """The flows of a session that are being answered now. `client`: only what the client with this name
+        asks."""
         self.before_reading()
         record = self._records.get(session)
         return record.answering(client) if record else {}
@@ -261,9 +265,9 @@ class Book:
 
     # Written by the recorder
 
-    def began(self, session: str, flow: str, at: float, client: str = "") -> None:
+    def began(self, session: str, flow: str, at: float, client: str = "", prompt: str = "") -> None:
         """A request is being answered. `client`: whose it is."""
-        self._record(session).running[flow] = Running(at, client)
+        self._record(session).running[flow] = Running(at, client, prompt)
         self._changed(session)
 
     def known(self, session: str) -> tuple[turns.Known, dict[str, str]]:

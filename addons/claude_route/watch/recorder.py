@@ -195,7 +195,8 @@ class Recorder(contract.Observer):
         # A copy that is compared doesn't make its session run.
         if self.is_on and labels.COMPARES not in flow.metadata:
             client = request.client.name if request.client else ""
-            self.book.began(request.session, flow.id, flow.request.timestamp_start, client)
+            began, prompt = flow.request.timestamp_start, labels.prompt(flow.metadata)
+            self.book.began(request.session, flow.id, began, client, prompt)
 
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         if asked := self._asked.get(request.flow):

@@ -88,8 +88,9 @@ def test_a_client_sees_its_own_running_requests() -> None:
     made = filled(turn("f1", client="alice"))
     made.began("s1", "f2", 1001, "alice")
     made.began("s1", "f3", 1002, "bob")
-    assert made.running("s1") == {"f2": 1001, "f3": 1002}
-    assert made.running("s1", "alice") == {"f2": 1001}
+    alices, bobs = book.Running(1001, "alice"), book.Running(1002, "bob")
+    assert made.running("s1") == {"f2": alices, "f3": bobs}
+    assert made.running("s1", "alice") == {"f2": alices}
     assert [each.running for each in (*made.sessions(), *made.sessions("alice"))] == [2, 1]
     made.add(turn("f4", 1003, client="bob"))
     assert [made.sessions(name)[0].running for name in (None, "alice", "bob")] == [2, 1, 1]
@@ -97,13 +98,14 @@ def test_a_client_sees_its_own_running_requests() -> None:
 
 def test_a_session_that_has_begun() -> None:
     made = book.Book()
-    made.began("s1", "f1", 1002, "alice")
-    made.began("s1", "f2", 1001, "bob")
+    made.began("s1", "f1", 1002, "alice", "explain it")
+    made.began("s1", "f2", 1001, "bob", "mend it")
     assert made.sessions() == []
     (session,) = made.sessions(begun=True)
     assert (session.id, session.started, session.ended, session.running) == ("s1", 1001, 1001, 2)
     (own,) = made.sessions("alice", begun=True)
     assert (own.started, own.running) == (1002, 1)
+    assert (session.title, own.title) == ("mend it", "explain it")
     assert made.session("s1", "carol", begun=True) is None
     made.add(turn("f1", 1002, client="alice"))
     assert made.sessions(begun=True)[0].turns

@@ -100,6 +100,15 @@ def test_requests_are_running_until_they_end() -> None:
     assert recorded.book.sessions()[0].running == 1
 
 
+def test_what_is_asked_is_known_before_it_is_answered() -> None:
+    """Where the row has it: elsewhere nobody reads the request before it ends."""
+    recorded, flow = recording(), flows.exchange()
+    flow.metadata |= labels.Labels(prompt="explain the shop").to_metadata()
+    recorded.began(asked(flow))
+    (session,) = recorded.book.sessions(begun=True)
+    assert session.title == "explain the shop"
+
+
 def test_failed_attempts_belong_to_their_turn() -> None:
     recorded, flow = recording(), flows.exchange()
     with taddons.context():

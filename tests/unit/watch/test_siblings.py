@@ -116,16 +116,16 @@ async def test_no_turns_where_none_are_kept(tmp_path: Path) -> None:
 async def test_what_is_running_elsewhere(tmp_path: Path) -> None:
     async with workers(tmp_path) as (one, two):
         two.book.add(turn("f1"))
-        two.book.began("s1", "f2", 1001.0)
+        two.book.began("s1", "f2", 1001.0, "", "what is it?")
         one.book.began("s1", "f3", 1002.0)
         await one.catch_up()
         await two.catch_up()
-        both = {"f2": 1001.0, "f3": 1002.0}
+        both = {"f2": book.Running(1001.0, "", "what is it?"), "f3": book.Running(1002.0)}
         assert one.book.running("s1") == two.book.running("s1") == both
         two.book.over("s1", "f2")
         await one.catch_up()
         await one.catch_up()
-        assert one.book.running("s1") == {"f3": 1002.0}
+        assert one.book.running("s1") == {"f3": book.Running(1002.0)}
         one.book.add(turn("f3", 1002.0))
         await two.catch_up()
         assert two.book.running("s1") == {}

@@ -157,7 +157,10 @@ class _Answer:
         others = [each for each in self.query.get("with", "").split(",") if each]
         compared = [self._other(each) for each in others[: views.COMPARED - 1]]
         return lambda: self._opened(
-            shown, entry or self._growing(shown, id, running[id]), compared, is_running=is_running
+            shown,
+            entry or self._growing(shown, id, running[id].at),
+            compared,
+            is_running=is_running,
         )
 
     def _growing(self, shown: tree.Session, id: str, began: float) -> tree.Entry:

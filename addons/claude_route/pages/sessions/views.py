@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -104,7 +105,7 @@ def session(
     shown: tree.Session,
     view: rendering.View,
     version: str,
-    running: dict[str, float],
+    running: Mapping[str, book.Running],
     *,
     is_whole: bool,
     exported: dict[str, opened.Opened] | None = None,
@@ -123,7 +124,7 @@ def session(
         loose=shown.loose,
         strays=shown.stray_copies,
         folded=[entry for entry in shown.entries if entry.turn.kind in tree.FOLDED],
-        running=sorted(running.items(), key=lambda item: item[1]),
+        running=sorted(running.items(), key=lambda item: item[1].at),
         drawn=window.chart(trunk),
         top=max((entry.turn.cost or 0 for entry in shown.entries), default=0),
         exported=exported or {},

@@ -24,7 +24,9 @@ def session(kept: examples.Kept) -> tree.Session:
 
 
 def page(kept: examples.Kept, view: rendering.View = VIEW) -> str:
-    return views.session(session(kept), view, "v1", {"f9": 1020.0}, is_whole=False).decode()
+    return views.session(
+        session(kept), view, "v1", {"f9": book.Running(1020.0, "", "wait for <it>")}, is_whole=False
+    ).decode()
 
 
 def test_a_session_as_a_tree() -> None:
@@ -35,7 +37,7 @@ def test_a_session_as_a_tree() -> None:
     assert order == sorted(order)
     assert "look around" in text
     assert "Explore" in text
-    assert "being answered" in text
+    assert "being answered</span> <span>wait for &lt;it&gt;</span>" in text
     assert 'href="../#/flows/x/response"' in text
     assert "not asked: kimi/k2 keeps failing" in text
     assert 'data-version="v1"' in text
