@@ -89,8 +89,8 @@ def test_a_reload_that_adds_a_client(start: Start, sim: simulator.Simulator, dat
     ("ledger", "log"),
     [
         ("off", "Without a ledger, budgets begin again whenever the proxy starts"),
-        ("sqlite:////proc/none/ledger.db", "doesn't answer: until it does"),
-        ("postgresql://me@127.0.0.1:9/ledger", "doesn't answer: until it does"),
+        ("sqlite:////proc/none/ledger.db", "budgets leave out what was used before"),
+        ("postgresql://me@127.0.0.1:9/ledger", "budgets leave out what was used before"),
     ],
 )
 def test_without_it_requests_go_on(

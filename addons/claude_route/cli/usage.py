@@ -53,7 +53,7 @@ def of_ledger(
     try:
         report = store.report(query)
     except database.UNAVAILABLE as e:
-        raise ValueError(f"{location.shown(url)} doesn't answer") from e
+        raise ValueError(location.silent(url, e)) from e
     finally:
         store.close()
     if parameters.get("format") == "csv":

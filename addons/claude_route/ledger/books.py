@@ -138,7 +138,7 @@ class Ledger:
         except Exception as e:
             if not is_unavailable(e):
                 raise
-            raise ConnectionError(f"{location.shown(self.url)} doesn't answer") from e
+            raise ConnectionError(location.silent(self.url, e)) from e
 
     def _follow(self) -> None:
         """Keep the ledger that the profile in force names."""

@@ -30,11 +30,12 @@ STATEMENT_TIMEOUT = 20
 BUSY_TIMEOUT = 5.0
 """Seconds that SQLite waits for another process's write."""
 
-UNAVAILABLE = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError, OSError)
-"""The database is gone, full or busy: the same may work later."""
-
-REFUSED = (sa.exc.DBAPIError, sa.exc.StatementError, OverflowError, ValueError)
+REFUSED = (sa.exc.DataError, sa.exc.IntegrityError, OverflowError)
 """The database doesn't take the data, and never will."""
+
+UNAVAILABLE = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError, schema.NewerError)
+"""The database is gone, full, busy, a copy that can't be written, somebody else's or a newer version's: the same may
+work later. REFUSED are among them where they aren't about data."""
 
 
 class Day(NamedTuple):
@@ -68,11 +69,11 @@ class Database:
         self._open()
         try:
             self._insert(batch)
+        except REFUSED:
+            return [record for record in batch if not self._takes(record)]
         except UNAVAILABLE:
             self._forget()
             raise
-        except REFUSED:
-            return [record for record in batch if not self._takes(record)]
         return []
 
     def prune(self, before: float) -> int:
@@ -178,11 +179,11 @@ class Database:
     def _takes(self, record: records.Record) -> bool:
         try:
             self._insert([record])
+        except REFUSED:
+            return False
         except UNAVAILABLE:
             self._forget()
             raise
-        except REFUSED:
-            return False
         return True
 
 
@@ -250,10 +251,12 @@ def _engine(url: str) -> sa.Engine:
         engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT})
         sa.event.listen(engine, "connect", _set_up_sqlite)
         return engine
-    if url.startswith("postgresql://"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+    server = sa.make_url(url)
+    options = f"-c statement_timeout={STATEMENT_TIMEOUT * 1000}"
+    if isinstance(own := server.query.get("options"), str):
+        options += f" {own}"  # the last one counts
     return sa.create_engine(
-        url,
+        server.set(drivername="postgresql+psycopg"),
         pool_size=2,
         max_overflow=2,
         pool_timeout=CONNECT_TIMEOUT,
@@ -261,7 +264,7 @@ def _engine(url: str) -> sa.Engine:
             "connect_timeout": CONNECT_TIMEOUT,
             # Where the server has none of its own (SQL_ASCII), text would come back as bytes.
             "client_encoding": "utf8",
-            "options": f"-c statement_timeout={STATEMENT_TIMEOUT * 1000}",
+            "options": options,
         },
     )
 

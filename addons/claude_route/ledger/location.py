@@ -40,6 +40,17 @@ def file(url: str) -> Path | None:
     return Path(path.partition("?")[0]) if scheme == "sqlite" else None
 
 
+def silent(url: str, error: Exception) -> str:
+    """That a database doesn't answer, and why."""
+    return f"{shown(url)} doesn't answer ({reason(error)})"
+
+
+def reason(error: Exception) -> str:
+    """A database's own words, of which the library's say where to read more about it."""
+    words = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+    return words or type(error).__name__
+
+
 def shown(url: str) -> str:
     """For people: without a password."""
     path = file(url)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Protocol
 
+from claude_route.ledger import location
 from claude_route.proxy import records
 
 logger = logging.getLogger(__name__)
@@ -174,11 +175,10 @@ class Writer:
         self._failures += 1
         if self._failures > 1:
             return
-        if isinstance(error, ValueError) or self._is_unavailable(error):
-            why = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        if self._is_unavailable(error):
             logger.warning(
-                f"Ledger {self.name} can't be written: {why}; requests are answered all the same, "
-                "and written once it is back"
+                f"Ledger {self.name} can't be written: {location.reason(error)}; requests are answered all "
+                "the same, and written once it is back"
             )
         else:
             logger.error(f"Ledger {self.name}: internal error", exc_info=error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from dataclasses import field
 from claude_route.profile import clients
 from claude_route.profile import limits
 from claude_route.profile import values
+from claude_route.text import urls
 
 DAYS = 400
 """How long requests are kept: a year, and a month to compare it with."""
@@ -18,6 +20,12 @@ LONGEST: dict[limits.Period, int] = {"day": 1, "week": 7, "month": 31}
 """Days of a period."""
 
 SCHEMES = ("sqlite", "postgresql", "postgres")
+
+EXPECTED = "off, or a URL such as sqlite:///ledger.db or postgresql://user:password@host/database"
+EXPECTED_SERVER = (
+    "a URL such as postgresql://user:password@host:5432/database, with @ / ? # in the password as %40 %2F "
+    "%3F %23"
+)
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,26 @@ def _url(at: values.Value) -> str | None:
         return None
     if at.raw is False:  # YAML takes off for false
         return ""
-    expected = (
-        "off, or a URL such as sqlite:///ledger.db or postgresql://user:password@host/database"
-    )
-    url = at.text(expected=expected, secret=True).strip()
+    url = at.text(expected=EXPECTED, secret=True).strip()
     if url.lower() in ("off", ""):
         return ""
     scheme, mark, rest = url.partition("://")
-    if scheme not in SCHEMES or not mark or (scheme == "sqlite") != rest.startswith("/"):
-        raise at.error(expected, secret=True)
-    if scheme == "sqlite" and len(rest) < 2:
-        raise at.error(expected, secret=True)
-    return url if scheme != "postgres" else f"postgresql://{rest}"
+    if scheme not in SCHEMES or not mark:
+        raise at.error(EXPECTED, secret=True)
+    if scheme == "sqlite":
+        if len(rest) < 2 or not rest.startswith("/"):
+            raise at.error(EXPECTED, secret=True)
+        return url
+    if not _is_server(url):
+        raise at.error(EXPECTED_SERVER, secret=True)
+    return f"postgresql://{rest}"
+
+
+def _is_server(url: str) -> bool:
+    """Whether a URL means the same to the libraries that read it as to people."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    return has_port and parts.netloc.count("@") < 2 and not urls.has_loose_login(url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.parse
 
 from claude_route.profile import values
+from claude_route.text import urls
 
 SCHEMES = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
 """How URLs may begin, and what the library calls it."""
@@ -40,4 +41,7 @@ def _is_valid(url: str) -> bool:
     if parts.scheme == "unix":
         return len(parts.path) > 1 and not parts.hostname
     is_database = parts.path in ("", "/") or parts.path.removeprefix("/").isdecimal()
-    return parts.scheme in SCHEMES and bool(parts.hostname) and has_port and is_database
+    is_whole = not urls.has_loose_login(url)
+    return (
+        parts.scheme in SCHEMES and bool(parts.hostname) and has_port and is_database and is_whole
+    )

@@ -10,4 +10,15 @@ def shown(url: str) -> str:
     in the environment may."""
     parts = urllib.parse.urlsplit(url if "://" in url else f"//{url}")
     scheme = f"{parts.scheme}://" if parts.scheme else ""
+    if has_loose_login(url):
+        rest = url.rpartition("@")[2]
+        parts = urllib.parse.urlsplit(f"//{rest}")
     return f"{scheme}{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def has_loose_login(url: str) -> bool:
+    """Whether a password seems to have a `/`, `?` or `#` that isn't written as `%2F`, `%3F` or `%23`: what
+    reads the URL would take what precedes it for the host, and the rest for a path."""
+    rest = url.partition("://")[2] or url
+    login, at, _ = rest.rpartition("@")
+    return bool(at) and ":" in login and any(mark in login.partition(":")[2] for mark in "/?#")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import errno
 import logging
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +130,30 @@ async def test_no_balances(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError, match="doesn't answer"):
         await ledger.balance("alice", examples.AT, examples.AT)
     ledger.done()
+
+
+@pytest.mark.parametrize("kind", ["no database", "newer"])
+async def test_a_database_that_is_none_of_ours(
+    tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "a.db"
+    if kind == "newer":
+        with contextlib.closing(sqlite3.connect(file)) as made:
+            made.execute("CREATE TABLE schema_version (version INTEGER NOT NULL)")
+            made.execute("INSERT INTO schema_version VALUES (99)")
+            made.commit()
+    else:
+        file.write_bytes(b"hello" * 1000)
+    force = Force(f"sqlite:///{file}")
+    ledger = books.Ledger(lambda: force.state)
+    ledger.take(record(), None)
+    why = "has version 99" if kind == "newer" else "file is not a database"
+    for asking in (ledger.report(ALL), ledger.balance("alice", examples.AT, examples.AT)):
+        with pytest.raises(ConnectionError, match=rf"a\.db doesn't answer \(.*{why}"):
+            await asking
+    ledger.done()
+    assert any("can't be written" in line and why in line for line in caplog.messages)
+    assert not any(line.exc_info for line in caplog.records)
 
 
 async def test_a_database_that_doesnt_answer(tmp_path: Path) -> None:

@@ -128,6 +128,19 @@ def test_what_no_database_takes_stops_nothing_else(store: database.Database) -> 
     assert store.report(ALL).total.requests == 2
 
 
+@postgres.needs_postgres
+def test_a_copy_that_cant_be_written_loses_nothing(server: postgres.Postgres) -> None:
+    """As while another server takes over."""
+    copy = database.Database(f"{server.url}?options=-c%20default_transaction_read_only%3Don")
+    store = database.Database(server.url)
+    store.prune(float("inf"))
+    with pytest.raises(database.UNAVAILABLE, match="read-only transaction"):
+        copy.write([record()])
+    assert store.report(ALL).total.requests == 0
+    copy.close()
+    store.close()
+
+
 def test_prune(store: database.Database) -> None:
     store.write([record(), record(at=examples.AT - 100)])
     assert store.prune(examples.AT - 50) == 1

@@ -26,6 +26,8 @@ def read(**raw: Any) -> ledgers.Ledger:
         ("sqlite:////var/lib/ledger.db", "sqlite:////var/lib/ledger.db"),
         ("${DB}", "postgresql://u:p@h/d"),
         ("postgres://u:p@h/d", "postgresql://u:p@h/d"),
+        ("postgresql://u:%40%2F%3F%23@h:5432/d", "postgresql://u:%40%2F%3F%23@h:5432/d"),
+        ("postgresql:///d?host=/run/postgresql", "postgresql:///d?host=/run/postgresql"),
     ],
 )
 def test_url(raw: Any, url: str | None) -> None:
@@ -66,6 +68,11 @@ def test_days() -> None:
         ({"ledger": "mysql://u:secret@h/d"}, "got a string$"),
         ({"ledger": "/var/lib/ledger.db"}, "got a string$"),
         ({"ledger": True}, "ledger: expected off"),
+        ({"ledger": "postgresql://u:secr@et@h/d"}, "got a string$"),
+        ({"ledger": "postgresql://u:sec/ret@h/d"}, "%40 %2F %3F %23, got a string$"),
+        ({"ledger": "postgresql://u:sec#ret@h/d"}, "got a string$"),
+        ({"ledger": "postgresql://u:1/ret@h/d"}, "got a string$"),
+        ({"ledger": "postgresql://u:p@h:port/d"}, "got a string$"),
         ({"ledger_days": 0}, "ledger_days: expected a number of days above 0, got 0"),
         ({"ledger_days": "x"}, "ledger_days: expected a number of days above 0"),
     ],

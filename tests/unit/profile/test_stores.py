@@ -33,6 +33,7 @@ def test_valid(raw: object, url: str | None) -> None:
     [
         *("host:6379", "http://host", "redis://", "redis:///0", "redis://host/name"),
         *("redis://host:0", "redis://host:x", "unix://", "unix://host/path", 3, True),
+        *("redis://:wo/rd@host", "redis://me:1#rd@host", "redis://me:1?rd@host/0"),
     ],
 )
 def test_invalid(raw: object) -> None:

@@ -16,6 +16,13 @@ from claude_route.text import urls
         ("me:a-secret-word@proxy.example:3128", "proxy.example:3128"),
         ("proxy.example:3128", "proxy.example:3128"),
         ("http://me:a-secret-word@proxy.example:port", "http://proxy.example:port"),
+        # In passwords that were not escaped.
+        ("postgresql://me:a/secret-word@host/ledger", "postgresql://host/ledger"),
+        ("postgresql://me:a#secret-word@host/ledger", "postgresql://host/ledger"),
+        ("http://me:a?secret-w@rd@proxy.example:3128/", "http://proxy.example:3128/"),
+        ("me:a/secret-word@proxy.example:3128", "proxy.example:3128"),
+        ("http://host/@scope/model", "http://host/@scope/model"),
+        ("unix:///run/a@b.sock", "unix:///run/a@b.sock"),
     ],
 )
 def test_shown(url: str, shown: str) -> None:
