@@ -105,7 +105,7 @@ def routed(
     counts_tokens: bool = False,
     client: clients.Client | None = None,
 ) -> contract.RoutedRequest:
-    return contract.RoutedRequest(flow, model, "s", counts_tokens, client)
+    return contract.RoutedRequest(flow, model, "s", counts_tokens, client, lambda: 100)
 
 
 ALICE = clients.Client("alice", "header", profile_clients.Client("alice", ()))

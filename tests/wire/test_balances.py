@@ -65,6 +65,40 @@ def test_a_restart_forgets_nothing(
     assert len(sim.requests) == 4
 
 
+def test_a_restart_forgets_no_prompt_that_its_client_has_left(
+    start: Start, sim: simulator.Simulator, database: str
+) -> None:
+    sim.when(lambda recorded: recorded.model == "glm-5", answers.Answer(before_head="silence"))
+    free = {"input": 0, "output": 0}
+    prices = {"zai/glm-5": {"input": 1_000_000, "output": 0}, "kimi/*": free}  # a dollar a token
+    text = clients.profile(
+        sim.url, {"alice": {"budget": {"day": 1000}}}, prices=prices, ledger=database
+    )
+    first = start(text)
+    with clients.client_of(first) as alice:
+        assert clients.ask(alice, "kimi").status_code == 200, "nothing waits for the ledger now"
+        with pytest.raises(httpx.ReadTimeout):
+            alice.post("/v1/messages", json=proxies.message("glm"), timeout=1)
+        proxies.wait_until(lambda: usage(alice)["requests"] == 2)
+        before = spent(alice)
+    first.close()
+    assert 1 < before < 1000
+    second = start(text)
+    with clients.client_of(second) as alice:
+        proxies.wait_until(lambda: spent(alice) == before)
+        assert usage(alice)["cost"] == before
+
+
+def spent(client: httpx.Client) -> float:
+    (limit,) = client.get("/usage").json()["limits"]
+    return float(limit["used"])
+
+
+def usage(client: httpx.Client) -> dict[str, Any]:
+    total: dict[str, Any] = client.get("/usage").json()["total"]
+    return total
+
+
 def test_a_reload_that_adds_a_client(start: Start, sim: simulator.Simulator, database: str) -> None:
     sim.default(answers.Answer(usage=clients.USED))
     rights = {"budget": {"day": 1}}

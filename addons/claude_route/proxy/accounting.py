@@ -21,6 +21,7 @@ from claude_route.pricing import prices
 from claude_route.profile import profiles
 from claude_route.proxy import contract
 from claude_route.proxy import records
+from claude_route.proxy import spending
 from claude_route.proxy import state
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ class _Account:
     began: float
     attempts: int = 0
     attempt: contract.Try | None = None
+    is_asked: bool = False
+    """The attempt is under way, or its answer."""
     failures: list[records.Failure] = field(default_factory=list)
     progress: contract.Progress | None = None
     committed: float = 0.0
@@ -95,11 +98,12 @@ class Accounting(contract.Observer):
     def tries(self, request: contract.RoutedRequest, attempt: contract.Try) -> None:
         account = self._accounts[request]
         account.attempts += 1
-        account.attempt = attempt
+        account.attempt, account.is_asked = attempt, True
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
-        then = attempt.then
-        self._accounts[request].failures.append(
+        then, account = attempt.then, self._accounts[request]
+        account.is_asked = False
+        account.failures.append(
             records.Failure(
                 attempt.attempt.target,
                 reason(attempt),
@@ -135,7 +139,7 @@ class Accounting(contract.Observer):
         progress, attempt = account.progress, account.attempt
         used, is_estimated = usage.NONE, False
         cost, at_price = records.FREE, None
-        if progress and attempt and not request.counts_tokens:
+        if account.is_asked and attempt and not request.counts_tokens:
             used, is_estimated = spent(request, tokens, progress)
             cost, at_price = cost_of(account.profile, attempt.target, request.model, used)
         error = account.error or (progress.error if progress else "")
@@ -183,17 +187,16 @@ def kind(request: contract.RoutedRequest) -> records.Kind:
 
 
 def spent(
-    request: contract.RoutedRequest, reported: usage.Usage | None, progress: contract.Progress
+    request: contract.RoutedRequest,
+    reported: usage.Usage | None,
+    progress: contract.Progress | None,
 ) -> tuple[usage.Usage, bool]:
     """The tokens of an answer, and whether some of them are estimated. A provider says what the output was
-    only at its end, and some say nothing."""
-    used = reported or usage.NONE
-    output = max(used.output, progress.output)
-    is_estimated = output != used.output or not (progress.complete and used.output)
-    if not used.prompt:
-        size = len(request.flow.request.raw_content or b"")
-        used, is_estimated = used._replace(input=size // usage.BYTES_PER_TOKEN), True
-    return used._replace(output=output), is_estimated
+    only at its end, and some say nothing. No `progress`: the client has left before the answer had begun."""
+    used = spending.used(request.weigh, reported, progress)
+    is_whole = progress is not None and progress.complete and reported is not None
+    is_estimated = not (is_whole and used == reported and used.output)
+    return used, is_estimated
 
 
 def cost_of(

@@ -109,6 +109,7 @@ class Allowance:
             return
         used = budgets.NOTHING
         if target:
-            tokens = spending.used(self.weigh, progress)
+            reported = progress.usage if progress else None
+            tokens = spending.used(self.weigh, reported, progress)
             used = spending.amount(tokens, self._request.model, target, self._prices)
         self._gate.settle(self._client, reserved, used)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -204,6 +205,8 @@ class RoutedRequest:
     """Whether it asks for a token count instead of an answer."""
     client: clients.Client | None
     """Who sends it, so that an observer can charge its usage to them; see `Admission.client`."""
+    weigh: Callable[[], int]
+    """About how many tokens its prompt has."""
     identity: identity.Identity = identity.NOBODY
     """Which agent of which session sends it, as it says itself."""
     check: Asker | None = None
@@ -318,8 +321,8 @@ class Observer:
         """The upstream died in the middle of its answer."""
 
     def closed(self, request: RoutedRequest, tokens: Usage | None, why: str | None) -> None:
-        """The stream is over. `why` says why it ended early, if it did. `tokens` is for the part of the
-        answer that the client got."""
+        """The stream is over. `why` says why it ended early, if it did. `tokens` is what the upstream has
+        reported of an answer that has begun, unless the attempt has failed."""
 
 
 class Policy(Protocol):

@@ -150,6 +150,7 @@ class Exchange:
             who.session,
             self.counts_tokens,
             self.sender.client,
+            self._weigh,
             who,
             (yield self._asker),
         )
@@ -221,6 +222,10 @@ class Exchange:
         if is_foreign and self.request.thread and not self.counts_tokens:
             return self._go_on(unanswerable.keeps_no_threads(fitting[0]))
         return self._go_on((yield from self._next()))
+
+    def _weigh(self) -> int:
+        """As the client's limits have it, so that the ledger tells them the same after a restart."""
+        return self.allowance.weigh() if self.allowance else requests.tokens(len(self.request.body))
 
     def _thread(self) -> threads.Thread:
         return self.state.threads.thread(
@@ -568,7 +573,7 @@ class Exchange:
             # Its time begins when the answer is complete, which may be long after it has begun.
             self._keep_thread()
         if self.has_begun:
-            usage = self.progress.usage if self.is_committed else None
+            usage = self.progress.usage if self.is_asked and self.has_reply else None
             self.observer.closed(self.routed, usage, why)
 
 

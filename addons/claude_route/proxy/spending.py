@@ -68,13 +68,14 @@ def amount(
     return budgets.Amount(dollars, used.prompt + used.output)
 
 
-def used(prompt: Callable[[], int], progress: contract.Progress | None) -> usage.Usage:
+def used(
+    prompt: Callable[[], int], reported: usage.Usage | None, progress: contract.Progress | None
+) -> usage.Usage:
     """The tokens of an answer that is over, or of one that the client has left.
 
     What the provider has not reported is estimated: the tokens of its prompt by `prompt`, its output from
     what was sent of it.
     """
-    reported = progress.usage if progress else None
     if reported is None or not reported.prompt:
         reported = (reported or usage.NONE)._replace(input=prompt())
     written = progress.output if progress else 0

@@ -53,6 +53,7 @@ def asked(**changes: Any) -> contract.RoutedRequest:
         "session-1",
         counts_tokens=False,
         client=clients.Client("alice", "header"),
+        weigh=lambda: 100,
         identity=identity.Identity("session-1", "agent-1", trace="00-aa-bb-01"),
     )
     return dataclasses.replace(request, **changes)
@@ -101,13 +102,19 @@ def test_an_answer_after_a_failover(books: Books) -> None:
             True,
         ),
         (usage.Usage(1000), flows.Progress(None, 0, complete=False), usage.Usage(1000), True),
-        # A provider that says nothing: four bytes are a token.
+        # A provider that says nothing.
         (None, flows.Progress(None, 12), usage.Usage(input=100, output=12), True),
         (usage.NONE, flows.Progress(None, 12), usage.Usage(input=100, output=12), True),
+        # The client left before there was anything, or when only the start of a stream had come.
+        (None, None, usage.Usage(input=100), True),
+        (usage.Usage(cache_read=1000, output=1), None, usage.Usage(0, 1, 1000), True),
     ],
 )
 def test_spent(
-    reported: usage.Usage | None, progress: flows.Progress, used: usage.Usage, is_estimated: bool
+    reported: usage.Usage | None,
+    progress: flows.Progress | None,
+    used: usage.Usage,
+    is_estimated: bool,
 ) -> None:
     assert accounting.spent(asked(), reported, progress) == (used, is_estimated)
 
@@ -123,13 +130,24 @@ def test_an_abandoned_stream_is_charged(books: Books) -> None:
     assert books.record.cost.charged == pytest.approx((100 * 1 + 50 * 3.2) / 1e6)
 
 
-def test_a_client_that_leaves_before_there_is_anything(books: Books) -> None:
+@pytest.mark.parametrize(
+    ("attempts", "used"),
+    [("none", usage.NONE), ("failed", usage.NONE), ("under way", usage.Usage(input=100))],
+)
+def test_a_client_that_leaves_before_there_is_anything(
+    books: Books, attempts: str, used: usage.Usage
+) -> None:
+    """What is under way costs its prompt, as the client's budget has it."""
     request, addon = asked(), books.addon
     addon.began(request)
-    addon.tries(request, flows.attempt())
+    if attempts != "none":
+        addon.tries(request, flows.attempt())
+    if attempts == "failed":
+        addon.failed(request, flows.failed_attempt(failures.Kind.TIMEOUT))
     addon.closed(request, None, "Client disconnected.")
     assert (books.record.status, books.record.error) == (0, "client left")
-    assert (books.record.usage, books.record.cost) == (usage.NONE, records.FREE)
+    assert (books.record.usage, books.record.is_estimated) == (used, bool(used.input))
+    assert books.record.cost.charged == pytest.approx(used.input / 1e6)
     assert books.record.first_byte is None
 
 

@@ -91,10 +91,10 @@ def test_what_is_not_reported_is_estimated(
     reported: usage.Usage | None, written: int, expected: usage.Usage
 ) -> None:
     progress = flows.Progress(reported, written)
-    used = spending.used(lambda: 1000, progress)
+    used = spending.used(lambda: 1000, reported, progress)
     assert used._replace(input=round(used.input, -2) if used.input > 10 else used.input) == expected
 
 
 def test_no_answer_yet() -> None:
-    used = spending.used(lambda: 1000, None)
+    used = spending.used(lambda: 1000, None, None)
     assert (round(used.input, -2), used.output) == (1000, 0)
