@@ -19,11 +19,17 @@ from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.profile import values
 
+METRICS = "others learn of requests by /metrics, /usage and the profile's `otlp`"
+PRICES = "`prices` has what a target costs, in dollars per million tokens"
+STORE = "`store` names a Redis that several instances share"
+
 NOTES = {
+    "": {"include": "other files are not read: put their entries into one file"},
     "general_settings": {
         "master_key": "clients present PROXY_STATIC_TOKEN, where they present LiteLLM's key: set it to "
         "this key, and clients need no change",
         "custom_auth": "clients present PROXY_STATIC_TOKEN",
+        "store_model_in_db": "models in LiteLLM's database are not read",
         "database_url": "usage is kept in the profile's `ledger`, in a database of its own",
         "allow_requests_on_db_unavailable": "no request waits for the ledger",
     },
@@ -34,6 +40,10 @@ NOTES = {
         "turn_off_message_logging": "nothing of what was said is logged, or in the ledger",
         "disable_spend_logs": "usage is kept without any content; `ledger: off` keeps none",
         "drop_params": "fields that a provider refuses are dropped; add more with its `drop`",
+        "max_budget": "a client has a `budget`",
+        "budget_duration": "a client has a `budget`",
+        "success_callback": METRICS,
+        "failure_callback": METRICS,
         "num_retries": "no target is tried twice; max_attempts counts targets and tokens",
         "request_timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
         "context_window_fallbacks": "a request that is too long is refused and not sent elsewhere",
@@ -43,9 +53,14 @@ NOTES = {
         "num_retries": "no target is tried twice; max_attempts counts targets and tokens",
         "routing_strategy": "the first entry of a name answers, its others are fallbacks; "
         "pool.strategy is for Claude's tokens",
+        "redis_host": STORE,
+        "redis_url": STORE,
         "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
         "cooldown_time": "a target that failed three times running is skipped for 30 s; "
         "pool.cooldown is for Claude's tokens",
+    },
+    "model_list[]": {
+        "model_info": f"a provider's `context` and `supports` say what a model can do, {PRICES}"
     },
     "model_list[].litellm_params": {
         "timeout": "a provider has first_byte_timeout and idle_timeout, in seconds",
@@ -54,6 +69,8 @@ NOTES = {
         "temperature": "a provider has `set: {temperature: …}`",
         "rpm": "a client has requests_per_minute, a model has no limit of its own",
         "tpm": "a client has tokens_per_day, a model has no limit of its own",
+        "input_cost_per_token": PRICES,
+        "output_cost_per_token": PRICES,
         "merge_reasoning_content_in_choices": "thinking is sent as thinking blocks; see a provider's "
         "`thinking`",
     },
@@ -79,9 +96,10 @@ def profile_text(path: Path, environ: Mapping[str, str]) -> str:
     config = profiles.document(text, environ)
     if not litellm.is_config(config.raw):
         raise ValueError(f"{path}: expected a LiteLLM config, which has a model_list")
-    raw, warnings, left_out = litellm.translate(config)
+    translation = litellm.translate(config)
+    raw, left_out = translation.profile, translation.left_out
     sections = {name: _plain(raw[name]) for name in SECTIONS if raw.get(name)}
-    comments = [f"From LiteLLM's {path.name}.", *_comments(config, warnings)]
+    comments = [f"From LiteLLM's {path.name}.", *_comments(config, translation, profile)]
     # A name in the file may contain line breaks, and the text after one would not be a comment.
     lines = [f"# {' '.join(comment.split())}" for comment in comments]
     yaml_text = "\n".join([*lines, _dump(sections)])
@@ -92,12 +110,16 @@ def profile_text(path: Path, environ: Mapping[str, str]) -> str:
     return yaml_text.rstrip()
 
 
-def _comments(config: values.Value, warnings: list[str]) -> Iterator[str]:
+def _comments(
+    config: values.Value, translation: litellm.Translation, profile: profiles.Profile
+) -> Iterator[str]:
     dropped = litellm.ignored(config)
     said_below = {*litellm.summary(dropped), *litellm.unguarded(config)}
-    yield from (warning for warning in warnings if warning not in said_below)
-    names = Counter(entry["model_name"].text() for entry in config["model_list"].items())
-    for name, count in names.items():
+    yield from (warning for warning in translation.warnings if warning not in said_below)
+    for name in translation.left_out:
+        if match := profile.models.find(name):
+            yield f"Requests for {name} go to {match[0]} with this profile, because a pattern matches."
+    for name, count in Counter(translation.taken).items():
         if count > 1:
             yield f"{name}: the first of its {count} entries answers, the others are its fallbacks."
     for entry in config["model_list"].items():

@@ -99,6 +99,8 @@ class Translation(NamedTuple):
     warnings: list[str]
     left_out: dict[str, str]
     """Model names that the config has and the profile hasn't, and why."""
+    taken: Sequence[str]
+    """The names of the entries that the profile has, one for each entry."""
 
 
 class Ignored(NamedTuple):
@@ -143,7 +145,9 @@ def translate(config: values.Value) -> Translation:
 
     routes = _unprefixed(routes)
     kept = patterns.Table(routes)
-    fallbacks = _unprefixed(_fallbacks(config, left_out, kept))
+    rules_here, more = _fallbacks(config, left_out, kept)
+    fallbacks = _unprefixed(rules_here)
+    warnings += more
     for alias, name, at in _aliases(config):
         if (group := kept.find(name)) is None:
             left_out[alias] = left_out.get(name) or f"{at.path}: there is no model {name}"
@@ -161,7 +165,8 @@ def translate(config: values.Value) -> Translation:
         for target in others:  # fallbacks refer to names in `models`
             models.setdefault(target.raw, target)
     profile |= {"models": models, "fallbacks": fallbacks}
-    return Translation(profile, [*warnings, *summary(ignored(config))], left_out)
+    taken = [deployment.name for deployment in deployments]
+    return Translation(profile, [*warnings, *summary(ignored(config))], left_out, taken)
 
 
 def _with_references(raw: Any) -> Any:
@@ -196,7 +201,11 @@ def _deployments(config: values.Value) -> tuple[list[Deployment], dict[str, str]
             left_out.setdefault(name, why)
             warnings.append(f"{name} is left out: {why}.")
     if not deployments:
-        raise next(iter(problems), config["model_list"].error("a list of at least one model"))
+        listed = config["model_list"]
+        nothing = listed.error(
+            "a list of at least one model", got="an empty list" if listed.raw == [] else None
+        )
+        raise next(iter(problems), nothing)
     for deployment in deployments:
         left_out.pop(deployment.name, None)
     return deployments, left_out, warnings
@@ -324,20 +333,24 @@ def _fallbacks(
     config: values.Value,
     left_out: Container[str],
     kept: patterns.Table[list[values.Value]],
-) -> dict[str, list[values.Value]]:
-    """The fallbacks, without those that are left out."""
+) -> tuple[dict[str, list[values.Value]], list[str]]:
+    """The fallbacks, without those that are left out, and warnings about these."""
     fallbacks: dict[str, list[values.Value]] = {}
+    warnings = []
     for section in ("router_settings", "litellm_settings"):
         for rule in config[section]["fallbacks"].items("a list of {model: [models]}"):
             for name, models in rule.mapping().items():
-                usable = [
-                    model
-                    for model in models.items("a list of models")
-                    if str(model.raw) not in left_out or kept.find(str(model.raw))
-                ]
-                if name not in left_out:
-                    fallbacks.setdefault(name, usable)
-    return fallbacks
+                if name in left_out:
+                    warnings.append(f"{models.path} is left out, because {name} is.")
+                    continue
+                usable = []
+                for model in models.items("a list of models"):
+                    if str(model.raw) not in left_out or kept.find(str(model.raw)):
+                        usable.append(model)
+                    else:
+                        warnings.append(f"{model.path} is left out, because {model.raw} is.")
+                fallbacks.setdefault(name, usable)
+    return fallbacks, warnings
 
 
 def _aliases(config: values.Value) -> Iterator[tuple[str, str, values.Value]]:

@@ -106,10 +106,28 @@ def test_a_comment_for_each_thing_that_differs(tmp_path: Path) -> None:
         "router_settings.num_retries is dropped: no target is tried twice",
         "litellm_settings.callbacks is dropped: tokens",
         "model_list[0].litellm_params.timeout is dropped: a provider has first_byte_timeout",
-        "model_list[1].model_info is dropped.",
+        "model_list[1].model_info is dropped: a provider's `context`",
     ]
     for comment, start in zip(comments, expected, strict=True):
         assert comment.startswith(start)
+
+
+def test_what_becomes_of_models_that_are_left_out(tmp_path: Path) -> None:
+    models = {"*": "openai/*", "claude-x": "bedrock/x", "gpt": "azure/one", "glm": "zai/glm-5"}
+    entries = [
+        {"model_name": name, "litellm_params": {"model": model}} for name, model in models.items()
+    ]
+    again = {"model_name": "gpt", "litellm_params": {"model": "azure/two"}}
+    fallbacks = [{"gpt": ["glm"]}, {"glm": ["gpt", "claude-x"]}]
+    config = {"model_list": [*entries, again], "router_settings": {"fallbacks": fallbacks}}
+    text = imported(tmp_path, dump(config), {})
+    comments = [line.removeprefix("# ") for line in text.splitlines() if line.startswith("#")]
+    assert [line for line in comments if "litellm_params.model: expected" not in line][1:] == [
+        "router_settings.fallbacks[0].gpt is left out, because gpt is.",
+        "Requests for claude-x go to openai/* with this profile, because a pattern matches.",
+        "Requests for gpt go to openai/* with this profile, because a pattern matches.",
+    ]
+    assert yaml_loader.load(text).raw["fallbacks"] == {"glm": ["gpt", "claude-x"]}
 
 
 def test_a_name_does_not_break_out_of_a_comment(tmp_path: Path) -> None:

@@ -383,7 +383,7 @@ def test_fallbacks_in_either_section() -> None:
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("model_list: []", "model_list: expected a list of at least one model, got a list"),
+        ("model_list: []", "model_list: expected a list of at least one model, got an empty list"),
         ("model_list:", "model_list: expected a list of at least one model, got nothing"),
         ("model_list: {a: b}", "model_list: expected a list, got a mapping"),
         ("model_list: [a]", "model_list[0]: expected a mapping, got a string"),
