@@ -22,6 +22,7 @@ from claude_route.access import entrances
 from claude_route.access import listeners
 from claude_route.access import places
 from claude_route.proxy import contract
+from claude_route.text import quantities
 from claude_route.wire import http_message
 
 logger = logging.getLogger(__name__)
@@ -118,7 +119,8 @@ class Draining(contract.Observer):
             await self._wait(lambda: not self.under_way, limit)
             await self._wait(lambda: not self._entrance.table.count, GOODBYE)
         if self.under_way:
-            logger.warning(f"Stopping: {self.under_way} requests are interrupted")
+            requests = quantities.counted(self.under_way, "request")
+            logger.warning(f"Stopping, which interrupts {requests}")
         ctx.master.shutdown()
 
     async def _wait(self, is_over: Callable[[], bool], seconds: float) -> None:

@@ -119,7 +119,7 @@ async def test_no_longer_than_the_limit(limit: int, caplog: pytest.LogCaptureFix
         one.draining.stop()
         await settled(one)
         assert one.ended
-        assert "1 requests are interrupted" in caplog.text
+        assert "Stopping, which interrupts 1 request" in caplog.text
 
 
 async def test_a_second_signal_ends_it() -> None:

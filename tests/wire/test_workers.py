@@ -299,4 +299,4 @@ def test_a_stream_that_takes_too_long(start: Any, sim: simulator.Simulator) -> N
             list(pieces)
         assert 0.9 < time.monotonic() - began < 10
     assert proxy.process.wait(proxies.PATIENCE) == 0
-    assert "1 requests are interrupted" in proxy.log
+    assert "Stopping, which interrupts 1 request" in proxy.log

@@ -210,8 +210,9 @@ def _usage(add: Add) -> None:
         "--since", default="", metavar="WHEN", help="a date, or how long ago: 7d (default: 30d)"
     )
     command.add_argument("--until", default="", metavar="WHEN", help="a date, or how long ago")
-    command.add_argument("--csv", action="store_true", help="print all of it as CSV")
-    command.add_argument("--json", action="store_true", help="print all of it as JSON")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="print all of it as CSV")
+    form.add_argument("--json", action="store_true", help="print all of it as JSON")
     command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
     _add_url(command)
 

@@ -97,7 +97,7 @@ def _rights(client: clients.Client) -> str:
         rights.append(f"{within.requests_per_minute} requests a minute")
     if within.tokens_per_day:
         rights.append(f"{quantities.count(within.tokens_per_day)} tokens a day")
-    rights += [f"${cap.dollars:,.2f} a {cap.period}" for cap in within.caps]
+    rights += [f"{quantities.dollars(cap.dollars)} a {cap.period}" for cap in within.caps]
     if client.on_budget:
         rights.append(f"then {client.on_budget}")
     if client.token_mode:

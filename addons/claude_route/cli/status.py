@@ -95,7 +95,7 @@ def _reason(error: Exception) -> str:
 def lines(report: Mapping[str, Any]) -> Iterator[str]:
     pool = report["pool"]
     up = quantities.duration(report["now"] - report["started_at"])
-    yield f"Profile {report['profile']}, up for {up}, {report['in_flight']} requests in flight"
+    yield f"Profile {report['profile']}, up for {up}, {quantities.counted(report['in_flight'], 'request')} in flight"
     if over := report.get("over"):  # a proxy of an older version has none
         yield f"Over their limits: {', '.join(map(_over, over))}"
     yield ""
@@ -124,7 +124,7 @@ def _over(row: Mapping[str, Any]) -> str:
 
 def in_unit(row: Mapping[str, Any], amount: float) -> str:
     """An amount of what a client's limit is about: `$20.00`, `5.0M`"""
-    return f"${amount:.2f}" if row["unit"] == "dollars" else quantities.short(amount)
+    return quantities.dollars(amount) if row["unit"] == "dollars" else quantities.short(amount)
 
 
 def until(row: Mapping[str, Any]) -> str:
@@ -142,8 +142,8 @@ def _token(row: Mapping[str, Any]) -> tuple[str, ...]:
         state + (f" ({', '.join(rests)})" if rests else ""),
         f"5 h {_share(row['five_hour'])}",
         f"7 d {_share(row['seven_day'])}",
-        f"{row['sessions']} sessions",
-        f"{row['requests']} attempts",
+        quantities.counted(row["sessions"], "session"),
+        quantities.counted(row["requests"], "attempt"),
         row["reason"],
     )
 
@@ -163,7 +163,7 @@ def _target(row: Mapping[str, Any], now: float) -> tuple[str, ...]:
     return (
         row["name"],
         row["state"],
-        f"{row['attempts']} attempts",
+        quantities.counted(row["attempts"], "attempt"),
         f"{row['failures']} failed",
         reason,
     )
@@ -173,8 +173,8 @@ def _model(row: Mapping[str, Any]) -> tuple[str, ...]:
     tokens, first_byte = row["tokens"], row["first_byte"]
     return (
         row["name"],
-        f"{row['requests']} requests",
-        f"{row['errors']} errors",
+        quantities.counted(row["requests"], "request"),
+        quantities.counted(row["errors"], "error"),
         f"{quantities.short(tokens['in'])} in",
         f"{quantities.short(tokens['cached'])} cached",
         f"{quantities.short(tokens['out'])} out",

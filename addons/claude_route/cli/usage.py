@@ -75,7 +75,8 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     if report["cut"]:
         yield f"Only the dearest {len(rows)} are shown"
     if unpriced := report["total"]["unpriced"]:
-        yield f"{unpriced} requests used models whose price isn't known: see `prices` in the profile"
+        what = quantities.counted(unpriced, "request")
+        yield f"{what} used models whose price isn't known: see `prices` in the profile"
     # Neither a ledger without a proxy has them, nor a proxy of an older version.
     if limits := report.get("limits"):
         yield ""
@@ -103,9 +104,9 @@ def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
     tokens = row["tokens"]
     short: Callable[[int], str] = quantities.short
     return (
-        f"${row['cost']:.4f}" + ("+" if row["unpriced"] else ""),
-        f"{row['requests']} requests",
-        f"{row['errors']} errors",
+        quantities.dollars(row["cost"]) + ("+" if row["unpriced"] else ""),
+        quantities.counted(row["requests"], "request"),
+        quantities.counted(row["errors"], "error"),
         f"{short(tokens['input'])} in",
         f"{short(tokens['cache_read'])} from cache",
         f"{short(tokens['cache_write'])} to cache",

@@ -30,6 +30,7 @@ MAX_ROWS = 10_000
 """A report by session may have more: then only the dearest are in it."""
 
 _AGO = re.compile(r"(\d{1,5})([smhdw])")
+_ZONE = re.compile(r"(T.+) (\d\d:?\d\d)$")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -89,12 +90,13 @@ def read(parameters: Mapping[str, str], now: float, *, client: str | None = None
         if name not in COLUMNS:
             raise ValueError(f"by: expected some of {', '.join(COLUMNS)}, got {name[:40]!r}")
     since, until = parameters.get("since", ""), parameters.get("until", "")
-    return Query(
-        by or DEFAULT_BY,
-        moment("since", since, now) if since else now - DEFAULT_DAYS * 86400,
-        moment("until", until, now, is_end=True) if until else (now // 86400 + 1) * 86400,
-        client,
-    )
+    first = moment("since", since, now) if since else now - DEFAULT_DAYS * 86400
+    last = moment("until", until, now, is_end=True) if until else (now // 86400 + 1) * 86400
+    if first >= last:
+        name, got = ("until", until) if until else ("since", since)
+        order = "a time after since" if until else "a time that isn't in the future"
+        raise ValueError(f"{name}: expected {order}, got {got[:40]!r}")
+    return Query(by or DEFAULT_BY, first, last, client)
 
 
 def moment(name: str, text: str, now: float, *, is_end: bool = False) -> float:
@@ -107,8 +109,9 @@ def moment(name: str, text: str, now: float, *, is_end: bool = False) -> float:
     if ago := _AGO.fullmatch(text):
         return now - datetime.timedelta(**{_UNITS[ago[2]]: int(ago[1])}).total_seconds()
     try:
-        parsed = datetime.datetime.fromisoformat(text)
-        if len(text) == len("2026-11-28") and is_end:
+        # In a URL, a plus that is not written as %2B is a space.
+        parsed = datetime.datetime.fromisoformat(_ZONE.sub(r"\1+\2", text))
+        if is_end and _is_date(text):
             parsed += datetime.timedelta(days=1)
         parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=datetime.UTC)
         return parsed.astimezone(datetime.UTC).timestamp()
@@ -116,6 +119,14 @@ def moment(name: str, text: str, now: float, *, is_end: bool = False) -> float:
         raise ValueError(
             f"{name}: expected a date such as 2026-11-28, or how long ago, such as 7d, got {text[:40]!r}"
         ) from None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        datetime.date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_json(report: Report) -> dict[str, Any]:

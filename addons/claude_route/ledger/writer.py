@@ -16,6 +16,7 @@ from typing import Protocol
 
 from claude_route.ledger import location
 from claude_route.proxy import records
+from claude_route.text import quantities
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,10 @@ class Writer:
         self._wake.set()
         self._thread.join(timeout)
         if left := len(self._waiting):
-            logger.error(f"Ledger {self.name}: {left} requests are not written, and lost")
+            what = quantities.counted(left, "request")
+            logger.error(
+                f"Ledger {self.name}: {what} could not be written, and {'is' if left == 1 else 'are'} lost"
+            )
 
     def _run(self) -> None:
         # Now, rather than with the first request: an address that is wrong is told at the start, and nothing has
@@ -185,7 +189,7 @@ class Writer:
 
     def _recovered(self) -> None:
         if self._failures:
-            lost = f", but {self.lost} requests are lost" if self.lost else ""
+            lost = f" without {quantities.counted(self.lost, 'request')}" if self.lost else ""
             logger.info(f"Ledger {self.name} is written again{lost}")
         self._failures = 0
         self.lost = 0

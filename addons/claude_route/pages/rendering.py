@@ -49,7 +49,7 @@ def environment(own: Mapping[str, str] = MappingProxyType({})) -> jinja2.Environ
     made.filters |= {
         "count": quantities.count,
         "duration": quantities.duration,
-        "money": money,
+        "money": quantities.dollars,
         "percent": quantities.percent,
         "rate": quantities.rate,
         "seconds": quantities.seconds,
@@ -73,12 +73,3 @@ def render(template: str, frame: Frame, **values: Any) -> bytes:
 def links() -> str:
     """The links of the navigation, for mitmweb's own page."""
     return "".join(f'<a href="./{name}">{name.capitalize()}</a>' for name in PAGES)
-
-
-def money(dollars: float) -> str:
-    """`$0.0042`, `$12.30`, `$1,250`: two digits that say something."""
-    if dollars >= 1000:
-        return f"${dollars:,.0f}"
-    if dollars >= 0.1 or dollars == 0:
-        return f"${dollars:.2f}"
-    return f"${dollars:.4f}" if dollars >= 0.0001 else "< $0.0001"

@@ -70,7 +70,7 @@ def allowed(row: Row) -> str:
 def in_unit(row: Row, amount: float) -> str:
     """An amount of what is limited."""
     if row.unit == "dollars":
-        return quantities.dollars(amount) if amount else "$0"
+        return quantities.dollars(amount)
     return quantities.short(amount)
 
 

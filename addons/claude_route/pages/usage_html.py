@@ -101,7 +101,7 @@ def render(
         begins_again=standings.begins_again,
         drawn=drawn,
         box=(chart.WIDTH, chart.HEIGHT),
-        amount=rendering.money if is_money else quantities.short,
+        amount=quantities.dollars if is_money else quantities.short,
         what="US dollars" if is_money else "tokens",
         periods=list(links(question.query, "since", PERIODS, period(question.query))),
         groups=list(links(question.query, "by", {name: name for name in GROUPS[:4]}, group)),

@@ -86,7 +86,8 @@ def words(standing: budgets.Standing) -> str:
     if standing.unit == "tokens":
         limit, used = quantities.short(int(standing.limit)), quantities.short(int(standing.used))
         return f"the {standing.period}'s {limit} tokens ({used} used)"
-    return f"the {standing.period}'s budget of ${standing.limit:,.2f} (${standing.used:,.2f} used)"
+    limit, used = quantities.dollars(standing.limit), quantities.dollars(standing.used)
+    return f"the {standing.period}'s budget of {limit} ({used} used)"
 
 
 def in_place(

@@ -31,10 +31,12 @@ def percent(fraction: float) -> str:
 
 
 def dollars(value: float) -> str:
-    """`$1.20`, `$0.02`, `$0.004`"""
-    if value < 0.0095:
-        return f"${value:.3f}" if value >= 0.0005 else "<$0.001"
-    return f"${value:.2f}"
+    """`$0.0042`, `$12.30`, `$1,250`: two digits that say something."""
+    if value >= 999.995:
+        return f"${value:,.0f}"
+    if value >= 0.09995 or value == 0:
+        return f"${value:.2f}"
+    return f"${value:.4f}" if value >= 0.00005 else "< $0.0001"
 
 
 def rate(value: float) -> str:
@@ -45,6 +47,11 @@ def rate(value: float) -> str:
 def count(number: float) -> str:
     """`21,300`"""
     return f"{number:,.0f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 request`, `2 requests`"""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def short(number: float) -> str:

@@ -101,7 +101,7 @@ def test_targets_and_models() -> None:
         "zai/glm-5  failing   3 attempts  2 failed  529, 2 min ago; without thinking, top_k" in text
     )
     assert "kimi/k2    unusable  0 attempts  0 failed  not set: KIMI_API_KEY" in text
-    assert "glm  3 requests  1 errors  21.3k in  20.0k cached  99 out  first byte 850 ms" in text
+    assert "glm  3 requests  1 error  21.3k in  20.0k cached  99 out  first byte 850 ms" in text
 
 
 class Server(http.server.BaseHTTPRequestHandler):

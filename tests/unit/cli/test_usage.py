@@ -21,12 +21,12 @@ def test_lines() -> None:
     shown = list(usage.lines(reports.to_json(report)))
     assert shown[0] == "1970-01-01 to 1970-01-02, by model, client (UTC)"
     assert shown[2].split() == [
-        *("glm", "-", "$1.5000+", "2", "requests", "1", "errors"),
+        *("glm", "-", "$1.50+", "2", "requests", "1", "error"),
         *("10", "in", "30", "from", "cache", "40", "to", "cache", "20", "out"),
     ]
-    assert shown[4].startswith("total  $1.5000+  3 requests")
+    assert shown[4].startswith("total  $1.50+  3 requests")
     assert shown[5] == "Only the dearest 1 are shown"
-    assert "1 requests used models whose price isn't known" in shown[6]
+    assert "1 request used models whose price isn't known" in shown[6]
 
 
 def test_no_lines() -> None:

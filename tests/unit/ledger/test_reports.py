@@ -21,6 +21,13 @@ NOW = 1795867200.0  # 2026-11-28T12:00:00Z
         ("2026-11-28T12:00:00Z", True, NOW),
         ("2026-11-28T13:00:00+01:00", False, NOW),
         ("2026-11-28T12:00", False, NOW),
+        ("2026-11-28 12:00", False, NOW),
+        # In whichever form a date is, `until` includes its day.
+        ("20261128", True, NOW + 12 * 3600),
+        ("2026-W48-6", True, NOW + 12 * 3600),
+        ("2026-11-28T00:00", True, NOW - 12 * 3600),
+        # A plus that a URL has made a space of.
+        ("2026-11-28T13:00 01:00", False, NOW),
     ],
 )
 def test_moment(text: str, is_end: bool, moment: float) -> None:
@@ -57,6 +64,8 @@ def test_read(parameters: dict[str, str], query: reports.Query) -> None:
         ({"until": "9999-12-31"}, "until: expected"),
         ({"until": "9999-12-31T23:00:00-12:00"}, "until: expected"),
         ({"since": "0001-01-01T00:00:00+14:00"}, "since: expected"),
+        ({"since": "7d", "until": "8d"}, "until: expected a time after since, got '8d'"),
+        ({"since": "2027-01-01"}, "since: expected a time that isn't in the future, got '2027"),
     ],
 )
 def test_what_is_wrong(parameters: dict[str, str], message: str) -> None:

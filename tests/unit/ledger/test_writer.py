@@ -175,7 +175,7 @@ def test_memory_is_bounded(
     assert made.flush(PATIENCE)
     made.stop(PATIENCE)
     assert store.written == batch[2:], "the oldest are given up"
-    assert "Ledger a.db is written again, but 2 requests are lost" in caplog.messages
+    assert "Ledger a.db is written again without 2 requests" in caplog.messages
 
 
 def test_what_is_left_at_the_end_is_said(
@@ -185,7 +185,7 @@ def test_what_is_left_at_the_end_is_said(
     made = start()
     made.put(record())
     made.stop(PATIENCE)
-    assert "Ledger a.db: 1 requests are not written, and lost" in caplog.messages
+    assert "Ledger a.db: 1 request could not be written, and is lost" in caplog.messages
 
 
 def test_what_the_store_refuses_is_said_once_a_batch(

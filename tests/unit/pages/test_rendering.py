@@ -59,18 +59,3 @@ def test_all_text_is_escaped() -> None:
     page = rendering.render("home.html", rendering.Frame(), **{**VALUES, "profile": hostile})
     assert b"<script>" not in page
     assert b"&lt;script&gt;alert(1)" in page
-
-
-@pytest.mark.parametrize(
-    ("dollars", "text"),
-    [
-        (0, "$0.00"),
-        (0.00001, "< $0.0001"),
-        (0.0042, "$0.0042"),
-        (0.5, "$0.50"),
-        (12.3, "$12.30"),
-        (12345.6, "$12,346"),
-    ],
-)
-def test_money(dollars: float, text: str) -> None:
-    assert rendering.money(dollars) == text

@@ -79,7 +79,7 @@ def row(
     ("shown", "allowed", "used", "is_over"),
     [
         (row(), "$20.00 a day", "$1.00", False),
-        (row(used=0, period="week"), "$20.00 a week", "$0", False),
+        (row(used=0, period="week"), "$20.00 a week", "$0.00", False),
         (row(used=20), "$20.00 a day", "$20.00", True),
         (row("tokens", 5_100_000, 5_000_000), "5.0M tokens a day", "5.1M", True),
         (row("requests", 60, 60, "minute"), "60 requests a minute", "60", False),

@@ -68,8 +68,8 @@ def test_another_model_has_answered() -> None:
         ),
         (
             day(2000, 1000, period="month", resets=MIDNIGHT + 2 * 24 * 3600),
-            "spend limit reached · resets Dec 1 · alice has used up the month's budget of $1,000.00 "
-            "($2,000.00 used), which begins again on 2026-12-01 at 00:00 UTC",
+            "spend limit reached · resets Dec 1 · alice has used up the month's budget of $1,000 "
+            "($2,000 used), which begins again on 2026-12-01 at 00:00 UTC",
             "monthly",
             54 * 3600,
         ),

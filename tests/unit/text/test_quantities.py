@@ -82,16 +82,26 @@ def test_size(number: int, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "<$0.001"),
-        (0.0004, "<$0.001"),
-        (0.004, "$0.004"),
-        (0.0094, "$0.009"),
-        (0.0096, "$0.01"),
-        (1.204, "$1.20"),
+        (0, "$0.00"),
+        (0.00001, "< $0.0001"),
+        (0.00006, "$0.0001"),
+        (0.0042, "$0.0042"),
+        (0.09994, "$0.0999"),
+        (0.09996, "$0.10"),
+        (0.5, "$0.50"),
+        (12.3, "$12.30"),
+        (999.99, "$999.99"),
+        (999.999, "$1,000"),
+        (12345.6, "$12,346"),
     ],
 )
 def test_dollars(value: float, text: str) -> None:
     assert quantities.dollars(value) == text
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 hits"), (1, "1 hit"), (2, "2 hits")])
+def test_counted(number: int, text: str) -> None:
+    assert quantities.counted(number, "hit") == text
 
 
 def test_utc() -> None:

@@ -183,7 +183,7 @@ def test_what_an_answer_cost() -> None:
     addon.committed(routed(flow), attempt("anthropic/claude-opus-5-5", number=1), counted())
     addon.response(flow)
     # 300 tokens at $4, 21,000 at $0.2 and 156 at $20 for a million
-    assert flow.comment == "opus-5-5 → anthropic · 21.3k in / 156 out · 4.1 s · $0.009"
+    assert flow.comment == "opus-5-5 → anthropic · 21.3k in / 156 out · 4.1 s · $0.0085"
     assert flow.metadata["route_cost"] == pytest.approx(0.00852)
     assert reports == [flow.comment]
 

@@ -81,7 +81,7 @@ def _usage(answer: fold.Answer, about: About) -> str:
         # The output count at the beginning of a stream isn't final.
         return line
     line += f" · out {quantities.short(used.output)}"
-    return line if about.cost is None else f"${about.cost:.4f} · {line}"
+    return line if about.cost is None else f"{quantities.dollars(about.cost)} · {line}"
 
 
 def _wire(answer: fold.Answer) -> str:

@@ -63,7 +63,7 @@ def answered(
     cost: float | None = None,
     width: int = LIMIT,
 ) -> str:
-    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s · $0.02`
+    """`opus-5-5 → zai/glm-5 · try 2 · 21.3k in / 156 out · 4.1 s · $0.0214`
 
     While the answer streams, `output` is the estimated number of tokens so far.
     """

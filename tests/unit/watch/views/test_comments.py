@@ -52,7 +52,7 @@ def test_answered(given: tuple[Any, ...], comment: str) -> None:
 
 def test_what_it_cost() -> None:
     comment = comments.answered(OPUS, f"anthropic/{OPUS}", 1, USED, 1.2, cost=0.0214)
-    assert comment == "opus-5-5 → anthropic · 21.3k in / 156 out · 1.2 s · $0.02"
+    assert comment == "opus-5-5 → anthropic · 21.3k in / 156 out · 1.2 s · $0.0214"
 
 
 def test_in_the_log_no_name_is_shortened() -> None:
