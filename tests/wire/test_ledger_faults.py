@@ -106,7 +106,7 @@ def test_a_database_that_cant_be_written(start: Start, sim: simulator.Simulator,
     assert ask(client).status_code == 200
     log = proxy.close()
     assert log.count("can't be written") == 1, log
-    assert "6 requests are not written, and lost" in log
+    assert "6 requests could not be written, and are lost" in log
     assert "secret-0" not in log
     assert "Traceback" not in log
 

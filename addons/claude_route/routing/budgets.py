@@ -127,12 +127,13 @@ class _Account:
 
     def turn(self, now: float) -> None:
         """Begin again with the periods that are over."""
-        if now < self.starts.get("day", math.inf) + calendar.DAY and "day" in self.starts:
+        if 0 <= now - self.starts.get("day", -math.inf) < calendar.DAY:
             return
         for period in limits.PERIODS:
             start = calendar.start(period, now)
-            if start > self.starts.get(period, -math.inf):
-                self.starts[period] = start
+            before = self.starts.get(period, -math.inf)
+            self.starts[period] = start
+            if start > before:  # or else the clock was put back
                 self.dollars[period] = 0.0
                 if period == "day":
                     self.tokens = 0
@@ -153,6 +154,8 @@ class _Account:
         """How many were admitted within the last minute."""
         while self.times and self.times[0] <= now - MINUTE:
             self.times.popleft()
+        while self.times and self.times[-1] > now + MINUTE:
+            self.times.pop()  # the clock was put back
         return len(self.times)
 
     def wait(self, most: int | None, now: float) -> float:

@@ -164,6 +164,17 @@ async def test_reserve_waits_for_nothing() -> None:
     assert e.value.value.refusal is None
 
 
+def test_a_clock_that_is_put_back() -> None:
+    """Nobody waits until it is as late again, and what was used still counts until the next border."""
+    book, limit = budgets.Book(), within(rate=1, day=10)
+    spend(book, 4, 10, now=MIDNIGHT + 3600)
+    assert book.decide("alice", limit, budgets.NOTHING, MIDNIGHT + 3600).refusal is None
+    spend(book, 1, 10)
+    assert book.decide("alice", limit, budgets.NOTHING, NOON).refusal is None
+    assert [each.used for each in book.standings("alice", limit, NOON)] == [5]
+    assert [each.used for each in book.standings("alice", limit, MIDNIGHT)] == [0]
+
+
 async def test_overview() -> None:
     book, limit = budgets.Book(), within(rate=5, tokens=1000, day=20, month=100)
     spend(book, 3, 100)
