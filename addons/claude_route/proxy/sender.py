@@ -33,8 +33,8 @@ class Sender:
         """What keeps one token of the pool: the session, or each of its agents. Empty if it names no session."""
         if not who.session:
             return ""
-        # Anyone may send the id of another client's session.
-        owner = f"{self.name}/" if self.entry else ""
+        # Anyone may send the id of another client's session, and no name has a slash.
+        owner = f"{self.name}/" if self.entry else "/"
         if spread == "agent" and who.agent:
             return f"{owner}{who.agent}/{who.session}"
         return owner + who.session

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections import OrderedDict
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -19,14 +18,30 @@ from claude_route.dialects import error_body
 from claude_route.routing import health
 from claude_route.routing import quota
 from claude_route.routing import rests
+from claude_route.routing import room
 from claude_route.text import quantities
 
 MAX_SESSIONS = 10_000
 """How many sessions keep their token. A team opens some hundreds a day; a forgotten session loses
-its prompt cache once. With MAX_SESSION_NAME this takes at most about 2 MB."""
+its prompt cache once. With MAX_SESSION_NAME this takes at most about 3 MB."""
 
 MAX_SESSION_NAME = 64
-"""Characters. Session ids are UUIDs of 36; two that are equal up to here share a token."""
+"""Characters. Session ids are UUIDs of 36; two of one client that are equal up to here share a token."""
+
+
+class Session(NamedTuple):
+    """A session whose name is `alice/…` is alice's. What has no slash is nobody's in particular."""
+
+    client: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.client}/{self.name}" if self.client or "/" in self.name else self.name
+
+
+def parsed(text: str) -> Session:
+    client, slash, name = text.partition("/")
+    return Session(client, name[:MAX_SESSION_NAME]) if slash else Session("", text[:MAX_SESSION_NAME])
 
 
 def ending(secret: str) -> str:
@@ -153,7 +168,7 @@ class Pool:
         self.cooldown = cooldown
         self._clock = clock
         self._memory = {token: _Memory() for token in self.tokens}
-        self._sessions: OrderedDict[str, Token] = OrderedDict()
+        self._sessions = room.Room[Token](MAX_SESSIONS)
         self._turns = {"requests": 0, "sessions": 0}
         self._is_rehearsal = False
         self.listener = health.Listener()
@@ -180,30 +195,26 @@ class Pool:
             return self._next("requests", [t for t in free if self._memory[t].used(now) == least])
         if self.strategy == "round-robin" or not session:
             return self._next("requests", free)
-        session = session[:MAX_SESSION_NAME]
-        own = self._sessions.get(session)
+        named = parsed(session)
+        own = self._sessions.get(*named)
         if own in free:
-            self._sessions.move_to_end(session)
+            self._sessions.use(*named)
             return own
         token = self._next("sessions", free)
         # A token that failed only this request, perhaps because of a lost connection, keeps the
         # session.
         if own not in available:
             self.seat(session, token)
-            self.listener.moved(session, own.secret if own else None, token.secret)
+            self.listener.moved(str(named), own.secret if own else None, token.secret)
         return token
 
     def seat(self, session: str, token: Token) -> None:
         """Have a session use a token from now on."""
-        session = session[:MAX_SESSION_NAME]
-        self._sessions[session] = token
-        self._sessions.move_to_end(session)
-        if len(self._sessions) > MAX_SESSIONS:
-            self._sessions.popitem(last=False)
+        self._sessions.put(*parsed(session), token)
 
     def seated(self, session: str, model: str | None = None) -> Token | None:
         """The token that a session has, if that is available for a model."""
-        own = self._sessions.get(session[:MAX_SESSION_NAME])
+        own = self._sessions.get(*parsed(session))
         return own if own and self._available(own, model, self._clock()) else None
 
     def available(self, model: str | None = None) -> list[Token]:
@@ -217,7 +228,7 @@ class Pool:
         now = self._clock()
         if self._is_rehearsal:
             return None
-        own = self._sessions.get(session[:MAX_SESSION_NAME]) if session else None
+        own = self._sessions.get(*parsed(session)) if session else None
         if own and self._available(own, model, now):
             return None
         for token, memory in self._memory.items():
@@ -379,9 +390,9 @@ class Pool:
                     self.listener.enabled(token.secret)
                 memory.rests.probe_soon()
                 pool._memory[token] = memory
-        for session, token in self._sessions.items():
+        for client, name, token in self._sessions.items():
             if token in own:
-                pool._sessions[session] = own[token]
+                pool._sessions.put(client, name, own[token])
         pool._turns = dict(self._turns)
         return pool
 

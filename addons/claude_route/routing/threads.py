@@ -7,13 +7,13 @@ of its last answer. Another account doesn't have it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.routing import plan
+from claude_route.routing import room
 from claude_route.routing import rotation
 
 LIFETIME = 300.0
@@ -25,11 +25,6 @@ forgotten costs its client one request, which is answered here."""
 
 MAX_ID = 128
 """Characters. Anthropic's ids of messages have about 30."""
-
-
-class _Answer(NamedTuple):
-    client: str
-    message_id: str
 
 
 class _Keeper(NamedTuple):
@@ -45,8 +40,8 @@ class Threads:
     """Which token keeps each thread. Only the client who began a thread finds it again."""
 
     def __init__(self) -> None:
-        self._keepers: OrderedDict[_Answer, _Keeper] = OrderedDict()
-        """The ones that end first come first."""
+        self._keepers = room.Room[_Keeper](MAX_THREADS)
+        """By client and message; of each client the ones that end first come first."""
         self.kept: Callable[[str, str, rotation.Token], None] = nobody
         """Is called with what others are to know: the arguments of `keep`."""
 
@@ -64,17 +59,13 @@ class Threads:
         self, client: str, message_id: str, token: rotation.Token, until: float, now: float
     ) -> None:
         """Remember what another process knows."""
-        while self._keepers and next(iter(self._keepers.values())).until <= now:
-            self._keepers.popitem(last=False)
-        answer = _Answer(client, message_id)
-        self._keepers.pop(answer, None)
-        self._keepers[answer] = _Keeper(token, until)
-        if len(self._keepers) > MAX_THREADS:
-            self._keepers.popitem(last=False)
+        while (oldest := self._keepers.oldest(client)) and oldest.until <= now:
+            self._keepers.drop(client)
+        self._keepers.put(client, message_id, _Keeper(token, until))
 
     def keeper(self, client: str, message_id: str, now: float) -> rotation.Token | None:
         """The token that can continue after this answer; None if that isn't known, or no longer true."""
-        keeper = self._keepers.get(_Answer(client, message_id))
+        keeper = self._keepers.get(client, message_id)
         return keeper.token if keeper and keeper.until > now else None
 
     def thread(self, kind: str | None, previous: str, client: str, now: float) -> Thread:

@@ -59,7 +59,7 @@ class Seats:
         own = pool.seated(session, question.model)
         by_name = {names.digest(token.secret): token for token in pool.tokens}
         flags = [part for name, token in by_name.items() for part in (name, int(token in free))]
-        keys = (names.session(session[: rotation.MAX_SESSION_NAME]), names.TURN)
+        keys = (names.session(str(rotation.parsed(session))), names.TURN)
         before = names.digest(own.secret) if own else ""
         try:
             answer = await self._link.reply("EVAL", scripts.SEAT, 2, *keys, DAY, before, *flags)

@@ -1109,13 +1109,13 @@ def test_session(headers: dict[str, str], fields: dict[str, Any], session: str) 
 
 async def test_a_session_of_the_same_name_has_a_token_of_its_own() -> None:
     seats = []
-    for client in (ALICE, limited()):
-        setting = Setting(headers={"x-claude-code-session-id": "a"}, client=client)
+    for client, session in ((ALICE, "a"), (limited(), "a"), (ALICE, "alice/a")):
+        setting = Setting(headers={"x-claude-code-session-id": session}, client=client)
         if setting.exchange.begin() is None:
             await setting.exchange.admitted()
-        seats.append(setting.exchange.plan.session)
-        assert setting.observer.request.session == "a"
-    assert seats == ["a", "alice/a"]
+        seats.append(rotation.parsed(setting.exchange.plan.session or ""))
+        assert setting.observer.request.session == session
+    assert seats == [("", "a"), ("alice", "a"), ("", "alice/a")]
 
 
 EFFORT: dict[str, Any] = {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}

@@ -32,9 +32,9 @@ def test_whose_failures_count_together(
     ("client", "session", "agent", "spread", "seat"),
     [
         (SHARED, "", "a1", "session", ""),
-        (SHARED, "s1", "a1", "session", "s1"),
-        (SHARED, "s1", "a1", "agent", "a1/s1"),
-        (None, "s1", "", "agent", "s1"),
+        (SHARED, "s1", "a1", "session", "/s1"),
+        (SHARED, "s1", "a1", "agent", "/a1/s1"),
+        (None, "s1", "", "agent", "/s1"),
         (ALICE, "s1", "a1", "session", "alice/s1"),
         (ALICE, "s1", "a1", "agent", "alice/a1/s1"),
         (ALICE, "", "a1", "agent", ""),

@@ -184,10 +184,9 @@ class TestPick:
         assert [token.place for token in pool.tokens] == [1, 3]
         assert places(pool, 4) == [1, 3, 1, 3]
 
-    def test_sessions_are_bounded(
-        self, pool: rotation.Pool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_sessions_are_bounded(self, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rotation, "MAX_SESSIONS", 2)
+        pool = rotation.Pool(SECRETS, clock=clock)
         assert [places(pool, 1, name)[0] for name in ("a", "b", "a", "c", "a", "b")] == [
             1,
             2,
@@ -197,6 +196,21 @@ class TestPick:
             1,  # forgotten when c came
         ]
         assert sum(row.sessions for row in pool.status()) == 2
+
+    def test_no_client_pushes_out_the_sessions_of_others(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(rotation, "MAX_SESSIONS", 10)
+        pool = rotation.Pool(SECRETS, clock=clock)
+        own = places(pool, 1, "alice/one")
+        for n in range(100):
+            pool.pick(f"mallory/{n}")
+        assert places(pool, 1, "alice/one") == own
+
+    def test_nobody_has_the_session_of_a_client_by_its_name(self, pool: rotation.Pool) -> None:
+        named = [rotation.parsed(text) for text in ("alice/one", "/alice/one", "one", "/one")]
+        assert named == [("alice", "one"), ("", "alice/one"), ("", "one"), ("", "one")]
+        assert [rotation.parsed(str(session)) for session in named] == named
 
     def test_a_long_session_name_is_not_kept(self, pool: rotation.Pool) -> None:
         pool.pick("x" * 1_000_000)

@@ -63,6 +63,15 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [kept.keeper("", f"msg_{n}", 0.0) for n in range(5)] == [None, None, ONE, ONE, ONE]
 
 
+def test_no_client_pushes_out_the_threads_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "MAX_THREADS", 10)
+    kept = threads.Threads()
+    kept.keep("alice", "msg", ONE, now=0.0)
+    for n in range(100):
+        kept.keep("mallory", f"msg_{n}", TWO, now=1.0)
+    assert (kept.keeper("alice", "msg", 1.0), len(kept)) == (ONE, 10)
+
+
 def target(provider: str, model: str = "m") -> targets.Target:
     text = f'{{providers: {{{provider}: {{base_url: "http://127.0.0.1:1"}}}}, models: {{"*": {provider}/*}}}}'
     found = profiles.parse(text, {}, "p.yaml").target(model)
