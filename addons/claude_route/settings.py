@@ -147,7 +147,7 @@ class Settings:
     def _reload(self) -> None:
         try:
             self._read()
-        except ValueError as e:
+        except (OSError, ValueError) as e:  # OSError: the working directory is gone
             logger.error(f"{e}; keeping the previous profile")
             return
         self._open_hosts()

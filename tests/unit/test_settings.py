@@ -145,6 +145,23 @@ def test_a_changeover(addon: settings.Settings, entry: listeners.Listeners, tmp_
     assert seen == [(True, False), (True, True), (False, True), (True, False), (True, False)]
 
 
+def test_the_working_directory_is_removed(
+    addon: settings.Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With it goes its `.env`, and what looks for changes goes on."""
+    folder = tmp_path / "removed"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    before = addon.state
+    folder.rmdir()
+    addon._reload()
+    assert addon.state is before
+    assert "keeping the previous profile" in caplog.text
+
+
 @pytest.mark.parametrize("data", ["X=1".encode("utf-16"), b"PROXY_STATIC_TOKEN: another"])
 def test_an_environment_file_is_never_read_by_half(
     addon: settings.Settings,

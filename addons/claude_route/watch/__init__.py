@@ -1,1 +1,1 @@
-"""Shows requests and answers in mitmweb, in the console and in the log, and counts them."""
+"""Shows requests and answers in mitmweb, in the console, in the log and on pages."""
