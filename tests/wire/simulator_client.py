@@ -96,11 +96,11 @@ def fold(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def raw(sim: Simulator, body: Any, headers: dict[str, str] = KEY) -> tuple[bytes, str]:
-    """All bytes of an answer and how it ended: "closed", "reset", or "open" after a second."""
+    """All bytes of an answer and how it ended: "closed", "reset", or "open" after three seconds."""
     data = json.dumps(body).encode()
     lines = [f"{name}: {value}" for name, value in headers.items()]
     head = "\r\n".join(["POST /v1/messages HTTP/1.1", "host: x", *lines])
-    with socket.create_connection((sim.host, sim.port), timeout=1) as client:
+    with socket.create_connection((sim.host, sim.port), timeout=3) as client:
         client.sendall(f"{head}\r\ncontent-length: {len(data)}\r\n\r\n".encode() + data)
         wire = b""
         try:

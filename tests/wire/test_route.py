@@ -777,13 +777,13 @@ def test_a_changed_profile_is_taken_up(start: Start, sim: simulator.Simulator) -
     with proxy.client() as client:
         assert post(client, "new").status_code == 404
         proxy.write_profile({**profile, "models": {"new": "kimi/new-1"}})
-        proxies.wait_until(lambda: post(client, "new").status_code == 200, seconds=4)
+        proxies.wait_until(lambda: post(client, "new").status_code == 200)
         proxy.write_profile({**profile, "models": {"new": "nobody/new-1"}})
-        proxy.wait_for_log(r"models\.new: expected", seconds=4)
+        proxy.wait_for_log(r"models\.new: expected")
         assert post(client, "new").status_code == 200
         (proxy.folder / ".env").write_text("PROXY_STATIC_TOKEN=from-env-file\n")
         proxy.write_profile(profile)
-        proxies.wait_until(lambda: post(client, "glm").status_code == 401, seconds=4)
+        proxies.wait_until(lambda: post(client, "glm").status_code == 401)
     assert proxy.process.poll() is None
 
 

@@ -56,7 +56,7 @@ class TestFaults:
         sim.wait_idle()
 
     def test_client_that_leaves_mid_stream(self, sim: Simulator) -> None:
-        sim.script(Answer(event_delay=0.1, delta_size=1))
+        sim.script(Answer(event_delay=0.5, delta_size=1))
         connection = http.client.HTTPConnection(sim.host, sim.port, timeout=proxies.PATIENCE)
         connection.request("POST", "/v1/messages", json.dumps(self.BODY), KEY)
         response = connection.getresponse()
@@ -66,7 +66,6 @@ class TestFaults:
         (request,) = sim.wait_done(1)
         assert request.status == 200
         assert request.cancelled is not None
-        assert request.cancelled < 1
         assert 0 < request.sent < 10
 
     @pytest.mark.parametrize("end", ["clean", "close", "reset", "hang"])

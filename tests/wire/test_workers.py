@@ -168,7 +168,7 @@ def test_a_changed_profile(two: Workers, profile: dict[str, Any]) -> None:
     def answered() -> bool:
         return [ask(two, model="new").status_code for _ in range(10)] == [200] * 10
 
-    proxies.wait_until(answered, seconds=10)
+    proxies.wait_until(answered)
 
 
 def test_a_graceful_stop(two: Workers, sim: simulator.Simulator) -> None:
