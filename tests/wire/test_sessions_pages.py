@@ -226,14 +226,42 @@ def test_an_answer_grows(page: chromium.Page, web: mitmweb.Web, sim: simulator.S
         next(lines)
         open_page(page, web, f"/sessions/{SESSION}")
         page.wait_for_text("being answered")
+        assert page.text("a.now").endswith("hello"), "what is asked"
         page.click("a.now")
         page.wait_for_text("growing growing")
         before = len(page.text(".answer"))
         proxies.wait_until(lambda: len(page.text(".answer")) > before)
+        assert page.evaluate("document.querySelectorAll('button.copy[hidden]').length") == 0
         for _ in lines:
             pass
     proxies.wait_until(lambda: "being answered" not in page.text())
     assert page.text(".answer").count("growing") == 60
+
+
+def test_wide_and_right_to_left_text(
+    page: chromium.Page, web: mitmweb.Web, sim: simulator.Simulator
+) -> None:
+    """Neither changes what stands beside it."""
+    table = "".join(f"|{cell * 40}\n" for cell in (" a column |", " --- |", " a value |"))
+    sim.default(answers.text(f"שלום\n\n{table}"))
+    ask(web.proxy, "from right \u202eto left")
+    (turn,) = recorded(web.api, 1)
+    open_page(page, web, "/sessions")
+    assert page.evaluate("""
+        document.querySelector("tbody .id").getBoundingClientRect().left
+          >= document.querySelector("tbody th a").getBoundingClientRect().right
+    """)
+    open_page(page, web, f"/sessions/{SESSION}/{turn['flow']}")
+    page.click(".answer a.markdown")
+    page.wait(".rendered table")
+    assert page.evaluate("document.documentElement.scrollWidth") == SIZE[0]
+    assert page.evaluate("getComputedStyle(document.querySelector('.rendered p')).unicodeBidi") == (
+        "plaintext"
+    )
+    open_page(page, web, "/sessions/gone")
+    page.wait_for_text("no such session")
+    page.click("main a")
+    page.wait_for_text("from right")
 
 
 def test_for_screen_readers(
