@@ -177,6 +177,30 @@ def test_exports_hold_no_script_and_no_secret(
         assert page.requests() == [file.as_uri()]
 
 
+def test_copying_from_an_export(
+    page: chromium.Page, web: mitmweb.Web, sim: simulator.Simulator, tmp_path: Path
+) -> None:
+    call = simulator.ToolUse("Read", {"path": "shop.py", "lines": [1, 2]})
+    sim.default(answers.Answer(content=(call,)))
+    ask(web.proxy, "<system-reminder>It is late.</system-reminder>")
+    recorded(web.api, 1)
+    file = tmp_path / "session.html"
+    file.write_bytes(web.api.get(f"/sessions/{SESSION}.html").content)
+    page.open(file.as_uri())
+    page.evaluate(
+        "navigator.clipboard.writeText = (text) => (window.copied = text, Promise.resolve())"
+    )
+    page.click(".turn summary")
+    for block, copied in (
+        (".new .block", "It is late."),
+        (".answer .block", "path shop.py\nlines 2 items\n1\n2"),
+    ):
+        page.evaluate("window.copied = null")
+        page.click(f"{block} button.copy")
+        proxies.wait_until(lambda: page.evaluate("window.copied") is not None)
+        assert page.evaluate("window.copied").split("\n") == copied.split("\n")
+
+
 def test_what_one_does_with_a_page(
     page: chromium.Page, web: mitmweb.Web, sim: simulator.Simulator
 ) -> None:

@@ -75,12 +75,11 @@ async function fill(details) {
 
 async function copy(button) {
   const block = button.closest(".block");
-  const shown = block.querySelector(":scope > pre.text, :scope > .json");
   let done = false;
   try {
     const text = block.dataset.block
       ? await (await get(block.dataset.block, "text/plain")).text()
-      : shown.textContent;
+      : asShown(block);
     done = await put(text);
   } catch {
     done = false;
@@ -90,12 +89,19 @@ async function copy(button) {
   setTimeout(() => (button.textContent = "Copy"), 1500);
 }
 
+// A file has no server to ask for the block itself.
+function asShown(block) {
+  const parts = block.querySelectorAll(":scope > pre.text, :scope > .json, :scope > .reminder > pre");
+  return [...parts].map((part) => (part.matches("pre") ? part.textContent : part.innerText)).join("\n\n");
+}
+
 async function put(text) {
-  if (navigator.clipboard) {
+  try {
     await navigator.clipboard.writeText(text);
     return true;
+  } catch {
+    // Browsers have a clipboard only for https and this machine, and may refuse it.
   }
-  // Browsers have a clipboard only for https and this machine.
   const area = document.createElement("textarea");
   area.value = text;
   document.body.append(area);
