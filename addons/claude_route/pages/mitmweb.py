@@ -93,7 +93,7 @@ def handlers(
             made = {"page": page, "in_force": in_force, "sources": sources}
             yield re.escape(page.path), PageHandler, made
             if page.has:
-                yield rf"{re.escape(page.path)}/.+", PageHandler, made
+                yield rf"{re.escape(page.path)}/.*", PageHandler, made
             for file in page.files:
                 yield re.escape(file), FileHandler, {"name": file.lstrip("/")}
     yield re.escape(f"/{STYLE}"), FileHandler, {"name": STYLE}
