@@ -41,7 +41,9 @@ class Session(NamedTuple):
 
 def parsed(text: str) -> Session:
     client, slash, name = text.partition("/")
-    return Session(client, name[:MAX_SESSION_NAME]) if slash else Session("", text[:MAX_SESSION_NAME])
+    return (
+        Session(client, name[:MAX_SESSION_NAME]) if slash else Session("", text[:MAX_SESSION_NAME])
+    )
 
 
 def ending(secret: str) -> str:
