@@ -27,7 +27,7 @@ from simulator.recorded import Recorded
 logger = logging.getLogger(__name__)
 
 CONTROL = "/_simulator/"
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Simulator:

@@ -243,14 +243,22 @@ def at_once(*calls: Callable[[], Any]) -> None:
         thread.join()
 
 
-def leave(pair: Pair, model: str, *, after: float = 0, events: int = 0) -> None:
-    """Send a request, and disconnect after some seconds, or some events."""
-    timeout = httpx.Timeout(proxies.PATIENCE, read=after or proxies.PATIENCE)
+def leave_early(pair: Pair, model: str, *, asked: int) -> None:
+    """Send a request, and disconnect once the upstreams have seen so many."""
+    body = json.dumps(proxies.message(model, stream=True)).encode()
+    head = f"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: {proxies.API_KEY}\r\n"
+    with socket.create_connection(("127.0.0.1", pair.proxy.reverse_port)) as client:
+        client.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+        pair.sim.wait_for(asked)
+        time.sleep(0.1)
+
+
+def leave(pair: Pair, model: str, *, events: int) -> None:
+    """Send a request, and disconnect after some events."""
     url, request = "https://api.anthropic.com/v1/messages", proxies.message(model, stream=True)
     with (
         pair.reverse() as client,
-        contextlib.suppress(httpx.ReadTimeout),
-        client.stream("POST", url, json=request, timeout=timeout) as response,
+        client.stream("POST", url, json=request) as response,
     ):
         seen = b""
         for chunk in response.iter_raw():

@@ -135,7 +135,7 @@ def test_without_it_requests_go_on(
     began = time.monotonic()
     with clients.client_of(proxy) as alice:
         assert [clients.ask(alice).status_code for _ in range(3)] == [200, 200, 429]
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     text = proxy.close()
     assert text.count(log) == 1
     assert "Traceback" not in text

@@ -216,8 +216,8 @@ def test_wrong_passwords_of_mitmweb_keep_nobody_waiting(
             method = "POST" if way == "header and body" else "GET"
             content = b"a" if method == "POST" else None
             assert client.request(method, path, content=content).status_code == 403
-    # A check takes some 0.1 s of it.
-    assert processor_time(web.proxy) < before + 4
+    # A check takes some 0.1 s of it, and twice that where other programs keep the cores busy.
+    assert processor_time(web.proxy) < before + 10
     assert web.api.get("/flows").status_code == 200
 
 

@@ -168,7 +168,7 @@ def test_floods_before_any_key(keyed: proxies.Proxy, name: str, listener: str) -
             ends.append(h2.code(h2.replies(wire)))
         wire.close()
 
-    assert worst_latency(keyed, attack) < 5
+    assert worst_latency(keyed, attack) < 10
     assert ends in ([h2.CALM_DOWN], [None], []), "it ends, though the reason may get lost"
 
 

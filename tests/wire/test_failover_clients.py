@@ -25,20 +25,23 @@ Start = Callable[..., proxies.Proxy]
 
 
 LEAVING = [
-    pytest.param({"before_head": "silence"}, {"after": 0.1}, id="before the head"),
-    pytest.param({"cut_events": 0, "end": "hang"}, {"after": 0.1}, id="before an event"),
-    pytest.param({"cut_events": 3, "end": "hang"}, {"events": 2}, id="in the answer"),
-    pytest.param({"event_delay": 0.05}, {"events": 2}, id="in an answer that goes on"),
+    pytest.param({"before_head": "silence"}, 0, id="before the head"),
+    pytest.param({"cut_events": 0, "end": "hang"}, 0, id="before an event"),
+    pytest.param({"cut_events": 3, "end": "hang"}, 2, id="in the answer"),
+    pytest.param({"event_delay": 0.05}, 2, id="in an answer that goes on"),
 ]
 
 
-@pytest.mark.parametrize(("delivery", "when"), LEAVING)
+@pytest.mark.parametrize(("delivery", "events"), LEAVING)
 def test_a_client_that_leaves_cancels_the_upstream(
-    pair: pairs.Pair, delivery: dict[str, Any], when: dict[str, Any]
+    pair: pairs.Pair, delivery: dict[str, Any], events: int
 ) -> None:
     model = pair.model("alone")
     pair.when(model, **delivery)
-    pairs.leave(pair, model, **when)
+    if events:
+        pairs.leave(pair, model, events=events)
+    else:
+        pairs.leave_early(pair, model, asked=1)
     left = time.monotonic()
     (request,) = pair.sim.wait_done(1)
     assert request.cancelled is not None
@@ -46,9 +49,9 @@ def test_a_client_that_leaves_cancels_the_upstream(
 
 
 @pytest.mark.parametrize("far_end", ["pair", "secure"])
-@pytest.mark.parametrize(("delivery", "when"), LEAVING)
+@pytest.mark.parametrize(("delivery", "events"), LEAVING)
 def test_a_reset_stream_cancels_only_its_own_attempt(
-    request: pytest.FixtureRequest, far_end: str, delivery: dict[str, Any], when: dict[str, Any]
+    request: pytest.FixtureRequest, far_end: str, delivery: dict[str, Any], events: int
 ) -> None:
     pair = request.getfixturevalue(far_end)
     left, stays = pair.model("alone"), pair.model("alone")
@@ -57,7 +60,7 @@ def test_a_reset_stream_cancels_only_its_own_attempt(
     with pairs.Streams(pair) as streams:
         first, second = streams.ask(left), streams.ask(stays)
         pair.sim.wait_for(2)
-        streams.read(first, events=when.get("events", 0))
+        streams.read(first, events=events)
         streams.reset(first)
         gone = time.monotonic()
         assert b"message_stop" in streams.read(second)
@@ -69,7 +72,7 @@ def test_a_reset_stream_cancels_only_its_own_attempt(
 
 
 def test_a_client_that_leaves_while_a_connection_is_made(pair: pairs.Pair) -> None:
-    pairs.leave(pair, pair.model("far"), after=0.1)
+    pairs.leave_early(pair, pair.model("far"), asked=0)
     with pairs.Streams(pair) as streams:
         stream = streams.ask(pair.model("far"))
         time.sleep(0.1)
@@ -83,7 +86,7 @@ def test_a_client_that_leaves_during_the_second_attempt(pair: pairs.Pair) -> Non
     model = pair.model("claude")
     pair.when(model, status=500)
     pair.when("glm-5", before_head="silence")
-    pairs.leave(pair, model, after=0.1)
+    pairs.leave_early(pair, model, asked=2)
     requests = pair.sim.wait_done(2)
     assert requests[-1].cancelled is not None
 

@@ -154,7 +154,7 @@ def test_pages(proxy: proxies.Proxy, path: str, status: int, accept: str) -> Non
     began = time.monotonic()
     answer = get(proxy, test_clients.BOB, path, accept=accept)
     assert answer.status_code == status
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert len(answer.content) < 1_000_000
     assert "alice's" not in answer.text
     assert "alice&" not in answer.text.replace("client=alice&", "")

@@ -163,7 +163,7 @@ def test_a_server_that_goes_and_comes_back(
     for _ in range(4):
         started = time.monotonic()
         assert ask(client).status_code == 200
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
         time.sleep(0.6)
     proxy.wait_for_log("can't be written")
     server.start()

@@ -220,7 +220,7 @@ def test_a_line_that_takes_long_to_read(proxy: proxies.Proxy, wire: bytes) -> No
         raw.sendall(wire)
         began = time.monotonic()
         assert is_served(proxy)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 15
 
 
 # Bodies

@@ -122,7 +122,7 @@ def test_many_halves_are_not_mended() -> None:
     began = time.process_time()
     with pytest.raises(ValueError):
         rawjson.decode_mended(text, Part)
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 3
 
 
 def test_decode_mended() -> None:
