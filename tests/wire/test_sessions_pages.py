@@ -215,6 +215,11 @@ def test_what_one_does_with_a_page(
     page.evaluate("document.querySelector('.turn summary').focus()")
     page.press("Enter")
     page.wait(".opened .answer .block")
+    assert page.evaluate("location.hash") == f"#turn-{turn['flow']}"
+    page.click(".opened .links a")
+    page.wait("#opened")
+    page.evaluate("history.back()")
+    page.wait(".opened .answer .block")
     page.click(".opened .answer a.markdown")
     page.wait(".opened .rendered strong")
     page.evaluate(

@@ -85,6 +85,9 @@ class Failed(NamedTuple):
     """What came next: a token or a target; empty if nothing did."""
     at: float = 0.0
     """Unix seconds at which it began."""
+    words: str = ""
+    """What the provider itself said, perhaps of the operator's account; empty if it said nothing, or if `why` says
+    enough."""
 
 
 class PassedOver(NamedTuple):

@@ -19,7 +19,6 @@ from claude_route.pages import table
 from claude_route.proxy import contract
 from claude_route.routing import failures
 from claude_route.routing import lessons
-from claude_route.text import layout
 from claude_route.text import quantities
 from claude_route.watch import labels
 from claude_route.watch import rows
@@ -30,9 +29,6 @@ logger = logging.getLogger(__name__)
 
 CONNECTIONS = "mitmproxy.proxy.server"
 """The logger that writes a line for each connection that opens or closes."""
-
-LONGEST = 300
-"""How many characters of a provider's words we log."""
 
 
 class Log(contract.Observer):
@@ -76,7 +72,7 @@ class Log(contract.Observer):
 
     def failed(self, request: contract.RoutedRequest, attempt: contract.FailedAttempt) -> None:
         is_plain = attempt.failure.kind is failures.Kind.STATUS
-        quoted = words(attempt)
+        quoted = comments.words(attempt)
         if is_plain and attempt.is_only and not attempt.effects and not quoted:
             # The client gets this answer unchanged, and the request's own line says so.
             return
@@ -168,13 +164,6 @@ def by(request: contract.RoutedRequest) -> str:
     """`alice: `, if the profile names the client."""
     client = labels.client_name(request.client)
     return f"{client}: " if client else ""
-
-
-def words(attempt: contract.FailedAttempt) -> str:
-    """The provider's own words; empty if it gave none, or if the effects on a token say enough."""
-    if attempt.effects or not attempt.outcome.kind.is_answer:
-        return ""
-    return layout.clip(error_body.clean(attempt.outcome.fault.message), LONGEST)
 
 
 def name(attempt: contract.Try) -> str:

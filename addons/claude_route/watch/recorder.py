@@ -419,6 +419,7 @@ def failed(attempt: contract.FailedAttempt, flow: str = "") -> turns.Failed:
         attempt.attempt.token,
         comments.following(attempt.then),
         attempt.attempt.started,
+        comments.words(attempt),
     )
 
 

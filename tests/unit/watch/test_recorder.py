@@ -126,6 +126,22 @@ def test_failed_attempts_belong_to_their_turn() -> None:
     assert failed.flow
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            b'{"error":{"message":"No\\nbalance of sk-ant-oat01-abcdefgh"}}',
+            "No balance of [redacted]",
+        ),
+        (b"", ""),
+    ],
+)
+def test_a_failed_attempt_has_the_providers_words(body: bytes, words: str) -> None:
+    failed = flows.failed_attempt(status=400, number=1)
+    failed = dataclasses.replace(failed, outcome=dataclasses.replace(failed.outcome, body=body))
+    assert (recorder.failed(failed).why, recorder.failed(failed).words) == ("400", words)
+
+
 def test_the_only_attempt_is_the_turns_error() -> None:
     recorded, flow = recording(), flows.exchange()
     flow.response = http.Response.make(529, b'{"error":{"type":"overloaded_error"}}')

@@ -150,7 +150,21 @@ function follow() {
   found.scrollIntoView({ block: "start" });
 }
 
-document.addEventListener("toggle", (event) => event.target.open && fill(event.target), true);
+// The address names the row that was opened last: whoever comes back, or gets the link, sees it open.
+function name(row) {
+  const own = `#${row.parentElement.id}`;
+  if (row.open) history.replaceState(null, "", own);
+  else if (location.hash === own) history.replaceState(null, "", location.pathname + location.search);
+}
+
+document.addEventListener(
+  "toggle",
+  ({ target }) => {
+    if (target.open) fill(target);
+    if (target.matches("details.row")) name(target);
+  },
+  true,
+);
 
 document.addEventListener("click", (event) => {
   const on = (selector) => event.target.closest(selector);

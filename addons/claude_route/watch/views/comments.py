@@ -6,6 +6,7 @@ import re
 
 from mitmproxy import http
 
+from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.proxy import contract
 from claude_route.text import layout
@@ -16,6 +17,9 @@ LIMIT = 70
 
 WHOLE = 1000
 """The width of a line in the log, where no name has to be shortened."""
+
+LONGEST = 300
+"""Characters of a provider's words that are shown."""
 
 _DATED = re.compile(r"-(?:20\d{6}|latest)(?=$|\[)")
 
@@ -151,6 +155,13 @@ def following(then: contract.Try | http.Response | None) -> str:
 def why(failed: contract.FailedAttempt) -> str:
     """`429, rests 3600 s`: the failure, and its effects on the token."""
     return ", ".join([failed.outcome.why, *(effect.text(failed.at) for effect in failed.effects)])
+
+
+def words(failed: contract.FailedAttempt) -> str:
+    """The provider's own words; empty if it gave none, or if the effects on a token say enough."""
+    if failed.effects or not failed.outcome.kind.is_answer:
+        return ""
+    return layout.clip(error_body.clean(failed.outcome.fault.message), LONGEST)
 
 
 def _fit(who: str, rest: list[str], width: int) -> str:

@@ -104,7 +104,12 @@ def session() -> Kept:
         target="zai/glm-5",
         failed=(
             turns.Failed(
-                "anthropic/claude-opus-5-5", f"529 {SCRIPT}", "x", "token 1 …wxyz", "zai/glm-5"
+                "anthropic/claude-opus-5-5",
+                f"529 {SCRIPT}",
+                "x",
+                "token 1 …wxyz",
+                "zai/glm-5",
+                words=f"Too busy {SCRIPT}",
             ),
         ),
         passed_over=(turns.PassedOver("kimi/k2", "keeps failing"),),

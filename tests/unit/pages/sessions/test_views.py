@@ -43,6 +43,13 @@ def test_a_session_as_a_tree() -> None:
     assert 'data-version="v1"' in text
 
 
+def test_the_providers_words_are_for_the_operator() -> None:
+    """They may be about an account."""
+    assert "<q>Too busy &lt;script&gt;" in page(examples.session())
+    of_alice = dataclasses.replace(VIEW, sees_all=False, client="alice")
+    assert "Too busy" not in page(examples.session(), of_alice)
+
+
 def test_hostile_text_is_text() -> None:
     kept = examples.session()
     kept.add(
