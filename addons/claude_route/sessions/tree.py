@@ -248,7 +248,8 @@ class Growing:
             return
         chain = self._chains.setdefault(turn.chain, [])
         place = bisect.bisect(chain, turn.at, key=lambda entry: entry.turn.at)
-        entry = self._entry(turn, self._conversations.of(turn), chain[:place])
+        earlier = chain if place == len(chain) else chain[:place]
+        entry = self._entry(turn, self._conversations.of(turn), earlier)
         self._entries.append(entry)
         chain.insert(place, entry)
         if place + 1 < len(chain):  # it came too late
