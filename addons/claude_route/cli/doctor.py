@@ -259,14 +259,9 @@ def way_in(
 
 
 def on_the_way(base_url: str, environ: Mapping[str, str]) -> str | None:
-    """The proxy that Claude Code takes to a URL: for hosts on its own machine too, and that of
-    HTTPS_PROXY where there is no other, for http URLs."""
+    """The proxy that Claude Code takes to a URL."""
     parts = urllib.parse.urlsplit(base_url)
-    excepted = proxies.exceptions(environ.get("no_proxy") or environ.get("NO_PROXY") or "")
-    if (parts.hostname or "", parts.port or REVERSE_PORT) in excepted:
-        return None
-    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
-    return next((environ[name] for name in names if environ.get(name)), None)
+    return proxies.of_claude_code(parts.hostname or "", parts.port or REVERSE_PORT, environ)
 
 
 def is_here(proxy: str, here: str) -> bool:

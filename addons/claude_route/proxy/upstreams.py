@@ -7,7 +7,7 @@ mitmproxy's:
 
     Server        address, via, sni, tls and what else is set in _describe()
     server_hooks  ServerConnectHook and its like, ServerConnectionHookData
-    options       those in TLS_OPTIONS, upstream_auth, mode, connect_addr
+    options       upstream_auth, mode, connect_addr, and those that tls_options has
 """
 
 from __future__ import annotations
@@ -18,14 +18,12 @@ import contextvars
 import functools
 import logging
 import os
-import ssl
 import time
 import weakref
 from collections.abc import Callable
 from collections.abc import Coroutine
 from collections.abc import Mapping
 from collections.abc import Sequence
-from pathlib import Path
 
 from cryptography import x509
 from mitmproxy import addonmanager
@@ -35,16 +33,17 @@ from mitmproxy import ctx
 from mitmproxy import hooks
 from mitmproxy import http
 from mitmproxy.net import server_spec
-from mitmproxy.net import tls as net_tls
 from mitmproxy.net.http import validate
 from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
+from claude_route.access import listeners
 from claude_route.access import loops
 from claude_route.access import reach
 from claude_route.profile import profiles
 from claude_route.proxy import contract
+from claude_route.proxy import tls_options
 from claude_route.proxy.upstream import answer
 from claude_route.proxy.upstream import client
 from claude_route.proxy.upstream import dial
@@ -53,30 +52,6 @@ from claude_route.proxy.upstream import proxies
 from claude_route.proxy.upstream import tls
 
 logger = logging.getLogger(__name__)
-
-TLS_OPTIONS = {
-    "ciphers_server",
-    "client_certs",
-    "ssl_insecure",
-    "ssl_verify_upstream_trusted_ca",
-    "ssl_verify_upstream_trusted_confdir",
-    "tls_ecdh_curve_server",
-    "tls_version_server_max",
-    "tls_version_server_min",
-}
-
-MINIMUM = {"UNBOUNDED": ssl.TLSVersion.MINIMUM_SUPPORTED}
-MAXIMUM = {"UNBOUNDED": ssl.TLSVersion.MAXIMUM_SUPPORTED}
-VERSIONS = {
-    "TLS1": ssl.TLSVersion.TLSv1,
-    "TLS1_1": ssl.TLSVersion.TLSv1_1,
-    "TLS1_2": ssl.TLSVersion.TLSv1_2,
-    "TLS1_3": ssl.TLSVersion.TLSv1_3,
-}
-"""mitmproxy's names."""
-
-CURVES = {"secp192r1": "prime192v1", "secp256r1": "prime256v1"}
-"""Those that OpenSSL knows by another name than mitmproxy."""
 
 type Hook = server_hooks.ServerConnectionHookData
 
@@ -126,7 +101,7 @@ class Upstreams:
         )
 
     def configure(self, updated: set[str]) -> None:
-        if updated & TLS_OPTIONS:
+        if updated & tls_options.NAMES:
             self._tls.clear()
         if self._client and "warm_connections" in updated:
             self._keep_warm()
@@ -223,7 +198,7 @@ class Upstreams:
     def settings(self, host: str) -> tls.Settings:
         """mitmproxy's options for a host."""
         if (settings := self._tls.get(host)) is None:
-            settings = self._tls[host] = tls_settings(host)
+            settings = self._tls[host] = tls_options.settings(host)
         return settings
 
     # What the client reports
@@ -298,11 +273,8 @@ async def retire(upstream: client.Client) -> None:
 
 
 def shell_advice(environ: Mapping[str, str]) -> str:
-    """For a client in a shell like that of the proxy; "" where it needs none. Claude Code asks the proxy
-    of its environment even for hosts on its own machine."""
-    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
-    excepted = proxies.exceptions(environ.get("no_proxy") or environ.get("NO_PROXY") or "")
-    if not any(environ.get(name) for name in names) or ("127.0.0.1", 4000) in excepted:
+    """For a client in a shell like that of the proxy; "" where it needs none."""
+    if proxies.of_claude_code("127.0.0.1", listeners.REVERSE_PORT, environ) is None:
         return ""
     return (
         'A client with these variables and ANTHROPIC_BASE_URL needs NO_PROXY="$NO_PROXY,127.0.0.1"'
@@ -334,39 +306,6 @@ def is_own_listener(proxy: proxies.Proxy) -> bool:
 @functools.lru_cache(16)  # for each request, the same few are asked for
 def _is_own(host: str, port: int, listening: tuple[loops.Address, ...]) -> bool:
     return loops.is_own((host, port), listening)
-
-
-def tls_settings(host: str) -> tls.Settings:
-    options = ctx.options
-    curve = options.tls_ecdh_curve_server
-    oldest, newest = options.tls_version_server_min, options.tls_version_server_max
-    return tls.Settings(
-        insecure=options.ssl_insecure,
-        ca_file=_path(options.ssl_verify_upstream_trusted_ca),
-        ca_folder=_path(options.ssl_verify_upstream_trusted_confdir),
-        client_cert=client_certificate(options.client_certs, host),
-        minimum=(MINIMUM | VERSIONS)[oldest],
-        maximum=(MAXIMUM | VERSIONS)[newest],
-        ciphers=options.ciphers_server or None,
-        curve=CURVES.get(curve, curve) if curve else None,
-        keylog_file=(
-            str(net_tls.log_master_secret.filename) if net_tls.log_master_secret else None
-        ),
-    )
-
-
-def client_certificate(given: str | None, host: str) -> str | None:
-    """A file, or one in a folder of certificates that is named after the host."""
-    if not given:
-        return None
-    path = Path(given).expanduser()
-    if path.is_dir():
-        path = path / f"{host}.pem"
-    return str(path) if path.is_file() else None
-
-
-def _path(given: str | None) -> str | None:
-    return str(Path(given).expanduser()) if given else None
 
 
 def nobody() -> connection.Client:

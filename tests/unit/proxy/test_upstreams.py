@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator
 from collections.abc import Callable
 from pathlib import Path
@@ -141,17 +140,6 @@ async def test_one_connection_never_carries_two_accounts(reach: Reach) -> None:
     assert "secret" not in repr(reach.addon.destination(one, None))
 
 
-@pytest.mark.parametrize("value", ["TLS1_2", "TLS1_3", "UNBOUNDED"])
-async def test_tls_versions(reach: Reach, value: str) -> None:
-    reach.tctx.options.update(tls_version_server_min=value, tls_version_server_max=value)
-    settings = reach.addon.destination(Attempt(tls=True), None).tls
-    assert (settings.minimum, settings.maximum) == {
-        "TLS1_2": (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
-        "TLS1_3": (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_3),
-        "UNBOUNDED": (ssl.TLSVersion.MINIMUM_SUPPORTED, ssl.TLSVersion.MAXIMUM_SUPPORTED),
-    }[value]
-
-
 async def test_tls_by_mitmproxys_options(reach: Reach, tmp_path: Path) -> None:
     def settings() -> tls.Settings:
         return reach.addon.destination(Attempt("a.example", tls=True), None).tls
@@ -182,12 +170,6 @@ async def test_tls_by_mitmproxys_options(reach: Reach, tmp_path: Path) -> None:
     certificate.unlink()
     reach.tctx.options.update(client_certs=str(tmp_path))
     assert settings().client_cert is None
-
-
-async def test_every_curve_that_mitmproxy_has_is_one_of_openssls(reach: Reach) -> None:
-    for curve in ("secp192r1", "secp256r1", "secp384r1", "secp521r1"):
-        reach.tctx.options.update(tls_ecdh_curve_server=curve)
-        tls.context(reach.addon.destination(Attempt(tls=True), None).tls)
 
 
 async def test_without_tls_its_settings_tell_nothing_apart(reach: Reach) -> None:

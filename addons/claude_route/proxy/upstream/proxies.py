@@ -104,6 +104,15 @@ def announcement(rules: Rules) -> Iterator[str]:
         yield f"Upstream proxy:    {rules.http} for http (HTTP_PROXY in the environment)"
 
 
+def of_claude_code(host: str, port: int, environ: Mapping[str, str]) -> str | None:
+    """The URL of the proxy that Claude Code asks for an http URL of this host: also where that is its own
+    machine, and that of HTTPS_PROXY if there is no other. None if it asks none."""
+    if (host, port) in exceptions(environ.get("no_proxy") or environ.get("NO_PROXY") or ""):
+        return None
+    names = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+    return next((environ[name] for name in names if environ.get(name)), None)
+
+
 def _first(environ: Mapping[str, str], *names: str) -> Proxy | None:
     for name in names:
         if url := (environ.get(name.lower()) or environ.get(name) or "").strip():

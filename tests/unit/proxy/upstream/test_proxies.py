@@ -152,3 +152,20 @@ def test_no_proxy(text: str, host: str, port: int, is_listed: bool) -> None:
     for name in ("NO_PROXY", "no_proxy"):
         found = chosen({"HTTPS_PROXY": "corp:3128", name: text}, "https", host, port)
         assert found == ("None" if is_listed else "http://corp:3128")
+
+
+@pytest.mark.parametrize(
+    ("environ", "proxy"),
+    [
+        ({}, None),
+        ({"HTTP_PROXY": "http://a:1"}, "http://a:1"),
+        ({"HTTP_PROXY": "http://a:1", "https_proxy": "http://b:2"}, "http://b:2"),
+        ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "127.0.0.1"}, None),
+        ({"HTTPS_PROXY": "http://a:1", "NO_PROXY": "localhost"}, "http://a:1"),
+        ({"HTTPS_PROXY": "http://a:1", "no_proxy": "127.0.0.1:4001"}, "http://a:1"),
+    ],
+)
+def test_the_proxy_that_claude_code_asks_for_its_own_machine(
+    environ: dict[str, str], proxy: str | None
+) -> None:
+    assert proxies.of_claude_code("127.0.0.1", 4000, environ) == proxy
