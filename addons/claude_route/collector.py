@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 LONG = 0.025
-"""Seconds of the processor's time. What a collection looks at for longer isn't looked at again soon."""
+"""Seconds of the processor's time. If a full collection takes longer, what it has looked at is frozen: it isn't
+looked at again soon."""
 
 AGAIN = 600.0
 SOON = 10.0
-"""Seconds after which it is, for the garbage that it has become: the second where few clients are left, and none
-of them waits for an answer."""
+"""Seconds after which it is looked at all the same, because some of it has become garbage: SOON where few clients
+are connected, and none waits for an answer."""
 
 
 class Collector:

@@ -8,6 +8,7 @@ ends when all is answered, after `drain_seconds` at the latest, or at a second s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -37,7 +38,7 @@ QUIET = 0.2
 still on their way when it is over."""
 
 GOODBYE = 1.0
-"""Seconds for that, once all is answered."""
+"""Seconds that the connections that are left have for their end, once all is answered."""
 
 
 class Draining(contract.Observer):
@@ -67,10 +68,9 @@ class Draining(contract.Observer):
         )
 
     def running(self) -> None:
-        try:
+        # Windows has no such signals; mitmproxy ends at once there.
+        with contextlib.suppress(NotImplementedError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stop)
-        except (NotImplementedError, RuntimeError):
-            return  # Windows has no such signals; mitmproxy ends at once there.
 
     def stop(self) -> None:
         """Begin to end; at the second time, end at once."""

@@ -65,8 +65,6 @@ class Writer:
         self._is_unavailable = is_unavailable
         self._clock = clock
         self._waiting: collections.deque[records.Record] = collections.deque()
-        self._lock = threading.Lock()
-        """For what `_waiting` holds beyond one record in or out."""
         self._wake = threading.Event()
         """There is something to write."""
         self._hurry = threading.Event()
@@ -160,8 +158,8 @@ class Writer:
             self._recovered()
 
     def _first(self) -> list[records.Record]:
-        with self._lock:
-            return [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
+        # By place, as `put` may take out the first meanwhile; one that is missed thereby waits for the next batch.
+        return [self._waiting[place] for place in range(min(BATCH, len(self._waiting)))]
 
     def _done(self, batch: Sequence[records.Record]) -> None:
         """Take out what is written. Records that `put` gave up meanwhile are no longer there."""

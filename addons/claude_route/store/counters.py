@@ -36,7 +36,7 @@ class _Seen(NamedTuple):
 
 
 FRESH = 5.0
-"""Seconds for which that is told."""
+"""Seconds for which what Redis has told of a client is taken for true."""
 
 AT_ONCE = 100
 """Clients that Redis is asked for in one step, which takes it less than a millisecond."""

@@ -82,7 +82,6 @@ class Labels:
 def read(metadata: Mapping[str, Any]) -> Labels:
     """The labels in a flow's metadata. The flow may come from a file, so a value of the wrong type counts
     as unknown."""
-
     known = {}
     for key, value in metadata.items():
         if (label := _LABELS.get(key)) and isinstance(value, label[1]):
