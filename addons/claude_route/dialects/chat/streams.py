@@ -55,8 +55,8 @@ class Stream:
         self.begun = False
         self.complete = False
         self.error = ""
+        """The type of the error that ended it."""
         self.message_id = ""
-        """Type and message of the error that ended it."""
         self._context = context
         self._emitter = emitter.Emitter(self.meter)
         self._send = self._emitter.send
