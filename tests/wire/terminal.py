@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -22,6 +23,9 @@ needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is no
 
 SETTLED = 2.5
 """Seconds after its prompt shows until it takes what is typed."""
+
+SHOWN, TRIES = 40, 3
+"""Characters of what is typed that stand in one line, and how often it is typed at most."""
 
 
 class Terminal:
@@ -59,7 +63,14 @@ class Terminal:
         self._tmux("kill-server")
 
     def say(self, text: str) -> None:
-        self._tmux("send-keys", "-l", text)
+        """Type it, and again until it shows: a client that is busy loses keys."""
+        shown = " ".join(text.split())[:SHOWN]
+        for _ in range(TRIES):
+            self._tmux("send-keys", "-l", text)
+            with contextlib.suppress(AssertionError):
+                proxies.wait_until(lambda: shown in self.screen(), seconds=10)
+                break
+            self._tmux("send-keys", "C-u")
         time.sleep(0.4)
         self._tmux("send-keys", "Enter")
 
