@@ -126,9 +126,10 @@ class Route:
             flow.response = self.admit(flow, key, mode, presented, secrets)
         admission = self.admissions.get(flow)
         if admission:
-            live_secrets.remember(keys.secrets(secrets.values()))
+            whose = clients.whose(admission.client, flow.client_conn.peername)
+            live_secrets.remember(keys.secrets(secrets.values()), whose)
             # The profile has only the hashes of named clients' keys.
-            live_secrets.remember(key.secret for key in presented)
+            live_secrets.remember((key.secret for key in presented), whose)
         if flow.response:
             headers.pop("expect", None)
             responses.fit(flow.response, flow.request)
@@ -429,7 +430,8 @@ def malformed(request: http.Request, secrets: credentials.Secrets) -> http.Respo
 def declared_size(request: http.Request) -> int:
     """The length in the content-length header; 0 if there is none."""
     length = request.headers.get("content-length", "")
-    return int(length) if length.isascii() and length.isdigit() else 0
+    # Python doesn't read a number of thousands of digits.
+    return int(length.lstrip("0")[:20] or 0) if length.isascii() and length.isdigit() else 0
 
 
 def _client_refusal(

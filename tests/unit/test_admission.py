@@ -474,7 +474,16 @@ def test_what_was_not_admitted_goes_nowhere() -> None:
 
 
 @pytest.mark.parametrize(
-    ("length", "size"), [("12", 12), ("", 0), ("-1", 0), ("twelve", 0), ("²", 0)]
+    ("length", "size"),
+    [
+        ("12", 12),
+        ("", 0),
+        ("-1", 0),
+        ("twelve", 0),
+        ("²", 0),
+        ("0" * 5000 + "12", 12),
+        ("1" + "0" * 5000, 10**19),
+    ],
 )
 def test_declared_size(length: str, size: int) -> None:
     request = http.Request.make("POST", "http://a/", b"")

@@ -6,12 +6,15 @@ import base64
 import binascii
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from typing import Any
 from typing import Literal
 from typing import NamedTuple
 
 from claude_route import targets
+from claude_route.access import addresses
 from claude_route.profile import clients as profile_clients
 
 KEY_HEADER = "x-litellm-api-key"
@@ -94,6 +97,15 @@ def parse_mode(mode: str | None) -> targets.TokenMode | None:
             raise ValueError(f"{MODE_HEADER}: expected rotate or passthrough")
 
 
+def whose(client: Client | None, peer: Sequence[Any] | None) -> str:
+    """By what the requests of one client are told from those of others: its name or, without a key of its own, its
+    address. `peer` is that of its connection."""
+    # A client with a key of its own may come from as many addresses as it likes.
+    is_named = client is not None and client.entry is not None
+    address = addresses.neighbours(peer[0]) if peer and not is_named else ""
+    return f"{client.name if client else ''}@{address}"
+
+
 def is_key(candidate: str | None, key: str) -> bool:
     """Compare a client's key in constant time."""
     if not candidate or not key:
@@ -134,9 +146,14 @@ like these."""
 SHORTEST_LOGIN = 8
 """Characters."""
 
+_LONGEST_TEXT = 200
+"""Characters. Whatever is longer isn't what people write there."""
+
 
 def is_login(credential: str | None) -> bool:
     """Whether the value of an `authorization` or `x-api-key` header may be a credential of the client's
     own: not text that only stands there because Claude Code requires some."""
     text = bare(credential or "")
+    if len(text) > _LONGEST_TEXT:
+        return True
     return len(text) >= SHORTEST_LOGIN and not _NO_LOGIN.fullmatch(text)

@@ -184,9 +184,9 @@ class Listeners:
         if not self.guard.needs_key:
             return True
         key = clients.Key(password or "", "proxy password")
-        if self.guard.client(key):
+        if client := self.guard.client(key):
             self._tunnel_keys[flow.client_conn] = key
-            live_secrets.remember([key.secret])
+            live_secrets.remember([key.secret], clients.whose(client, flow.client_conn.peername))
             return True
         return not password and not is_outside(flow.client_conn)
 

@@ -7,15 +7,21 @@ clients and upstreams doesn't pass here: see `redaction`.
 
 from __future__ import annotations
 
-import collections
 import re
 from collections.abc import Iterable
 
 from claude_route.access import clients
+from claude_route.routing import room
 from claude_route.text import disguises
 
 MOST = 512
-"""How many credentials of clients are remembered: those that came last."""
+"""How many credentials of clients are remembered, of up to a KB each: those that came last. A longer one takes the
+place of several."""
+
+MOST_EACH = 32
+"""Of one client. It chooses them, and what it sends then: each may be looked for in all of a text."""
+
+_KB = 1024
 
 SHORTEST = 12
 """Characters. Clients send what they like as a credential, and people are to see their words."""
@@ -32,28 +38,32 @@ class LiveSecrets:
     def __init__(self) -> None:
         self._finder = disguises.Finder()
         self._ours = set[str]()
-        self._clients: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._clients = room.Room[str](MOST, MOST_EACH)
+        self._senders: dict[str, str] = {}
+        """Credential -> the client who sent it first."""
 
     def keep(self, secrets: Iterable[str | None]) -> None:
         """Tokens, keys and passwords of the operator."""
         for secret in secrets:
             if secret and secret not in self._ours and clients.is_login(secret):
                 self._ours.add(secret)
-                if secret in self._clients:
-                    del self._clients[secret]
+                if sender := self._senders.pop(secret, None):
+                    self._clients.pop(sender, secret)
                 else:
                     self._finder.add(secret)
 
-    def remember(self, secrets: Iterable[str]) -> None:
-        """Credentials and keys that a client sent."""
+    def remember(self, secrets: Iterable[str], whose: str = "@") -> None:
+        """Credentials and keys that a client sent. `whose`: see `clients.whose`."""
         for secret in secrets:
-            if secret in self._clients:
-                self._clients.move_to_end(secret)
+            if sender := self._senders.get(secret):
+                self._clients.use(sender, secret)
             elif secret not in self._ours and _is_secret(secret):
-                self._clients[secret] = None
+                self._senders[secret] = whose
                 self._finder.add(secret)
-        while len(self._clients) > MOST:
-            self._finder.remove(self._clients.popitem(last=False)[0])
+                weight = -(-len(secret) // _KB)
+                for gone in self._clients.put(whose, secret, secret, weight):
+                    del self._senders[gone]
+                    self._finder.remove(gone)
 
     def hide(self, data: bytes) -> bytes:
         """The same object if there is no secret in it."""

@@ -24,7 +24,9 @@ _RATE = re.compile(
     re.IGNORECASE,
 )
 
-_REQUESTED = re.compile(r"limit:? (?P<limit>\d+)\b.*?requested:? (?P<requested>\d+)\b", re.I | re.S)
+_REQUESTED = re.compile(
+    r"limit:? (?P<limit>\d{1,15})\b.*?requested:? (?P<requested>\d{1,15})\b", re.I | re.S
+)
 
 
 def is_empty(status: int, code: str, message: str) -> bool:

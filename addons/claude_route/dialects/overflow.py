@@ -12,7 +12,7 @@ import re
 from claude_route.dialects import echo
 
 _SENTENCES = [
-    re.compile(re.sub("<([a-z]+)>", r"(?P<\1>\\d[\\d,]*)", sentence), re.IGNORECASE)
+    re.compile(re.sub("<([a-z]+)>", r"(?P<\1>\\d[\\d,]{0,19})", sentence), re.IGNORECASE)
     for sentence in (
         # Anthropic, wrapped by a gateway
         "prompt is too long: <input> tokens > <limit> maximum",
@@ -111,7 +111,11 @@ _CODES = re.compile(r"\b1261\b")
 """Z.ai, whose text may be in Chinese."""
 
 _TOO_LONG = "prompt is too long: "
-_NUMBERED = re.compile(r"\d+ tokens > \d+ maximum")
+_NUMBERED = re.compile(r"\b\d{1,15} tokens > \d{1,15} maximum")
+
+_LONGEST = 4000
+"""The characters of a message in which we look for numbers: some sentences are read again from each place where they
+may begin."""
 
 _ROOM = 5000
 """The fewest tokens of room for an answer that make it worth requesting a shorter one."""
@@ -122,7 +126,7 @@ def reworded(code: str, message: str) -> str | None:
     if not (_CODES.search(code) or _PHRASES.search(f"{code} {echo.removed(message)}")):
         return None
     for sentence in _SENTENCES:
-        if match := sentence.search(message):
+        if match := sentence.search(message[:_LONGEST]):
             return _counted(
                 **{key: int(n.replace(",", "")) for key, n in match.groupdict().items()}
             )

@@ -159,15 +159,15 @@ _IN_SCHEMA = re.compile(
 # How many tokens an answer may have. A limit for the request as a whole is for `dialects.overflow`.
 _LIMIT = r"[`'\"]?max(?:_completion)?_tokens[`'\"]?"
 _MOST = re.compile(
-    rf"{_LIMIT}: \d+ > (\d+), which is the maximum"  # Anthropic, Bedrock
-    rf"|Invalid {_LIMIT} value, the valid range of {_LIMIT} is \[\d+, ?(\d+)\]"  # DeepSeek
-    rf"|Range of {_LIMIT} should be \[\d+, ?(\d+)\]"  # Alibaba
-    rf"|{_LIMIT} is too large: \d+\. This model supports at most (\d+)"  # OpenAI
-    rf"|{_LIMIT} must be less than or equal to [`'\"]?(\d+)"  # Groq
-    rf"|(?:body\.)?{_LIMIT}: Input should be less than or equal to (\d+)"  # pydantic
-    r"|The maximum tokens you requested exceeds the model limit of (\d+)"  # Bedrock
+    rf"{_LIMIT}: \d+ > (\d{{1,15}}), which is the maximum"  # Anthropic, Bedrock
+    rf"|Invalid {_LIMIT} value, the valid range of {_LIMIT} is \[\d+, ?(\d{{1,15}})\]"  # DeepSeek
+    rf"|Range of {_LIMIT} should be \[\d+, ?(\d{{1,15}})\]"  # Alibaba
+    rf"|{_LIMIT} is too large: \d+\. This model supports at most (\d{{1,15}})"  # OpenAI
+    rf"|{_LIMIT} must be less than or equal to [`'\"]?(\d{{1,15}})"  # Groq
+    rf"|(?:body\.)?{_LIMIT}: Input should be less than or equal to (\d{{1,15}})"  # pydantic
+    r"|The maximum tokens you requested exceeds the model limit of (\d{1,15})"  # Bedrock
     r"|(?:Unable to submit request because )?it has a maxOutputTokens value of \d+ but the supported range is from"
-    r" 1 \(inclusive\) to (\d+) \(exclusive\)"  # Vertex
+    r" 1 \(inclusive\) to (\d{1,15}) \(exclusive\)"  # Vertex
 )
 
 _MAX_SENTENCE = 2000

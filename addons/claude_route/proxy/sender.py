@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from claude_route import targets
-from claude_route.access import addresses
 from claude_route.access import clients
 from claude_route.access import identity
 
@@ -24,10 +23,7 @@ class Sender:
     @functools.cached_property
     def party(self) -> str:
         """Whose failures count together: what one client sends may fail again and again."""
-        # A client with a key of its own may come from as many addresses as it likes.
-        if self.entry or not self._peername:
-            return f"{self.name}@"
-        return f"{self.name}@{addresses.neighbours(self._peername[0])}"
+        return clients.whose(self.client, self._peername)
 
     def seat(self, who: identity.Identity, spread: targets.Spread) -> str:
         """What keeps one token of the pool: the session, or each of its agents. Empty if it names no session."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 import collections
-import functools
 import html
 import json
 import re
@@ -27,6 +26,9 @@ MARK = b"[redacted]"
 
 _WIDE, _NARROW = 8, 4
 """Bytes of a group, of long forms and of short ones."""
+
+_SLICE = 1024 * 1024
+"""Bytes of a text that are looked at at once."""
 
 _FEW = 60
 """Forms; a secret has some ten. To look for them takes as long as to take a text apart into groups."""
@@ -50,12 +52,15 @@ class Finder:
         self._forms = collections.Counter[bytes]()
         self._few: tuple[bytes, ...] | None = ()
         """The forms, if there are so few that each is looked for by itself."""
+        self._longest = 0
+        """Bytes of the longest form that it ever had."""
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str) -> None:
         for form in forms(secret):
             self._forms[form] += 1
+            self._longest = max(self._longest, len(form))
             for groups, group in self._groups(form):
                 groups.setdefault(group, []).append(form)
         self._count()
@@ -83,21 +88,15 @@ class Finder:
             yield groups, int.from_bytes(end[start : start + size], sys.byteorder)
 
     def hide(self, text: bytes) -> bytes:
-        """The text with a mark in place of each secret; the same object if it has none."""
-        found = self._found(text)
-        if _may_have_escapes(text):
-            found |= self._found(_unescaped(text))
-        if not found:
+        """The text with a mark in place of each secret; the same object if it has none. Takes time proportional to
+        the text's length, however long the secrets are."""
+        for form in sorted(self._found(text), key=len, reverse=True):
+            text = text.replace(form, MARK)
+        if not _may_have_escapes(text):
             return text
-        for form in sorted(found, key=len, reverse=True):
-            text = _pattern(form).sub(MARK, text)
-        if _may_have_escapes(text):
-            plain = _unescaped(text)
-            if left := self._found(plain):  # escaped in a way that the patterns don't have
-                for form in left:
-                    plain = plain.replace(form, MARK)
-                return plain
-        return text
+        plain = _unescaped(text)
+        found = self._found(plain)
+        return _marked(text, _spans(plain, found)) if found else text
 
     def hide_text(self, text: str) -> str:
         data = text.encode("utf-8", "surrogatepass")
@@ -105,8 +104,18 @@ class Finder:
         return text if hidden is data else hidden.decode("utf-8", "surrogatepass")
 
     def _found(self, text: bytes) -> set[bytes]:
-        if self._few is not None:
-            return {form for form in self._few if form in text}
+        if len(text) <= _SLICE:
+            return self._found_in(text)
+        # The interpreter's lock is held for as long as one look takes, and others wait.
+        whole, found = memoryview(text), set[bytes]()
+        for start in range(0, len(text), _SLICE):
+            found |= self._found_in(bytes(whole[start : start + _SLICE + self._longest]))
+        return found
+
+    def _found_in(self, text: bytes) -> set[bytes]:
+        # A thread may read while the event loop adds or removes secrets.
+        if (few := self._few) is not None:
+            return {form for form in few if form in text}
         found = set[bytes]()
         for groups, size in ((self._wide, _WIDE), (self._narrow, _NARROW)):
             if not groups or len(text) < size:
@@ -115,7 +124,6 @@ class Finder:
             numbers = at_multiples.cast("Q") if size == _WIDE else at_multiples.cast("I")
             if not groups.keys().isdisjoint(numbers):
                 for number in set(numbers):
-                    # A thread may read while the event loop adds or removes secrets.
                     found.update(form for form in (*groups.get(number, ()),) if form in text)
         return found
 
@@ -160,22 +168,55 @@ def _unescaped(text: bytes) -> bytes:
 
 
 def _character(match: re.Match[bytes]) -> bytes:
+    return _USUAL.get(match[0]) or _unusual(match)
+
+
+def _unusual(match: re.Match[bytes]) -> bytes:
     json_digits, url_digits, html_digits, decimal = match.groups()
     digits = json_digits or url_digits or html_digits
     code = int(digits, 16) if digits else int(decimal)
     return bytes([code]) if code < 0x80 else match[0]
 
 
-@functools.lru_cache(256)
-def _pattern(form: bytes) -> re.Pattern[bytes]:
-    """Matches the form where any of its characters may be escaped."""
-    return re.compile(b"".join(map(_either, form)))
+_USUAL = {
+    form % code: bytes([code])
+    for code in range(0x20, 0x80)
+    for form in (b"%%%02x", b"%%%02X", b"\\u%04x", b"\\u%04X", b"&#%d;", b"&#x%x;")
+}
+"""A body may have millions of escapes."""
 
 
-@functools.cache
-def _either(code: int) -> bytes:
-    """A pattern for a character, and for its escapes."""
-    digits = b"(?i:%02x)" % code
-    escapes = (_SLASHES + digits, _PERCENT + digits, b"&#[xX]%b%b;" % (_ZEROS, digits))
-    decimal = b"&#%b%d;" % (_ZEROS, code)
-    return b"(?:%b)" % b"|".join((re.escape(bytes([code])), *escapes, decimal))
+def _spans(plain: bytes, found: Iterable[bytes]) -> list[tuple[int, int]]:
+    """Where the forms stand in a text, from the first to the last; those that overlap are one."""
+    spans = []
+    for form in found:
+        at = plain.find(form)
+        while at >= 0:
+            spans.append((at, at + len(form)))
+            at = plain.find(form, at + len(form))
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _marked(text: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
+    """The text with marks in place of the spans, which are places in what `_unescaped` makes of it."""
+    escapes = _ESCAPE.finditer(text)
+    escape = next(escapes, None)
+    more = 0
+    """How much longer the text is than the other, up to here."""
+    parts, at = [], 0
+    for span in spans:
+        places = []
+        for place in span:
+            while escape and escape.start() - more < place:
+                more += len(escape[0]) - len(_character(escape))
+                escape = next(escapes, None)
+            places.append(place + more)
+        parts += [text[at : places[0]], MARK]
+        at = places[1]
+    return b"".join((*parts, text[at:]))

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import random
+import time
+import tracemalloc
+
 import pytest
 
 from claude_route.access import live_secrets
 
 OURS = "sk-ant-oat01-ours-0123456789"
+ALICES = "sk-ant-api03-alices-0123456789"
 
 
 @pytest.fixture
@@ -19,14 +24,58 @@ def test_the_operators_stay(live: live_secrets.LiveSecrets) -> None:
     assert live.hide_text(f"{OURS} another-key-0123456789") == "[redacted] [redacted]"
 
 
-def test_the_last_clients_are_remembered(live: live_secrets.LiveSecrets) -> None:
-    secrets = [f"sk-ant-api03-{n:030}" for n in range(live_secrets.MOST + 1)]
-    live.remember(secrets[:2])
-    live.remember([secrets[0]])
-    live.remember(secrets[2:])
+def test_the_last_of_a_client_are_remembered(live: live_secrets.LiveSecrets) -> None:
+    secrets = [f"sk-ant-api03-{n:030}" for n in range(live_secrets.MOST_EACH + 1)]
+    live.remember(secrets[:2], "alice@")
+    live.remember([secrets[0]], "alice@")
+    live.remember(secrets[2:], "alice@")
     assert live.hide_text(secrets[0]) == "[redacted]"
     assert live.hide_text(secrets[1]) == secrets[1]
     assert live.hide_text(secrets[-1]) == "[redacted]"
+
+
+def test_no_client_pushes_out_those_of_others(live: live_secrets.LiveSecrets) -> None:
+    live.remember([ALICES], "alice@")
+    for n in range(2 * live_secrets.MOST):
+        live.remember([f"sk-ant-api03-{n:030}"], f"mallory@10.0.0.{n % 40}")
+    assert live.hide_text(ALICES) == "[redacted]"
+
+
+@pytest.mark.parametrize("length", [100, 60_000])
+def test_a_client_fills_no_memory(length: int) -> None:
+    tracemalloc.start()
+    live = live_secrets.LiveSecrets()
+    for n in range(100):
+        live.remember([f"{n:05}" + random.Random(n).randbytes(length // 2).hex()], "alice@")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 3_000_000
+
+
+@pytest.mark.parametrize("secret", ["$" + "1" * 60_000 + "\nx", "x" * 60_000 + "!", "<" * 60_000])
+def test_no_credential_takes_long_to_look_at(live: live_secrets.LiveSecrets, secret: str) -> None:
+    began = time.process_time()
+    live.remember([secret])
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("common", ["A" * 400, "B" * 100 + "A" * 400])
+def test_credentials_that_end_alike_take_no_longer(common: str) -> None:
+    text = common.encode() * (300_000 // len(common))
+
+    def seconds(credentials: int) -> float:
+        live = live_secrets.LiveSecrets()
+        live.keep(f"{n:012}-ours-0123456789" for n in range(20))
+        for n in range(credentials):
+            live.remember([f"{n:012}{common}"], "mallory@")
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            live.hide(text)
+            times.append(time.process_time() - began)
+        return min(times)
+
+    assert seconds(live_secrets.MOST) < 4 * seconds(live_secrets.MOST_EACH)
 
 
 def test_one_that_a_client_sent_first(live: live_secrets.LiveSecrets) -> None:

@@ -110,3 +110,8 @@ def test_both_dialects(translate: object, body: object) -> None:
     raw = json.dumps(body).encode()
     assert translate(500, raw)[:2] == (402, "billing_error")  # type: ignore[operator]
     assert translate(200, raw)[:2] == (402, "billing_error")  # type: ignore[operator]
+
+
+def test_numbers_that_are_none() -> None:
+    message = f"tokens per minute: limit: 1 requested: {'9' * 5000}"
+    assert errors.translate(413, "", message).retry

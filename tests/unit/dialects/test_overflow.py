@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from claude_route.dialects import overflow
@@ -251,3 +253,40 @@ def test_size(message: str, size: int | None) -> None:
 )
 def test_code(code: str) -> None:
     assert overflow.reworded(code, "No") == "prompt is too long: No"
+
+
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"prompt is too long: {DIGITS} tokens > {DIGITS} maximum",
+        f"This model's maximum context length is {DIGITS} tokens. However, your messages resulted in 5 tokens.",
+        f"This model's maximum context length is 5 tokens. However, your messages resulted in {DIGITS} tokens.",
+        f"input length and `max_tokens` exceed context limit: 1 + {DIGITS} > 1",
+    ],
+)
+def test_numbers_that_are_none(message: str) -> None:
+    reworded = overflow.reworded("", message)
+    assert reworded and reworded.startswith("prompt is too long")
+    assert overflow.size(reworded) == 0
+    assert overflow.lacks_numbers(reworded)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "prompt is too long: " + "1" * 65_000,
+        "maximum context length " + "context length is 1 tokens " * 2400,
+        "maximum context length too large: " + "1" * 65_000,
+        "maximum context length " + "limit of 1 tokens, " * 3400,
+    ],
+    ids=range(4),
+)
+def test_no_message_takes_long(message: str) -> None:
+    began = time.process_time()
+    overflow.reworded("", message)
+    overflow.lacks_numbers(message)
+    overflow.size(message)
+    assert time.process_time() - began < 2

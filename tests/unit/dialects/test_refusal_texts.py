@@ -45,3 +45,7 @@ def test_a_long_message_takes_no_time(text: str) -> None:
     began = time.thread_time()
     assert list(refusal_texts.names(text)) == []
     assert time.thread_time() - began < 3
+
+
+def test_a_limit_that_is_no_number() -> None:
+    assert not list(refusal_texts.names(f"max_tokens: 1 > {'9' * 5000}, which is the maximum"))

@@ -3,6 +3,8 @@ from __future__ import annotations
 import base64
 import html
 import json
+import random
+import time
 import urllib.parse
 from collections.abc import Callable
 
@@ -109,3 +111,44 @@ def test_text_takes_linear_time(finder: disguises.Finder, piece: bytes) -> None:
     secret = b"\\u0073k-ant-oat01-MARKED-pool-one-00000-pol1"
     texts = {size: piece * (size // len(piece)) + secret for size in (125_000, 500_000)}
     assert growth.of(lambda size: finder.hide(texts[size]), 125_000) < growth.LINEAR
+
+
+@pytest.mark.parametrize("disguise", ["plain", "each character in JSON", "each character in a URL"])
+def test_no_secret_takes_long(disguise: str) -> None:
+    secret = random.Random(1).randbytes(30_000).hex()
+    text = f"<{DISGUISES[disguise](secret)}>"
+    began = time.process_time()
+    assert disguises.Finder([secret]).hide_text(text) == "<[redacted]>"
+    assert time.process_time() - began < 2
+
+
+def test_any_mixture_of_escapes() -> None:
+    secret, chance = SECRETS[0], random.Random(1)
+    ways = [DISGUISES[name] for name in DISGUISES if name.startswith(("plain", "each"))]
+    finder = disguises.Finder([secret])
+    for _ in range(200):
+        mixed = "".join(chance.choice(ways)(each) for each in secret)
+        before = chance.choice(["", "%41", "&#65;&#x42;", "\\u0041", "é%"])
+        assert finder.hide_text(f"{before}.{mixed}.{before}{mixed}%42") == (
+            f"{before}.[redacted].{before}[redacted]%42"
+        )
+
+
+def test_a_secret_anywhere_in_a_long_text(finder: disguises.Finder) -> None:
+    secret = SECRETS[0].encode()
+    for place in (0, 1024 * 1024 - 20, 2 * 1024 * 1024 - 1, 2_500_000):
+        text = b"." * place + secret + b"." * (2_500_000 - place)
+        assert finder.hide(text) == text.replace(secret, b"[redacted]")
+
+
+@pytest.mark.parametrize("before", [".", "%41", "\\", "%", "&#65;", "\\u0041", "%2525"])
+@pytest.mark.parametrize("disguise", [name for name in DISGUISES if name.startswith("each")])
+def test_no_place_in_a_long_text_hides_it(
+    monkeypatch: pytest.MonkeyPatch, before: str, disguise: str
+) -> None:
+    monkeypatch.setattr(disguises, "_SLICE", 64)
+    secret = DISGUISES[disguise](SECRETS[0])
+    finder = disguises.Finder([SECRETS[0]])
+    for length in range(100):
+        start = (before * 100)[:length] + "."
+        assert finder.hide_text(f"{start}{secret}.end") == f"{start}[redacted].end"
