@@ -36,6 +36,7 @@ from claude_route.patches import message_types
 from claude_route.patches import mitmweb
 from claude_route.patches import redirects
 from claude_route.patches import roots
+from claude_route.patches import saved_files
 from claude_route.patches import unclosed
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,8 @@ class Patches:
         log_records.install(hiding.text)
         exits.install(hiding)
         self._undo = [
+            # After `exits`, so that secrets are looked for in its thread.
+            saved_files.install(),
             message_types.install(),
             log_events.install(),
             accepting.install(bounds.accept),

@@ -420,6 +420,31 @@ CODE = (
         "as FlowWriter.add",
     ),
     Code(
+        "mitmproxy.addons.save:Save.done",
+        "8cb23d61c5c8",
+        "saved_files writes what is in `active_flows` first, and waits until it is written",
+    ),
+    Code(
+        "mitmproxy.addons.save:Save.maybe_rotate_to_new_file",
+        "d8cb4037683f",
+        "saved_files knows when it closes the file before it",
+    ),
+    Code(
+        "mitmproxy.addons.save:Save.save",
+        "5873d4f7a21f",
+        "saved_files makes its file for the user only",
+    ),
+    Code(
+        "mitmproxy.addons.savehar:SaveHar.export_har",
+        "9fc2a9754257",
+        "as Save.save",
+    ),
+    Code(
+        "mitmproxy.addons.savehar:SaveHar.done",
+        "60742ed0d33e",
+        "as Save.save",
+    ),
+    Code(
         "mitmproxy.addons.savehar:SaveHar.flow_entry",
         "a0a3967ae050",
         "exits gives it flows without secrets: make_har takes all of a flow from it",

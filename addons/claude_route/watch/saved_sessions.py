@@ -15,6 +15,7 @@ from mitmproxy import ctx
 from mitmproxy import http
 
 from claude_route.pages import asking
+from claude_route.patches import saved_files
 from claude_route.proxy import work
 from claude_route.sessions import book
 from claude_route.sessions import index
@@ -121,7 +122,8 @@ class SavedSessions:
 
 
 def flush() -> None:
-    """Have mitmproxy write what it has buffered of the flows that it saves."""
+    """Have mitmproxy write what it has buffered of the flows that it saves. Waits for a thread."""
+    saved_files.SAVING.drain()
     saving = ctx.master.addons.get("save")
     stream = getattr(saving, "stream", None)
     if stream and not stream.fo.closed:
