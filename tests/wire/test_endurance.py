@@ -172,6 +172,15 @@ def test_floods_before_any_key(keyed: proxies.Proxy, name: str, listener: str) -
     assert ends in ([h2.CALM_DOWN], [None], []), "it ends, though the reason may get lost"
 
 
+def test_fields_that_cannot_be_read_end_the_connection(keyed: proxies.Proxy) -> None:
+    fields = h2.frame(h2.HEADERS, h2.END_HEADERS, 1, b"\x7f" + b"\xff" * 16_000)
+    raw = socket.create_connection(("127.0.0.1", keyed.reverse_port), timeout=proxies.PATIENCE)
+    with h2.opened(raw, "api.anthropic.com") as wire:
+        wire.sendall(h2.PREFACE + h2.settings() + fields)
+        assert h2.code(h2.replies(wire)) == h2.PROTOCOL_ERROR
+    assert "Traceback" not in keyed.log
+
+
 def test_the_log_has_one_line_about_it(keyed: proxies.Proxy) -> None:
     before = keyed.log.count("too many frames without content")
     for _ in range(3):

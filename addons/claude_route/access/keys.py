@@ -72,8 +72,8 @@ class Shown:
 
 
 class Search:
-    """Looks for keys in texts: as they are, percent-encoded, and in base64 as HTTP's basic authentication
-    has them.
+    """Looks for keys in texts: as they are, percent-encoded, in hexadecimal, and in base64 as HTTP's basic
+    authentication has them; in capitals too, as names of headers may be.
 
     Not in bodies: what stands there is a conversation, or passes unread.
     """
@@ -130,12 +130,7 @@ class Search:
         """A look at all of it at once, since almost no request does."""
         fields, path = request.headers.fields, request.path
         whole = _text(b"\n".join([part for field in fields for part in field]))
-        lower = whole.lower()
-        if (
-            self._holds(whole)
-            or self._holds(path)
-            or any(s.lower() in lower for s in self._secrets)
-        ):
+        if self._holds(whole) or self._holds(path):
             return True
         parts = path.partition("?")[2].split("&")
         for name, value in fields:
@@ -150,7 +145,7 @@ class Search:
         name, value = field[0].lower(), field[1]
         if name == clients.KEY_HEADER.encode():
             return field
-        if self._secrets and any(each.lower().encode() in name for each in self._secrets):
+        if self._holds(_text(name)):
             return None
         if name == b"cookie":
             cookies = value.split(b";")
@@ -173,12 +168,17 @@ class Search:
         return any(self._is_key(text.strip('"')) for text in texts) or self._holds(part)
 
     def _holds(self, text: str) -> bool:
+        text = text.lower()
         if any(form in text for form in self._forms):
             return True
         for _ in range(_DECODINGS):
-            if "%" not in text:
+            before = text
+            if "%" in text:
+                text = urllib.parse.unquote(text).lower()
+            if "\\" in text or "&#" in text:
+                text = disguises.unescaped(text).lower()
+            if text == before:
                 break
-            text = urllib.parse.unquote(text)
             if any(form in text for form in self._forms):
                 return True
         return False
@@ -197,16 +197,18 @@ def secrets(values: Iterable[bytes]) -> Iterator[str]:
 
 @functools.lru_cache(64)
 def _forms(secrets: Sequence[str]) -> tuple[str, ...]:
-    """How keys may stand in a text. In base64 they look in one of three ways, by their place in what is
-    encoded; the characters at both ends depend on what is before and after them."""
+    """How keys may stand in a text, in lower case: two that differ in nothing else are one. In base64 they look in
+    one of three ways, by their place in what is encoded; the characters at both ends depend on what is before and
+    after them."""
     forms = dict.fromkeys(secrets)
     for secret in secrets:
         plain = secret.encode("utf-8", "surrogateescape")
+        forms[plain.hex()] = None
         for before in range(3):
             encoded = base64.b64encode(bytes(before) + plain)
             form = encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6].decode()
             forms |= dict.fromkeys((form, form.replace("+", "-").replace("/", "_")))
-    return tuple(forms)
+    return tuple(form.lower() for form in forms)
 
 
 def _credentials(value: str) -> Iterator[str]:

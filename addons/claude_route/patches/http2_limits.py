@@ -33,6 +33,11 @@ MAX_FRAME = 64 * 1024
 time."""
 
 
+MAX_REASON = 1000
+"""Bytes of the words with which a connection ends. mitmproxy quotes there what it couldn't read, and hyper-h2 raises
+an AssertionError for more than a frame takes."""
+
+
 class Frames(Protocol):
     """The limit for what one peer sends."""
 
@@ -127,4 +132,5 @@ class Limited(_http_h2.BufferedH2Connection):
         # mitmproxy gives every error the same code.
         if self._is_flooded:
             error_code = h2.errors.ErrorCodes.ENHANCE_YOUR_CALM
-        super().close_connection(error_code, additional_data, last_stream_id)
+        reason = additional_data and additional_data[:MAX_REASON]
+        super().close_connection(error_code, reason, last_stream_id)

@@ -163,6 +163,11 @@ def _may_have_escapes(text: bytes) -> bool:
     )
 
 
+def unescaped(text: str) -> str:
+    """Without escapes of single characters, as JSON, URLs and HTML have them."""
+    return _unescaped(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+
 def _unescaped(text: bytes) -> bytes:
     return _ESCAPE.sub(_character, text)
 

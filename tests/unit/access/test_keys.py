@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import urllib.parse
 from collections.abc import Callable
 
 import pytest
@@ -163,6 +164,40 @@ def test_base64(alphabet: Callable[[bytes], bytes], user: str, after: str) -> No
     made = request(x_auth="Basic " + alphabet(f"{user}:{key}{after}".encode()).decode())
     keys.Search([key], lambda secret: False).take_out(made)
     assert "x-auth" not in made.headers
+
+
+DISGUISES: dict[str, Callable[[str], str]] = {
+    "capitals": str.upper,
+    "hexadecimal": lambda key: key.encode().hex(),
+    "HEXADECIMAL": lambda key: key.encode().hex().upper(),
+    "hexadecimal in a URL": lambda key: urllib.parse.quote(
+        "".join(f"%{b:02x}" for b in key.encode())
+    ),
+    "JSON": lambda key: "".join(f"\\u{ord(c):04X}" for c in key),
+    "HTML": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "JSON in a URL": lambda key: urllib.parse.quote("".join(f"\\u{ord(c):04x}" for c in key)),
+}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_disguises(disguise: str) -> None:
+    text = DISGUISES[disguise](KEY)
+    quoted = urllib.parse.quote(text)
+    made = request(
+        f"/v1/messages?beta=true&x=a{quoted}", x_foo=f"a {text}.", cookie=f"a=b; c={quoted}"
+    )
+    assert not keys.Search(OURS.secrets, OURS.has).take_out(made)
+    assert made.path == "/v1/messages?beta=true"
+    assert "x-foo" not in made.headers
+    assert made.headers["cookie"] == "a=b"
+    assert keys.Search(OURS.secrets, OURS.has).take_out(request(f"/v1/files/{quoted}"))
+
+
+@pytest.mark.parametrize("disguise", ["capitals", "hexadecimal", "HEXADECIMAL"])
+def test_disguises_in_a_name(disguise: str) -> None:
+    made = request(**{f"x-{DISGUISES[disguise](KEY)}": "1"})
+    keys.Search(OURS.secrets, OURS.has).take_out(made)
+    assert not [name for name in made.headers if name.startswith("x-")]
 
 
 @pytest.mark.parametrize(

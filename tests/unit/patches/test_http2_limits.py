@@ -135,6 +135,17 @@ def test_fields_that_expand(server: Server, frames: Frames) -> None:
     assert end.error_code == h2.errors.ErrorCodes.ENHANCE_YOUR_CALM
 
 
+@pytest.mark.parametrize(
+    "block", [b"\x7f" + b"\xff" * 16_000, b"\x3f" + b"\xff" * 16_000], ids=["name", "table"]
+)
+def test_fields_that_cannot_be_read_end_the_connection(server: Server, block: bytes) -> None:
+    done = server.frame(hyperframe.frame.HeadersFrame(1, block, flags=["END_HEADERS"]))
+    assert any(isinstance(each, commands.CloseConnection) for each in done)
+    end = server.replies()[-1]
+    assert isinstance(end, h2.events.ConnectionTerminated)
+    assert len(end.additional_data or b"") <= http2_limits.MAX_REASON
+
+
 def test_other_errors_keep_their_code(server: Server) -> None:
     server.frame(hyperframe.frame.DataFrame(7, b"x"))
     end = server.replies()[-1]
