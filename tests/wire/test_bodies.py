@@ -7,6 +7,7 @@ import base64
 import contextlib
 import gzip
 import os
+import random
 import re
 import socket
 import threading
@@ -15,10 +16,12 @@ import zlib
 from collections.abc import Callable
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
+from mitmproxy import io
 
 from tests.wire import paced_stream
 from tests.wire import proxies
@@ -115,15 +118,19 @@ def paced() -> Iterator[paced_stream.Provider]:
 def proxy(
     upstream: Upstream, paced: paced_stream.Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[proxies.Proxy]:
-    profile = proxies.profile(upstream.url, pool={"tokens": list(proxies.POOL[:1])})
-    profile["providers"]["zai"]["base_url"] = upstream.url
-    profile["providers"]["kimi"] |= {"base_url": upstream.url, "api": "openai", "auth": "bearer"}
-    profile["providers"]["paced"] = {"base_url": paced.url, "auth": "none"}
-    profile["models"][paced_stream.MODEL] = "paced/x"
-    proxy = proxies.Proxy(tmp_path_factory.mktemp("bodies"), profile)
+    proxy = proxies.Proxy(tmp_path_factory.mktemp("bodies"), profile(upstream, paced))
     paced.work = paced_stream.work(proxy.process.pid)
     yield proxy
     proxy.close()
+
+
+def profile(upstream: Upstream, paced: paced_stream.Provider) -> dict[str, Any]:
+    made = proxies.profile(upstream.url, pool={"tokens": list(proxies.POOL[:1])})
+    made["providers"]["zai"]["base_url"] = upstream.url
+    made["providers"]["kimi"] |= {"base_url": upstream.url, "api": "openai", "auth": "bearer"}
+    made["providers"]["paced"] = {"base_url": paced.url, "auth": "none"}
+    made["models"][paced_stream.MODEL] = "paced/x"
+    return made
 
 
 def send(port: int, wire: bytes) -> bytes:
@@ -269,6 +276,44 @@ def test_a_body_of_any_shape(
     assert paced.worst < WAIT * SLACK
     assert paced.most_work < WAIT
     assert took < 1 * SLACK
+
+
+LONG_CREDENTIAL = b"sk-ant-api03-" + random.Random(1).randbytes(25_000).hex().encode()
+
+SAVED: dict[str, Callable[[], bytes]] = {
+    "escapes of URLs": lambda: filled(SPOKEN + b'"', b"%41", b'"}]}', 30, between=b""),
+    "escapes of HTML": lambda: filled(SPOKEN + b'"', b"&#65;", b'"}]}', 30, between=b""),
+    "words": lambda: filled(SPOKEN + b'"', b"a word ", b'"}]}', 30, between=b""),
+    "a credential": lambda: SPOKEN + b'"' + LONG_CREDENTIAL + b'"}]}',
+}
+
+
+def test_a_body_that_is_saved(
+    upstream: Upstream, paced: paced_stream.Provider, tmp_path: Path
+) -> None:
+    """With `-w`, all that is saved is searched for secrets."""
+    upstream.answer = GOOD
+    flows = tmp_path / "flows"
+    proxy = proxies.Proxy(tmp_path, profile(upstream, paced), arguments=["-w", str(flows)])
+    before, paced.work = paced.work, paced_stream.work(proxy.process.pid)
+    try:
+        for name, shape in SAVED.items():
+            body = shape().replace(b"%s", b"claude-x", 1)
+            with paced_stream.Reader(proxy.reverse_port, paced.work) as reader:
+                wire = post(body).replace(b"\r\n", b"\r\nx-api-key: %b\r\n" % LONG_CREDENTIAL, 1)
+                assert send(proxy.reverse_port, wire)[9:12] == b"200"
+                expected = flows.stat().st_size + len(body) // 2 if len(body) > MB else 0
+                proxies.wait_until(lambda size=expected: flows.stat().st_size >= size)
+            print(f"{name:16} events {reader.worst:.3f} s, work {reader.most_work:.3f} s")
+            assert reader.most_work < WAIT
+    finally:
+        paced.work = before
+        proxy.close()
+    assert flows.stat().st_mode & 0o077 == 0
+    with flows.open("rb") as file:
+        saved = list(io.FlowReader(file).stream())
+    assert len(saved) >= len(SAVED)
+    assert LONG_CREDENTIAL not in flows.read_bytes()
 
 
 def zeros(megabytes: int) -> bytes:

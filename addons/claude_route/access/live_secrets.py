@@ -60,7 +60,7 @@ class LiveSecrets:
             elif secret not in self._ours and _is_secret(secret):
                 self._senders[secret] = whose
                 self._finder.add(secret)
-                weight = -(-len(secret) // _KB)
+                weight = min(-(-len(secret) // _KB), MOST_EACH)
                 for gone in self._clients.put(whose, secret, secret, weight):
                     del self._senders[gone]
                     self._finder.remove(gone)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import collections
 import html
+import itertools
 import json
 import re
 import sys
@@ -27,7 +28,7 @@ MARK = b"[redacted]"
 _WIDE, _NARROW = 8, 4
 """Bytes of a group, of long forms and of short ones."""
 
-_SLICE = 1024 * 1024
+_SLICE = 512 * 1024
 """Bytes of a text that are looked at at once."""
 
 _FEW = 60
@@ -40,6 +41,9 @@ _ESCAPE = re.compile(
     % (_SLASHES, _PERCENT, _ZEROS, _ZEROS)
 )
 
+
+_BEGUN, _LONGEST = re.compile(rb"[\\%&]"), 16
+"""How an escape begins, and more bytes than one has."""
 
 type Groups = dict[int, list[bytes]]
 """The bytes of a group, as a number -> the forms that have it."""
@@ -169,7 +173,23 @@ def unescaped(text: str) -> str:
 
 
 def _unescaped(text: bytes) -> bytes:
-    return _ESCAPE.sub(_character, text)
+    if len(text) <= _SLICE:
+        return _ESCAPE.sub(_character, text)
+    slices = (_ESCAPE.sub(_character, text[start:end]) for start, end in _slices(text))
+    return b"".join(slices)
+
+
+def _slices(text: bytes) -> Iterator[tuple[int, int]]:
+    """Where parts of a text begin and end, in none of which an escape is cut."""
+    start = 0
+    while start < len(text):
+        end = start + _SLICE
+        if end < len(text):
+            # Before what may be the beginning of one.
+            if begun := _BEGUN.search(text, end - _LONGEST, end):
+                end = begun.start()
+        yield start, min(end, len(text))
+        start = end
 
 
 def _character(match: re.Match[bytes]) -> bytes:
@@ -210,7 +230,8 @@ def _spans(plain: bytes, found: Iterable[bytes]) -> list[tuple[int, int]]:
 
 def _marked(text: bytes, spans: Iterable[tuple[int, int]]) -> bytes:
     """The text with marks in place of the spans, which are places in what `_unescaped` makes of it."""
-    escapes = _ESCAPE.finditer(text)
+    found = (_ESCAPE.finditer(text, start, end) for start, end in _slices(text))
+    escapes = itertools.chain.from_iterable(found)
     escape = next(escapes, None)
     more = 0
     """How much longer the text is than the other, up to here."""

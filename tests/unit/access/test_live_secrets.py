@@ -105,3 +105,9 @@ def test_a_client_cannot_hide_words_from_people(live: live_secrets.LiveSecrets, 
 def test_text_that_only_stands_in_a_keys_place(live: live_secrets.LiveSecrets) -> None:
     live.keep(["lm-studio", "no-key-needed"])
     assert live.hide(b"lm-studio/qwen") == b"lm-studio/qwen"
+
+
+def test_the_longest_credential_is_remembered(live: live_secrets.LiveSecrets) -> None:
+    long = "sk-ant-api03-" + "0123456789abcdef" * 3800
+    live.remember([long], "alice@")
+    assert live.hide_text(f"<{long}>") == "<[redacted]>"
