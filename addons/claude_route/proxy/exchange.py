@@ -436,7 +436,7 @@ class Exchange:
         """Of a conversation with a target: what the profile says, or what it has refused and taken so far.
         This one has about so many `tokens`."""
         return target.abilities.context or self.state.sizes.limit(
-            str(target), self.routed.session, len(self.request.body), tokens
+            str(target), self.routed.session, len(self.request.body), tokens, self.sender.party
         )
 
     def _final(self, response: http.Response | None = None) -> http.Response:

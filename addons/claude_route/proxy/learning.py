@@ -76,7 +76,7 @@ class Learning:
         if self._counts_tokens:
             return Learnt(new, is_awake=False)
         if session:
-            self.state.sizes.took(target, session, size)
+            self.state.sizes.took(target, session, size, self._sender.party)
         is_awake = step.token is not None and self.state.pool.answered(
             step.token, model=step.target.model, asked=asked
         )

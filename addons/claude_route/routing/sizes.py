@@ -6,7 +6,7 @@ guesses how much to drop, and sends almost all of it several times. What was tak
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from claude_route.routing import room
 
 MAX = 1000
 """Conversations that are remembered: the last ones that a target has answered."""
@@ -18,20 +18,24 @@ own."""
 
 class Sizes:
     def __init__(self) -> None:
-        self._sizes: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._sizes = room.Room[int](MAX)
 
-    def took(self, target: str, session: str, size: int) -> None:
-        """A target answers a request of a session with a body of so many bytes."""
-        key = target, session
+    def took(self, target: str, session: str, size: int, client: str = "") -> None:
+        """A target answers a request of a client's session with a body of so many bytes."""
+        name = _name(target, session)
         # A session has short requests too: for titles, and of subagents.
-        self._sizes[key] = max(size, self._sizes.pop(key, 0))
-        if len(self._sizes) > MAX:
-            self._sizes.popitem(last=False)
+        self._sizes.put(client, name, max(size, self._sizes.get(client, name) or 0))
 
-    def limit(self, target: str, session: str, size: int, tokens: int) -> int | None:
-        """How many tokens a target is known to take of a session, a request of which it has refused for
+    def limit(
+        self, target: str, session: str, size: int, tokens: int, client: str = ""
+    ) -> int | None:
+        """How many tokens a target is known to take of a client's session, a request of which it has refused for
         its length; None if that isn't known. `size` and `tokens` are those of the refused request."""
-        taken = self._sizes.get((target, session))
+        taken = self._sizes.get(client, _name(target, session))
         if taken is None or not session or taken >= size:
             return None
         return int(tokens * taken / size * ROOM) or None
+
+
+def _name(target: str, session: str) -> str:
+    return f"{target}\0{session}"

@@ -43,3 +43,13 @@ def test_the_oldest_are_forgotten() -> None:
     known.took("m", "new", 100)
     assert known.limit("m", "0", 200, 100)
     assert known.limit("m", "1", 200, 100) is None
+
+
+def test_no_client_changes_what_is_known_of_another() -> None:
+    known = sizes.Sizes()
+    known.took("m", "s", 100, "alice@")
+    for number in range(2 * sizes.MAX):
+        known.took("m", str(number), 100, "mallory@")
+    known.took("m", "s", 190, "mallory@")
+    assert known.limit("m", "s", 200, 100, "alice@") == 47
+    assert known.limit("m", "s", 200, 100, "bob@") is None
