@@ -50,7 +50,8 @@ def response(
             )
         case _:
             return _later(
-                f"{client} may send {most} requests within a minute, and has sent them",
+                f"{client} may send {quantities.counted(most or 0, 'request')} within a minute, and has "
+                f"sent {'it' if most == 1 else 'them'}",
                 decision.wait,
             )
 
