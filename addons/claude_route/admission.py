@@ -386,7 +386,10 @@ def _page_refusal(
     if page.is_public or candidate.is_replay:
         return None
     if response := _client_refusal(candidate, entry):
-        return browser.challenge(candidate.request, response) if page.has_html else response
+        is_file = http_message.path(candidate.request) in page.files
+        return (
+            browser.challenge(candidate.request, response, is_file) if page.has_html else response
+        )
     # Without a key, only the host name distinguishes our own user from a foreign web page that reads
     # our pages.
     if not entry.answers_to(candidate.source, candidate.host):

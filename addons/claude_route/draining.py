@@ -114,7 +114,8 @@ class Draining(contract.Observer):
         self._is_closed = self._entrance.is_ending = True
         await ctx.master.addons.get("proxyserver").servers.update([])
         if limit and self.under_way:
-            logger.info(f"Stopping: {self.under_way} requests have {limit} s for their end")
+            requests = quantities.counted(self.under_way, "request")
+            logger.info(f"Stopping: {limit} s for the end of {requests}")
         if limit:
             await self._wait(lambda: not self.under_way, limit)
             await self._wait(lambda: not self._entrance.table.count, GOODBYE)

@@ -24,8 +24,12 @@ def wants_html(accept: str) -> bool:
     return "text/html" in accept.lower()
 
 
-def challenge(request: http.Request, refusal: http.Response) -> http.Response:
-    """The refusal, with a header that makes a browser ask its user for the key."""
-    if wants_html(request.headers.get("accept", "")):
+def challenge(
+    request: http.Request, refusal: http.Response, is_file: bool = False
+) -> http.Response:
+    """The refusal, with a header that makes a browser ask its user for the key. `is_file`: the request is for
+    what a page loads. Chromium sends the key of a URL such as `http://me:KEY@host/usage` only where it is asked
+    for it, also for these."""
+    if is_file or wants_html(request.headers.get("accept", "")):
         refusal.headers["www-authenticate"] = 'Basic realm="claude-route", charset="UTF-8"'
     return refusal

@@ -14,10 +14,11 @@ def get(**headers: str) -> http.Request:
 
 
 def test_only_a_browser_is_challenged() -> None:
-    def challenged(**headers: str) -> bool:
-        refusal = browser.challenge(get(**headers), http.Response.make(401))
+    def challenged(is_file: bool = False, **headers: str) -> bool:
+        refusal = browser.challenge(get(**headers), http.Response.make(401), is_file)
         return "www-authenticate" in refusal.headers
 
     assert challenged(accept="text/html,application/xhtml+xml,*/*;q=0.8")
     assert not challenged(accept="application/json")
     assert not challenged()
+    assert challenged(is_file=True), "for the key in a URL"
