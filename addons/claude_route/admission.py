@@ -279,7 +279,8 @@ def rotates(
     client: clients.Client | None, mode: targets.TokenMode | None, profile: profiles.Profile
 ) -> bool:
     """Whether a request may have a token of the pool. `mode` is what it asks for."""
-    own = client.entry.token_mode if client and client.entry else None
+    entry = clients.entry(client)
+    own = entry.token_mode if entry else None
     # A client that the profile keeps from the pool can't ask for it.
     return own != "passthrough" and (mode or own or profile.pool.mode) == "rotate"
 

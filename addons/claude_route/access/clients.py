@@ -56,6 +56,11 @@ class Client:
         return self.entry is None or self.entry.may_ask(model)
 
 
+def entry(client: Client | None) -> profile_clients.Client | None:
+    """What the profile says about a client; None for one that it doesn't name."""
+    return client.entry if client else None
+
+
 class Presented(NamedTuple):
     """The contents of our own headers in a request."""
 

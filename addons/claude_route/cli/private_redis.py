@@ -1,6 +1,6 @@
 """A Redis or Valkey of the supervisor's own, for workers whose profile names no store.
 
-It listens on a Unix socket that only this user can open, and keeps what it knows in the user's folder for state.
+It listens on a Unix socket that only this user can open, and keeps what it knows in a file.
 """
 
 from __future__ import annotations
@@ -10,10 +10,7 @@ import ctypes
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-
-from claude_route.ledger import location
 
 PROGRAMS = ("redis-server", "valkey-server")
 
@@ -34,10 +31,10 @@ def program() -> str | None:
 class PrivateRedis:
     """Runs from `start` to `stop`."""
 
-    def __init__(self, executable: str, environ: Mapping[str, str], folder: Path) -> None:
-        """`folder` is the one for sockets, which others can't open."""
+    def __init__(self, executable: str, state: Path, folder: Path) -> None:
+        """`state` is the folder for its file, `folder` the one for sockets, which others can't open."""
         self._executable = executable
-        self._state = location.folder(environ)
+        self._state = state
         self._socket = folder / "store"
         self._log = folder / "log.txt"
         self._process: asyncio.subprocess.Process | None = None

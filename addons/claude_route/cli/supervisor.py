@@ -16,6 +16,7 @@ from pathlib import Path
 from claude_route import installation
 from claude_route.cli import private_redis
 from claude_route.cli import worker
+from claude_route.ledger import location
 from claude_route.patches import reuse_port
 from claude_route.profile import profiles
 from claude_route.store import shared
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str], count: int) -> int:
     if not reuse_port.balances():
         say("this system gives all connections to one of the workers; only Linux divides them")
     executable = None
-    if needs_redis(arguments):
+    if state := state_of_redis(arguments):
         executable = private_redis.program()
         if executable is None:
             raise ValueError(
@@ -53,19 +54,25 @@ def run(arguments: Sequence[str], count: int) -> int:
     # A socket's path has some 100 characters at most, so not in the folder for state.
     with tempfile.TemporaryDirectory(prefix="claude-route-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        redis = executable and private_redis.PrivateRedis(executable, os.environ, folder)
-        return asyncio.run(Supervisor(arguments, count, redis or None, folder).run())
+        redis = (
+            private_redis.PrivateRedis(executable, state, folder) if executable and state else None
+        )
+        return asyncio.run(Supervisor(arguments, count, redis, folder).run())
 
 
-def needs_redis(arguments: Sequence[str]) -> bool:
-    """Whether the profile leaves it to us where workers share what they know."""
+def state_of_redis(arguments: Sequence[str]) -> Path | None:
+    """The folder of what a Redis of our own keeps, where the profile leaves it to us in what workers share what
+    they know. Beside the profile's ledger, so that proxies of other profiles keep theirs elsewhere."""
     environ = profiles.environment(Path.cwd(), os.environ)
     name = profile_name(arguments)
     try:
         profile = profiles.read(profiles.locate(name, installation.PROFILES), environ)
     except ValueError:
-        return False  # the first worker says what is wrong
-    return profile.store is None and not environ.get(shared.VARIABLE)
+        return None  # the first worker says what is wrong
+    if profile.store is not None or environ.get(shared.VARIABLE):
+        return None
+    ledger = location.file(location.url(profile.ledger.url, os.environ))
+    return ledger.absolute().parent if ledger else location.folder(os.environ)
 
 
 def profile_name(arguments: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from claude_route import targets
 from claude_route.access import admissions
+from claude_route.access import clients
 from claude_route.proxy import state
 
 LONGEST = 1000
@@ -83,7 +84,7 @@ class Candidates:
         return not itself or first == self.state.profile.target(model)
 
     def _unknown(self, model: str) -> LookupError:
-        entry = self.client.entry if self.client else None
+        entry = clients.entry(self.client)
         names = entry.models if entry and entry.models else self.state.profile.models
         return LookupError(
             f"model: {model!r} is not in this proxy's profile, which has: {', '.join(names)}"

@@ -16,7 +16,7 @@ class Sender:
         """`peername` is the address that it comes from, if it is known."""
         self.client = client
         self.name = client.name if client else ""
-        self.entry = client.entry if client else None
+        self.entry = clients.entry(client)
         """What the profile says about a client that it names."""
         self._peername = peername
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 
@@ -16,6 +17,13 @@ from claude_route.store import link
 from claude_route.store import peers
 from claude_route.store import seats
 from claude_route.store import tokens
+from claude_route.text import quantities
+from claude_route.text import urls
+
+logger = logging.getLogger(__name__)
+
+CLOCKS = 10.0
+"""Seconds by which clocks may differ: a part of them is the way there and back."""
 
 FAREWELL = 1.0
 """Seconds that the end waits for what Redis doesn't have yet."""
@@ -36,7 +44,8 @@ class Instance:
         self._clock = clock
         self._tasks: list[asyncio.Task[None]] = []
         self.tokens = tokens.Tokens(self._pool, self._resume)
-        self.link = link.Link(url, self.tokens.greet, self._resume)
+        self.link = link.Link(url, self._greet, self._resume)
+        self._has_warned = False
         self.seats = seats.Seats(self.link, clock)
         self.tokens.use(self.link, self.seats.moved)
         self.counters = counters.Counters(self.tokens.instance, self.link)
@@ -61,6 +70,22 @@ class Instance:
                 await task
         self.tokens.send_windows()
         await self.link.stop(FAREWELL)
+
+    async def _greet(self, connection: link.Link) -> None:
+        await self.tokens.greet(connection)
+        (answer,) = await connection.now(("TIME",))
+        if not isinstance(answer, Exception):  # it may not be allowed
+            self._compare(float(answer[0]) + float(answer[1]) / 1e6)
+
+    def _compare(self, time_there: float) -> None:
+        """Warn of a clock that is wrong: where one instance's is a day ahead, budgets begin again for all."""
+        ahead = self._clock() - time_there
+        if abs(ahead) > CLOCKS and not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                f"The clock here is {quantities.duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} "
+                f"that of {urls.shown(self.url)}: limits of clients begin again by it, so set it right"
+            )
 
     def _pool(self) -> rotation.Pool | None:
         in_force = self._state_in_force()

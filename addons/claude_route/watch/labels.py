@@ -107,7 +107,8 @@ def prompt(metadata: Mapping[str, Any]) -> str:
 
 def client_name(client: clients.Client | None) -> str:
     """Empty for one that the profile doesn't name."""
-    return client.name if client and client.entry else ""
+    entry = clients.entry(client)
+    return entry.name if entry else ""
 
 
 def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels:

@@ -5,6 +5,7 @@ import base64
 import pytest
 
 from claude_route.access import clients
+from claude_route.profile import clients as profile_clients
 
 
 @pytest.mark.parametrize(
@@ -106,3 +107,10 @@ def test_a_key_is_not_in_its_repr() -> None:
 )
 def test_whether_a_client_has_a_login(credential: str | None, expected: bool) -> None:
     assert clients.is_login(credential) is expected
+
+
+def test_entry() -> None:
+    alice = profile_clients.Client("alice", ())
+    assert clients.entry(clients.Client("alice", "header", alice)) is alice
+    assert clients.entry(clients.Client("shared", "header")) is None
+    assert clients.entry(None) is None

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from claude_route.store import instance
 from tests import redis_server
 from tests.unit.store import instances
@@ -27,3 +29,15 @@ async def test_alone_again(redis: redis_server.Redis) -> None:
         assert one.state.gate.counters is one.state.gate.book
         assert one.state.sharing.store is None
         assert other.state.pool.status()[0].state == "available"
+
+
+@pytest.mark.parametrize(
+    ("off", "says"), [(0, None), (7200, "2 h ahead of"), (-86400, "1 d behind")]
+)
+async def test_a_clock_that_is_wrong_is_told(
+    redis: redis_server.Redis, caplog: pytest.LogCaptureFixture, off: int, says: str | None
+) -> None:
+    async with instances.running(redis.url, 1, lambda: time.time() + off):
+        told = [line for line in caplog.messages if "The clock here is" in line]
+    assert len(told) == (says is not None)
+    assert says is None or says in told[0]
