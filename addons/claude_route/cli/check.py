@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
 from collections.abc import Iterator
 
 from claude_route import targets
+from claude_route.access import guard
 from claude_route.cli import columns
 from claude_route.dialects import registry
 from claude_route.profile import clients
@@ -13,8 +16,13 @@ from claude_route.routing import rotation
 from claude_route.text import quantities
 
 
-def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
-    """The description. Of secrets it shows only the last characters of the pool's tokens."""
+def lines(
+    profile: profiles.Profile,
+    *,
+    has_key: bool,
+    today: Callable[[], datetime.date] = guard.today,
+) -> Iterator[str]:
+    """The description. Of secrets it shows only the last characters of the pool's tokens. `today` is in UTC."""
     yield f"Profile {profile.name} ({profile.path})"
     yield ""
     yield "Providers"
@@ -46,7 +54,9 @@ def lines(profile: profiles.Profile, *, has_key: bool) -> Iterator[str]:
     yield f"Attempts per request: at most {profile.max_attempts}"
     yield f"Hosts intercepted on the forward listener: {', '.join(profile.intercept)}"
     yield f"Clients: {_clients(profile, has_key)}"
-    yield from columns.lines((client.name, _rights(client)) for client in profile.clients.values())
+    yield from columns.lines(
+        (client.name, _rights(client, today())) for client in profile.clients.values()
+    )
     if profile.warnings:
         yield ""
         yield "Warnings"
@@ -90,11 +100,11 @@ def _clients(profile: profiles.Profile, has_key: bool) -> str:
     return "need no key; only this machine may connect"
 
 
-def _rights(client: clients.Client) -> str:
+def _rights(client: clients.Client, today: datetime.date) -> str:
     within, rights = client.limits, []
     rights.append(", ".join(client.models) if client.models else "all models")
     if within.requests_per_minute:
-        rights.append(f"{within.requests_per_minute} requests a minute")
+        rights.append(f"{quantities.counted(within.requests_per_minute, 'request')} a minute")
     if within.tokens_per_day:
         rights.append(f"{quantities.count(within.tokens_per_day)} tokens a day")
     rights += [f"{quantities.dollars(cap.dollars)} a {cap.period}" for cap in within.caps]
@@ -103,7 +113,8 @@ def _rights(client: clients.Client) -> str:
     if client.token_mode:
         rights.append(client.token_mode)
     if client.expires:
-        rights.append(f"until {client.expires}")
+        has_expired = client.has_expired(today)
+        rights.append(f"{'expired on' if has_expired else 'until'} {client.expires}")
     if client.is_admin:
         rights.append("admin")
     return "; ".join(rights)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from collections.abc import Iterator
+
 from claude_route.pricing import price
 from claude_route.pricing import prices
 from claude_route.profile import patterns
@@ -16,6 +19,14 @@ def read(table: values.Value, default: values.Value) -> prices.Prices:
     return prices.Prices(
         patterns.Table(own), prices.DEFAULT if default.raw is None else _price(default)
     )
+
+
+def warnings(table: values.Value, providers: Container[str]) -> Iterator[str]:
+    """About prices that nothing has, which are a slip as a rule."""
+    for name in table.mapping():
+        provider = name.partition("/")[0]
+        if "*" not in provider and provider not in providers:
+            yield f"prices.{name} is of no use: there is no provider {provider}."
 
 
 def _name(name: str, at: values.Value) -> str:

@@ -360,6 +360,7 @@ def _profile(root: values.Value, path: Path, warnings: Iterable[str]) -> Profile
             *(f"pool.tokens: ${{{name}}} is not set." for name in root["pool"]["tokens"].unset()),
             *_unused(fallbacks, models),
             *ledgers.warnings(ledger, owners.values()),
+            *price_table.warnings(root["prices"], by_name),
         ),
     )
 

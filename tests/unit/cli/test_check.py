@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 
 import pytest
@@ -23,10 +24,14 @@ fallbacks: {claude-*: [glm, kimi]}
 """
 
 
+TODAY = datetime.date(2026, 11, 28)
+
+
 def lines(
     text: str = PROFILE, *, has_key: bool = False, environ: Mapping[str, str] | None = None
 ) -> list[str]:
-    return list(check.lines(profiles.parse(text, environ or {}, "p.yaml"), has_key=has_key))
+    profile = profiles.parse(text, environ or {}, "p.yaml")
+    return list(check.lines(profile, has_key=has_key, today=lambda: TODAY))
 
 
 def test_a_profile() -> None:
@@ -104,13 +109,15 @@ clients:
     {{{key % 1}, models: [glm, claude-*], requests_per_minute: 60, tokens_per_day: 5000000,
      budget: {{day: 20, month: 200}}, on_budget: glm, token_mode: passthrough, expires: 2027-01-31}}
   bob: {{{key % 2}, admin: true}}
+  carol: {{{key % 3}, requests_per_minute: 1, expires: 2026-11-27}}
 """
     shown = lines(text)
     place = shown.index("Clients: must present a key of their own")
-    assert shown[place + 1 : place + 3] == [
+    assert shown[place + 1 : place + 4] == [
         "  alice  glm, claude-*; 60 requests a minute; 5,000,000 tokens a day; $20.00 a day; "
         "$200.00 a month; then glm; passthrough; until 2027-01-31",
         "  bob    all models; admin",
+        "  carol  all models; 1 request a minute; expired on 2026-11-27",
     ]
     assert "Clients: must present PROXY_STATIC_TOKEN or a key of their own" in lines(
         text, has_key=True

@@ -60,3 +60,12 @@ def test_without_any() -> None:
 def test_what_is_wrong(raw: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read(raw)
+
+
+def test_prices_that_nothing_has_are_warned_of() -> None:
+    names = ("zai/glm-5", "zay/glm-5", "*/glm", "z*/x")
+    listed = {name: {"input": 1, "output": 2} for name in names}
+    value = values.Value({"prices": listed}, {})["prices"]
+    assert list(price_table.warnings(value, ["zai"])) == [
+        "prices.zay/glm-5 is of no use: there is no provider zay."
+    ]
