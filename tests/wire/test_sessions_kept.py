@@ -76,7 +76,10 @@ def test_where_nothing_is_kept_the_page_says_what_to_do(
             "its summary has them all the same"
         )
         shown = page(client, f"/{turn['flow']}")
-    assert shown.count("--set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)") == 1
+    assert (
+        shown.count("<code>--set keep_bodies=50</code> (megabytes) or <code>-w +flows.mitm</code>")
+        == 1
+    )
     assert "THE END" not in shown and "THE LAST WORD" not in shown
 
 

@@ -150,11 +150,14 @@ class Listeners:
         if self._accepts(client):
             self._accepted.add(client)
             return
+        client.error = fail_closed.REFUSED
+        if self.guard.is_closed:
+            logger.info("Refused a connection, because no profile is in force")
+            return
         why = self.refusal(client) or (
             "set PROXY_STATIC_TOKEN, or `clients` in the profile, to allow it"
         )
         logger.warning(f"Refused a connection from another machine: {why}")
-        client.error = fail_closed.REFUSED
 
     def refusal(self, client: connection.Client) -> str | None:
         """Why a client of another machine may not connect at all, whatever it would send."""

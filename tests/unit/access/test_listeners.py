@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 from collections.abc import Sequence
 
 import pytest
@@ -70,10 +71,12 @@ def test_connections(came_in_on: str, key: str | None, is_open: bool, refused: b
     assert bool(source.error) is refused
 
 
-def test_before_any_settings_nobody_may_connect() -> None:
+def test_before_any_settings_nobody_may_connect(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     entry, source = listeners.Listeners(), client()
     entry.client_connected(source)
     assert source.error
+    assert caplog.messages == ["Refused a connection, because no profile is in force"]
     flow = request_from(client())
     entry.http_connect(flow)
     assert not entry.has_opened(flow)

@@ -34,11 +34,11 @@ EXPORTED = ("system", "tools")
 
 GONE = (
     "Each block has only its first words, because this turn’s request and answer were dropped to save memory: "
-    "keep_megabytes and keep_bodies say how much of it is used, and -w +flows.mitm saves all to a file."
+    "`keep_megabytes` and `keep_bodies` say how much of it is used, and `-w +flows.mitm` saves all to a file."
 )
 SUMMARY = (
     "Each block has only its first words, because requests and answers aren’t kept for this "
-    "page: to see them, start the proxy with --set keep_bodies=50 (megabytes) or -w +flows.mitm (a file)."
+    "page: to see them, start the proxy with `--set keep_bodies=50` (megabytes) or `-w +flows.mitm` (a file)."
 )
 
 

@@ -6,7 +6,6 @@ import re
 import pytest
 
 from claude_route.pages.sessions import bodies
-from claude_route.pages.sessions import opened
 from claude_route.pages.sessions import rendering
 from claude_route.pages.sessions import views
 from claude_route.sessions import book
@@ -224,7 +223,8 @@ def test_where_nothing_is_kept_a_comparison_says_so_once() -> None:
     compared = [(examples.SESSION, entry, bodies.Bodies()) for entry in entries if entry]
     view = dataclasses.replace(VIEW, in_mitmweb=False)
     text = views.comparison(session(kept), compared, view).body.decode()
-    assert text.count(opened.SUMMARY) == 1
+    assert text.count("Each block has only its first words, because requests") == 1
+    assert "or <code>-w +flows.mitm</code> (a file)" in text, "no line breaks within a command"
 
 
 def test_found() -> None:
