@@ -62,7 +62,8 @@ def run(arguments: Sequence[str], count: int) -> int:
 
 def state_of_redis(arguments: Sequence[str]) -> Path | None:
     """The folder of what a Redis of our own keeps, where the profile leaves it to us in what workers share what
-    they know. Beside the profile's ledger, so that proxies of other profiles keep theirs elsewhere."""
+    they know. Beside the profile's ledger, so that proxies of other profiles keep theirs elsewhere, if we may write
+    there."""
     environ = profiles.environment(Path.cwd(), os.environ)
     name = profile_name(arguments)
     try:
@@ -72,7 +73,18 @@ def state_of_redis(arguments: Sequence[str]) -> Path | None:
     if profile.store is not None or environ.get(shared.VARIABLE):
         return None
     ledger = location.file(location.url(profile.ledger.url, os.environ))
-    return ledger.absolute().parent if ledger else location.folder(os.environ)
+    if ledger and _is_ours(beside := ledger.absolute().parent):
+        return beside
+    return location.folder(os.environ)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether we may write into a folder, which is made if there is none."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def profile_name(arguments: Sequence[str]) -> str:

@@ -11,15 +11,13 @@ from claude_route.cli import supervisor
 async def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     """Told as it is: there is no process yet that could be stopped."""
     (tmp_path / "state").touch()
-    environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
-    redis = private_redis.PrivateRedis("redis-server", environ, tmp_path)
+    redis = private_redis.PrivateRedis("redis-server", tmp_path / "state" / "ours", tmp_path)
     with pytest.raises(NotADirectoryError):
         await supervisor.Supervisor([], 2, redis, tmp_path).run()
 
 
 async def test_a_program_that_ends_at_once(tmp_path: Path) -> None:
-    environ = {"XDG_STATE_HOME": str(tmp_path)}
-    redis = private_redis.PrivateRedis("false", environ, tmp_path)
+    redis = private_redis.PrivateRedis("false", tmp_path, tmp_path)
     with pytest.raises(ChildProcessError, match="false doesn't start: "):
         await redis.start()
     await redis.stop()

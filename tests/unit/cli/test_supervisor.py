@@ -85,3 +85,30 @@ async def test_a_redis_that_cannot_be_started_again_is_tried_again(
     async with asyncio.timeout(30):
         await made._keep_redis(redis)
     assert redis.starts == 3
+
+
+def test_where_a_redis_of_our_own_keeps_what_it_knows(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    state = tmp_path / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    default, file = state / "claude-route", tmp_path / "file"
+    file.touch()
+    for setting, folder in (
+        ("", default),
+        ("ledger: sqlite:///here/ledger.db", tmp_path / "here"),
+        (f"ledger: sqlite:///{tmp_path}/there/ledger.db", tmp_path / "there"),
+        (f"ledger: sqlite:///{file}/ledger.db", default),
+        ("ledger: postgresql://me@127.0.0.1:9/ledger", default),
+        ("ledger: off", default),
+        ("store: redis://127.0.0.1:9", None),
+        ("store: 'off'", None),
+        ("no: profile", None),
+    ):
+        profile = tmp_path / "mine.yaml"
+        profile.write_text(
+            "providers: {zai: {base_url: http://127.0.0.1:9}}\nmodels: {glm: zai/glm}\n" + setting
+        )
+        found = supervisor.state_of_redis(["--set", f"profile={profile}"])
+        assert found == folder, setting

@@ -38,6 +38,6 @@ async def test_a_clock_that_is_wrong_is_told(
     redis: redis_server.Redis, caplog: pytest.LogCaptureFixture, off: int, says: str | None
 ) -> None:
     async with instances.running(redis.url, 1, lambda: time.time() + off):
-        told = [line for line in caplog.messages if "The clock here is" in line]
-    assert len(told) == (says is not None)
-    assert says is None or says in told[0]
+        warnings = [line for line in caplog.messages if "The clock here is" in line]
+    assert len(warnings) == (says is not None)
+    assert says is None or says in warnings[0]
