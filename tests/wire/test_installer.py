@@ -200,7 +200,7 @@ with sqlite3.connect("{LEDGER}") as ledger:
 '"""
     # An older ledger, with something in it.
     box.shell(
-        f"{sql} 'CREATE TABLE schema_version (version)' 'INSERT INTO schema_version VALUES (1)'"
+        f"{sql} 'CREATE TABLE IF NOT EXISTS schema_version (version)' 'INSERT INTO schema_version VALUES (1)'"
         f" 'CREATE TABLE mine (line)' 'INSERT INTO mine VALUES (7)'; chown claude-route {LEDGER}"
     )
     # The newer version migrates it, then fails.
