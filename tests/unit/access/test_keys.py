@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import urllib.parse
 from collections.abc import Callable
+from collections.abc import Sequence
 
 import pytest
 from mitmproxy import http
@@ -278,6 +279,25 @@ def test_a_key_that_another_request_has_shown(
     assert BOB not in left
     assert BOB.replace("-", "%2d") not in left
     assert len(made.headers.fields) == 1  # the host's
+
+
+@pytest.mark.parametrize("name", ["x_api_key", "authorization", "x_litellm_api_key"])
+def test_its_own_key_is_no_reason_to_look_for_all(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [f"{BOB}{number}" for number in range(100)]
+    sought: list[int] = []
+    stock = keys._forms
+
+    def forms(secrets: Sequence[str]) -> tuple[str, ...]:
+        sought.append(len(secrets))
+        return stock(secrets)
+
+    monkeypatch.setattr(keys, "_forms", forms)
+    made = request("/v1/files", **{name: f"Bearer {ALICE}"})
+    keys.Search([ALICE], [ALICE, *many].__contains__, keys.Shown([ALICE, *many])).take_out(made)
+    assert sought == [1]
+    assert ALICE not in str([f for f in made.headers.fields if f[0] != b"x-litellm-api-key"])
 
 
 def test_nothing_else_is_taken_out() -> None:
