@@ -48,6 +48,10 @@ class Prices:
         dollars = tariff.of(used)
         return Cost(dollars, dollars, source)
 
+    def charging(self, target: targets.Target, asked: str) -> price.Tariff:
+        """By which answers of `target` are charged to budgets."""
+        return self.tariff(target, asked)[0] or price.Tariff(self.default)
+
     def tariff(self, target: targets.Target, asked: str) -> tuple[price.Tariff | None, Source]:
         if entry := self.own.find(str(target)):
             return price.Tariff(entry[0]), "profile"

@@ -29,19 +29,20 @@ def most(
 ) -> budgets.Amount:
     """The most that an answer of one of the targets may use: as if all of the prompt were written to a
     cache, and the answer as long as it may be. `prompt` is its tokens."""
-    amounts = []
+    dollars, tokens = 0.0, 0
     for target in candidates:
         output = most_output(request, target)
-        for used in (usage.Usage(prompt, output), usage.Usage(0, output, 0, prompt)):
-            amounts.append(amount(used, request.model, target, listed))
-    return budgets.Amount(
-        max(amount.dollars for amount in amounts), max(amount.tokens for amount in amounts)
-    )
+        tariff = listed.charging(target, request.model)
+        read, written = usage.Usage(prompt, output), usage.Usage(0, output, 0, prompt)
+        dollars = max(dollars, tariff.of(read), tariff.of(written))
+        tokens = max(tokens, prompt + output)
+    return budgets.Amount(dollars, tokens)
 
 
 def prompt_tokens(request: requests.Request) -> int:
     """About how many tokens a prompt has: without a picture or a document, as many as all of the body."""
-    if request.text.find(b"base64") < 0:
+    seen = request.survey
+    if (seen and not seen.has_pictures) or request.text.find(b"base64") < 0:
         return requests.tokens(len(request.text))
     return requests.estimate(request)
 

@@ -70,6 +70,32 @@ def test_the_most_that_a_request_may_use() -> None:
     ).dollars == pytest.approx(100 * (prompt + 1000) / MILLION)
 
 
+DATA = {"type": "base64", "media_type": "image/png", "data": "A" * 40_000}
+IMAGE = {"type": "image", "source": DATA}
+TEXT = {"type": "text", "text": "data:image/png;base64," + "A" * 40_000}
+
+
+@pytest.mark.parametrize(
+    ("block", "is_picture"),
+    [
+        (IMAGE, True),
+        ({"type": "document", "source": DATA}, True),
+        ({"type": "tool_result", "tool_use_id": "toolu_1", "content": [IMAGE]}, True),
+        ({"type": "unheard_of", "source": DATA}, True),
+        ({"type": "tool_result", "tool_use_id": "toolu_1", "content": [TEXT]}, False),
+        (TEXT, False),
+    ],
+)
+@pytest.mark.parametrize("role", ["user", "system"])
+def test_a_picture_has_fewer_tokens_than_its_bytes(
+    role: str, block: dict[str, Any], is_picture: bool
+) -> None:
+    made = request(messages=[{"role": role, "content": [block]}])
+    assert (spending.prompt_tokens(made) < 5000) is (
+        is_picture or (role, block["type"]) == ("system", "tool_result")
+    )
+
+
 def test_amount() -> None:
     used = usage.Usage(10, 20, 30, 40, 5)
     amount = spending.amount(used, "glm", target("glm"), LISTED)

@@ -109,6 +109,8 @@ class Survey(NamedTuple):
     """Kind and signature of each block of thinking."""
     is_for_anthropic: bool
     """Whether something in it is only for Anthropic, such as a `system` message."""
+    has_pictures: bool
+    """Whether there may be an image or a document in it."""
 
     def fits(self, target: targets.Target) -> bool:
         """Whether the target may get the conversation as it is."""
@@ -148,13 +150,15 @@ def of(messages: Iterable[Message]) -> Survey | None:
     results: set[str] = set()
     names: set[str] = set()
     thoughts: list[tuple[str, str]] = []
-    is_for_anthropic = False
+    is_for_anthropic = has_pictures = False
     for message in messages:
         content, role = message.content, message.role
         if message.output_config is not rawjson.NULL or message.clear_at is not rawjson.NULL:
             is_for_anthropic = True
         if role == "system":
             is_for_anthropic = True
+            if type(content) is list:
+                has_pictures = has_pictures or _has_more_than_text(content)
             continue
         if not content or role not in ("user", "assistant"):
             return None
@@ -173,8 +177,12 @@ def of(messages: Iterable[Message]) -> Survey | None:
                 calls.append(block.id)
                 names.add(block.name)
             elif type(block) is _Result:
-                if not is_users or (type(block.content) is list and not _are_plain(block.content)):
+                if not is_users:
                     return None
+                if type(block.content) is list:
+                    if not _are_plain(block.content):
+                        return None
+                    has_pictures = has_pictures or _has_more_than_text(block.content)
                 results.add(block.tool_use_id)
             elif type(block) is _Text:
                 if not block.text or block.text.isspace() or block.citations is not rawjson.NULL:
@@ -183,9 +191,15 @@ def of(messages: Iterable[Message]) -> Survey | None:
                 if is_users:
                     return None
                 thoughts.append(block.mark)
-            elif not is_users or not isinstance(block, _Image | _Document):
+            elif is_users and isinstance(block, _Image | _Document):
+                has_pictures = True
+            else:
                 return None
-    return Survey(calls, results, names, thoughts, is_for_anthropic)
+    return Survey(calls, results, names, thoughts, is_for_anthropic, has_pictures)
+
+
+def _has_more_than_text(parts: Iterable[_Block]) -> bool:
+    return any(type(part) is not _Text for part in parts)
 
 
 def _are_plain(parts: Iterable[_Text | _Image | _Document]) -> bool:
