@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -46,6 +47,9 @@ from claude_route.routing import verdict
 from claude_route.wire import content_encoding
 from claude_route.wire import http_message
 from claude_route.wire import shape
+
+FRESH = 0.1
+"""Seconds for which a first attempt that was made in advance is good: targets may fail meanwhile."""
 
 
 class Exchange:
@@ -173,13 +177,31 @@ class Exchange:
     async def admitted(self) -> contract.Attempt | http.Response:
         if self.allowance is None:
             return await self._start(*self._wanted)
-        grant = await grants.ask(
+        asking = grants.ask(
             self.allowance,
             self.candidates,
             self._wanted,
             must=self.is_check,
             is_heavy=self.is_heavy,
         )
+        if self.is_heavy or self._question(self._wanted.able, self._wanted.rotates):
+            return await self._granted(await asking)
+        # The counters may have to ask elsewhere. What is to be sent is made meanwhile, and sent only then.
+        asked = asyncio.Task(asking, loop=asyncio.get_running_loop(), eager_start=True)
+        if asked.done():
+            return await self._granted(asked.result())
+        began = self.clock()
+        try:
+            step = work.here(self._first(*self._wanted))
+        finally:
+            grant = await asked
+        if grant is self._wanted and self.clock() - began < FRESH:
+            return self._go_on(step)
+        return await self._granted(grant)
+
+    async def _granted(
+        self, grant: grants.Grant | http.Response
+    ) -> contract.Attempt | http.Response:
         if isinstance(grant, http.Response):
             return self._go_on(grant)
         return await self._start(*grant)
@@ -197,8 +219,13 @@ class Exchange:
     def _starting(
         self, able: list[targets.Target], rotates: bool, instead: str = ""
     ) -> work.Work[contract.Attempt | http.Response]:
-        """The first attempt, with a plan for these targets. `instead`: why another model was asked for than
-        the one that the client wants."""
+        return self._go_on((yield from self._first(able, rotates, instead)))
+
+    def _first(
+        self, able: list[targets.Target], rotates: bool, instead: str = ""
+    ) -> work.Work[attempt.Attempt | http.Response | None]:
+        """The first attempt, with a plan for these targets, which nobody has heard of yet. `instead`: why
+        another model was asked for than the one that the client wants."""
         tools = () if self.counts_tokens else (yield self._server_tools)
         if tools:
             able = self.candidates.able(able, tools)
@@ -215,13 +242,13 @@ class Exchange:
         if instead:
             self.plan.passed_over.append(instead)
         if not able:
-            return self._go_on(unanswerable.lacks_tools(tools, self.request.model))
+            return unanswerable.lacks_tools(tools, self.request.model)
         if not fitting:
-            return self._go_on(responses.error(400, refusals[0]))
+            return responses.error(400, refusals[0])
         is_foreign = not fitting[0].provider.is_anthropic
         if is_foreign and self.request.thread and not self.counts_tokens:
-            return self._go_on(unanswerable.keeps_no_threads(fitting[0]))
-        return self._go_on((yield from self._next()))
+            return unanswerable.keeps_no_threads(fitting[0])
+        return (yield from self._next())
 
     def _weigh(self) -> int:
         """As the client's limits have it, so that the ledger tells them the same after a restart."""
