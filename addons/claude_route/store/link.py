@@ -1,7 +1,8 @@
 """The connection to Redis or Valkey, which nobody waits for longer than PATIENCE.
 
-Commands go out in the order in which they come, all that have come meanwhile at once: so there is one round
-trip for many requests, and a command sees what those before it did.
+Commands go out in the order in which they come, without waiting for the answers to others, and a command sees
+what those before it did. One whose answer somebody wants goes out at once; others go together, at the end of
+the event loop's turn.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ import logging
 import re
 from collections.abc import Awaitable
 from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any
-from typing import NamedTuple
 
+from claude_route.store import pipe
 from claude_route.store import resp
 from claude_route.text import urls
 
 logger = logging.getLogger(__name__)
 
 PATIENCE = 0.025
-"""Seconds until an answer is overdue. A request waits for twice as long at most: its command may have to wait for
-the answers to those before it."""
+"""Seconds until an answer is overdue. A request waits for twice as long at most: what went out before its command
+may be answered just in time."""
 
 TURNS = 5
 """How often the event loop looks for an answer that is overdue: the loop may be late, rather than Redis."""
@@ -36,19 +37,30 @@ TIMEOUT = 2.0
 PAUSES = (0.05, 0.1, 0.2, 0.5)
 """Seconds until the next attempt to connect; the last one holds from then on."""
 
-OUTAGE = re.compile(r"\b(BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MISCONF|NOAUTH|NOPERM|OOM|READONLY)\b")
+OUTAGE = re.compile(
+    r"\b(ASK|BUSY|CLUSTERDOWN|CROSSSLOT|LOADING|MASTERDOWN|MISCONF|MOVED|NOAUTH|NOPERM|OOM|READONLY|TRYAGAIN)\b"
+)
 """Errors that are about the server rather than about a command: https://redis.io/docs/latest/develop/reference/protocol-spec/"""
 
 MOST = 20_000
 """Commands that wait for Redis to be back, some 10 MB; the oldest are given up first."""
 
 
-class _Entry(NamedTuple):
-    command: resp.Command
-    answer: asyncio.Future[Any] | None
-    """None for a command that waits until Redis is back."""
-    is_urgent: bool = False
-    """A request waits for it."""
+class _Entry:
+    """A command."""
+
+    __slots__ = ("answer", "command", "is_urgent", "sent")
+
+    def __init__(
+        self, command: resp.Command, answer: asyncio.Future[Any] | None, *, is_urgent: bool = False
+    ) -> None:
+        self.command = command
+        self.answer = answer
+        """None for a command that waits until Redis is back."""
+        self.is_urgent = is_urgent
+        """A request waits for it."""
+        self.sent = 0.0
+        """When it went out, by the event loop's clock."""
 
 
 class Link:
@@ -65,11 +77,16 @@ class Link:
         """An answer is overdue: nobody waits for one until there is one."""
         self._greet = greet
         self._opened = opened
-        self._entries: collections.deque[_Entry] = collections.deque()
-        self._news = asyncio.Event()
+        self._waiting: collections.deque[_Entry] = collections.deque()
+        """What hasn't gone out."""
+        self._sent: collections.deque[_Entry] = collections.deque()
+        """What has no answer."""
+        self._is_due = False
+        """What waits goes out at the end of this turn of the event loop."""
         self._task: asyncio.Task[None] | None = None
-        self._timer: asyncio.Handle
+        self._timer: asyncio.Handle | None = None
         self._connection: Any = None
+        self._pipe: pipe.Pipe
         self._was_reported = False
         self._has_refused = False
         self._library: Any = None
@@ -90,7 +107,7 @@ class Link:
     @property
     def waiting(self) -> int:
         """Commands that Redis hasn't answered."""
-        return len(self._entries)
+        return len(self._waiting) + len(self._sent)
 
     def deliver(self, *command: resp.Argument) -> None:
         """Have a command carried out, now or when Redis is back. It may be carried out twice, where the
@@ -120,27 +137,59 @@ class Link:
         """The answers to commands that go out at once; for `greet`.
 
         Raises:
-            ConnectionError: Redis is gone.
+            ConnectionError: Redis is gone, or refuses one of them.
         """
-        answers: list[Any] = await self._exchange(commands)
-        return answers
+        loop = asyncio.get_running_loop()
+        answers: list[asyncio.Future[Any]] = [loop.create_future() for _ in commands]
+        self._send([_Entry(*each) for each in zip(commands, answers, strict=True)])
+        asked: asyncio.Future[list[Any]] = asyncio.gather(*answers)
+        either: list[asyncio.Future[Any]] = [asked, self._pipe.lost]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not asked.done():
+            asked.cancel()
+            self._pipe.lost.result()
+        try:
+            return asked.result()
+        except ValueError as e:
+            raise ConnectionError(str(e)) from e
 
     def _ask(self, command: resp.Command, *, is_urgent: bool = False) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.is_up:
-            self._put(_Entry(command, answer, is_urgent))
+            self._put(_Entry(command, answer, is_urgent=is_urgent))
         else:
             answer.set_exception(ConnectionError("Redis is gone"))
         return answer
 
     def _put(self, entry: _Entry) -> None:
-        self._entries.append(entry)
-        if len(self._entries) > MOST:
-            oldest = self._entries.popleft()
-            if oldest.answer and not oldest.answer.done():
-                oldest.answer.set_exception(ConnectionError("Redis is too slow"))
-                oldest.answer.exception()
-        self._news.set()
+        self._waiting.append(entry)
+        if not self.is_up:
+            self._limit()
+        elif entry.answer:
+            self._flush()
+        elif not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _limit(self) -> None:
+        while len(self._waiting) > MOST:
+            self._waiting.popleft()
+
+    def _flush(self) -> None:
+        self._is_due = False
+        if self.is_up and self._waiting:
+            entries, self._waiting = self._waiting, collections.deque()
+            self._send(entries)
+
+    def _send(self, entries: Collection[_Entry]) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for entry in entries:
+            entry.sent = now
+        self._sent.extend(entries)
+        self._pipe.send([entry.command for entry in entries])
+        if self._timer is None:
+            self._timer = loop.call_at(now + PATIENCE, self._look)
 
     async def _run(self) -> None:
         failures = 0
@@ -149,7 +198,7 @@ class Link:
                 try:
                     await self._connect()
                     failures = 0
-                    await self._serve()
+                    await self._pipe.lost
                 except self._errors() as e:
                     self._lost(e)
                 await self._disconnect()
@@ -182,80 +231,73 @@ class Link:
         )
         async with asyncio.timeout(TIMEOUT):
             await self._connection.connect()
+            # All that the library is needed for is done: TLS, the password, the number of the database.
+            self._pipe = pipe.Pipe(self._connection._writer.transport, self._received)
             await self._greet(self)
         self.is_up = True
         self.is_slow = False
         self._opened()
-        self._news.set()
+        self._flush()
         if self._was_reported:
             self._was_reported = False
             logger.info(f"Store {urls.shown(self.url)} is back")
 
-    async def _serve(self) -> None:
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            while self._entries:
-                batch = list(self._entries)
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(PATIENCE, self._overdue, TURNS)
-                try:
-                    answers = await self._exchange([entry.command for entry in batch])
-                finally:
-                    self._timer.cancel()
-                self.is_slow = False
-                for entry, answer in zip(batch, answers, strict=True):
-                    # `_put` may have given up the oldest meanwhile.
-                    if self._entries and self._entries[0] is entry:
-                        self._entries.popleft()
-                    self._answered(entry, answer)
-
-    def _overdue(self, turns: int) -> None:
-        if turns:
-            self._timer = asyncio.get_running_loop().call_soon(self._overdue, turns - 1)
+    def _look(self, oldest: _Entry | None = None, turns: int = TURNS) -> None:
+        """Whether an answer is overdue. `oldest` has been so for some turns of the event loop."""
+        self._timer = None
+        if not self._sent:
             return
-        self.is_slow = True
-        for entry in self._entries:
-            if entry.is_urgent and entry.answer and not entry.answer.done():
-                entry.answer.set_exception(ConnectionError("Redis is slow"))
+        loop = asyncio.get_running_loop()
+        first = self._sent[0]
+        due = first.sent + (TIMEOUT if self.is_slow else PATIENCE)
+        if loop.time() < due:
+            self._timer = loop.call_at(due, self._look)
+        elif first is not oldest:
+            self._timer = loop.call_soon(self._look, first)
+        elif turns:
+            self._timer = loop.call_soon(self._look, first, turns - 1)
+        elif self.is_slow:
+            self._pipe.lose(f"no answer within {TIMEOUT:g} s")
+        else:
+            self.is_slow = True
+            for entry in self._sent:
+                if entry.is_urgent and entry.answer and not entry.answer.done():
+                    entry.answer.set_exception(ConnectionError("Redis is slow"))
+            self._timer = loop.call_at(first.sent + TIMEOUT, self._look)
 
-    async def _exchange(self, commands: Sequence[resp.Command]) -> list[Any]:
-        connection = self._connection
-        answers: list[Any] = []
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                await connection.send_packed_command(resp.packed(commands), check_health=False)
-                for _ in commands:
-                    try:
-                        answers.append(await connection.read_response())
-                    except self._library.ResponseError as e:
-                        # The library has classes of its own for most of them.
-                        if type(e) is not self._library.ResponseError or OUTAGE.search(str(e)):
-                            raise
-                        answers.append(e)
-        except self._errors() as e:
-            raise ConnectionError(str(e) or type(e).__name__) from e
-        return answers
+    def _received(self, answer: resp.Answer) -> None:
+        if not self._sent:
+            raise ConnectionError("expected no answer, got one")
+        if isinstance(answer, resp.Refusal) and OUTAGE.search(answer.text):
+            raise ConnectionError(answer.text)
+        self.is_slow = False
+        self._answered(self._sent.popleft(), answer)
 
-    def _answered(self, entry: _Entry, answer: Any) -> None:
-        if isinstance(answer, Exception) and not self._has_refused:
+    def _answered(self, entry: _Entry, answer: resp.Answer) -> None:
+        if isinstance(answer, resp.Refusal) and not self._has_refused:
             self._has_refused = True
-            logger.error(f"Store {urls.shown(self.url)} refuses a command: {answer}")
+            logger.error(f"Store {urls.shown(self.url)} refuses a command: {answer.text}")
         if entry.answer is None or entry.answer.done():
             return
-        if isinstance(answer, Exception):
-            entry.answer.set_exception(ValueError(str(answer)))
+        if isinstance(answer, resp.Refusal):
+            entry.answer.set_exception(ValueError(answer.text))
         else:
             entry.answer.set_result(answer)
 
     def _lost(self, error: Exception) -> None:
         self.is_up = False
-        entries, self._entries = self._entries, collections.deque()
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        entries = [*self._sent, *self._waiting]
+        self._sent.clear()
+        self._waiting.clear()
         for entry in entries:
             if entry.answer is None:
-                self._entries.append(entry)
+                self._waiting.append(entry)
             elif not entry.answer.done():
                 entry.answer.set_exception(ConnectionError("Redis is gone"))
+        self._limit()
         if not self._was_reported:
             self._was_reported = True
             why = str(error).strip().partition("\n")[0] or type(error).__name__
