@@ -28,11 +28,12 @@ local function held(key, own, running)
     for place = 1, #fields, 2 do account[fields[place]] = fields[place + 1] end
     local dollars, tokens = 0, 0
     for field, value in pairs(account) do
-        local kind, instance = string.match(field, '^(h[dt]):(.*)$')
-        if kind then
+        local kind = string.sub(field, 1, 3)
+        if kind == 'hd:' or kind == 'ht:' then
+            local instance = string.sub(field, 4)
             if instance ~= own and redis.call('EXISTS', running .. instance) == 0 then
                 redis.call('HDEL', key, field, 'seq:' .. instance)
-            elseif kind == 'hd' then
+            elseif kind == 'hd:' then
                 dollars = dollars + tonumber(value)
             else
                 tokens = tokens + tonumber(value)
@@ -45,13 +46,20 @@ end
 """What a client's hash has, and the dollars and tokens that its requests under way may use."""
 
 RESERVE = f"""
-{_TURN}
 {_HELD}
-turn('day', tonumber(ARGV[4]))
-turn('week', tonumber(ARGV[5]))
-turn('month', tonumber(ARGV[6]))
 local now = tonumber(ARGV[1])
 local account, dollars, tokens = held(KEYS[1], ARGV[2], ARGV[3])
+for place, period in ipairs({{'day', 'week', 'month'}}) do
+    local start = ARGV[place + 3]
+    if tonumber(start) > tonumber(account[period .. '.start'] or -1) then
+        account[period] = '0'
+        redis.call('HSET', KEYS[1], period .. '.start', start, period, 0)
+        if period == 'day' then
+            account['tokens'] = '0'
+            redis.call('HSET', KEYS[1], 'tokens', 0)
+        end
+    end
+end
 local limits = {{
     {{'day', tonumber(ARGV[11]), tonumber(account['day']), dollars}},
     {{'week', tonumber(ARGV[12]), tonumber(account['week']), dollars}},

@@ -42,6 +42,9 @@ AT_ONCE = 100
 """Clients that Redis is asked for in one step, which takes it less than a millisecond."""
 
 
+_RESERVE, _SETTLE = budget_scripts.RESERVE.encode(), budget_scripts.SETTLE.encode()
+
+
 class Counters:
     """Implements `budgets.Counters`.
 
@@ -70,10 +73,29 @@ class Counters:
         if within == limits.NONE:
             return self.book.decide(client, within, most, now, must=must)
         try:
-            answer = await self._link.reply(*self._question(client, within, most, now, must=must))
+            asked = self._link.reply(*self._question(client, within, most, now, must=must))
+            answer = await asyncio.shield(asked)
         except (ConnectionError, ValueError):
             return self.book.decide(client, within, most, now, must=must)
+        except asyncio.CancelledError:
+            # Redis may reserve it nevertheless.
+            asked.add_done_callback(lambda done: self._give_back(done, client, within, most, now))
+            raise
         return self._decision(answer, client, within, most, now)
+
+    def _give_back(
+        self,
+        asked: asyncio.Future[Any],
+        client: str,
+        within: limits.Limits,
+        most: budgets.Amount,
+        now: float,
+    ) -> None:
+        """Nobody waits for the answer any more."""
+        if asked.cancelled() or asked.exception():
+            return
+        if self._decision(asked.result(), client, within, most, now).refusal is None:
+            self.settle(client, most, budgets.NOTHING, now)
 
     def settle(
         self, client: str, reserved: budgets.Amount, used: budgets.Amount, now: float
@@ -131,7 +153,7 @@ class Counters:
     ) -> resp.Command:
         self._asked += 1
         caps = {cap.period: cap.dollars for cap in within.caps}
-        command: list[resp.Argument] = ["EVAL", budget_scripts.RESERVE, 2, *_keys(client)]
+        command: list[resp.Argument] = ["EVAL", _RESERVE, 2, *_keys(client)]
         command += [repr(now), self._instance, names.INSTANCE, *_starts(now)]
         command += [_text(most.dollars), most.tokens, int(must), within.requests_per_minute or 0]
         command += [_text(caps.get(period, 0)) for period in limits.PERIODS]
@@ -178,7 +200,7 @@ class Counters:
 
     def _send(self, number: int) -> None:
         client, used, reserved, now = self._unsent[number]
-        command: list[resp.Argument] = ["EVAL", budget_scripts.SETTLE, 1, names.client(client)]
+        command: list[resp.Argument] = ["EVAL", _SETTLE, 1, names.client(client)]
         command += [number, self._instance, *_starts(now)]
         command += [_text(used.dollars), used.tokens, _text(reserved.dollars), reserved.tokens]
         answer = self._link.ask(*command)

@@ -123,7 +123,7 @@ class Link:
         """
         return self._ask(command)
 
-    async def reply(self, *command: resp.Argument) -> Any:
+    def reply(self, *command: resp.Argument) -> asyncio.Future[Any]:
         """The same, for a request: within twice PATIENCE.
 
         Raises:
@@ -131,7 +131,7 @@ class Link:
         """
         if self.is_slow:
             raise ConnectionError("Redis is slow")
-        return await self._ask(command, is_urgent=True)
+        return self._ask(command, is_urgent=True)
 
     async def now(self, *commands: resp.Command) -> list[Any]:
         """The answers to commands that go out at once; for `greet`.

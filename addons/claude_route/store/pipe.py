@@ -15,7 +15,7 @@ from claude_route.store import resp
 
 class Pipe(asyncio.Protocol):
     def __init__(
-        self, transport: asyncio.Transport, answered: Callable[[resp.Answer], None]
+        self, transport: asyncio.WriteTransport, answered: Callable[[resp.Answer], None]
     ) -> None:
         """Takes a connection over on which nothing is under way. `answered` is called with each answer."""
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()

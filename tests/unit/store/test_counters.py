@@ -230,6 +230,23 @@ async def test_redis_silent(own_redis: redis_server.Redis) -> None:
         assert decision.standing and abs(decision.standing.used - 9.0) < 1e-6
 
 
+async def test_a_client_that_leaves_while_redis_is_asked(redis: redis_server.Redis) -> None:
+    async with running(redis.url, 1) as (one,):
+        await reserve(one, EVERY)
+        for within in (DAILY, RATED):
+            leaving = asyncio.ensure_future(reserve(one, within))
+            await asyncio.sleep(0)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+        settle(one, (1.0, 100), (2.0, 200))
+        await instances.until(lambda: one.link.waiting == 0)
+        assert b"hd:" not in redis.ask(f"HGETALL {names.client('alice')}")
+        assert one.counters.overview("alice", EVERY, NOON).reserved == budgets.NOTHING
+        decision = await reserve(one, DAILY)
+        assert decision.standing and decision.standing.used == 2.0
+
+
 async def test_without_limits_nobody_is_asked(redis: redis_server.Redis) -> None:
     async with running(redis.url) as (one, other):
         assert (await reserve(one, limits.NONE, 0.0, 0)).refusal is None
