@@ -6,6 +6,7 @@ of Anthropic's own gateway, from which Claude Code makes its warnings.
 
 from __future__ import annotations
 
+import functools
 import math
 
 from mitmproxy import http
@@ -96,37 +97,49 @@ def in_place(
 ) -> tuple[http_message.Field, ...]:
     """The headers of an answer, with how its client stands in place of what the upstream says about others."""
     kept = [field for field in fields if not field[0].lower().startswith(_UNIFIED)]
-    own = unified(standing, is_answered=True).items()
-    return (*kept, *((name.encode(), value.encode()) for name, value in own))
-
-
-def unified(standing: budgets.Standing, *, is_answered: bool = False) -> dict[str, str]:
-    """The headers from which Claude Code learns of a client's limit. `is_answered`: the limit may be used
-    up, but another model has answered."""
-    reset = str(int(standing.resets))
     share = round(standing.share, 2)
-    passed = next((each for each in WARNINGS if standing.share > each), None)
-    is_over = standing.is_over and not is_answered
+    return (*kept, *_allowed(standing.period, int(standing.resets), share, _passed(standing)))
+
+
+def unified(standing: budgets.Standing) -> dict[str, str]:
+    """The headers from which Claude Code learns that a limit is used up."""
     fields = {
-        "reset": reset,
-        "overage-reset": reset,
-        "overage-utilization": f"{share if is_over else min(share, 0.99):g}",
+        **_shared(int(standing.resets), round(standing.share, 2)),
+        "status": "rejected",
+        "overage-surpassed-threshold": "1",
+        "overage-period": PERIODS[standing.period],
+        "overage-disabled-reason": "org_spend_cap_reached",
     }
-    if is_over:
-        fields |= {
-            "status": "rejected",
-            "overage-surpassed-threshold": "1",
-            "overage-period": PERIODS[standing.period],
-            "overage-disabled-reason": "org_spend_cap_reached",
-        }
-    else:
-        status = "allowed_warning" if passed else "allowed"
-        fields |= {
-            "status": status,
-            "representative-claim": "overage",
-            "overage-status": status,
-            "overage-period": PERIODS[standing.period],
-        }
-        if passed:
-            fields["overage-surpassed-threshold"] = f"{passed:g}"
     return {f"{UNIFIED}{name}": value for name, value in fields.items()}
+
+
+@functools.lru_cache(256)
+def _allowed(
+    period: limits.Period, resets: int, share: float, passed: float | None
+) -> tuple[http_message.Field, ...]:
+    """The same for a limit that isn't used up, or is while another model has answered. They change once a
+    hundredth of the limit is used."""
+    status = "allowed_warning" if passed else "allowed"
+    fields = {
+        **_shared(resets, min(share, 0.99)),
+        "status": status,
+        "representative-claim": "overage",
+        "overage-status": status,
+        "overage-period": PERIODS[period],
+    }
+    if passed:
+        fields["overage-surpassed-threshold"] = f"{passed:g}"
+    return tuple((f"{UNIFIED}{name}".encode(), value.encode()) for name, value in fields.items())
+
+
+def _shared(resets: int, share: float) -> dict[str, str]:
+    return {
+        "reset": str(resets),
+        "overage-reset": str(resets),
+        "overage-utilization": f"{share:g}",
+    }
+
+
+def _passed(standing: budgets.Standing) -> float | None:
+    """The share from which on Claude Code warns, if it is passed."""
+    return next((each for each in WARNINGS if standing.share > each), None)

@@ -72,30 +72,18 @@ class Counters:
     ) -> budgets.Decision:
         if within == limits.NONE:
             return self.book.decide(client, within, most, now, must=must)
+
+        def late(answer: bytes) -> None:
+            """The client has left, and Redis has reserved it nevertheless."""
+            if self._decision(answer, client, within, most, now).refusal is None:
+                self.settle(client, most, budgets.NOTHING, now)
+
+        question = self._question(client, within, most, now, must=must)
         try:
-            asked = self._link.reply(*self._question(client, within, most, now, must=must))
-            answer = await asyncio.shield(asked)
+            answer = await self._link.reply(*question, late=late)
         except (ConnectionError, ValueError):
             return self.book.decide(client, within, most, now, must=must)
-        except asyncio.CancelledError:
-            # Redis may reserve it nevertheless.
-            asked.add_done_callback(lambda done: self._give_back(done, client, within, most, now))
-            raise
         return self._decision(answer, client, within, most, now)
-
-    def _give_back(
-        self,
-        asked: asyncio.Future[Any],
-        client: str,
-        within: limits.Limits,
-        most: budgets.Amount,
-        now: float,
-    ) -> None:
-        """Nobody waits for the answer any more."""
-        if asked.cancelled() or asked.exception():
-            return
-        if self._decision(asked.result(), client, within, most, now).refusal is None:
-            self.settle(client, most, budgets.NOTHING, now)
 
     def settle(
         self, client: str, reserved: budgets.Amount, used: budgets.Amount, now: float

@@ -49,16 +49,20 @@ MOST = 20_000
 class _Entry:
     """A command."""
 
-    __slots__ = ("answer", "command", "is_urgent", "sent")
+    __slots__ = ("answer", "command", "late", "sent")
 
     def __init__(
-        self, command: resp.Command, answer: asyncio.Future[Any] | None, *, is_urgent: bool = False
+        self,
+        command: resp.Command,
+        answer: asyncio.Future[Any] | None,
+        late: Callable[[Any], None] | None = None,
     ) -> None:
         self.command = command
         self.answer = answer
         """None for a command that waits until Redis is back."""
-        self.is_urgent = is_urgent
-        """A request waits for it."""
+        self.late = late
+        """Gets the answer that a request has waited for, and no longer does because its client has left. None:
+        no request waits."""
         self.sent = 0.0
         """When it went out, by the event loop's clock."""
 
@@ -123,15 +127,18 @@ class Link:
         """
         return self._ask(command)
 
-    def reply(self, *command: resp.Argument) -> asyncio.Future[Any]:
-        """The same, for a request: within twice PATIENCE.
+    def reply(
+        self, *command: resp.Argument, late: Callable[[Any], None] = lambda answer: None
+    ) -> asyncio.Future[Any]:
+        """The same, for a request: within twice PATIENCE. `late` gets the answer if it is waited for no longer,
+        because the request was cancelled.
 
         Raises:
             ConnectionError: there is no answer; the command may still be carried out.
         """
         if self.is_slow:
             raise ConnectionError("Redis is slow")
-        return self._ask(command, is_urgent=True)
+        return self._ask(command, late)
 
     async def now(self, *commands: resp.Command) -> list[Any]:
         """The answers to commands that go out at once; for `greet`.
@@ -153,10 +160,12 @@ class Link:
         except ValueError as e:
             raise ConnectionError(str(e)) from e
 
-    def _ask(self, command: resp.Command, *, is_urgent: bool = False) -> asyncio.Future[Any]:
+    def _ask(
+        self, command: resp.Command, late: Callable[[Any], None] | None = None
+    ) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self.is_up:
-            self._put(_Entry(command, answer, is_urgent=is_urgent))
+            self._put(_Entry(command, answer, late))
         else:
             answer.set_exception(ConnectionError("Redis is gone"))
         return answer
@@ -261,7 +270,7 @@ class Link:
         else:
             self.is_slow = True
             for entry in self._sent:
-                if entry.is_urgent and entry.answer and not entry.answer.done():
+                if entry.late and entry.answer and not entry.answer.done():
                     entry.answer.set_exception(ConnectionError("Redis is slow"))
             self._timer = loop.call_at(first.sent + TIMEOUT, self._look)
 
@@ -277,9 +286,12 @@ class Link:
         if isinstance(answer, resp.Refusal) and not self._has_refused:
             self._has_refused = True
             logger.error(f"Store {urls.shown(self.url)} refuses a command: {answer.text}")
-        if entry.answer is None or entry.answer.done():
+        if entry.answer is None:
             return
-        if isinstance(answer, resp.Refusal):
+        if entry.answer.done():
+            if entry.late and entry.answer.cancelled() and not isinstance(answer, resp.Refusal):
+                entry.late(answer)
+        elif isinstance(answer, resp.Refusal):
             entry.answer.set_exception(ValueError(answer.text))
         else:
             entry.answer.set_result(answer)
