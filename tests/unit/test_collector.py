@@ -15,6 +15,15 @@ def test_what_the_start_has_left_is_not_looked_at_again() -> None:
     assert not any(each is kept for each in gc.get_objects())
 
 
+def test_what_is_old_is_looked_at_often() -> None:
+    before = gc.get_threshold()
+    watched = collector.Collector()
+    watched.running()
+    assert gc.get_threshold() == (*before[:2], collector.OFTEN)
+    watched.done()
+    assert gc.get_threshold() == before
+
+
 def test_what_comes_later_is_collected() -> None:
     collector.Collector().running()
     circle: list[object] = []
@@ -58,6 +67,9 @@ def test_what_takes_long_is_not_looked_at_again_soon() -> None:
         collect(collector.LONG * 2)
         clock.now += collector.SOON + 1
         before = len(collected)
+        for is_quiet in [True] * (collector.CALM - 1) + [False] + [True] * (collector.CALM - 1):
+            watched.look(is_quiet)
+            assert watched._frozen_at is not None
         watched.look(True)
         assert watched._frozen_at is None
         assert len(collected) == before
@@ -74,7 +86,8 @@ def test_to_look_again_is_no_reason_to_look_again() -> None:
     try:
         watched.watch("start", {"generation": 2})
         watched.watch("stop", {"generation": 2})
-        watched.look(True)
+        for _ in range(collector.CALM):
+            watched.look(True)
         collected: list[str] = []
         gc.callbacks.append(lambda phase, info: collected.append(phase))
         watched.look(True)
