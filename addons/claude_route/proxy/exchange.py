@@ -89,6 +89,9 @@ class Exchange:
         self.model = ""
         """The one that is asked for, once the request is read."""
         self.request: requests.Request
+        self._asker: contract.Asker | None = None
+        self._server_tools: tuple[str, ...] = ()
+        """The request's tools, if it has no others than those of Anthropic's servers."""
         self.plan: plan.Plan
         self.thread: threads.Thread
         self.routed: contract.RoutedRequest
@@ -132,10 +135,7 @@ class Exchange:
 
     def _beginning(self) -> work.Work[contract.Attempt | http.Response | None]:
         try:
-            self.request = yield functools.partial(read, self.flow.request)
-            self.model = self.request.model
-            if self.sender.entry and not (yield self._names_one_model):
-                return responses.error(400, "body: expected each field once, got one twice")
+            yield self._read
             able, rotates = self.candidates.find(self.request.model)
         except OverflowError as e:
             return responses.error(413, str(e))
@@ -156,7 +156,7 @@ class Exchange:
             self.sender.client,
             self._weigh,
             who,
-            (yield self._asker),
+            self._asker,
         )
         self.has_begun = True
         self.observer.began(self.routed)
@@ -226,10 +226,12 @@ class Exchange:
     ) -> work.Work[attempt.Attempt | http.Response | None]:
         """The first attempt, with a plan for these targets, which nobody has heard of yet. `instead`: why
         another model was asked for than the one that the client wants."""
-        tools = () if self.counts_tokens else (yield self._server_tools)
+        tools = () if self.counts_tokens else self._server_tools
         if tools:
             able = self.candidates.able(able, tools)
-        refusals = yield lambda: [self._refusal(target) for target in able]
+        refusals = [""] * len(able)
+        if any(fitness.has_limits(target) for target in able):
+            refusals = yield lambda: [self._refusal(target) for target in able]
         fitting = [target for target, why in zip(able, refusals, strict=True) if not why]
         self.plan = plan.Plan(
             fitting,
@@ -274,17 +276,26 @@ class Exchange:
             self.thread,
         )
 
-    def _server_tools(self) -> tuple[str, ...]:
-        return server_tools.alone(self.request.tools)
+    def _read(self) -> None:
+        """All that takes long of what every request is asked, at once: to go to the thread and back takes as
+        long as to read a megabyte.
+
+        Raises:
+            ValueError, OverflowError: it can't be read.
+        """
+        self.request = read(self.flow.request)
+        self.model = self.request.model
+        if self.sender.entry and not self.request.names_one_model:
+            raise ValueError("body: expected each field once, got one twice")
+        self._server_tools = server_tools.alone(self.request.tools)
+        if self.is_check:
+            self._asker = "proxy"
+        elif safeguards.is_check(self.request):
+            self._asker = "client"
 
     @property
     def _seat(self) -> str:
         return self.sender.seat(self.routed.identity, self.state.profile.pool.spread)
-
-    def _asker(self) -> contract.Asker | None:
-        if self.is_check:
-            return "proxy"
-        return "client" if safeguards.is_check(self.request) else None
 
     def _refusal(self, target: targets.Target) -> str:
         """Why a target that the profile knows can't take the request isn't even asked; empty if it is."""
@@ -308,7 +319,7 @@ class Exchange:
                 return responses.json({"input_tokens": tokens})
             self.refused = []
             settings = self._settings
-            if self.is_heavy:
+            if self.is_heavy and self.state.lessons.has_any(step.target):
                 decoded = yield settings
                 settings = lambda: decoded  # noqa: E731
             left_out = self.state.lessons.left_out(step.target, settings)
@@ -318,9 +329,6 @@ class Exchange:
                 # Only this fallback can't be asked, so it must not hide how the others failed.
                 return (yield from self._next())
             return responses.error(400, str(e))
-
-    def _names_one_model(self) -> bool:
-        return self.request.names_one_model
 
     def _settings(self) -> bytes:
         return requests.settings(self.request)

@@ -26,6 +26,12 @@ def takes_more(
     return context > max(than.abilities.context or 0, size or requests.estimate(request))
 
 
+def has_limits(target: targets.Target) -> bool:
+    """Whether there may be a request that the target can't take."""
+    context, lacks = target.abilities
+    return context is not None or bool(lacks)
+
+
 def refusal(request: requests.Request, target: targets.Target) -> str:
     """What the client would get from a target that can't take the request; empty if it may take it.
 

@@ -70,6 +70,10 @@ class Lessons:
             self._ends.popitem(last=False)
         return new
 
+    def has_any(self, target: targets.Target) -> bool:
+        """Whether some request to a target may go without something."""
+        return bool(self._ends.get(target))
+
     def left_out(self, target: targets.Target, settings: Callable[[], bytes]) -> tuple[str, ...]:
         """What a request with these settings goes without."""
         if not self._ends or not (ends := self._ends.get(target)):
