@@ -57,7 +57,8 @@ DELAY = 0.05
 """Seconds after which flows that have ended are summed up, if nobody looks before."""
 
 MAX_READ, MAX_SECONDS = 256 * 1024, 0.005
-"""Bytes that are read at once on the event loop, and about how long one summary may take there."""
+"""Bytes that are read at once on the event loop, and about how much of the processor's time one summary may take
+there: where other processes take it, the thread would have as little."""
 
 MAX_LOADED = 1000
 """Requests from a file whose failed attempts have been read, but not yet they themselves."""
@@ -109,10 +110,10 @@ class Hurry:
     """Ends the work on a summary that would hold up streams."""
 
     def __init__(self) -> None:
-        self._until = time.perf_counter() + MAX_SECONDS
+        self._until = time.thread_time() + MAX_SECONDS
 
     def __call__(self, size: int) -> None:
-        if size > MAX_READ or time.perf_counter() > self._until:
+        if size > MAX_READ or time.thread_time() > self._until:
             raise TooLongError
 
 
