@@ -76,6 +76,10 @@ class Listeners:
         """Keys that are none any more. Their clients still send them, and they are nobody else's business."""
         self._shown = keys.Shown()
         """Those of clients that were taken out of the profile included."""
+        self._searches: weakref.WeakKeyDictionary[
+            connection.Client, tuple[tuple[object, ...], keys.Search]
+        ] = weakref.WeakKeyDictionary()
+        """What was looked for in a connection's last request, and what that depended on."""
         self._ended = guard.CLOSED
         """The guard that was in force when the script was taken away."""
 
@@ -195,15 +199,23 @@ class Listeners:
 
     def search(self, source: connection.Client, presented: Iterable[clients.Key]) -> keys.Search:
         """Looks for keys of ours in a request that presents these: also for those of which only the client
-        knows the text."""
-        valid = [key for key in (*presented, self._tunnel_keys.get(source)) if self._has(key)]
+        knows the text. Nearly all requests of a connection present the same."""
+        shown = (*presented, self._tunnel_keys.get(source))
+        # With the hash first, so that the time doesn't tell how much of a text is the same as of the last one.
+        made = (hash(shown), self.guard, self.guard.today(), shown)
+        last = self._searches.get(source)
+        if last and last[0] == made:
+            return last[1]
+        valid = [key for key in shown if self._has(key)]
         texts = [key.secret for key in valid]
         self._shown.add(set(texts).difference(self.guard.secrets))
         secrets = dict.fromkeys((*self.guard.secrets, *sorted(self._retired), *texts))
         others = self._retired | self._shown.secrets
-        return keys.Search(
+        search = keys.Search(
             secrets, lambda text: text in others or self.guard.has(text), self._shown
         )
+        self._searches[source] = made, search
+        return search
 
     def _has(self, key: clients.Key | None) -> TypeGuard[clients.Key]:
         return key is not None and self.guard.client(key) is not None
