@@ -24,9 +24,8 @@ from claude_route.text import urls
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 0.025
-"""Seconds until an answer is overdue. A request waits for twice as long at most: what went out before its command
-may be answered just in time."""
+PATIENCE = 0.045
+"""Seconds until an answer is overdue: then no request waits for one."""
 
 TURNS = 5
 """How often the event loop looks for an answer that is overdue: the loop may be late, rather than Redis."""
@@ -130,7 +129,7 @@ class Link:
     def reply(
         self, *command: resp.Argument, late: Callable[[Any], None] = lambda answer: None
     ) -> asyncio.Future[Any]:
-        """The same, for a request: within twice PATIENCE. `late` gets the answer if it is waited for no longer,
+        """The same, for a request: within PATIENCE. `late` gets the answer if it is waited for no longer,
         because the request was cancelled.
 
         Raises:
