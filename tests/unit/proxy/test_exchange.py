@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import re
@@ -1566,6 +1567,67 @@ async def test_a_budget_that_is_used_up() -> None:
     assert json.loads(answer.content or b"")["error"]["type"] == "billing_error"
     assert setting.events == [("began", MODEL), ("refused", None)]
     setting.exchange.closed(None)
+
+
+class Slow(budgets.Book):
+    """Answers once it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+
+    async def reserve(self, *asked: Any, **options: Any) -> budgets.Decision:
+        self.asked.set()
+        await self.may.wait()
+        return await super().reserve(*asked, **options)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("has_pool", [False, True])
+async def test_nobody_hears_of_an_attempt_before_it_is_allowed(
+    has_pool: bool, is_late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "FRESH", -1.0 if is_late else 3600.0)
+    setting = Setting(client=limited(DAY), pool=POOL if has_pool else ())
+    slow = setting.state.gate.counters = Slow()
+    assert setting.exchange.begin() is None
+    admitted = asyncio.ensure_future(setting.exchange.admitted())
+    await slow.asked.wait()
+    await asyncio.sleep(0)
+    made = getattr(setting.exchange, "attempt", None)
+    assert (made is not None) is not has_pool
+    assert setting.events == [("began", MODEL)]
+    slow.may.set()
+    step = await admitted
+    assert isinstance(step, attempt.Attempt)
+    assert (step is made) is not (has_pool or is_late)
+    assert [event[0] for event in setting.events] == ["tries"]
+
+
+async def test_an_attempt_that_is_not_allowed() -> None:
+    setting = Setting(client=limited(DAY), pool=())
+    slow = setting.state.gate.counters = Slow()
+    used_up(setting)
+    assert setting.exchange.begin() is None
+    admitted = asyncio.ensure_future(setting.exchange.admitted())
+    await slow.asked.wait()
+    slow.may.set()
+    answer = await admitted
+    assert isinstance(answer, http.Response) and answer.status_code == 429
+    assert setting.events == [("began", MODEL), ("refused", None)]
+    setting.exchange.closed(None)
+
+
+async def test_a_client_that_leaves_before_it_is_allowed() -> None:
+    setting = Setting(client=limited(DAY), pool=())
+    slow = setting.state.gate.counters = Slow()
+    assert setting.exchange.begin() is None
+    admitted = asyncio.ensure_future(setting.exchange.admitted())
+    await slow.asked.wait()
+    admitted.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await admitted
+    assert setting.events == [("began", MODEL)]
 
 
 async def test_another_model_goes_on() -> None:

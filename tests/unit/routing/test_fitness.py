@@ -54,6 +54,13 @@ IMAGE = {"type": "image", "source": {"type": "base64", "data": "A" * 1_000_000}}
 )  # fmt: skip
 def test_refusal(asked: requests.Request, to: targets.Target, refusal: str) -> None:
     assert fitness.refusal(asked, to).replace(str(to), "p/m") == refusal
+    assert fitness.has_limits(to) or not refusal
+
+
+def test_a_target_without_limits() -> None:
+    assert not fitness.has_limits(target())
+    assert fitness.has_limits(target(1000))
+    assert fitness.has_limits(target(None, "images"))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,13 @@ def test_a_particular_lesson_is_about_requests_with_these_settings(
     assert left_out(learned, settings=b"odd") == ("temperature",)
 
 
+def test_a_target_that_has_taught_something(learned: lessons.Lessons) -> None:
+    assert not learned.has_any(GLM)
+    learned.learn(GLM, [PARTICULAR])
+    assert learned.has_any(GLM)
+    assert not learned.has_any(examples.target("zai", "glm-4"))
+
+
 def test_settings_are_read_only_if_they_matter(learned: lessons.Lessons) -> None:
     learned.learn(GLM, [GENERAL])
     learned.left_out(GLM, lambda: pytest.fail("nobody needs them"))
