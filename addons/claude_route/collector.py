@@ -26,7 +26,7 @@ CALM = 5
 
 
 OFTEN = 3
-"""How many collections of what is younger come before each of what is old; Python's own number is 10. After as many,
+"""How many collections of what is younger come before each of what is old; Python's own number is 10. After ten,
 there are 70,000 new objects, which take 15 ms."""
 
 
