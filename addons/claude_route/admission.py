@@ -27,6 +27,7 @@ from claude_route.access import listeners
 from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.access import paths
+from claude_route.access import places
 from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import table
@@ -160,6 +161,8 @@ class Route:
             # A browser sends it by itself, also where another site has made it send the request.
             presented_keys = [key for key in presented_keys if key.kind != "basic"]
         client = self.entry.client(source, presented_keys)
+        if place := places.current.get(None):
+            place.serves(client.name if client and client.entry else None, time.monotonic())
         candidate = Candidate(
             request=request,
             source=source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
 
 import pytest
 from mitmproxy import http
@@ -20,6 +21,7 @@ from claude_route.access import clients
 from claude_route.access import credentials
 from claude_route.access import guard
 from claude_route.access import listeners
+from claude_route.access import places
 from claude_route.pages import table
 from claude_route.profile import clients as profile_clients
 from claude_route.profile import profiles
@@ -29,6 +31,7 @@ from tests.wire import proxies
 
 PROFILE = profiles.parse(str(proxies.profile("http://127.0.0.1:1")), {}, "p.yaml")
 KEY = "static-0123456789-tokn"
+NAMED_KEY = "alice-0123456789-tokn"
 
 FORWARD, REVERSE = "regular", "reverse:https://api.anthropic.com"
 INSIDE, OUTSIDE = "127.0.0.1", "203.0.113.5"
@@ -232,7 +235,8 @@ def admitted(
     line: str, mode: str = REVERSE, **headers: str
 ) -> tuple[http.HTTPFlow, admission.Route]:
     entry = listeners.Listeners()
-    entry.guard = guard.Guard(KEY)
+    digest = hashlib.sha256(NAMED_KEY.encode()).digest()
+    entry.guard = guard.Guard(KEY, named=(profile_clients.Client("alice", (digest,)),))
     in_force = settings.Settings(entry)
     in_force.state = states.state_of(PROFILE)
     route = admission.Route(in_force, entry, contract.Observer(), states.sources())
@@ -241,6 +245,16 @@ def admitted(
     flow.client_conn.proxy_mode = mode_specs.ProxyMode.parse(mode)
     route.requestheaders(flow)
     return flow, route
+
+
+@pytest.mark.parametrize(("key", "name"), [(NAMED_KEY, "alice"), (KEY, None), ("wrong", None)])
+def test_a_client_with_a_name_takes_turns_of_its_own(key: str, name: str | None) -> None:
+    place = places.Table().enter(INSIDE, 5, lambda: None, 0.0)
+    assert isinstance(place, places.Place)
+    token = places.current.set(place)
+    admitted(MESSAGES, x_litellm_api_key=key)
+    places.current.reset(token)
+    assert place.share is (place.table.turns.share(name) if name else place.group.share)
 
 
 @pytest.mark.parametrize(

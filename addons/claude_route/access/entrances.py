@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 import functools
 import logging
@@ -24,12 +23,6 @@ logger = logging.getLogger(__name__)
 FAREWELL = 1.0
 """Seconds for a refused client to read why. Closing at once, with its request unread, would take the answer
 from it: TCP resets such connections."""
-
-TURN = 0.002
-"""Seconds of one turn of the event loop in which clients are read from."""
-
-IN_ONE_TURN = 2
-"""How many of those that had to wait come next: a request takes about a millisecond."""
 
 FAREWELLS = 64
 """How many clients get that time at once."""
@@ -64,7 +57,6 @@ class Entrance:
         self.is_ending = False
         """Whether idle connections are closed because the process ends."""
         self._farewells = 0
-        self._turns = Turns()
 
     async def accept(
         self,
@@ -78,10 +70,11 @@ class Entrance:
             self.hit("keyless_modes", f"Refused a connection from {address_of(writer)}: {why}")
             await self._close(reader, writer)
             return
-        if not self._turns.is_free(self._clock()):
-            await self._turns.wait()
+        address = address_of(writer)
+        if not self.table.turns.is_free(self._clock()):
+            await self.table.turns.wait(self.table.share(address))
         place = self.enter(
-            address_of(writer),
+            address,
             writer.get_extra_info("socket").fileno(),
             writer.transport.abort,
         )
@@ -147,7 +140,7 @@ class Entrance:
     def _reading(
         self, stock: Callable[[int], Coroutine[None, None, bytes]], place: places.Place
     ) -> Callable[[int], Coroutine[None, None, bytes]]:
-        clock = self._clock
+        clock, turns = self._clock, self.table.turns
         is_first = True
 
         @functools.wraps(stock)
@@ -169,44 +162,12 @@ class Entrance:
                 place.waits_since = None
             if data:
                 place.receives(now)
-            if not self._turns.is_free(now):
-                await self._turns.wait()
+            if not turns.is_free(now):
+                await turns.wait(place.share)
+            turns.charge(place.share, len(data))
             return data
 
         return read
-
-
-class Turns:
-    """Keeps what clients send from holding up the streams to others: what hundreds of them have sent at once
-    is passed on over several turns of the event loop, in the order in which it came."""
-
-    def __init__(self) -> None:
-        self._began: float | None = None
-        """When this turn of the loop came to the first client."""
-        self._waiting: collections.deque[asyncio.Future[None]] = collections.deque()
-
-    def is_free(self, now: float) -> bool:
-        """Whether there is time in this turn."""
-        if self._began is None:
-            self._began = now
-            asyncio.get_running_loop().call_soon(self._next)
-        return not self._waiting and now - self._began < TURN
-
-    async def wait(self) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
-        await turn
-
-    def _next(self) -> None:
-        self._began = None
-        if self._waiting:
-            asyncio.get_running_loop().call_soon(self._next)
-        left = IN_ONE_TURN
-        while self._waiting and left:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                left -= 1
-                turn.set_result(None)
 
 
 def address_of(writer: asyncio.StreamWriter) -> str:

@@ -18,6 +18,7 @@ from typing import Literal
 
 from claude_route.access import addresses
 from claude_route.access import limits
+from claude_route.access import turns
 
 type Phase = Literal["idle", "head", "busy", "leaving"]
 """`idle`: nothing has come since the last request, or at all. `head`: a TLS handshake or a head has begun to
@@ -42,6 +43,8 @@ class Group:
         self.name = name
         self.limit = limit
         """0: none."""
+        self.share = turns.Share()
+        """Of those who have no name."""
         self.count = 0
         self.closing = 0
         self.strangers: collections.OrderedDict[Place, None] = collections.OrderedDict()
@@ -60,6 +63,8 @@ class Place:
     def __init__(self, table: Table, group: Group, close: Callable[[], None], now: float) -> None:
         self.table = table
         self.group = group
+        self.share = group.share
+        """Of whoever sent the last request."""
         self.close = close
         self.phase: Phase = "idle"
         self.since = now
@@ -82,6 +87,11 @@ class Place:
         self.phase, self.since = phase, now
         self.had_request = self.had_request or phase == "busy"
         self._sort()
+
+    def serves(self, name: str | None, now: float) -> None:
+        """A request of a client with this name has come; None if it has none of its own."""
+        self.share = self.table.turns.share(name) if name else self.group.share
+        self.table.turns.sees(self.share, now)
 
     def receives(self, now: float) -> None:
         """Bytes have come."""
@@ -125,10 +135,15 @@ class Table:
         self.limits = bounds or limits.Limits()
         self.files = files
         """How many files may be open when a client is accepted."""
+        self.turns = turns.Turns()
         self.count = 0
         self._closing: set[Place] = set()
         """Those that made room, and aren't closed yet."""
         self._groups: dict[str, Group] = {}
+
+    def share(self, address: str) -> turns.Share:
+        """What a client of this address has had of the event loop, before it shows who it is."""
+        return self._group(address).share
 
     def enter(
         self, address: str, file: int, close: Callable[[], None], now: float

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import pytest
@@ -38,32 +37,3 @@ def test_a_refusal_is_logged_and_counted(
     assert entrance.enter("192.0.2.1", 6, lambda: None) == "connections"
     assert entrance._meter.counts == {"connections": 1}
     assert "max_connections" in caplog.text
-
-
-async def test_what_takes_long_is_spread_over_turns_of_the_loop() -> None:
-    turns = entrances.Turns()
-    passed: list[tuple[int, int]] = []
-    turn = 0
-
-    async def read(number: int) -> None:
-        if not turns.is_free(number * entrances.TURN / 3):
-            await turns.wait()
-        passed.append((turn, number))
-
-    tasks = [asyncio.create_task(read(number)) for number in range(20)]
-    await asyncio.sleep(0)
-    assert [number for _, number in passed] == [0, 1, 2]
-    tasks[-1].cancel()
-    while not all(task.done() for task in tasks):
-        turn += 1
-        await asyncio.sleep(0)
-    assert [number for _, number in passed] == list(range(19))
-    later = [turn for turn, number in passed if number >= 3]
-    assert max(map(later.count, later)) == entrances.IN_ONE_TURN
-
-
-async def test_nobody_waits_where_there_is_time() -> None:
-    turns = entrances.Turns()
-    for now in range(100):
-        assert turns.is_free(now)
-        await asyncio.sleep(0)

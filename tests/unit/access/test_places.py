@@ -193,3 +193,17 @@ def test_whether_anybody_waits_for_an_answer() -> None:
     room.place("c")
     assert room.closed == ["b"]
     assert room.table.is_unused
+
+
+def test_whose_turns_a_connection_takes() -> None:
+    room = Room()
+    near, far, other = (room.place(each, each) for each in (NEAR, FAR, NEAR))
+    assert near.share is other.share is room.table.share(NEAR)
+    assert near.share is not far.share
+    near.serves("alice", 1)
+    far.serves("alice", 2)
+    other.serves("bob", 3)
+    assert near.share is far.share
+    assert near.share is not other.share
+    other.serves(None, 4)
+    assert other.share is room.table.share(NEAR)
