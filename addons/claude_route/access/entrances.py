@@ -16,6 +16,7 @@ from mitmproxy.net.http import http1
 from claude_route import responses
 from claude_route.access import limits
 from claude_route.access import places
+from claude_route.access import turns
 from claude_route.patches import accepting
 
 logger = logging.getLogger(__name__)
@@ -140,7 +141,7 @@ class Entrance:
     def _reading(
         self, stock: Callable[[int], Coroutine[None, None, bytes]], place: places.Place
     ) -> Callable[[int], Coroutine[None, None, bytes]]:
-        clock, turns = self._clock, self.table.turns
+        clock, taken = self._clock, self.table.turns
         is_first = True
 
         @functools.wraps(stock)
@@ -162,9 +163,11 @@ class Entrance:
                 place.waits_since = None
             if data:
                 place.receives(now)
-            if not turns.is_free(now):
-                await turns.wait(place.share)
-            turns.charge(place.share, len(data))
+            if len(data) > turns.PIECE and (rest := place.share.rests_until - now) > 0:
+                await asyncio.sleep(rest)
+            if not taken.is_free(clock()):
+                await taken.wait(place.share)
+            taken.charge(place.share, len(data))
             return data
 
         return read

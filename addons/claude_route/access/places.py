@@ -93,6 +93,10 @@ class Place:
         self.share = self.table.turns.share(name) if name else self.group.share
         self.table.turns.sees(self.share, now)
 
+    def worked(self, seconds: float, now: float) -> None:
+        """So much was done for its client beside the event loop."""
+        self.table.turns.worked(self.share, seconds, now)
+
     def receives(self, now: float) -> None:
         """Bytes have come."""
         if self.phase == "idle" and self.streams is None:

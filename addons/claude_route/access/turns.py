@@ -26,6 +26,13 @@ MEMORY = 60.0
 PIECE = 64 * 1024
 """Bytes that cost as much as a read."""
 
+REST = 3.0
+"""Where there are several clients, the next large body of one waits this many times as long as the last took to read
+beside the event loop: that takes the interpreter from all others, and the loop has as much to do with it again."""
+
+LONGEST_REST = 2.0
+"""Seconds."""
+
 type Turn = asyncio.Future[None]
 
 
@@ -35,6 +42,7 @@ class Share:
     def __init__(self) -> None:
         self.used = 0.0
         """In reads. Only the difference between two shares means something."""
+        self.rests_until = 0.0
         self.waiting: collections.deque[Turn] = collections.deque()
 
 
@@ -116,6 +124,16 @@ class Turns:
     def charge(self, share: Share, size: int) -> None:
         self._queue.charge(share, size)
 
+    def is_crowded(self, now: float) -> bool:
+        """Whether there are several clients."""
+        return now - self._changed < MEMORY
+
+    def worked(self, share: Share, seconds: float, now: float) -> None:
+        """So much was done for a client beside the event loop."""
+        if self.is_crowded(now):
+            rest = max(share.rests_until, now) + REST * seconds
+            share.rests_until = min(rest, now + LONGEST_REST)
+
     def is_free(self, now: float) -> bool:
         """Whether there is time in this pass."""
         self._now = now
@@ -135,7 +153,7 @@ class Turns:
             raise
 
     def _pass_soon(self) -> None:
-        # One at a time: two would let in twice as many.
+        # One at a time: two would give twice as many turns.
         if not self._is_passing:
             self._is_passing = True
             asyncio.get_running_loop().call_soon(self._pass)
@@ -149,7 +167,7 @@ class Turns:
         if self._left:
             self._left -= 1
             return
-        is_crowded = self._now - self._changed < MEMORY
+        is_crowded = self.is_crowded(self._now)
         if is_crowded:
             self._left = BETWEEN
         for _ in range(1 if is_crowded else IN_ONE_PASS):

@@ -10,15 +10,23 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import functools
+import sys
+import time
 import weakref
 from collections.abc import Callable
 from collections.abc import Generator
 from concurrent import futures
 from typing import Any
 
+from claude_route.access import places
+
 type Work[T] = Generator[Callable[[], Any], Any, T]
 """Yields functions that depend on nothing that others change, and returns what they come to."""
 
+
+SWITCH = 0.0005
+"""Seconds after which a thread that computes gives the interpreter to the event loop. Each time that the loop has read or
+written it has to wait for it, some ten times a request; Python's own 5 ms are meant for threads that compute only."""
 
 TRIM = 5.0
 """Seconds after which the memory that large bodies have left is given back to the system."""
@@ -60,11 +68,23 @@ async def beside[T](work: Work[T]) -> T:
 
 
 async def aside[T](function: Callable[[], T]) -> T:
-    """Call a function in the thread."""
+    """Call a function in the thread. What it takes counts for the client whose connection the current task serves."""
     loop = asyncio.get_running_loop()
+    seconds = 0.0
+
+    def timed() -> T:
+        nonlocal seconds
+        began = time.thread_time()
+        try:
+            return function()
+        finally:
+            seconds = time.thread_time() - began
+
     try:
-        return await loop.run_in_executor(_thread("bodies"), function)
+        return await loop.run_in_executor(_thread("bodies"), timed)
     finally:
+        if place := places.current.get(None):
+            place.worked(seconds, time.monotonic())
         _trim_later(loop)
 
 
@@ -95,6 +115,7 @@ def trim() -> bool:
 
 @functools.cache
 def _thread(name: str) -> futures.ThreadPoolExecutor:
+    sys.setswitchinterval(SWITCH)
     # One: with more, the event loop would get a smaller share of the interpreter. Not asyncio's own
     # threads, in which names are looked up.
     return futures.ThreadPoolExecutor(1, thread_name_prefix=name)

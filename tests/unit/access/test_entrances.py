@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from claude_route.access import entrances
 from claude_route.access import limits
 from claude_route.access import places
+from claude_route.access import turns
 from tests import clocks
 
 
@@ -37,3 +39,21 @@ def test_a_refusal_is_logged_and_counted(
     assert entrance.enter("192.0.2.1", 6, lambda: None) == "connections"
     assert entrance._meter.counts == {"connections": 1}
     assert "max_connections" in caplog.text
+
+
+@pytest.mark.parametrize(("size", "rests"), [(1000, False), (turns.PIECE + 1, True)])
+async def test_only_a_large_body_waits_while_its_client_rests(
+    entrance: entrances.Entrance, size: int, rests: bool
+) -> None:
+    place = entrance.enter("192.0.2.1", 5, lambda: None)
+    assert isinstance(place, places.Place)
+
+    async def stock(n: int) -> bytes:
+        return bytes(size)
+
+    place.share.rests_until = entrance._clock() + 0.05
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    assert len(await entrance._reading(stock, place)(size)) == size
+    assert not rests or loop.time() - began >= 0.049
+    assert place.share.used > 1

@@ -205,3 +205,24 @@ def test_a_name_has_one_share() -> None:
     made = turns.Turns()
     assert made.share("a") is made.share("a")
     assert made.share("a") is not made.share("b")
+
+
+@pytest.mark.parametrize(
+    ("clients", "work", "rest"),
+    [
+        pytest.param(1, [0.3], 0.0, id="alone"),
+        pytest.param(2, [0.3], 0.3 * turns.REST, id="among others"),
+        pytest.param(2, [0.1, 0.2], 0.3 * turns.REST, id="all of it counts"),
+        pytest.param(2, [60.0], turns.LONGEST_REST, id="not forever"),
+    ],
+)
+def test_large_bodies_of_a_client_leave_time_to_others(
+    clients: int, work: list[float], rest: float
+) -> None:
+    made = turns.Turns()
+    share = made.share("0")
+    for number in range(clients):
+        made.sees(made.share(str(number)), 100.0)
+    for seconds in work:
+        made.worked(share, seconds, 100.0)
+    assert share.rests_until == pytest.approx(100.0 + rest if rest else 0.0)

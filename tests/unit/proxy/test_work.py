@@ -4,11 +4,13 @@ import asyncio
 import functools
 import platform
 import threading
+import time
 from collections.abc import Awaitable
 from collections.abc import Callable
 
 import pytest
 
+from claude_route.access import places
 from claude_route.proxy import work
 
 
@@ -78,3 +80,15 @@ async def test_memory_is_given_back_some_time_after(monkeypatch: pytest.MonkeyPa
 
 def test_trim() -> None:
     assert work.trim() is (platform.libc_ver()[0] == "glibc")
+
+
+async def test_what_is_done_beside_counts_for_its_client() -> None:
+    table = places.Table()
+    place = table.enter("192.0.2.1", 5, lambda: None, 0.0)
+    assert isinstance(place, places.Place)
+    place.serves("other", time.monotonic())
+    place.serves("alice", time.monotonic())
+    places.current.set(place)
+    await work.aside(lambda: sum(range(100_000)))
+    assert place.share.rests_until > 0
+    assert table.turns.share("other").rests_until == 0
