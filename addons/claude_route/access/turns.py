@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import time
+from collections.abc import Callable
 
 TURN = 0.002
 """Seconds of one pass of the event loop in which clients are read from without waiting."""
@@ -19,6 +21,10 @@ IN_ONE_PASS = 2
 BETWEEN = 8
 """Passes between two of them where there are several clients: a request takes about as many until it is sent on. With
 more under way at once, each pass would last longer for all, whoever is read from first."""
+
+LONGEST_BETWEEN = 0.005
+"""Seconds of the loop's work after which the next comes all the same: where it has much to do for streams, requests get
+about half of it."""
 
 MEMORY = 60.0
 """Seconds for which a client counts as being there: most send a request now and then."""
@@ -94,7 +100,9 @@ class Turns:
     `now` is always in seconds of a clock that never goes back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spent: Callable[[], float] = time.thread_time) -> None:
+        """`spent` gives seconds of the loop's work."""
+        self._spent = spent
         self._queue = Queue()
         self._named: dict[str, Share] = {}
         """By the names of the profile's clients."""
@@ -104,6 +112,8 @@ class Turns:
         """Whether `_pass` is to come."""
         self._left = 0
         """Passes until the next turn."""
+        self._given = 0.0
+        """When the last was given, as `spent` says."""
         self._last: Share | None = None
         """Of the request that came last."""
         self._changed = -MEMORY
@@ -164,12 +174,12 @@ class Turns:
             self._left = 0
             return
         self._pass_soon()
-        if self._left:
+        if self._left and self._spent() - self._given < LONGEST_BETWEEN:
             self._left -= 1
             return
         is_crowded = self.is_crowded(self._now)
         if is_crowded:
-            self._left = BETWEEN
+            self._left, self._given = BETWEEN, self._spent()
         for _ in range(1 if is_crowded else IN_ONE_PASS):
             if self._queue and not (turn := self._queue.next()).done():
                 turn.set_result(None)

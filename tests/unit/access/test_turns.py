@@ -110,7 +110,8 @@ class Reads:
     """Reads of clients, at a time that a test sets, and the pass of the event loop in which each comes to an end."""
 
     def __init__(self) -> None:
-        self.turns = turns.Turns()
+        self.work = 0.0
+        self.turns = turns.Turns(lambda: self.work)
         self.passes: dict[int, int] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.now = 0.0
@@ -173,6 +174,18 @@ async def test_where_there_are_several_clients_one_comes_after_the_other() -> No
     assert order.index(20) <= 2
     later = sorted(at for at in reads.passes.values() if at)
     assert {after - before for before, after in itertools.pairwise(later)} == {turns.BETWEEN + 1}
+
+
+async def test_a_loop_with_much_to_do_keeps_nobody_waiting_for_passes() -> None:
+    reads = Reads()
+    flood = reads.turns.share("flood")
+    reads.turns.sees(reads.turns.share("other"), reads.now)
+    reads.turns.sees(flood, reads.now)
+    reads.begin(20, flood, seconds=turns.TURN)
+    while not all(task.done() for task in reads.tasks):
+        await reads.pass_by()
+        reads.work += turns.LONGEST_BETWEEN / 2
+    assert max(reads.passes.values()) <= 20 * 2 + 2
 
 
 async def test_another_client_is_forgotten_after_a_while() -> None:
