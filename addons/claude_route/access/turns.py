@@ -22,9 +22,9 @@ BETWEEN = 8
 """Passes between two of them where there are several clients: a request takes about as many until it is sent on. With
 more under way at once, each pass would last longer for all, whoever is read from first."""
 
-LONGEST_BETWEEN = 0.005
-"""Seconds of the loop's work after which the next comes all the same: where it has much to do for streams, requests get
-about half of it."""
+LONGEST_BETWEEN = 0.01
+"""Seconds of the loop's work after which the next comes all the same: where it has much to do for streams, a hundred
+requests still come in each second of it."""
 
 MEMORY = 60.0
 """Seconds for which a client counts as being there: most send a request now and then."""
