@@ -4,6 +4,7 @@ used."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
@@ -66,6 +67,11 @@ class Ledger:
         in_force = self.state_in_force()
         if in_force and ctx.options.server:
             self._follow()
+            if self.url:
+                # Before the first request. Beside it, loading takes the interpreter from it for a fifth of a
+                # second, in which Redis seems too slow to be waited for.
+                with contextlib.suppress(OSError):  # the writer tells it, and tries again
+                    database()
             logger.info(self.describe())
             limited = [
                 client.name
