@@ -10,6 +10,16 @@ from collections.abc import Callable
 from typing import Self
 
 
+def more(connection: socket.socket, size: int = 65536) -> bytes:
+    """What comes next, where there has to be something. A server that goes on without it would go on forever.
+
+    Raises ConnectionError if the other side has closed the connection.
+    """
+    if not (data := connection.recv(size)):
+        raise ConnectionError("closed in the middle of a message")
+    return data
+
+
 class Listener:
     """Listens on loopback until it is closed, which ends its connections too.
 

@@ -27,6 +27,7 @@ import simulator
 from claude_route.wire import sse
 from simulator import answers
 from simulator import ports
+from tests import listening
 from tests.wire import proxies
 
 FALLBACKS = {"claude-*": ["glm"], "hasty-*": ["glm"], "refused-*": ["glm"], "far-*": ["glm"]}
@@ -375,5 +376,5 @@ class Odd:
         head, _, body = head.partition(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", head.lower())
         while length and len(body) < int(length[1]):
-            body += client.recv(65536)
+            body += listening.more(client)
         return True

@@ -51,11 +51,11 @@ class RawUpstream(listening.Listener):
 def _read(connection: socket.socket) -> Request:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += connection.recv(65536)
+        data += listening.more(connection)
     head, _, body = data.partition(b"\r\n\r\n")
     length = _LENGTH.search(head)
     while length and len(body) < int(length[1]):
-        body += connection.recv(65536)
+        body += listening.more(connection)
     return Request(head, body)
 
 

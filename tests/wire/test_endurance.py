@@ -356,7 +356,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies.Proxy]:
     def serve(connection: socket.socket) -> None:
         while asked := connection.recv(1 << 20):
             while not (match := re.search(rb"case <(.*)>", asked)):
-                asked += connection.recv(1 << 20)
+                asked += listening.more(connection)
             connection.sendall(ANSWERS[match[1].decode()][0])
 
     upstream = listening.Listener(serve)

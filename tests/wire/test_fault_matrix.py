@@ -23,6 +23,7 @@ import pytest
 import trustme
 
 from simulator import ports
+from tests import listening
 from tests.wire import corporate
 from tests.wire import pairs
 from tests.wire import proxies
@@ -294,7 +295,7 @@ def read(client: socket.socket) -> bytes:
     length = re.search(rb"(?i)content-length: *(\d+)", request)
     end = request.index(b"\r\n\r\n") + 4 + (int(length[1]) if length else 0)
     while len(request) < end:
-        request += client.recv(65536)
+        request += listening.more(client)
     return request
 
 

@@ -24,6 +24,7 @@ import simulator
 from simulator import answers
 from simulator import limits
 from simulator import ports
+from tests import listening
 from tests.wire import proxies
 
 Start = Callable[..., proxies.Proxy]
@@ -555,7 +556,7 @@ def test_the_static_token_is_asked_for_before_the_body_is_read(
         raw.sendall(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\n")
         answer = b""
         while b"authentication_error" not in answer:
-            answer += raw.recv(4096)
+            answer += listening.more(raw)
         assert answer.startswith(b"HTTP/1.1 401")
     with proxy.client() as client:
         assert error(post(client))[:2] == (401, "authentication_error")

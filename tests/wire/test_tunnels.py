@@ -53,7 +53,7 @@ def connect(proxy: proxies.Proxy, where: str, password: str = "") -> tuple[socke
     raw.sendall(f"CONNECT {where} HTTP/1.1\r\nproxy-authorization: Basic {basic}\r\n\r\n".encode())
     head = b""
     while b"\r\n\r\n" not in head:
-        head += raw.recv(1)
+        head += listening.more(raw, 1)
     return raw, head
 
 

@@ -54,7 +54,7 @@ def read(client: socket.socket) -> tuple[bytes, bytes]:
     head, _, body = head.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)content-length: *(\d+)", head)
     while length and len(body) < int(length[1]):
-        body += client.recv(65536)
+        body += listening.more(client)
     return head, body
 
 
