@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from claude_route.proxy import work
+
 LONG = 0.005
 """Seconds of the processor's time. If a full collection takes longer, what it has looked at is frozen: it isn't
 looked at again soon. The next one comes once there is a quarter more, so that none takes much longer."""
@@ -35,11 +37,11 @@ class Collector:
 
     def __init__(
         self,
-        work: Callable[[], float] = time.thread_time,
+        spent: Callable[[], float] = time.thread_time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`work` gives seconds of the processor's time, `clock` any."""
-        self._work = work
+        """`spent` gives seconds of the processor's time, `clock` any."""
+        self._spent = spent
         self._clock = clock
         self._began = 0.0
         self._frozen_at: float | None = None
@@ -62,8 +64,8 @@ class Collector:
         if info["generation"] < 2:
             return
         if phase == "start":
-            self._began = self._work()
-        elif self._work() - self._began > LONG:
+            self._began = self._spent()
+        elif self._spent() - self._began > LONG:
             self._frozen_at = self._clock() if self._frozen_at is None else self._frozen_at
             gc.freeze()
 
@@ -76,6 +78,7 @@ class Collector:
         if self._clock() - self._frozen_at > (SOON if self._calm >= CALM else AGAIN):
             gc.unfreeze()
             collect_all()
+            work.behind(work.trim)
             # Last: this collection takes long too, and would ask for the next.
             self._frozen_at = None
 

@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import gc
 import itertools
+from collections.abc import Callable
+
+import pytest
 
 from claude_route import collector
+from claude_route.proxy import work
 from tests import clocks
 
 
@@ -32,16 +36,18 @@ def test_what_comes_later_is_collected() -> None:
     assert gc.collect() >= 1
 
 
-def test_what_takes_long_is_not_looked_at_again_soon() -> None:
-    work, clock = clocks.Clock(0.0), clocks.Clock(0.0)
-    watched = collector.Collector(work, clock)
+def test_what_takes_long_is_not_looked_at_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    behind: list[Callable[[], object]] = []
+    monkeypatch.setattr(work, "behind", behind.append)
+    spent, clock = clocks.Clock(0.0), clocks.Clock(0.0)
+    watched = collector.Collector(spent, clock)
     watched.running()
     try:
         kept = [[number] for number in range(10)]
 
         def collect(seconds: float) -> None:
             watched.watch("start", {"generation": 2})
-            work.now += seconds
+            spent.now += seconds
             watched.watch("stop", {"generation": 2})
 
         def is_looked_at() -> bool:
@@ -64,6 +70,7 @@ def test_what_takes_long_is_not_looked_at_again_soon() -> None:
         watched.look(False)
         gc.callbacks.pop()
         assert sum(collected) >= 1
+        assert behind == [work.trim], "the memory that this has freed goes back to the system"
         collect(collector.LONG * 2)
         clock.now += collector.SOON + 1
         before = len(collected)
@@ -79,8 +86,8 @@ def test_what_takes_long_is_not_looked_at_again_soon() -> None:
 
 
 def test_to_look_again_is_no_reason_to_look_again() -> None:
-    work = itertools.count(0.0, 2 * collector.LONG)
-    watched = collector.Collector(lambda: next(work), lambda: next(seconds))
+    spent = itertools.count(0.0, 2 * collector.LONG)
+    watched = collector.Collector(lambda: next(spent), lambda: next(seconds))
     seconds = itertools.count(0.0, collector.SOON + 1)
     watched.running()
     try:
