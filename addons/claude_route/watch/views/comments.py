@@ -6,6 +6,7 @@ import re
 
 from mitmproxy import http
 
+from claude_route.access import live_secrets
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
 from claude_route.proxy import contract
@@ -161,7 +162,9 @@ def words(failed: contract.FailedAttempt) -> str:
     """The provider's own words; empty if it gave none, or if the effects on a token say enough."""
     if failed.effects or not failed.outcome.kind.is_answer:
         return ""
-    return layout.clip(error_body.clean(failed.outcome.fault.message), LONGEST)
+    # Before they are cut: a part of a secret would not be found.
+    text = live_secrets.hide_text(failed.outcome.fault.message)
+    return layout.clip(error_body.clean(text), LONGEST)
 
 
 def _fit(who: str, rest: list[str], width: int) -> str:

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from claude_route.access import live_secrets
 from claude_route.dialects import usage
 from claude_route.watch.views import comments
+from tests.unit import flows
 
 USED = usage.Usage(input=300, output=156, cache_read=21_000)
 OPUS = "claude-opus-5-5"
@@ -168,3 +172,18 @@ def test_attempt_failed_says_who_is_next_whatever_came_before() -> None:
     )
     assert len(comment) == comments.LIMIT
     assert comment.endswith("… → anthropic (token 3 …wxyz)")
+
+
+@pytest.mark.parametrize("before", [0, comments.LONGEST - 20], ids=["whole", "cut"])
+def test_a_secret_in_a_providers_words(before: int) -> None:
+    secret = "zai/MARKED+0123456789=comments"
+    live_secrets.keep([secret])
+    escaped = secret.replace("/", "\\/")
+    for echo in (secret, escaped):
+        failed = flows.failed_attempt(status=500)
+        text = f"{'a' * before} your key is {echo}"
+        body = json.dumps({"type": "error", "error": {"type": "api_error", "message": text}})
+        outcome = replace(failed.outcome, body=body.encode())
+        shown = comments.words(replace(failed, outcome=outcome))
+        assert "MARKED" not in shown
+        assert shown.startswith("a" * before + " your" if before else "your key is")
