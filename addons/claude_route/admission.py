@@ -162,7 +162,7 @@ class Route:
             presented_keys = [key for key in presented_keys if key.kind != "basic"]
         client = self.entry.client(source, presented_keys)
         if place := places.current.get(None):
-            place.serves(client.name if client and client.entry else None, time.monotonic())
+            place.serves(clients.own_name(client) or None, time.monotonic())
         candidate = Candidate(
             request=request,
             source=source,

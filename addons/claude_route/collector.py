@@ -26,7 +26,6 @@ are connected, and none waits for an answer."""
 CALM = 5
 """How many looks in a row have to find that: between two requests of a busy client it is so too."""
 
-
 OFTEN = 3
 """How many collections of what is younger come before each of what is old; Python's own number is 10. After ten,
 there are 70,000 new objects, which take 15 ms."""

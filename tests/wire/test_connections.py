@@ -81,9 +81,8 @@ def test_connections_in_use_keep_others_out(start: Start, sim: simulator.Simulat
     with contextlib.ExitStack() as clients:
         for count in range(1, 5):
             clients.enter_context(idle(proxy.reverse_port, 1, wire))
-            sim.wait_for(
-                count
-            )  # one that isn't read yet makes room for the next, as an idle one does
+            # One that isn't read yet makes room for the next, as an idle one does.
+            sim.wait_for(count)
         for _ in range(3):
             refused = ask(proxy)
             assert refused.status_code == 503

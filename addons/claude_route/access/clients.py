@@ -61,6 +61,12 @@ def entry(client: Client | None) -> profile_clients.Client | None:
     return client.entry if client else None
 
 
+def own_name(client: Client | None) -> str:
+    """Empty for one that the profile doesn't name."""
+    named = entry(client)
+    return named.name if named else ""
+
+
 class Presented(NamedTuple):
     """The contents of our own headers in a request."""
 
@@ -106,8 +112,7 @@ def whose(client: Client | None, peer: Sequence[Any] | None) -> str:
     """By what the requests of one client are told from those of others: its name or, without a key of its own, its
     address. `peer` is that of its connection."""
     # A client with a key of its own may come from as many addresses as it likes.
-    is_named = client is not None and client.entry is not None
-    address = addresses.neighbours(peer[0]) if peer and not is_named else ""
+    address = addresses.neighbours(peer[0]) if peer and not entry(client) else ""
     return f"{client.name if client else ''}@{address}"
 
 

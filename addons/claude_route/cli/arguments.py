@@ -137,7 +137,7 @@ def _run(add: Add) -> None:
         epilog="All further arguments go to the program: claude-route run -p hello. The proxy ends "
         "with the program, and run returns its exit status.",
     )
-    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    _add_profile(command)
     command.add_argument(
         "--web", action="store_true", help="use mitmweb, and open the page of the session"
     )
@@ -164,7 +164,7 @@ def _explain(add: Add) -> None:
         "Show which targets would be tried for a model, in which order, and why",
     )
     command.add_argument("model", metavar="MODEL", help="as Claude Code names it")
-    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    _add_profile(command)
     command.add_argument("--client", metavar="NAME", help="as this client of the profile may ask")
 
 
@@ -213,7 +213,7 @@ def _usage(add: Add) -> None:
     form = command.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="print all of it as CSV")
     form.add_argument("--json", action="store_true", help="print all of it as JSON")
-    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    _add_profile(command)
     _add_url(command)
 
 
@@ -244,7 +244,7 @@ def _doctor(add: Add) -> None:
         epilog="Each line begins with ok, -- (good to know) or !! (wrong). The exit status is 1 if "
         "something is wrong.",
     )
-    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
+    _add_profile(command)
     command.add_argument(
         "--online",
         action="store_true",
@@ -259,6 +259,10 @@ def _doctor(add: Add) -> None:
         metavar="DIR",
         help="mitmproxy's folder, with its CA (default: %(default)s)",
     )
+
+
+def _add_profile(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--profile", default="default", metavar="P", help=PROFILE)
 
 
 def _add_url(command: argparse.ArgumentParser) -> None:

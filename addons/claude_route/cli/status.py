@@ -118,13 +118,8 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
 def _over(row: Mapping[str, Any]) -> str:
     """`alice ($20.00 a day, until 2026-12-01 00:00 UTC)`"""
     what = "" if row["unit"] == "dollars" else " tokens"
-    limit = in_unit(row, row["limit"]) + what
+    limit = quantities.in_unit(row["limit"], row["unit"]) + what
     return f"{row['client']} ({limit} a {row['period']}, {until(row)} UTC)"
-
-
-def in_unit(row: Mapping[str, Any], amount: float) -> str:
-    """An amount of what a client's limit is about: `$20.00`, `5.0M`"""
-    return quantities.dollars(amount) if row["unit"] == "dollars" else quantities.short(amount)
 
 
 def until(row: Mapping[str, Any]) -> str:

@@ -89,13 +89,17 @@ def _row(by: list[str], row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _limit(row: Mapping[str, Any]) -> tuple[str, ...]:
-    what = "budget" if row["unit"] == "dollars" else row["unit"]
+    unit = row["unit"]
+    used, most, reserved = (
+        quantities.in_unit(row[name], unit) for name in ("used", "limit", "reserved")
+    )
+    what = "budget" if unit == "dollars" else unit
     return (
         row["client"],
         f"{what} a {row['period']}",
-        f"{status.in_unit(row, row['used'])} of {status.in_unit(row, row['limit'])}",
+        f"{used} of {most}",
         quantities.percent(row["used"] / row["limit"]),
-        f"{status.in_unit(row, row['reserved'])} under way" if row["reserved"] else "",
+        f"{reserved} under way" if row["reserved"] else "",
         status.until(row) if row["resets"] else "",
     )
 

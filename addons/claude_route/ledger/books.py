@@ -42,8 +42,9 @@ def database() -> Any:
 def is_unavailable(error: Exception) -> bool:
     """Whether the same may work later. Where it was the module that couldn't be read, such as for want of a file
     (EMFILE), the module isn't asked."""
-    is_known: bool = isinstance(error, OSError)
-    return is_known or isinstance(error, database().UNAVAILABLE)
+    if isinstance(error, OSError):
+        return True
+    return isinstance(error, database().UNAVAILABLE)
 
 
 class Ledger:

@@ -69,9 +69,7 @@ def allowed(row: Row) -> str:
 
 def in_unit(row: Row, amount: float) -> str:
     """An amount of what is limited."""
-    if row.unit == "dollars":
-        return quantities.dollars(amount)
-    return quantities.short(amount)
+    return quantities.in_unit(amount, row.unit)
 
 
 def begins_again(row: Row) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,13 +54,8 @@ def warnings(ledger: Ledger, owners: Iterable[clients.Client]) -> Iterator[str]:
 
 
 def _url(at: values.Value) -> str | None:
-    if at.raw is None:
-        return None
-    if at.raw is False:  # YAML takes off for false
-        return ""
-    url = at.text(expected=EXPECTED, secret=True).strip()
-    if url.lower() in ("off", ""):
-        return ""
+    if not (url := at.url_or_off(EXPECTED)):
+        return url
     scheme, mark, rest = url.partition("://")
     if scheme not in SCHEMES or not mark:
         raise at.error(EXPECTED, secret=True)
@@ -76,9 +70,7 @@ def _url(at: values.Value) -> str | None:
 
 def _is_server(url: str) -> bool:
     """Whether a URL means the same to the libraries that read it as to people."""
-    try:
-        parts = urllib.parse.urlsplit(url)
-        has_port = parts.port != 0
-    except ValueError:
+    parts = urls.split(url)
+    if parts is None or parts.port == 0:
         return False
-    return has_port and parts.netloc.count("@") < 2 and not urls.has_loose_login(url)
+    return parts.netloc.count("@") < 2 and not urls.has_loose_login(url)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.parse
-
 from claude_route.profile import values
 from claude_route.text import urls
 
@@ -19,13 +17,8 @@ def read(at: values.Value) -> str | None:
     Raises:
         ValueError: `<key path>: expected <what>, got <repr>`.
     """
-    if at.raw is None:
-        return None
-    if at.raw is False:  # YAML takes off for false
-        return ""
-    url = at.text(expected=EXPECTED, secret=True).strip()
-    if url.lower() in ("off", ""):
-        return ""
+    if not (url := at.url_or_off(EXPECTED)):
+        return url
     if not _is_valid(url):
         raise at.error(EXPECTED, secret=True)
     scheme, _, rest = url.partition("://")
@@ -33,15 +26,11 @@ def read(at: values.Value) -> str | None:
 
 
 def _is_valid(url: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(url)
-        has_port = parts.port != 0
-    except ValueError:
+    parts = urls.split(url)
+    if parts is None:
         return False
     if parts.scheme == "unix":
         return len(parts.path) > 1 and not parts.hostname
     is_database = parts.path in ("", "/") or parts.path.removeprefix("/").isdecimal()
-    is_whole = not urls.has_loose_login(url)
-    return (
-        parts.scheme in SCHEMES and bool(parts.hostname) and has_port and is_database and is_whole
-    )
+    is_server = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+    return is_server and is_database and not urls.has_loose_login(url)

@@ -112,6 +112,15 @@ class Value:
             raise self.problem(f"${{{missing[0]}}} is not set")
         return self._expanded()
 
+    def url_or_off(self, expected: str) -> str | None:
+        """A URL, which may have a password; empty for `off`, None if there is none."""
+        if self.raw is None:
+            return None
+        if self.raw is False:  # YAML takes off for false
+            return ""
+        url = self.text(expected=expected, secret=True).strip()
+        return "" if url.lower() == "off" else url
+
     @overload
     def choice[T: str](self, *options: T, default: T, any_case: bool = False) -> T: ...
     @overload

@@ -11,16 +11,19 @@ KEPT = 40 * 24 * 3600
 """Seconds that a client's hash is kept after its last change: longer than a month."""
 
 _TURN = """
-local function turn(period, start)
-    local begun = tonumber(redis.call('HGET', KEYS[1], period .. '.start') or -1)
-    if start > begun then
+local function turn(period, start, begun)
+    local since = start - tonumber(begun or -1)
+    if since > 0 then
         redis.call('HSET', KEYS[1], period .. '.start', start, period, 0)
         if period == 'day' then redis.call('HSET', KEYS[1], 'tokens', 0) end
     end
-    return start >= begun
+    return since
 end
 """
-"""Begins again with a period that is over. False if the period is over itself."""
+"""Begins again with a period that is over. Returns how much later the given begin of the period is than the one in the
+hash, `begun`: above 0 if it has begun again, below if what is asked is about one that is over."""
+
+_BEGUN = "redis.call('HGET', KEYS[1], period .. '.start')"
 
 _HELD = """
 local function held(key, own, running)
@@ -46,18 +49,14 @@ end
 """What a client's hash has, and the dollars and tokens that its requests under way may use."""
 
 RESERVE = f"""
+{_TURN}
 {_HELD}
 local now = tonumber(ARGV[1])
 local account, dollars, tokens = held(KEYS[1], ARGV[2], ARGV[3])
 for place, period in ipairs({{'day', 'week', 'month'}}) do
-    local start = ARGV[place + 3]
-    if tonumber(start) > tonumber(account[period .. '.start'] or -1) then
+    if turn(period, tonumber(ARGV[place + 3]), account[period .. '.start']) > 0 then
         account[period] = '0'
-        redis.call('HSET', KEYS[1], period .. '.start', start, period, 0)
-        if period == 'day' then
-            account['tokens'] = '0'
-            redis.call('HSET', KEYS[1], 'tokens', 0)
-        end
+        if period == 'day' then account['tokens'] = '0' end
     end
 end
 local limits = {{
@@ -111,7 +110,7 @@ if tonumber(ARGV[1]) <= last then return 0 end
 {_TURN}
 redis.call('HSET', KEYS[1], 'seq:' .. ARGV[2], ARGV[1])
 for place, period in ipairs({{'day', 'week', 'month'}}) do
-    if turn(period, tonumber(ARGV[place + 2])) then
+    if turn(period, tonumber(ARGV[place + 2]), {_BEGUN}) >= 0 then
         redis.call('HINCRBYFLOAT', KEYS[1], period, ARGV[6])
         if period == 'day' then redis.call('HINCRBY', KEYS[1], 'tokens', ARGV[7]) end
     end
@@ -131,7 +130,7 @@ used; dollars and tokens that were reserved."""
 RESTORE = f"""
 {_TURN}
 for place, period in ipairs({{'day', 'week', 'month'}}) do
-    if turn(period, tonumber(ARGV[place + 1])) then
+    if turn(period, tonumber(ARGV[place + 1]), {_BEGUN}) >= 0 then
         local used = tonumber(redis.call('HGET', KEYS[1], period) or 0)
         if tonumber(ARGV[place + 4]) > used then redis.call('HSET', KEYS[1], period, ARGV[place + 4]) end
         if period == 'day' and tonumber(ARGV[8]) > tonumber(redis.call('HGET', KEYS[1], 'tokens') or 0) then

@@ -39,6 +39,11 @@ def dollars(value: float) -> str:
     return f"${value:.4f}" if value >= 0.00005 else "< $0.0001"
 
 
+def in_unit(value: float, unit: str) -> str:
+    """What a client's limit is about: `$20.00`, `5.0M`"""
+    return dollars(value) if unit == "dollars" else short(value)
+
+
 def rate(value: float) -> str:
     """`0`, `0.2`, `12.4`, `140`"""
     return f"{value:.1f}" if 0 < value < 99.95 else f"{value:.0f}"

@@ -16,6 +16,16 @@ def shown(url: str) -> str:
     return f"{scheme}{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
+def split(url: str) -> urllib.parse.SplitResult | None:
+    """The parts of a URL; None if it isn't one, or has a port that isn't a number."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
 def has_loose_login(url: str) -> bool:
     """Whether a password seems to have a `/`, `?` or `#` that isn't written as `%2F`, `%3F` or `%23`: what
     reads the URL would take what precedes it for the host, and the rest for a path."""

@@ -105,19 +105,13 @@ def prompt(metadata: Mapping[str, Any]) -> str:
     return value if isinstance(value, str) else ""
 
 
-def client_name(client: clients.Client | None) -> str:
-    """Empty for one that the profile doesn't name."""
-    entry = clients.entry(client)
-    return entry.name if entry else ""
-
-
 def of_attempt(request: contract.RoutedRequest, attempt: contract.Try) -> Labels:
     return Labels(
         model=request.model,
         target=attempt.target,
         attempts=attempt.number,
         token=attempt.token,
-        client=client_name(request.client) or None,
+        client=clients.own_name(request.client) or None,
         session=request.session,
         agent=request.identity.agent or None,
         parent_agent=request.identity.parent_agent or None,

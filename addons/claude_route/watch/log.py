@@ -13,6 +13,7 @@ from mitmproxy.utils import strutils
 
 from claude_route import options
 from claude_route import targets
+from claude_route.access import clients
 from claude_route.access import listeners
 from claude_route.dialects import error_body
 from claude_route.pages import table
@@ -162,7 +163,7 @@ def passed(flow: http.HTTPFlow) -> str:
 
 def by(request: contract.RoutedRequest) -> str:
     """`alice: `, if the profile names the client."""
-    client = labels.client_name(request.client)
+    client = clients.own_name(request.client)
     return f"{client}: " if client else ""
 
 

@@ -14,6 +14,7 @@ from mitmproxy import ctx
 from mitmproxy import http
 
 from claude_route import options
+from claude_route.access import clients
 from claude_route.access import identity
 from claude_route.access import live_secrets
 from claude_route.dialects import error_body
@@ -179,7 +180,7 @@ def asked(flow: http.HTTPFlow) -> labels.Labels:
 
 def name_client(request: contract.RoutedRequest | contract.Rejected) -> None:
     """Say whose request it is, also where nobody is asked to answer it."""
-    if name := labels.client_name(request.client):
+    if name := clients.own_name(request.client):
         request.flow.metadata[labels.CLIENT] = name
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from claude_route.access import clients
 from claude_route.profile import clients as profile_clients
+from tests.unit.flows import ALICE
+from tests.unit.flows import SHARED
 
 
 @pytest.mark.parametrize(
@@ -114,3 +116,8 @@ def test_entry() -> None:
     assert clients.entry(clients.Client("alice", "header", alice)) is alice
     assert clients.entry(clients.Client("shared", "header")) is None
     assert clients.entry(None) is None
+
+
+@pytest.mark.parametrize(("client", "name"), [(None, ""), (SHARED, ""), (ALICE, "alice")])
+def test_own_name(client: clients.Client | None, name: str) -> None:
+    assert clients.own_name(client) == name

@@ -6,12 +6,10 @@ from typing import Any
 import pytest
 from mitmproxy.test import tflow
 
-from claude_route.access import clients
 from claude_route.access import identity
 from claude_route.watch import labels
 from tests.unit.flows import ALICE
 from tests.unit.flows import ROUTED
-from tests.unit.flows import SHARED
 from tests.unit.flows import attempt
 from tests.unit.flows import routed
 
@@ -61,11 +59,6 @@ def test_an_attempt() -> None:
 def test_a_named_clients_attempt() -> None:
     request = routed(tflow.tflow(), client=ALICE)
     assert labels.of_attempt(request, attempt()).client == "alice"
-
-
-@pytest.mark.parametrize(("client", "name"), [(None, ""), (SHARED, ""), (ALICE, "alice")])
-def test_client_name(client: clients.Client | None, name: str) -> None:
-    assert labels.client_name(client) == name
 
 
 def test_an_agents_attempt() -> None:

@@ -28,7 +28,6 @@ MAX_BLOCKS = 400
 MAX_UPSTREAM = 200_000
 """Characters of the upstream's request."""
 
-
 EXPORTED = ("system", "tools")
 """The parts that an export has of a session's first turn: they change little after it."""
 
