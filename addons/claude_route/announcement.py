@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import shlex
 import socket
@@ -16,6 +15,7 @@ from mitmproxy import ctx
 from mitmproxy.proxy import mode_specs
 from mitmproxy.utils import human
 
+from claude_route import background
 from claude_route import installation
 from claude_route import options
 from claude_route import settings
@@ -46,7 +46,7 @@ class Announcement:
 
     def running(self) -> None:
         if self.in_force.state:
-            self._task = asyncio.create_task(self._announce())
+            self._task = background.start(self._announce(), "the announcement")
 
     async def _announce(self) -> None:
         closed = await options.closed_listeners()

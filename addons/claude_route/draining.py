@@ -18,6 +18,7 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import http
 
+from claude_route import background
 from claude_route import responses
 from claude_route.access import entrances
 from claude_route.access import listeners
@@ -78,7 +79,7 @@ class Draining(contract.Observer):
             ctx.master.shutdown()
             return
         self._is_stopping = True
-        self._task = asyncio.get_running_loop().create_task(self._drain())
+        self._task = background.start(self._drain(), "the stop")
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if not self._is_stopping or flow.response or not flow.live:

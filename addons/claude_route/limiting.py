@@ -16,6 +16,7 @@ from mitmproxy import ctx
 from mitmproxy import tcp
 from mitmproxy import tls
 
+from claude_route import background
 from claude_route import options
 from claude_route.access import entrances
 from claude_route.access import files
@@ -113,9 +114,11 @@ class Limiting:
                 options.refuse(str(e))
 
     def running(self) -> None:
+        # What waits for this goes on after all addons have had their turn: none of them waits for anything.
+        self._entry.open()
         if self._task is None:
             loop = asyncio.get_running_loop()
-            self._task = loop.create_task(self._close_late())
+            self._task = background.every(TICK, self._close_late, "the look for late clients")
             self._handler = loop.get_exception_handler()
             loop.set_exception_handler(self._handle)
 
@@ -148,11 +151,9 @@ class Limiting:
         else:
             loop.default_exception_handler(problem)
 
-    async def _close_late(self) -> None:
-        while True:
-            await asyncio.sleep(TICK)
-            close_late(self._table, self._entry.hit, time.monotonic())
-            self._look(self._table.count < FEW_CLIENTS and self._table.is_unused)
+    def _close_late(self) -> None:
+        close_late(self._table, self._entry.hit, time.monotonic())
+        self._look(self._table.count < FEW_CLIENTS and self._table.is_unused)
 
 
 def close_late(table: places.Table, hit: Callable[[str, str], None], now: float) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 
+from claude_route import background
 from claude_route.profile import plain_file
 
 logger = logging.getLogger(__name__)
@@ -39,16 +40,11 @@ class Watch:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._watch())
+        self._task = background.every(INTERVAL, self.look, "the look at changed settings")
 
     def stop(self) -> None:
         if self._task:
             self._task.cancel()
-
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(INTERVAL)
-            self.look()
 
     def look(self) -> None:
         fingerprints = [fingerprint(path) for path in self._paths]

@@ -63,8 +63,7 @@ class Settings:
             options.check()
             live_secrets.keep(options.secrets())
             if "profile" in updated:
-                self._read()
-                self._watch_files()
+                self._follow()
             elif self.state and updated & {"mode", "listen_host", "listen_port"}:
                 self._check_loops(self.state.profile)
             if updated & {"mode", "profile"}:
@@ -81,6 +80,22 @@ class Settings:
                 options.refuse(str(e))
             # If a script that is loaded again raised this, mitmproxy would log a traceback.
             logger.error(str(e))
+
+    def _follow(self) -> None:
+        """Read the profile that the options name, and again whenever it changes.
+
+        Raises:
+            ValueError: as `_read`.
+        """
+        path = profiles.locate(ctx.options.profile, installation.PROFILES)
+        # Before the files are read, or a change between the two would never be noticed.
+        watch = reload.Watch([path, Path(".env")], self._reload)
+        self._read()
+        if self._watch:
+            self._watch.stop()
+        self._watch = watch
+        if self._is_running:
+            watch.start()
 
     def _read(self) -> None:
         """Raises:
@@ -135,13 +150,7 @@ class Settings:
 
     def running(self) -> None:
         self._is_running = True
-        self._watch_files()
-
-    def _watch_files(self) -> None:
         if self._watch:
-            self._watch.stop()
-        if self.state and self._is_running:
-            self._watch = reload.Watch([self.state.profile.path, Path(".env")], self._reload)
             self._watch.start()
 
     def _reload(self) -> None:

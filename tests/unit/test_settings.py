@@ -93,6 +93,17 @@ def test_a_wrong_profile_changes_nothing(
     assert entry.guard is guarded
 
 
+async def test_a_change_before_the_start_is_over_is_noticed(
+    addon: settings.Settings, entry: listeners.Listeners, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PROXY_STATIC_TOKEN=static-0123456789-tokn")
+    addon.running()
+    assert addon._watch
+    addon._watch.look()
+    addon.done()
+    assert entry.guard.key == "static-0123456789-tokn"
+
+
 def test_a_changed_one_is_in_force(
     addon: settings.Settings, entry: listeners.Listeners, tmp_path: Path
 ) -> None:

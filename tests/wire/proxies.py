@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from simulator import ports
 from tests import paths
@@ -166,7 +167,10 @@ class Proxy:
         wait_until(is_up, seconds=2 * PATIENCE)
 
     def wait_for_log(self, pattern: str, seconds: float = PATIENCE) -> None:
-        wait_until(lambda: re.search(pattern, self.log) is not None, seconds=seconds)
+        try:
+            wait_until(lambda: re.search(pattern, self.log) is not None, seconds=seconds)
+        except AssertionError:
+            pytest.fail(f"{pattern!r} is not in the log within {seconds} s:\n{self.log}")
 
     def client(self, **arguments: Any) -> httpx.Client:
         """A client of the reverse listener, with its own credential."""

@@ -58,6 +58,12 @@ class Entrance:
         self.is_ending = False
         """Whether idle connections are closed because the process ends."""
         self._farewells = 0
+        self._opened = asyncio.Event()
+
+    def open(self) -> None:
+        """Serve from now on. mitmproxy may listen before the addons run, and the first request needs all of
+        them: what the store knows, for example, and which files to follow."""
+        self._opened.set()
 
     async def accept(
         self,
@@ -71,6 +77,7 @@ class Entrance:
             self.hit("keyless_modes", f"Refused a connection from {address_of(writer)}: {why}")
             await self._close(reader, writer)
             return
+        await self._opened.wait()
         address = address_of(writer)
         if not self.table.turns.is_free(self._clock()):
             await self.table.turns.wait(self.table.share(address))

@@ -18,6 +18,7 @@ from mitmproxy import ctx
 from mitmproxy import http
 from mitmproxy.tools.web import webaddons
 
+from claude_route import background
 from claude_route import options
 from claude_route.cli import notices
 from claude_route.cli import ready
@@ -36,7 +37,7 @@ class Companion:
         loop = asyncio.get_running_loop()
         path = Path(os.environ[ready.READY])
         notices.write_to(path.parent)
-        self._reporting = loop.create_task(self._report(path))
+        self._reporting = background.start(self._report(path), "the report to the command")
         threading.Thread(target=self._wait_for_end, args=(loop, path.parent), daemon=True).start()
 
     async def _report(self, path: Path) -> None:

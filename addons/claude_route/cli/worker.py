@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from mitmproxy import ctx
 
+from claude_route import background
 from claude_route import options
 from claude_route.patches import reuse_port
 from claude_route.store import peers
@@ -62,7 +63,7 @@ class Worker:
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
-        self._reporting = loop.create_task(self._report())
+        self._reporting = background.start(self._report(), "the report to the supervisor")
         threading.Thread(target=self._wait_for_end, args=(loop,), daemon=True).start()
 
     async def _report(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from claude_route import background
 from claude_route.profile import limits
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class Balances:
         if client in self._known or self.clock() < self._due.get(client, -math.inf):
             return None
         if client not in self._asking:
-            task = asyncio.get_running_loop().create_task(self._take(client))
+            task = background.start(self._take(client), "the question what a client has used")
             self._asking[client] = task
             task.add_done_callback(lambda _: self._asking.pop(client, None))
         return self._asking[client]

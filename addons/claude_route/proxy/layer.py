@@ -39,6 +39,7 @@ from mitmproxy.proxy import events
 from mitmproxy.proxy import server
 from mitmproxy.proxy.layers import http as layers
 
+from claude_route import background
 from claude_route import responses
 from claude_route.access import credentials
 from claude_route.access import fronts
@@ -516,7 +517,7 @@ class Watch:
     def _look(self) -> None:
         if self._stream.is_killed:
             killing = self._stream.tell(self._stream.killed)
-            self._killing = asyncio.get_running_loop().create_task(killing)
+            self._killing = background.start(killing, "the end of a killed flow")
         else:
             self._handler.timeout_watchdog.register_activity()
             self._set()

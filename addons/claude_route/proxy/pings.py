@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from mitmproxy import http
 
+from claude_route import background
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.proxy.upstream import timers
@@ -50,7 +51,7 @@ class Pings:
             self._set()
         else:
             self._timer = None
-            self._task = asyncio.get_running_loop().create_task(self._ping())
+            self._task = background.start(self._ping(), "a ping")
 
     async def _ping(self) -> None:
         await self._send()

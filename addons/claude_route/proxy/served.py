@@ -13,6 +13,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 
+from claude_route import background
 from claude_route import targets
 from claude_route.wire import rawjson
 
@@ -57,7 +58,9 @@ class Served:
         if self._clock() - self._asked.get(url, -LIFETIME) < LIFETIME:
             return None
         self._asked[url] = self._clock()
-        task = self._asking[url] = asyncio.create_task(self._ask(provider, ask))
+        task = self._asking[url] = background.start(
+            self._ask(provider, ask), "the question which models a provider has"
+        )
         task.add_done_callback(lambda _: self._asking.pop(url, None))
         return task
 

@@ -38,6 +38,7 @@ from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
+from claude_route import background
 from claude_route.access import listeners
 from claude_route.access import loops
 from claude_route.access import reach
@@ -260,7 +261,7 @@ class Upstreams:
         await ctx.master.addons.trigger_event(hook)
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = background.start(work, "the care for upstream connections")
         if not task.done():
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Callable
 
+from claude_route import background
 from claude_route.proxy import state
 from claude_route.routing import health
 from claude_route.routing import rotation
@@ -58,16 +58,17 @@ class Instance:
         self.counters.book = in_force.gate.book
         in_force.gate.counters = self.counters
         self.link.start()
-        loop = asyncio.get_running_loop()
-        self._tasks.append(loop.create_task(self.tokens.run()))
+        self._tasks.append(
+            background.start(self.tokens.run(), "the exchange of what tokens can do")
+        )
         if workers:
-            self._tasks.append(loop.create_task(workers.run(self.link)))
+            self._tasks.append(background.start(workers.run(self.link), "the exchange of metrics"))
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         self.tokens.send_windows()
         await self.link.stop(FAREWELL)
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from collections.abc import Collection
 from typing import Any
 
+from claude_route import background
 from claude_route.store import pipe
 from claude_route.store import resp
 from claude_route.text import urls
@@ -95,7 +96,7 @@ class Link:
         self._library: Any = None
 
     def start(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task = background.start(self._run(), "the connection to Redis")
 
     async def stop(self, patience: float) -> None:
         """Deliver what waits, for at most so many seconds, and close the connection."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mitmproxy import ctx
 
+from claude_route import background
 from claude_route.ledger import location
 from claude_route.profile import plain_file
 from claude_route.proxy import state
@@ -54,7 +55,7 @@ class Store:
         if in_force is None or not ctx.options.server:
             return
         self._open(in_force)
-        self._watching = asyncio.get_running_loop().create_task(self._watch())
+        self._watching = background.start(self._watch(), "the look for another store")
 
     def done(self) -> asyncio.Task[None] | None:
         # Not async: where a script is loaded again, mitmproxy can't wait, and an addon that wants it to keeps
@@ -66,7 +67,7 @@ class Store:
             self.memory.write()
         if self.instance is None:
             return None
-        self._stopping = asyncio.get_running_loop().create_task(self.instance.stop())
+        self._stopping = background.start(self.instance.stop(), "the end of the store")
         return self._stopping
 
     def describe(self) -> str:
@@ -101,7 +102,7 @@ class Store:
         self.memory = memory.Memory(path, self._pool, self._source, time.time)
         self.memory.recall()
         in_force.pool.listener = self.memory
-        self._writing = asyncio.get_running_loop().create_task(self.memory.run())
+        self._writing = background.start(self.memory.run(), "the writing of what rests")
 
     def _pool(self) -> rotation.Pool | None:
         in_force = self.state_in_force()

@@ -27,6 +27,7 @@ from mitmproxy import addonmanager
 from mitmproxy import ctx
 from mitmproxy import http
 
+from claude_route import background
 from claude_route import options
 from claude_route import responses
 from claude_route.access import identity
@@ -245,7 +246,7 @@ class Recorder(contract.Observer):
         if asked is None and status == TOO_LARGE:
             ended = ended._replace(wire=replace(ended.wire, request=b""))
         try:
-            loop = asyncio.get_running_loop()
+            asyncio.get_running_loop()
         except RuntimeError:
             self._record(ended)
             return
@@ -254,7 +255,7 @@ class Recorder(contract.Observer):
         self._bytes += ended.size
         self._waiting.append(ended)
         if self._task is None:
-            self._task = loop.create_task(self._drain())
+            self._task = background.start(self._drain(), "the recording of turns")
 
     def _remember(self, client_flow: str, attempt: turns.Failed) -> None:
         self._loaded.setdefault(client_flow, []).append(attempt)

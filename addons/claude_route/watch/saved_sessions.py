@@ -14,6 +14,7 @@ from pathlib import Path
 from mitmproxy import ctx
 from mitmproxy import http
 
+from claude_route import background
 from claude_route.pages import asking
 from claude_route.patches import saved_files
 from claude_route.proxy import work
@@ -41,7 +42,7 @@ class SavedSessions:
 
     def running(self) -> None:
         if is_appended() and self.sessions.max_turns:
-            self._task = asyncio.get_running_loop().create_task(self._read())
+            self._task = background.start(self._read(), "the reading of stored turns")
 
     async def _read(self) -> None:
         """Read what an earlier process has stored."""

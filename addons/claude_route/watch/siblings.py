@@ -19,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from claude_route import background
 from claude_route.pages import asking
 from claude_route.sessions import book
 from claude_route.sessions import packing
@@ -117,7 +118,7 @@ class Siblings:
         self._asking: asyncio.Task[None] | None = None
 
     def running(self) -> None:
-        self._opening = asyncio.get_running_loop().create_task(self.open())
+        self._opening = background.start(self.open(), "the opening to other workers")
 
     def done(self) -> None:
         if self._server:
@@ -136,7 +137,7 @@ class Siblings:
     async def catch_up(self) -> None:
         """Add the turns that only others have had so far."""
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.get_running_loop().create_task(self._catch_up())
+            self._asking = background.start(self._catch_up(), "the question to other workers")
         # Who goes away meanwhile doesn't stop it for others.
         await asyncio.shield(self._asking)
 
