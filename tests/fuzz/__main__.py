@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,13 @@ def found(subject: str, process: subprocess.Popen[str]) -> list[str]:
     if process.returncode and not lines:
         lines.append(f"{subject}: exit status {process.returncode}, see {WORKING}/{subject}.log")
     return lines
+
+
+def tried(subject: str) -> int:
+    """How many inputs the last fuzzer of a subject has tried."""
+    log = (WORKING / subject).with_suffix(".log").read_text(errors="replace")
+    counted = re.search(r"^stat::number_of_executed_units: +(\d+)$", log, re.MULTILINE)
+    return int(counted[1]) if counted else 0
 
 
 def fuzz(subjects: list[str], seconds: int) -> list[str]:

@@ -25,16 +25,25 @@ def omissions(
     omitted: list[lessons.Lesson] = []
     if refusals.wants_thinking(error) and targets.BARE_CALLS not in left_out:
         names = (*left_out, targets.BARE_CALLS)
-        if dialect.request(request, target.without(names)).body != sent:
+        if _written(request, target.without(names)) not in (sent, None):
             return [lessons.Lesson(targets.BARE_CALLS)]
     for refusal in refusals.read(error):
         for names in refusal.choices:
             if not set(names).isdisjoint(dialect.required):
                 continue
-            shorter = dialect.request(request, target.without((*left_out, *names))).body
-            if shorter != sent:
+            shorter = _written(request, target.without((*left_out, *names)))
+            if shorter not in (sent, None):
                 settings = None if refusal.is_general else requests.settings(request)
                 omitted += [lessons.Lesson(name, settings) for name in names]
                 left_out, sent = (*left_out, *names), shorter
                 break
     return omitted
+
+
+def _written(request: requests.Request, target: targets.Target) -> bytes | None:
+    """The request as the target would get it, or None if it can't be written so: to leave something out is to
+    read what contains it, and that may be invalid."""
+    try:
+        return registry.of(target.provider).request(request, target).body
+    except ValueError:
+        return None

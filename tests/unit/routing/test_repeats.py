@@ -142,3 +142,16 @@ def test_calls_without_thinking(api: str) -> None:
     assert omitted(api, MISSING, messages=LOOP, **choice) == learnt
     assert omitted(api, MISSING, targets.BARE_CALLS, messages=LOOP, **choice) == []
     assert omitted(api, MISSING, **choice) == []
+
+
+def test_what_can_not_be_read_can_not_be_left_out() -> None:
+    """Parts that nobody reads are not checked, until something has to be left out of them."""
+    body = (
+        b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":"a",'
+        b'"cache_control":{"type":"ephemeral"},"\xbb":1}]}]}'
+    )
+    request = requests.read(body)
+    target = examples.target("acme", "claude-5")
+    sent = registry.of(target.provider).request(request, target).body
+    error = b'{"error": {"message": "messages.0.content.0.cache_control: Extra inputs are not permitted"}}'
+    assert not repeats.omissions(error, request, target, (), sent)
