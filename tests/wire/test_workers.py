@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -66,17 +67,17 @@ class Workers(proxies.Proxy):
             )
 
     def children(self, of: str) -> list[int]:
-        """The processes whose command has this text."""
+        """The processes whose command has text like this regular expression."""
         pid = self.process.pid
         try:
             found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            return [int(p) for p in found if of in Path(f"/proc/{p}/cmdline").read_text()]
+            return [int(p) for p in found if re.search(of, Path(f"/proc/{p}/cmdline").read_text())]
         except OSError:
             return []
 
     @property
     def workers(self) -> list[int]:
-        return self.children("worker.main")
+        return self.children(r"worker\.main")
 
     def wait_for_workers(self, count: int, headers: dict[str, str] | None = None) -> None:
         """Until so many serve: each puts its metrics into the store. `headers` have a key that sees all."""
@@ -159,7 +160,7 @@ def test_one_that_dies_is_replaced(two: Workers) -> None:
     assert ask(two).status_code == 200
     proxies.wait_until(lambda: len(two.workers) == 2)
     assert set(two.workers) != set(before)
-    (redis,) = two.children("redis")
+    (redis,) = two.children("redis|valkey")
     os.kill(redis, signal.SIGKILL)
     for _ in range(5):
         assert ask(two).status_code == 200
@@ -224,7 +225,7 @@ print(sqlite3.connect(sys.argv[1]).execute("select count(*) from requests").fetc
 
 
 def test_the_supervisor_is_killed(two: Workers) -> None:
-    pids = [*two.workers, *two.children("redis")]
+    pids = [*two.workers, *two.children("redis|valkey")]
     assert len(pids) == 3
     two.process.kill()
     two.process.wait()
