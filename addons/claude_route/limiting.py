@@ -62,6 +62,9 @@ class Limiting:
         """Whoever handled exceptions before."""
 
     def load(self, loader: addonmanager.Loader) -> None:
+        # A script that is loaded again, and fails, never runs: its connections are to be refused.
+        if options.is_start():
+            self._entry.hold()
         loader.add_option(
             "max_connections", int, 2048, "How many connections clients may have; at least 1."
         )

@@ -224,6 +224,10 @@ def test_a_thousand_streams(soaked: pairs.Pair) -> None:
     assert not first.wrong + second.wrong
     assert ends.total() == STREAMS
     assert min(ends[end] for end in ("message_stop", "error", "left", "529")) > 10, ends
-    assert in_hand(soaked) == before
+    # A connection may have been open still before.
+    left = in_hand(soaked)
+    assert {kind: max(0, left[kind] - before.get(kind, 0)) for kind in left} == dict.fromkeys(
+        left, 0
+    )
     assert grown < 10 * 1024 * 1024, f"{grown / 1024:.0f} KB more"
     assert "crashed" not in soaked.proxy.log and "Traceback" not in soaked.proxy.log

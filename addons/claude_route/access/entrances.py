@@ -59,10 +59,15 @@ class Entrance:
         """Whether idle connections are closed because the process ends."""
         self._farewells = 0
         self._opened = asyncio.Event()
+        self.open()
+
+    def hold(self) -> None:
+        """Have connections wait until `open`. mitmproxy may listen before the addons run, and the first request
+        needs all of them: what the store knows, for example."""
+        self._opened.clear()
 
     def open(self) -> None:
-        """Serve from now on. mitmproxy may listen before the addons run, and the first request needs all of
-        them: what the store knows, for example, and which files to follow."""
+        """Serve from now on."""
         self._opened.set()
 
     async def accept(
