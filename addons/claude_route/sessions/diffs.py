@@ -59,15 +59,29 @@ def prefix(before: Blocks, after: Blocks) -> int:
     return next((i for i, (old, new) in pairs if old.digest != new.digest), len(after))
 
 
-def between(before: Blocks, after: Blocks) -> Diff:
+def begins_anew(before: Blocks, after: Blocks) -> bool:
+    """Whether the messages begin with another block, as after a compaction that the client took up."""
+    first = [
+        next((block for block in side if block.role in turns.MESSAGES), None)
+        for side in (before, after)
+    ]
+    old, new = first
+    return bool(old and new and old.digest != new.digest)
+
+
+def between(before: Blocks, after: Blocks, *, is_anew: bool = False) -> Diff:
     """Takes time proportional to both. Within what is neither a common beginning nor a common end, a block
-    that is in both counts as unchanged, wherever it is."""
+    that is in both counts as unchanged, wherever it is. `is_anew`: a summary has replaced the messages before it, so
+    that none is a change of another."""
     gone, come = _moved(before, after)
     changes = []
     # What stands in place of something is a change of it, if it is of the same role.
     left = []
-    for role in ("tools", "system", "user", "assistant"):
+    for role in ("tools", "system", *turns.MESSAGES):
         mine = [[each for each in side if each[1].role == role] for side in (gone, come)]
+        if is_anew and role in turns.MESSAGES:
+            left += [Change("removed", *was) for was in mine[0]]
+            mine[0] = []
         for was, now in itertools.zip_longest(*mine):
             if was and now:
                 changes.append(Change("changed", now[0], now[1], was[1]))
@@ -80,15 +94,18 @@ def between(before: Blocks, after: Blocks) -> Diff:
     return Diff(unchanged, tuple(ordered))
 
 
-def count(before: Blocks, after: Blocks) -> Counts:
+def count(before: Blocks, after: Blocks, *, is_anew: bool = False) -> Counts:
     """What the numbers of `between` are. Beyond MAX_COMPARED, all blocks between the common beginning and the
     common end count as new or removed."""
     start, end = _common(before, after)
     old, new = len(before) - start - end, len(after) - start - end
     if old + new > MAX_COMPARED:
-        return Counts(start + end, new, max(0, old - new))
+        return Counts(start + end, new, old if is_anew else max(0, old - new))
     gone, come = _moved(before, after)
     was, now = (collections.Counter(block.role for _, block in side) for side in (gone, come))
+    if is_anew:
+        for role in turns.MESSAGES:
+            del now[role]
     return Counts(len(after) - len(come), len(come), (was - now).total())
 
 

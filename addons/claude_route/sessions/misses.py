@@ -100,7 +100,8 @@ def _cause(
     start = diffs.prefix(blocks_before, blocks)
     idle = turn.at - (before.at + before.seconds)
     expired = bool(before.ttl) and idle > before.ttl
-    if before.kind == "compaction" and turn.kind != "compaction":
+    is_compacted = before.kind == "compaction" and turn.kind != "compaction"
+    if is_compacted and diffs.begins_anew(blocks_before, blocks):
         return "the conversation was compacted", ""
     if start < len(blocks_before):
         cause, at = _change(start, blocks_before, blocks)
@@ -135,10 +136,10 @@ def _change(start: int, before: diffs.Blocks, after: diffs.Blocks) -> tuple[str,
 
 def _place(index: int, block: turns.Block, blocks: diffs.Blocks) -> str:
     """`tool 7 (Read)`, counted from 1 within its role or the messages."""
-    messages = ("user", "assistant")
-    same = messages if block.role in messages else (block.role,)
+    is_message = block.role in turns.MESSAGES
+    same = turns.MESSAGES if is_message else (block.role,)
     number = index + 1 - next(i for i, each in enumerate(blocks) if each.role in same)
-    what = block.name or (f"{block.role} {block.kind}" if block.role in messages else block.label)
+    what = block.name or (f"{block.role} {block.kind}" if is_message else block.label)
     place = {"tools": "tool", "system": "system block"}.get(block.role, "message block")
     return f"{place} {number} ({what[:60]})"
 

@@ -48,4 +48,4 @@ class Conversations:
 
 
 def messages(blocks: tuple[turns.Block, ...]) -> list[turns.Block]:
-    return [block for block in blocks if block.role in ("user", "assistant")]
+    return [block for block in blocks if block.role in turns.MESSAGES]

@@ -54,16 +54,29 @@ class Entry:
     """All that are made of this one with the same blocks have the same."""
 
     @property
+    def is_compacted(self) -> bool:
+        """Whether a summary has replaced the conversation before it: the client may also throw a summary away."""
+        before = self.before
+        return (
+            before is not None
+            and before.kind == "compaction"
+            and self.turn.kind != "compaction"
+            and diffs.begins_anew(self.conversation_before, self.conversation)
+        )
+
+    @property
     def diff(self) -> diffs.Diff:
         """Isn't kept: two long conversations may have thousands of differences."""
-        return diffs.between(self.conversation_before, self.conversation)
+        return diffs.between(self.conversation_before, self.conversation, is_anew=self.is_compacted)
 
     @property
     def counts(self) -> diffs.Counts:
         """The numbers of `diff`."""
         figures = self.figures
         if figures.counts is None:
-            figures.counts = diffs.count(self.conversation_before, self.conversation)
+            figures.counts = diffs.count(
+                self.conversation_before, self.conversation, is_anew=self.is_compacted
+            )
         return figures.counts
 
     @property

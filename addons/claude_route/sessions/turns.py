@@ -21,6 +21,9 @@ type Role = Literal["tools", "system", "user", "assistant"]
 """Where a block is in a request, in the order in which the prompt cache has them. A message with the role
 `system` in the middle of a conversation is the user's."""
 
+MESSAGES: tuple[Role, ...] = ("user", "assistant")
+"""The roles of blocks in messages."""
+
 MAX_TEXT = 200
 """Characters of a prompt, of an answer, and of a call's argument that a summary has."""
 

@@ -373,7 +373,9 @@ def describe(
         if response and response.timestamp_start
         else None,
         seconds=rows.seconds(flow),
-        error=live_secrets.hide_text(why) if (why := rows.failure(flow, progress)) else "",
+        error=live_secrets.hide_text(why)
+        if (why := rows.failure(flow, progress, in_full=True))
+        else "",
         failed=tuple(asked.failed if asked else loaded),
         passed_over=tuple(map(passed_over, reasons)),
         compares=found.compares or "",

@@ -267,8 +267,11 @@ def seconds(flow: http.HTTPFlow) -> float:
     return max((ended or time.time()) - flow.request.timestamp_start, 0)
 
 
-def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
-    """Why there is no complete answer; empty if there is one."""
+def failure(
+    flow: http.HTTPFlow, progress: contract.Progress | None, *, in_full: bool = False
+) -> str:
+    """Why there is no complete answer; empty if there is one. `in_full`: also what an upstream's error says, beside its
+    type."""
     response = flow.response
     if flow.error:
         return flow.error.msg
@@ -276,12 +279,16 @@ def failure(flow: http.HTTPFlow, progress: contract.Progress | None) -> str:
         return "no answer"
     if response.status_code >= 400:
         fault = error_body.read(response.raw_content or b"")
-        # For an upstream's error the type says enough. Our own messages are short, so show them.
+        # In a list the type says enough of an upstream's error. Our own messages are short, so show them.
         is_upstreams = bool(labels.read(flow.metadata).target)
         status = str(response.status_code)
         # Web pages repeat the status in their titles.
-        message = error_body.clean(fault.message).removeprefix(status).strip()
-        return f"{status} {(is_upstreams and fault.kind) or message}".strip()
+        # Hidden first: part of a secret, where the text is cut, looks like none.
+        message = error_body.clean(live_secrets.hide_text(fault.message))
+        message = message.removeprefix(status).strip()
+        if is_upstreams and fault.kind:
+            message = f"{fault.kind}: {message}" if in_full and message else fault.kind
+        return f"{status} {message}".strip()
     if progress and progress.error:
         return progress.error
     if progress and not progress.complete:

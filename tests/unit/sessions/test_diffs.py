@@ -42,6 +42,40 @@ def test_changes(before: str, after: str, unchanged: int, changes: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ("s:x u:1 a:2 u:sum", "s:x u:new a:2 u:3", "+new +3 -1 -sum"),
+        ("t:r s:x u:1", "t:w s:y u:new", "~w ~y +new -1"),
+        ("u:1 a:2 u:sum", "u:new", "+new -1 -2 -sum"),
+        ("u:1", "u:1 a:2", "+2"),
+    ],
+)
+def test_no_message_is_a_change_of_one_that_was_summed_up(
+    before: str, after: str, changes: str
+) -> None:
+    diff = diffs.between(blocks_of(before), blocks_of(after), is_anew=True)
+    signs = {"added": "+", "changed": "~", "removed": "-"}
+    shown = [f"{signs[c.what]}{c.block.label}" for c in diff.changes]
+    assert sorted(shown) == sorted(changes.split())
+    counts = diffs.count(blocks_of(before), blocks_of(after), is_anew=True)
+    assert counts == (diff.unchanged, diff.new, diff.removed)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_anew"),
+    [
+        ("t:r s:x u:1 a:2 u:sum", "t:r s:x u:summary u:3", True),
+        ("t:r s:x u:1 a:2 u:sum", "t:r s:x u:1 a:2 u:3", False),
+        ("t:r s:x u:1 u:sum", "t:w s:y u:1", False),
+        ("s:x", "s:x u:1", False),
+        ("u:1", "s:x", False),
+    ],
+)
+def test_whether_the_messages_begin_anew(before: str, after: str, is_anew: bool) -> None:
+    assert diffs.begins_anew(blocks_of(before), blocks_of(after)) == is_anew
+
+
 def test_a_change_has_what_it_was() -> None:
     (change,) = diffs.between(blocks_of("s:x u:1"), blocks_of("s:y u:1")).changes
     assert change.before is not None

@@ -97,7 +97,20 @@ def test_nothing_to_miss() -> None:
             "the system prompt changed; also idle for 8 min",
             "system block 1 (new)",
         ),
-        ({"first": {"kind": "compaction"}}, "the conversation was compacted", ""),
+        (
+            {
+                "after": "t:Read t:mcp__jira__search s:prompt u:summary a:hi",
+                "first": {"kind": "compaction"},
+            },
+            "the conversation was compacted",
+            "",
+        ),
+        pytest.param(
+            {"first": {"kind": "compaction"}, "at": 1500.0},
+            "idle for 8 min, and the cache lasts 5 min",
+            "",
+            id="a summary that the client threw away",
+        ),
     ],
 )
 def test_causes(changes: dict[str, Any], cause: str, at: str) -> None:

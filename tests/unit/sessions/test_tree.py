@@ -48,6 +48,28 @@ def test_what_is_new_is_by_agent_and_kind() -> None:
     assert [entry.turn.flow for entry in session.main] == ["m1", "m2", "c1"]
 
 
+def compacted(*after: str) -> list[tuple[bool, diffs.Counts]]:
+    """What is said of the turns after a compaction."""
+    every = [
+        turn("m1", 1000, blocks=blocks_of("s:x u:1 a:2 u:3")),
+        turn("c1", 1001, kind="compaction", blocks=blocks_of("s:x u:1 a:2 u:3 a:4 u:sum")),
+        *(turn(f"m{n}", 1002 + n, blocks=blocks_of(names)) for n, names in enumerate(after, 2)),
+    ]
+    entries = examples.session(every).entries[2:]
+    return [(entry.is_compacted, entry.counts) for entry in entries]
+
+
+def test_what_a_compaction_left() -> None:
+    assert compacted("s:x u:summary a:4 u:5", "s:x u:summary a:4 u:5 a:6 u:7") == [
+        (True, (2, 2, 4)),
+        (False, (4, 2, 0)),
+    ]
+
+
+def test_a_summary_that_the_client_threw_away() -> None:
+    assert compacted("s:x u:1 a:2 u:3 a:4 u:5") == [(False, (5, 1, 0))]
+
+
 def test_agents_are_under_the_call_that_started_them() -> None:
     session = examples.session(
         [
@@ -247,9 +269,9 @@ def test_an_entry_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in ((diffs, "count"), (sources, "estimates")):
         stock = getattr(module, name)
 
-        def count(*asked: Any, name: str = name, stock: Any = stock) -> Any:
+        def count(*asked: Any, name: str = name, stock: Any = stock, **how: Any) -> Any:
             counted[name] += 1
-            return stock(*asked)
+            return stock(*asked, **how)
 
         monkeypatch.setattr(module, name, count)
     growing = tree.Growing()

@@ -20,7 +20,8 @@ from claude_route.sessions import tree
 from claude_route.sessions import turns
 
 MAX_NEW = 60
-"""Changes that are shown: the first turn's are a whole conversation."""
+"""Changes that are shown, and blocks that are gone: the first turn's are a whole conversation, and so is what a
+compaction takes away."""
 
 MAX_BLOCKS = 400
 """Blocks of a whole conversation."""
@@ -54,6 +55,10 @@ class Opened(NamedTuple):
     sent_back: Sequence[Changed]
     """The answer of the turn before, which each request repeats."""
     left_out: int
+    """Of the changes."""
+    removed: Sequence[Changed]
+    """What the turn before had, and this one hasn't: the latest of it."""
+    removed_left_out: int
     answer: Sequence[contents.Shown]
     is_kept: bool
     why: str = ""
@@ -97,12 +102,15 @@ def open_turn(
 ) -> Opened:
     chosen = new(entry)
     back = list(itertools.takewhile(_is_answer, chosen)) if entry.before else []
-    chosen = chosen[len(back) :]
+    gone = [change for change in chosen if change.what == "removed"]
+    chosen = [change for change in chosen[len(back) :] if change.what != "removed"]
     return Opened(
         url,
         changed(chosen[-MAX_NEW:], found, limit),
         changed(back[:MAX_NEW], found, limit),
         max(0, len(chosen) - MAX_NEW),
+        changed(gone[-MAX_NEW:], found, limit),
+        max(0, len(gone) - MAX_NEW),
         answer(entry.turn, found, max(limit, contents.LONG)),
         found.is_request_kept or found.is_answer_kept,
         GONE if view.in_mitmweb or found.kept else SUMMARY,
@@ -120,7 +128,7 @@ def new(entry: tree.Entry) -> list[diffs.Change]:
     """What is new; in an agent's first turn, only what its messages have."""
     if entry.before:
         return list(entry.diff.changes)
-    return [change for change in entry.diff.changes if change.block.role in ("user", "assistant")]
+    return [change for change in entry.diff.changes if change.block.role in turns.MESSAGES]
 
 
 def changed(
@@ -183,7 +191,7 @@ def part(name: str, entry: tree.Entry, found: bodies.Bodies, view: rendering.Vie
         case "window":
             return Part(name, view, shares=window.of_turn(entry))
         case "system" | "tools" | "conversation":
-            roles = ("user", "assistant") if name == "conversation" else (name,)
+            roles = turns.MESSAGES if name == "conversation" else (name,)
             return _blocks(name, roles, entry, found, view)
         case "headers" if found.kept:
             return Part(name, view, tables=list(_tables(found.kept.flow, view)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ TEMPLATES = rendering.templates(Path(__file__).parent / "templates")
 
 MAX_OPEN = 60
 """Turns of a session of which the agents' turns are shown at once, rather than folded."""
+
+MAX_GONE = 5
+"""Blocks that are no longer in a request and are shown at once, rather than folded."""
 
 MAX_COPIES = 3
 """Copies that are shown beside their turn."""
@@ -57,7 +61,9 @@ def _environment() -> jinja2.Environment:
     made.filters |= {"brief": brief, "clock": clock, "day": day, "iso": iso, "target": target}
     made.globals |= {
         "KINDS": KINDS,
+        "MAX_GONE": MAX_GONE,
         "MAX_OPEN": MAX_OPEN,
+        "answered": answered,
         "cost_of": cost_of,
         "of_compared": of_compared,
         "of_session": places.of_session,
@@ -119,6 +125,14 @@ def day(at: float) -> str:
 
 def iso(at: float) -> str:
     return quantities.utc(at, "milliseconds")
+
+
+_SUMMARY = re.compile(r"</?(?:analysis|summary)>\s*")
+
+
+def answered(turn: turns.Turn) -> str:
+    """The first words of an answer; a compaction's without the tags in which Claude Code has it write."""
+    return _SUMMARY.sub("", turn.text).strip() if turn.kind == "compaction" else turn.text
 
 
 def who(turn: turns.Turn) -> str:

@@ -23,6 +23,7 @@ from claude_route.sessions import book
 from claude_route.sessions import diffs
 from claude_route.sessions import search
 from claude_route.sessions import tree
+from claude_route.sessions import turns
 
 LISTED = 50
 """Sessions of one page."""
@@ -158,7 +159,7 @@ def turn(
     sizes = {
         "system": sum(block.tokens for block in entry.conversation if block.role == "system"),
         "tools": sum(block.role == "tools" for block in entry.conversation),
-        "messages": sum(block.role in ("user", "assistant") for block in entry.conversation),
+        "messages": sum(block.role in turns.MESSAGES for block in entry.conversation),
     }
     others = [each for each in (*shown.entries, *shown.copies) if each.turn.flow != entry.turn.flow]
     page = rendering.render(
@@ -216,7 +217,8 @@ def comparison(
     compared: Sequence[tuple[str, tree.Entry, bodies.Bodies]],
     view: rendering.View,
 ) -> content.Content:
-    """`compared` are the turns with the ids of their sessions; the first is compared with each other."""
+    """`compared` are the turns with the ids of their sessions; the first in time is compared with each other."""
+    compared = sorted(compared, key=lambda side: side[1].turn.at)
     sides = []
     for session_id, entry, kept in compared:
         url = view.root + places.of_turn(session_id, entry.turn.flow)

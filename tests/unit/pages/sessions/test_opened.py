@@ -8,6 +8,8 @@ from claude_route.pages.sessions import opened
 from claude_route.pages.sessions import rendering
 from claude_route.sessions import tree
 from tests.unit.pages.sessions import examples
+from tests.unit.sessions import examples as examples_of_turns
+from tests.unit.sessions.examples import blocks_of
 
 VIEW = rendering.View(in_mitmweb=True)
 
@@ -25,6 +27,23 @@ def test_what_is_new() -> None:
     assert [change.shown.title for change in made.changes] == ["← Read"]
     assert [shown.title for shown in made.answer] == ["assistant", "→ Agent"]
     assert made.is_kept
+
+
+def test_what_a_compaction_took_away_does_not_hide_what_is_new() -> None:
+    many = " ".join(f"u:{n}" for n in range(200))
+    every = [
+        examples_of_turns.turn("c", 1000, kind="compaction", blocks=blocks_of(f"s:x {many}")),
+        examples_of_turns.turn("m", 1001, blocks=blocks_of("s:x u:summary u:199 u:next")),
+    ]
+    entry = examples_of_turns.session(every).entries[1]
+    made = opened.open_turn(entry, bodies.Bodies(), VIEW, "u")
+    assert [(each.what, each.shown.text) for each in made.changes] == [
+        ("added", "summary"),
+        ("added", "next"),
+    ]
+    assert len(made.removed) + made.removed_left_out == 199
+    assert made.removed[-1].shown.text == "198"
+    assert len(made.removed) == opened.MAX_NEW
 
 
 def test_a_first_turn_shows_its_messages_only() -> None:

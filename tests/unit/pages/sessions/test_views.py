@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from claude_route.dialects import usage
 from claude_route.pages.sessions import bodies
 from claude_route.pages.sessions import rendering
 from claude_route.pages.sessions import views
@@ -178,6 +179,34 @@ def test_comparison() -> None:
     assert "zai/glm-5" in text
     assert text.count('<article class="block') >= 4
     assert "cost money" not in text
+
+
+def test_a_comparison_goes_from_the_earlier_turn_to_the_later_one() -> None:
+    """Whoever compares a turn with the one before sees what was added, not what was taken away."""
+    kept = examples.session()
+    entries = [kept.book.entry(flow) for flow in ("f2", "f1")]
+    compared = [(examples.SESSION, each, bodies.read(each, kept.find)) for each in entries if each]
+    text = views.comparison(session(kept), compared, VIEW).body.decode()
+    sides, changes = text.split("What differs in the requests")
+    assert sides.index("/f1") < sides.index("/f2")
+    assert "removed" not in changes
+    assert "← Read" in changes
+
+
+def test_a_compaction_is_told_in_one_line_and_says_what_it_left() -> None:
+    kept = examples.session()
+    answered = {"role": "assistant", "content": [examples.ANSWERED]}
+    asked = {"role": "user", "content": "Your task is to create a detailed summary of this."}
+    summed_up = {"type": "text", "text": "<summary>\nTea costs 4.\n</summary>"}
+    used = [usage.Usage(10, 5, 90_000), usage.Usage(2, 5, 9000)]
+    kept.add("f4", 1020, [examples.ASKED, answered, asked], [summed_up], used=used[0])
+    continued = "This session is being continued from a previous conversation."
+    kept.add(
+        "f5", 1021, [{"role": "user", "content": continued}], [examples.ANSWERED], used=used[1]
+    )
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page(kept)))
+    assert "compaction the conversation, summed up Tea costs 4. opus-5-5" in text
+    assert "compacted: 90.0k tokens before, 9.0k now · 3 blocks gone, 3 kept, 1 new" in text
 
 
 def test_a_comparison_of_copies_says_that_they_cost_money() -> None:
