@@ -202,17 +202,23 @@ def test_who_sees_whose_usage(team: proxies.Proxy) -> None:
             assert stranger.get(path).status_code == 401
 
 
-def test_who_sees_which_models(team: proxies.Proxy) -> None:
-    for key, expected in (
-        (clients.ALICE, ["zai/glm-5"]),
-        (clients.BOB, ["anthropic/claude-opus-5-5", "kimi/kimi-for-coding", "zai/glm-5"]),
+def test_who_sees_whose_requests(team: proxies.Proxy) -> None:
+    """On `/status`; of targets, which clients share, those of their models."""
+    everything = ["anthropic/claude-opus-5-5", "kimi/kimi-for-coding", "zai/glm-5"]
+    asked = [("glm", 2), ("claude-opus-5-5", 1), ("kimi", 1)]
+    for key, name, targets, models in (
+        (clients.ALICE, "alice", ["zai/glm-5"], [("glm", 1)]),
+        (clients.BOB, None, everything, asked),
+        (clients.STATIC, None, everything, asked),
     ):
         with keyed(team, key) as client:
             shown = client.get("/status").json()
-            assert [row["name"] for row in shown["targets"]] == expected
-            assert len(shown["models"]) == len(expected)
+            assert [row["name"] for row in shown["targets"]] == targets
+            assert [(row["name"], row["requests"]) for row in shown["models"]] == models
+            assert shown["client"] == name
             page = client.get("/status", headers=HTML).text
-            assert ("zai/glm-5" in page, "kimi" in page) == (True, len(expected) > 1)
+            assert ("zai/glm-5" in page, "kimi" in page) == (True, name is None)
+            assert ("Of <b>alice</b>" in page) is (name == "alice")
 
 
 def test_the_command_asks_the_proxy(team: proxies.Proxy, tmp_path: Path) -> None:

@@ -96,7 +96,10 @@ def lines(report: Mapping[str, Any]) -> Iterator[str]:
     pool = report["pool"]
     up = quantities.duration(report["now"] - report["started_at"])
     yield f"Profile {report['profile']}, up for {up}, {quantities.counted(report['in_flight'], 'request')} in flight"
-    if over := report.get("over"):  # a proxy of an older version has none
+    # A proxy of an older version says neither of these two.
+    if (client := report.get("client")) is not None:
+        yield f"Requests are those of {client}; tokens and targets are what all clients share"
+    if over := report.get("over"):
         yield f"Over their limits: {', '.join(map(_over, over))}"
     yield ""
     yield f"Tokens ({pool['mode']}, {pool['strategy']})"

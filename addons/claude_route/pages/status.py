@@ -64,41 +64,43 @@ class Status:
     """Auto mode's checks of tool calls, which `models` leaves out."""
     over: tuple[standings.Row, ...] = ()
     """The limits that clients have used up."""
+    client: str | None = None
+    """The only client whose requests and limits these are; None for all. Tokens and targets are what clients share, with
+    the attempts of all."""
 
 
-def status(in_force: state.State) -> Status:
+def status(in_force: state.State, client: str | None = None) -> Status:
     profile, counts = in_force.profile, in_force.stats
     return Status(
         now=counts.clock(),
         started_at=counts.started,
         profile=profile.name,
-        in_flight=counts.in_flight,
+        in_flight=counts.in_flight(client),
         mode=profile.pool.mode,
         strategy=in_force.pool.strategy,
         tokens=tuple(in_force.pool.status()),
         targets=tuple(_targets(profile, in_force.breaker, in_force.lessons, counts.targets())),
-        models=tuple(counts.models()),
-        checks=tuple(counts.checks()),
-        over=tuple(row for row in standings.rows(in_force) if row.is_over),
+        models=tuple(counts.models(client)),
+        checks=tuple(counts.checks(client)),
+        over=tuple(
+            row for row in standings.rows(in_force) if row.is_over and client in (None, row.client)
+        ),
+        client=client,
     )
 
 
 def seen(in_force: state.State, viewer: clients.Client | None) -> Status:
-    """The status as a client sees it: without the models, and the limits, that aren't its own. None: all of
-    it."""
-    shown = status(in_force)
+    """The status as a client sees it: with its own requests and limits only, and without targets of models that it may
+    not ask for. None: all of it."""
     if viewer is None or viewer.is_admin:
-        return shown
-    own_limits = tuple(row for row in shown.over if row.client == viewer.name)
-    shown = dataclasses.replace(shown, over=own_limits)
+        return status(in_force)
+    shown = status(in_force, viewer.name)
     if not (viewer.entry and viewer.entry.models):
         return shown
     own = patterns.Table(dict.fromkeys(_own_targets(in_force.profile, viewer.entry)))
     return dataclasses.replace(
         shown,
         targets=tuple(row for row in shown.targets if own.find(row.name)),
-        models=tuple(row for row in shown.models if viewer.may_ask(row.name)),
-        checks=tuple(row for row in shown.checks if viewer.may_ask(row.name)),
     )
 
 
@@ -121,6 +123,7 @@ def to_json(status: Status) -> bytes:
         "started_at": status.started_at,
         "profile": status.profile,
         "in_flight": status.in_flight,
+        "client": status.client,
         "pool": {
             "mode": status.mode,
             "strategy": status.strategy,

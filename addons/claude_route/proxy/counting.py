@@ -22,6 +22,7 @@ class Counting(contract.Observer):
         assert in_force, "there are no requests without a profile"
         self._tallies[request] = in_force.stats.request(
             request.model,
+            request.client.name if request.client else "",
             counted=not request.counts_tokens,
             is_check=request.check is not None,
         )

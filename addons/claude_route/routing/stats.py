@@ -1,7 +1,8 @@
-"""Counts the outcomes of requests by model and by target, in bounded memory."""
+"""Counts the outcomes of requests by client, model and target, in bounded memory."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import OrderedDict
 from collections import deque
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 
 WINDOW = 300.0
 """Seconds over which a rate is measured."""
@@ -18,10 +20,10 @@ SLOT = 10.0
 SLOTS = int(WINDOW / SLOT)
 
 SAMPLES = 200
-"""How many times to first byte are kept for each model."""
+"""How many times to first byte are kept for each model of a client."""
 
 MAX_NAMES = 200
-"""Clients choose the names. Beyond this many, the least recently used are merged into one row."""
+"""Clients choose the names. Beyond this many of one client, the least recently used are merged into one row."""
 
 MAX_NAME = 120
 """The longest name, in characters; Claude Code's longest model names have about 60."""
@@ -113,6 +115,15 @@ class _ModelCount:
         self.tokens_out += other.tokens_out
 
 
+@dataclass
+class _Traffic:
+    """Of one client."""
+
+    in_flight: int = 0
+    models: OrderedDict[str, _ModelCount] = field(default_factory=OrderedDict)
+    checks: OrderedDict[str, _ModelCount] = field(default_factory=OrderedDict)
+
+
 class _TargetCount:
     def __init__(self) -> None:
         self.attempts = self.failures = 0
@@ -130,20 +141,26 @@ class _TargetCount:
 class Tally:
     """Counts one request, step by step. Calls after `closed` are ignored."""
 
-    def __init__(self, stats: Stats, model: str, *, counted: bool, is_check: bool = False) -> None:
+    def __init__(
+        self, stats: Stats, traffic: _Traffic, model: str, *, counted: bool, is_check: bool
+    ) -> None:
         self._stats = stats
+        self._traffic = traffic
         self._model = model
         self._counted = counted
-        self._row = stats.check if is_check else stats.model
+        self._rows = traffic.checks if is_check else traffic.models
         self._began = stats.clock()
         self._answered_by: str | None = None
         self._has_error = False
         self._is_open = True
         if counted:
-            stats.in_flight += 1
-            row = self._row(model)
+            traffic.in_flight += 1
+            row = self._row()
             row.requests += 1
             row.rate.add(self._began)
+
+    def _row(self) -> _ModelCount:
+        return _row(self._rows, self._model, lambda: _ModelCount(self._stats.clock()))
 
     def attempt_failed(self, target: str, why: str, *, is_at_fault: bool = True) -> None:
         """`why` is shown to people, so it must contain neither request content nor secrets.
@@ -166,13 +183,13 @@ class Tally:
             row.attempts += 1
             row.answered_at = now
             if self._counted:
-                self._row(self._model).first_bytes.append(max(0.0, now - self._began))
+                self._row().first_bytes.append(max(0.0, now - self._began))
 
     def refused(self) -> None:
         """The client gets an error."""
         if self._is_open and self._counted and not self._has_error:
             self._has_error = True
-            self._row(self._model).errors += 1
+            self._row().errors += 1
 
     def interrupted(self, why: str) -> None:
         """The upstream died in the middle of its answer."""
@@ -185,7 +202,7 @@ class Tally:
     def used(self, tokens_in: int, tokens_out: int, *, cached: int = 0) -> None:
         """The answer's usage; `cached` of `tokens_in` were read from the prompt cache."""
         if self._is_open and self._counted:
-            row = self._row(self._model)
+            row = self._row()
             row.tokens_in += tokens_in
             row.tokens_cached += cached
             row.tokens_out += tokens_out
@@ -193,7 +210,7 @@ class Tally:
     def closed(self) -> None:
         """The request is over, however it ended."""
         if self._is_open and self._counted:
-            self._stats.in_flight -= 1
+            self._traffic.in_flight -= 1
         self._is_open = False
 
 
@@ -204,42 +221,48 @@ class Stats:
         """`clock` returns Unix seconds."""
         self.clock = clock
         self.started = clock()
-        self.in_flight = 0
-        """Requests that are not closed yet."""
-        self._models: OrderedDict[str, _ModelCount] = OrderedDict()
-        self._checks: OrderedDict[str, _ModelCount] = OrderedDict()
+        self._clients: dict[str, _Traffic] = {}
+        """By name: a profile has them, clients can't make them up."""
         self._targets: OrderedDict[str, _TargetCount] = OrderedDict()
 
-    def request(self, model: str, *, counted: bool = True, is_check: bool = False) -> Tally:
-        """A request begins. Requests to count_tokens are not `counted`: they affect the figures of
-        targets, but not of models. `is_check`: it asks whether a tool call may run, and is counted
-        apart."""
-        return Tally(self, model, counted=counted, is_check=is_check)
+    def request(
+        self, model: str, client: str = "", *, counted: bool = True, is_check: bool = False
+    ) -> Tally:
+        """A request begins. `client` is who sends it; empty without a key. Requests to count_tokens are not
+        `counted`: they affect the figures of targets, but not of models. `is_check`: it asks whether a tool call
+        may run, and is counted apart."""
+        traffic = self._clients.get(client) or self._clients.setdefault(client, _Traffic())
+        return Tally(self, traffic, model, counted=counted, is_check=is_check)
 
-    def models(self) -> list[Model]:
-        """The models, those with the most requests first."""
-        return self._rows(self._models)
+    def in_flight(self, client: str | None = None) -> int:
+        """Requests that are not closed yet: those of a client, or all."""
+        return sum(each.in_flight for each in self._of(client))
 
-    def checks(self) -> list[Model]:
+    def models(self, client: str | None = None) -> list[Model]:
+        """The models that a client has asked for, or all, those with the most requests first."""
+        return self._rows(each.models for each in self._of(client))
+
+    def checks(self, client: str | None = None) -> list[Model]:
         """The models that were asked whether tool calls may run."""
-        return self._rows(self._checks)
+        return self._rows(each.checks for each in self._of(client))
 
-    def _rows(self, counts: OrderedDict[str, _ModelCount]) -> list[Model]:
+    def _of(self, client: str | None) -> list[_Traffic]:
+        if client is None:
+            return list(self._clients.values())
+        return [self._clients[client]] if client in self._clients else []
+
+    def _rows(self, tables: Iterable[OrderedDict[str, _ModelCount]]) -> list[Model]:
+        counts: dict[str, list[_ModelCount]] = {}
+        for table in tables:
+            for name, row in table.items():
+                counts.setdefault(name, []).append(row)
+        if len(counts) > MAX_NAMES + (OTHERS in counts):
+            ranked = sorted(counts.keys() - {OTHERS}, key=lambda name: -_requests(counts[name]))
+            for name in ranked[MAX_NAMES:]:
+                counts.setdefault(OTHERS, []).extend(counts.pop(name))
         now = self.clock()
         minutes = min(WINDOW, max(60.0, now - self.started)) / 60
-        rows = [
-            Model(
-                name=name,
-                requests=row.requests,
-                errors=row.errors,
-                per_minute=row.rate.count(now) / minutes,
-                first_byte=times(row.first_bytes),
-                tokens_in=row.tokens_in,
-                tokens_cached=row.tokens_cached,
-                tokens_out=row.tokens_out,
-            )
-            for name, row in counts.items()
-        ]
+        rows = [_model(name, same, now, minutes) for name, same in counts.items()]
         return sorted(rows, key=lambda row: (row.name == OTHERS, -row.requests, row.name))
 
     def targets(self) -> list[Target]:
@@ -255,14 +278,26 @@ class Stats:
             for name, row in sorted(self._targets.items())
         ]
 
-    def model(self, name: str) -> _ModelCount:
-        return _row(self._models, name, lambda: _ModelCount(self.clock()))
-
-    def check(self, name: str) -> _ModelCount:
-        return _row(self._checks, name, lambda: _ModelCount(self.clock()))
-
     def target(self, name: str) -> _TargetCount:
         return _row(self._targets, name, _TargetCount)
+
+
+def _requests(rows: Iterable[_ModelCount]) -> int:
+    return sum(row.requests for row in rows)
+
+
+def _model(name: str, rows: Sequence[_ModelCount], now: float, minutes: float) -> Model:
+    """`rows` are those of all clients that have asked for it."""
+    return Model(
+        name=name,
+        requests=_requests(rows),
+        errors=sum(row.errors for row in rows),
+        per_minute=sum(row.rate.count(now) for row in rows) / minutes,
+        first_byte=times(itertools.chain.from_iterable(row.first_bytes for row in rows)),
+        tokens_in=sum(row.tokens_in for row in rows),
+        tokens_cached=sum(row.tokens_cached for row in rows),
+        tokens_out=sum(row.tokens_out for row in rows),
+    )
 
 
 def times(samples: Iterable[float]) -> Times | None:

@@ -61,6 +61,17 @@ def test_clients_over_their_limits() -> None:
     )
 
 
+def test_whose_requests_they_are() -> None:
+    shown = report()
+    assert not any("Requests are" in line for line in status.lines(shown))
+    shown["client"] = "alice"
+    assert list(status.lines(shown))[1] == (
+        "Requests are those of alice; tokens and targets are what all clients share"
+    )
+    del shown["client"]
+    assert list(status.lines(shown))
+
+
 def test_targets_and_models() -> None:
     shown = report()
     shown["targets"] = [

@@ -75,6 +75,7 @@ def test_page() -> None:
     assert (
         "Requests per minute 2.0 In progress 2 Tokens available 1 of 1 Targets failing 0" in shown
     )
+    assert text(replace(STATUS, client="alice")).count("Of alice · Profile default ,") == 1
     assert "2 …wxyz available 34 % 34 % unknown 3 1.2k" in shown
     assert "zai/glm-5 up 10 1 429 3 min ago" in shown
     assert "claude-opus-5-5 10 2.0 1 450 ms 4.1 s 26.0k 81 % 700" in shown

@@ -112,26 +112,28 @@ def test_a_target_that_has_never_failed_has_no_last_error(proxy: Proxy) -> None:
 
 
 @pytest.mark.parametrize(
-    ("models", "targets", "asked"),
+    ("models", "targets"),
     [
-        (["glm"], ["zai/glm-5"], ["claude-route/glm", "glm"]),
-        (["claude-haiku-*"], ["anthropic/claude-haiku-5-5"], ["claude-haiku-5-5"]),
-        (["*"], None, None),
-        (None, None, None),
+        (["glm"], ["zai/glm-5"]),
+        (["claude-haiku-*"], ["anthropic/claude-haiku-5-5"]),
+        (["*"], None),
+        (None, None),
     ],
 )
 def test_what_a_client_sees(
-    proxy: Proxy, models: list[str] | None, targets: list[str] | None, asked: list[str] | None
+    proxy: Proxy, models: list[str] | None, targets: list[str] | None
 ) -> None:
-    for model, target in (
-        ("glm", "zai/glm-5"),
-        ("claude-route/glm", "zai/glm-5"),
-        ("claude-haiku-5-5", "anthropic/claude-haiku-5-5"),
-        ("claude-opus-5-5", "anthropic/claude-opus-5-5"),
+    """Its own requests; of what clients share, all that its models use."""
+    for client, model, target in (
+        ("alice", "glm", "zai/glm-5"),
+        ("bob", "claude-route/glm", "zai/glm-5"),
+        ("bob", "glm", "zai/glm-5"),
+        ("", "claude-haiku-5-5", "anthropic/claude-haiku-5-5"),
+        ("shared", "claude-opus-5-5", "anthropic/claude-opus-5-5"),
     ):
-        tally = proxy.stats.request(model)
+        tally = proxy.stats.request(model, client)
         tally.answered(target)
-        tally.closed()
+        proxy.stats.request(model, client, is_check=True).closed()
     table = patterns.Table(dict.fromkeys(models)) if models else None
     entry = profile_clients.Client("alice", (), table)
     seen = status.seen(proxy.state, clients.Client("alice", "header", entry))
@@ -139,9 +141,16 @@ def test_what_a_client_sees(
     assert [row.name for row in seen.targets] == (
         targets or [row.name for row in everything.targets]
     )
-    assert sorted(row.name for row in seen.models) == (
-        asked or sorted(row.name for row in everything.models)
-    )
+    for rows in (seen.models, seen.checks):
+        assert [(row.name, row.requests) for row in rows] == [("glm", 1)]
+    for rows in (everything.models, everything.checks):
+        assert len(rows) == 4
+        assert sum(row.requests for row in rows) == 5
+    assert (seen.in_flight, everything.in_flight) == (1, 5)
+    assert (seen.client, everything.client) == ("alice", None)
+    assert seen.tokens == everything.tokens
+    stranger = clients.Client("carol", "header", dataclasses.replace(entry, name="carol"))
+    assert status.seen(proxy.state, stranger).models == ()
     admin = clients.Client("alice", "header", dataclasses.replace(entry, is_admin=True))
     for viewer in (None, admin, clients.Client("shared", "header")):
         assert status.seen(proxy.state, viewer) == everything

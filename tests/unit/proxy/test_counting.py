@@ -17,6 +17,7 @@ from claude_route.routing import rotation
 from claude_route.routing import stats
 from claude_route.routing import verdict
 from tests.clocks import Clock
+from tests.unit.flows import ALICE
 from tests.unit.flows import Progress
 from tests.unit.flows import attempt
 from tests.unit.flows import failed_attempt
@@ -53,11 +54,11 @@ def addon(shared: state.State) -> counting.Counting:
 def test_an_answer_after_a_failed_attempt(addon: counting.Counting, counts: stats.Stats) -> None:
     request = routed(tflow.tflow(), "opus")
     addon.began(request)
-    assert counts.in_flight == 1
+    assert counts.in_flight() == 1
     addon.failed(request, failed_attempt(target="anthropic/opus", then=attempt()))
     addon.committed(request, attempt(), Progress())
     addon.closed(request, USED, None)
-    assert counts.in_flight == 0
+    assert counts.in_flight() == 0
     (model,) = counts.models()
     assert (model.requests, model.errors) == (1, 0)
     assert (model.tokens_in, model.tokens_cached, model.tokens_out) == (107, 100, 42)
@@ -118,6 +119,14 @@ def test_a_clients_own_login_is_no_fault_of_the_target(
     )
     addon.failed(request, failed)
     assert counts.targets()[0].failures == failures
+
+
+def test_requests_are_counted_for_their_client(
+    addon: counting.Counting, counts: stats.Stats
+) -> None:
+    for client in (None, ALICE):
+        addon.began(routed(tflow.tflow(), "opus", client=client))
+    assert [counts.in_flight(name) for name in ("", "alice", None)] == [1, 1, 2]
 
 
 def test_a_check_of_a_tool_call_is_counted_apart(

@@ -24,7 +24,7 @@ def ask(counts: stats.Stats, model: str = "opus", target: str = "zai/glm-5") -> 
 
 def test_a_request_with_a_failed_attempt(counts: stats.Stats, clock: Clock) -> None:
     tally = counts.request("opus")
-    assert counts.in_flight == 1
+    assert counts.in_flight() == 1
     clock.now += 0.5
     tally.attempt_failed("anthropic/opus", "529")
     failed_at = clock.now
@@ -33,7 +33,7 @@ def test_a_request_with_a_failed_attempt(counts: stats.Stats, clock: Clock) -> N
     clock.now += 10
     tally.used(26_000, 700, cached=21_000)
     tally.closed()
-    assert counts.in_flight == 0
+    assert counts.in_flight() == 0
     assert counts.models() == [
         stats.Model(
             name="opus",
@@ -90,7 +90,7 @@ def test_reports_after_the_end_are_ignored(counts: stats.Stats) -> None:
     tally.attempt_failed("zai/glm-5", "500")
     tally.refused()
     tally.used(1, 1)
-    assert counts.in_flight == 0
+    assert counts.in_flight() == 0
     assert counts.targets() == []
     [row] = counts.models()
     assert (row.requests, row.errors, row.tokens_in) == (1, 0, 0)
@@ -104,7 +104,7 @@ def test_a_count_of_tokens_counts_for_targets_only(counts: stats.Stats) -> None:
     tally.refused()
     tally.closed()
     assert counts.models() == []
-    assert counts.in_flight == 0
+    assert counts.in_flight() == 0
     assert [row.attempts for row in counts.targets()] == [1, 1]
 
 
@@ -182,6 +182,39 @@ def test_names_that_clients_make_up_become_one_row(counts: stats.Stats) -> None:
     assert sum(row.attempts for row in targets) == 6 * stats.MAX_NAMES + 1
 
 
+def test_what_each_client_has_asked(counts: stats.Stats, clock: Clock) -> None:
+    for client, model, seconds in (("alice", "opus", 1), ("bob", "opus", 3), ("bob", "glm", 5)):
+        tally = counts.request(model, client)
+        clock.now += seconds
+        tally.answered("zai/glm-5")
+        tally.used(100 * seconds, seconds, cached=50)
+        if client == "alice":
+            tally.closed()
+    counts.request("sonnet", "alice", is_check=True).refused()
+    assert [(row.name, row.requests) for row in counts.models("alice")] == [("opus", 1)]
+    assert [(row.name, row.errors) for row in counts.checks("alice")] == [("sonnet", 1)]
+    assert counts.checks("bob") == counts.models("carol") == counts.models("") == []
+    assert [counts.in_flight(name) for name in ("alice", "bob", "carol", None)] == [1, 2, 0, 3]
+    opus, glm = counts.models()
+    assert (opus.name, opus.requests, opus.tokens_in, opus.tokens_cached) == ("opus", 2, 400, 100)
+    assert opus.tokens_out == 4
+    assert opus.per_minute == 2
+    assert opus.first_byte == stats.Times(1.0, 3.0, 2)
+    assert (glm.name, glm.requests) == ("glm", 1)
+
+
+def test_names_that_one_client_makes_up_take_nobody_elses_row(counts: stats.Stats) -> None:
+    ask(counts, "glm")
+    for client in ("alice", "bob"):
+        for number in range(2 * stats.MAX_NAMES):
+            counts.request(f"{client}-{number}", client).closed()
+    assert [row.name for row in counts.models("")] == ["glm"]
+    rows = counts.models()
+    assert len(rows) == stats.MAX_NAMES + 1
+    assert rows[-1].name == stats.OTHERS
+    assert sum(row.requests for row in rows) == 4 * stats.MAX_NAMES + 1
+
+
 def test_others_keep_the_latest_error(counts: stats.Stats, clock: Clock) -> None:
     for number in range(2 * stats.MAX_NAMES):
         clock.now += 1
@@ -225,4 +258,4 @@ def test_checks_of_tool_calls_are_counted_apart(counts: stats.Stats) -> None:
     failed.refused()
     failed.closed()
     assert counts.checks()[0].errors == 1
-    assert counts.in_flight == 0
+    assert counts.in_flight() == 0
