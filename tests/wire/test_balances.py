@@ -195,8 +195,12 @@ def test_who_sees_whose_usage(team: proxies.Proxy) -> None:
             assert ("claude_route_requests" in sees_metrics.text) is (len(expected) > 1)
     # Nor does asking for others help.
     with keyed(team, clients.ALICE) as alice:
-        for query in ("client=bob", "by=client&client=", "by=session,target&since=30d"):
+        for query in ("by=client", "by=session,target&since=30d"):
             assert alice.get(f"/usage?{query}").json()["total"]["requests"] == 1
+        for query in ("client=bob", "by=client&client="):
+            refused = alice.get(f"/usage?{query}")
+            assert refused.status_code == 400
+            assert refused.json()["error"]["message"].endswith("until, format, got 'client'")
     with keyed(team, "cr-nobody-0123456789") as stranger:
         for path in ("/usage", "/metrics", "/status", "/usage?format=csv"):
             assert stranger.get(path).status_code == 401

@@ -115,9 +115,9 @@ def test_once_a_provider_says_that_the_prompt_is_too_long(
     caches(sim)
 
     def is_too_long(request: simulator.Recorded) -> bool:
-        said = str(request.json["messages"])
+        messages = str(request.json["messages"])
         is_turn = bool(request.json.get("tools")) and not is_summary(request)
-        return is_turn and "third" in said and "You said: first" in said
+        return is_turn and "third" in messages and "You said: first" in messages
 
     too_long = "prompt is too long: 210000 tokens > 200000 maximum"
     sim.when(is_too_long, answers.failure(400, too_long))

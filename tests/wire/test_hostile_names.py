@@ -127,7 +127,7 @@ def test_metrics_can_be_read(proxy: proxies.Proxy) -> None:
     ("path", "status"),
     [
         ("/usage", 200),
-        ("/usage?client=alice", 200),
+        ("/usage?client=alice", 400),
         ("/usage?by=client;drop", 400),
         ("/usage?by=" + "client," * 5000, 200),
         ("/usage?since=99999w", 200),

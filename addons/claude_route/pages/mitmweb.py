@@ -16,6 +16,7 @@ from mitmproxy.tools.web import app
 from claude_route.access import listeners
 from claude_route.pages import asking
 from claude_route.pages import content
+from claude_route.pages import parameters
 from claude_route.pages import rendering
 from claude_route.pages import table
 from claude_route.pages.sessions import places
@@ -123,11 +124,12 @@ class PageHandler(Handler):
             await self.page.before(in_force)
         if in_force and self.page.later:
             arguments, path = self.request.arguments, self.request.path
-            query = {
-                name: values[0].decode("utf-8", "replace")
+            query = parameters.read(
+                (name, value.decode("utf-8", "replace"))
                 for name, values in arguments.items()
+                for value in values
                 if name != LOGIN
-            }
+            )
             question = asking.Question(query, accept, None, in_mitmweb=True, path=path)
             try:
                 self.show(await self.page.later(question, in_force, self.sources))

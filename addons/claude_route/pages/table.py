@@ -25,6 +25,7 @@ from claude_route.pages import home
 from claude_route.pages import html
 from claude_route.pages import metrics
 from claude_route.pages import models
+from claude_route.pages import parameters
 from claude_route.pages import rendering
 from claude_route.pages import standings
 from claude_route.pages import status
@@ -208,7 +209,7 @@ async def answer_later(
     if page.later is None:
         return answer(page, request, in_force, viewer)
     question = asking.Question(
-        dict(request.query),
+        parameters.read(request.query.items(multi=True)),
         request.headers.get("accept", ""),
         viewer,
         path=http_message.path(request),

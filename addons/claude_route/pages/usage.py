@@ -10,11 +10,14 @@ from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import content
+from claude_route.pages import parameters
 from claude_route.pages import standings
 from claude_route.pages import usage_html
 from claude_route.proxy import state
 
 FORMATS = ("json", "csv")
+
+PARAMETERS = ("by", "since", "until", "format")
 
 OFF = "This proxy keeps no ledger: its profile says `ledger: off`"
 
@@ -23,13 +26,12 @@ async def answer(
     question: asking.Question, in_force: state.State, sources: asking.Sources
 ) -> content.Content:
     """Raises:
-    ValueError: a parameter is wrong.
+    ValueError: a parameter is wrong, or none of PARAMETERS.
     LookupError: there is no ledger.
     ConnectionError: it doesn't answer.
     """
-    asked_format = question.query.get("format", "")
-    if asked_format not in ("", *FORMATS):
-        raise ValueError(f"format: expected {' or '.join(FORMATS)}, got {asked_format[:40]!r}")
+    parameters.check(question.query, PARAMETERS)
+    asked_format = parameters.choice(question.query, "format", FORMATS)
     viewer = question.viewer
     client = viewer.name if viewer and not question.sees_all else None
     limits = standings.rows(in_force, viewer)

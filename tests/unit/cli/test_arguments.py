@@ -41,6 +41,16 @@ def test_the_options_of_run() -> None:
     assert (asked.profile, asked.base_url, asked.web, asked.exec) == ("default", False, False, None)
 
 
+@pytest.mark.parametrize("line", ["usage --sicne 7d", "usage --sinc 7d", "usage sicne=7d"])
+def test_a_misspelt_option_is_an_error(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It names it, and the options that there are."""
+    with pytest.raises(SystemExit):
+        arguments.parse(line.split())
+    shown = capsys.readouterr().err
+    assert f"unrecognized arguments: {line.partition(' ')[2]}" in shown
+    assert "[--since WHEN]" in shown
+
+
 def test_every_command_is_listed() -> None:
     listed = arguments.make_parser().format_help().partition("COMMAND")[2]
     assert all(f"    {name} " in listed for name in commands.COMMANDS)

@@ -141,8 +141,12 @@ async def test_pages_that_ask_what_others_know(path: str, monkeypatch: pytest.Mo
 
 
 async def test_what_is_wrong_with_a_question() -> None:
-    answer = await wait("/usage?by=x")
-    assert (answer.status_code, answer.json()["type"]) == (400, "error")
+    for path in ("/usage?by=x", "/usage?sicne=7d", "/sessions?serach=tea"):
+        answer = await wait(path)
+        assert (answer.status_code, answer.json()["type"]) == (400, "error")
+        assert answer.json()["error"]["type"] == "invalid_request_error"
+    twice = (await wait("/usage?format=json&format=csv")).json()
+    assert twice["error"]["message"] == "format: expected json or csv, got 'json,csv'"
     assert (await wait("/metrics", viewers.ALICE)).status_code == 403
 
 
@@ -151,6 +155,7 @@ async def test_a_browser_gets_a_page_that_leads_back() -> None:
         ("/sessions/gone", '"../sessions"'),
         ("/sessions/gone/f1", '"../../sessions"'),
         ("/usage?by=x", '"usage"'),
+        ("/usage?sicne=7d", '"usage"'),
     ):
         answer = await wait(path, accept=HTML)
         assert answer.status_code == (400 if "usage" in path else 404)

@@ -54,6 +54,8 @@ async def test_browsers_get_a_page(query: dict[str, str]) -> None:
     [
         ({"format": "xml"}, ValueError, "format: expected json or csv, got 'xml'"),
         ({"by": "x"}, ValueError, "by: expected"),
+        ({"sicne": "7d"}, ValueError, "got 'sicne': did you mean since?"),
+        ({"client": "bob", "accept": "text/html"}, ValueError, "until, format, got 'client'"),
         ({"is_off": True}, LookupError, "ledger: off"),
         ({"is_off": True, "accept": "text/html"}, LookupError, "ledger: off"),
     ],
@@ -77,7 +79,7 @@ async def test_a_client_sees_its_own(
         return reports.Report(query, (), reports.Row(()))
 
     sources = asking.Sources(report, lambda: b"", lambda: 1e9)
-    question = asking.Question({"client": "bob"}, accept, viewer)
+    question = asking.Question({}, accept, viewer)
     await usage.answer(question, STATE, sources)
     assert {query.client for query in asked} == {client}
 

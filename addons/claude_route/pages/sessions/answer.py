@@ -18,11 +18,13 @@ from claude_route.access import live_secrets
 from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import content
+from claude_route.pages import parameters
 from claude_route.pages.sessions import bodies
 from claude_route.pages.sessions import breath
 from claude_route.pages.sessions import growing
 from claude_route.pages.sessions import har
 from claude_route.pages.sessions import lines
+from claude_route.pages.sessions import opened
 from claude_route.pages.sessions import places
 from claude_route.pages.sessions import rendering
 from claude_route.pages.sessions import views
@@ -34,6 +36,9 @@ from claude_route.sessions import tree
 PIECE = 64 * 1024
 """Bytes that are looked through at once."""
 
+PARAMETERS = ("search", "from", "all", "with", "part", "block", "as", "version")
+"""Of all its pages. Where one means nothing, it is ignored: an address may have it from another of these pages."""
+
 NO_SESSION = "This proxy has seen no such session"
 NO_TURN = "This session has no such turn"
 
@@ -42,8 +47,10 @@ async def answer(
     question: asking.Question, in_force: state.State, sources: asking.Sources
 ) -> content.Content:
     """Raises:
+    ValueError: a parameter is wrong, or none of PARAMETERS.
     LookupError: there is no such session or turn, or it isn't the viewer's.
     """
+    parameters.check(question.query, PARAMETERS)
     await sources.catch_up()
     asked = _Answer(question, sources)
     made = asked.make()
@@ -121,8 +128,7 @@ class _Answer:
             return lambda: self._found(words, sessions)
         if not self.wants_html:
             return lambda: content.json(report.listing(sessions, self.book.version))
-        start = self.query.get("from", "")
-        first = int(start) if start.isascii() and start.isdigit() and len(start) < 7 else 0
+        first = parameters.number(self.query, "from")
         return lambda: views.listing(sessions, self.view, first, version(sessions))
 
     def _session(self, id: str) -> tree.Session:
@@ -155,11 +161,17 @@ class _Answer:
         if entry is None and not is_running:
             raise LookupError(NO_TURN)
         others = [each for each in self.query.get("with", "").split(",") if each]
-        compared = [self._other(each) for each in others[: views.COMPARED - 1]]
+        if len(others) >= views.COMPARED:
+            raise ValueError(f"with: expected up to {views.COMPARED - 1} turns, got {len(others)}")
+        compared = [self._other(each) for each in others]
+        part = parameters.choice(self.query, "part", opened.PARTS)
+        form = parameters.choice(self.query, "as", (views.MARKDOWN,))
         return lambda: self._opened(
             shown,
             entry or self._growing(shown, id, running[id].at),
             compared,
+            part,
+            form,
             is_running=is_running,
         )
 
@@ -181,6 +193,8 @@ class _Answer:
         shown: tree.Session,
         entry: tree.Entry,
         others: list[tuple[str, tree.Entry]],
+        part: str,
+        form: str,
         *,
         is_running: bool,
     ) -> content.Content:
@@ -189,10 +203,9 @@ class _Answer:
             read = [(id, each, bodies.read(each, self.find)) for id, each in others]
             return views.comparison(shown, [(shown.id, entry, kept), *read], self.view)
         if key := self.query.get("block", ""):
-            return views.block(entry, kept, self.view, key, self.query.get("as", ""))
+            return views.block(entry, kept, self.view, key, form)
         if not self.wants_html:
             return content.json(report.one(entry, shown))
-        part = self.query.get("part", "")
         stamp = (
             version([shown], len(kept.kept.flow.response.raw_content or b""))
             if (is_running and kept.kept and kept.kept.flow.response)

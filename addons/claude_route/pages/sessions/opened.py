@@ -29,6 +29,9 @@ MAX_BLOCKS = 400
 MAX_UPSTREAM = 200_000
 """Characters of the upstream's request."""
 
+PARTS = ("window", "system", "tools", "conversation", "headers", "upstream")
+"""What a turn's page has besides, one at a time."""
+
 EXPORTED = ("system", "tools")
 """The parts that an export has of a session's first turn: they change little after it."""
 

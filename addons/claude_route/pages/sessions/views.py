@@ -34,6 +34,9 @@ TRUNK = 150
 COMPARED = rendering.MAX_COPIES + 1
 """Turns side by side, at most."""
 
+MARKDOWN = "markdown"
+"""The form in which a block can be asked for, other than text."""
+
 HTML = "text/html; charset=utf-8"
 
 
@@ -195,7 +198,7 @@ def block(
     if found_block is None:
         raise LookupError("This turn has no such block")
     shown, text = found_block
-    if form != "markdown":
+    if form != MARKDOWN:
         return content.Content("text/plain; charset=utf-8", text.encode("utf-8", "replace"))
     page = rendering.render(
         "block.html",

@@ -122,7 +122,7 @@ ID = examples.SESSION
     [
         ("/sessions", {}, "explain the shop"),
         ("/sessions", {"search": "costs"}, "<mark>costs</mark>"),
-        ("/sessions", {"from": "x"}, "explain the shop"),
+        ("/sessions", {"from": "0", "all": "1"}, "explain the shop"),
         (f"/sessions/{ID}", {}, "What happened"),
         (f"/sessions/{ID}/f2", {}, "New since the turn before"),
         (f"/sessions/{ID}/f2", {"part": "system"}, "You are Claude Code."),
@@ -134,6 +134,44 @@ async def test_pages(path: str, query: dict[str, str], expected: str) -> None:
     page = await look(path, **query)  # type: ignore[arg-type]
     assert page.media_type == "text/html; charset=utf-8"
     assert expected in page.body.decode()
+
+
+@pytest.mark.parametrize("accept", ["", "text/html"])
+@pytest.mark.parametrize(
+    ("path", "query", "message"),
+    [
+        ("/sessions", {"serach": "tea"}, "got 'serach': did you mean search?"),
+        (f"/sessions/{ID}", {"al": "1"}, "got 'al': did you mean all?"),
+        (f"/sessions/{ID}.html", {"q": "1"}, "part, block, as, version, got 'q'"),
+    ],
+)
+async def test_a_misspelt_parameter(
+    path: str, query: dict[str, str], message: str, accept: str
+) -> None:
+    with pytest.raises(ValueError, match="parameters: expected some of search, from") as raised:
+        await look(path, accept, **query)  # type: ignore[arg-type]
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "message"),
+    [
+        ("/sessions", {"from": "x"}, "from: expected a number, got 'x'"),
+        (f"/sessions/{ID}/f2", {"part": "header"}, "part: expected window or .*, got 'header'"),
+        (f"/sessions/{ID}/f2", {"block": "a0", "as": "md"}, "as: expected markdown, got 'md'"),
+        (f"/sessions/{ID}/f2", {"with": "a,b,c,d"}, "with: expected up to 3 turns, got 4"),
+    ],
+)
+async def test_a_value_that_would_be_ignored(
+    path: str, query: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        await look(path, **query)  # type: ignore[arg-type]
+
+
+async def test_an_address_of_what_is_gone_opens_the_page() -> None:
+    page = await look(f"/sessions/{ID}/f2", in_mitmweb=False, part="headers")
+    assert "New since the turn before" in page.body.decode()
 
 
 async def test_versions_change_with_what_is_shown() -> None:
