@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import gzip
 import json
-import threading
-import time
 from typing import Any
 
 import pytest
@@ -126,22 +122,6 @@ def test_failed_attempts_belong_to_their_turn() -> None:
     assert failed.flow
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (
-            b'{"error":{"message":"No\\nbalance of sk-ant-oat01-abcdefgh"}}',
-            "No balance of [redacted]",
-        ),
-        (b"", ""),
-    ],
-)
-def test_a_failed_attempt_has_the_providers_words(body: bytes, words: str) -> None:
-    failed = flows.failed_attempt(status=400, number=1)
-    failed = dataclasses.replace(failed, outcome=dataclasses.replace(failed.outcome, body=body))
-    assert (recorder.failed(failed).why, recorder.failed(failed).words) == ("400", words)
-
-
 def test_the_only_attempt_is_the_turns_error() -> None:
     recorded, flow = recording(), flows.exchange()
     flow.response = http.Response.make(529, b'{"error":{"type":"overloaded_error"}}')
@@ -229,140 +209,6 @@ def test_a_check_of_our_own_never_reaches_a_hook() -> None:
     assert (turn.kind, turn.check) == ("classifier", "proxy")
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "nonsense"])
-def test_encoded_bodies(encoding: str) -> None:
-    recorded, flow = recording(), flows.exchange()
-    flow.request.raw_content = gzip.compress(flow.request.raw_content or b"")
-    flow.request.headers["content-encoding"] = encoding
-    turn = answered(flow, recorded)
-    assert bool(turn.blocks) == (encoding == "gzip")
-
-
-async def until(recorded: recorder.Recorder, number: int) -> None:
-    """Wait until the sessions have so many turns."""
-    for _ in range(100_000):
-        if len(recorded.book) >= number:
-            return
-        await asyncio.sleep(0)
-    pytest.fail("the summaries don't come")
-
-
-async def test_summaries_are_made_in_order_and_later() -> None:
-    stored: list[str] = []
-    recorded = recording(store=lambda turn: stored.append(turn.flow))
-    made = [flows.exchange() for _ in range(5)]
-    for flow in made:
-        recorded.response(flow)
-    assert len(recorded.book) == 0
-    await until(recorded, 5)
-    assert stored == [flow.id for flow in made]
-
-
-async def threads(recorded: recorder.Recorder, *made: http.HTTPFlow) -> list[str]:
-    """The threads in which the summaries of these flows are made."""
-    names: list[str] = []
-    recorded._store = lambda turn: names.append(
-        threading.current_thread().name.rstrip("_0123456789")
-    )
-    for flow in made:
-        recorded.response(flow)
-    await until(recorded, len(made))
-    assert [turn.flow for turn in recorded.book.sessions()[0].turns] == [flow.id for flow in made]
-    return names
-
-
-async def test_long_summaries_are_made_beside_the_event_loop(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(recorder, "MAX_READ", 10_000)
-    monkeypatch.setattr(recorder, "MAX_SECONDS", 60)
-    messages = [{"role": "user", "content": "x" * 20_000}]
-    long = flows.exchange(request=json.dumps({"messages": messages}).encode())
-    encoded = flows.exchange()
-    encoded.request.raw_content = gzip.compress(encoded.request.raw_content or b"")
-    encoded.request.headers["content-encoding"] = "gzip"
-    made = [flows.exchange(), long, flows.exchange(), encoded, flows.exchange()]
-    for at, flow in enumerate(made):
-        flow.request.timestamp_start = 1000 + at
-    names = await threads(recording(), *made)
-    assert names == ["MainThread", "summaries", "MainThread", "summaries", "MainThread"]
-
-
-async def test_so_are_those_that_turn_out_to_be_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "MAX_SECONDS", -1)
-    assert await threads(recording(), flows.exchange()) == ["summaries"]
-
-
-async def test_what_is_stored_is_written_beside_the_event_loop() -> None:
-    recorded = recording(is_stored=lambda: True)
-    assert await threads(recorded, flows.exchange()) == ["summaries"]
-
-
-async def test_of_a_long_conversation_the_new_end_is_little_work(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(recorder, "MAX_SECONDS", 60)
-    messages: list[dict[str, str]] = []
-    made = []
-    for at in range(4):
-        messages += [
-            {"role": "user", "content": f"{at} " + "x" * 300_000},
-            {"role": "assistant", "content": "done"},
-        ]
-        asked_now = [*messages, {"role": "user", "content": "and now?"}]
-        made.append(flows.exchange(request=json.dumps({"messages": asked_now}).encode()))
-        again = flows.exchange(request=json.dumps({"messages": asked_now}).encode())
-        made.append(again)
-    for at, flow in enumerate(made):
-        flow.request.timestamp_start = 1000 + at
-        flow.request.headers["x-claude-code-session-id"] = "s1"
-    recorded = recording()
-    for flow in made:
-        recorded.began(asked(flow))
-    assert await threads(recorded, *made) == ["summaries", "MainThread"] * 4
-
-
-async def test_a_pace_leaves_the_interpreter_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    rests: list[float] = []
-    monkeypatch.setattr(time, "sleep", rests.append)
-    monkeypatch.setattr(recorder, "STRETCH", -1)
-    recorder.Pace()(1)
-    monkeypatch.setattr(recorder, "STRETCH", 60)
-    recorder.Pace()(1)
-    assert rests == [recorder.REST]
-
-
-async def test_too_much_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "MAX_WAITING", 10)
-    recorded = recording()
-    recorded.response(flows.exchange())
-    await until(recorded, 1)
-    assert only(recorded).blocks == ()
-
-
-async def test_one_that_fails_does_not_end_the_others(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def store(turn: turns.Turn) -> None:
-        if turn.flow == first.id:
-            raise RuntimeError("a fault of ours")
-
-    first, second = flows.exchange(), flows.exchange()
-    recorded = recording(store=store)
-    recorded.response(first)
-    recorded.response(second)
-    await until(recorded, 1)
-    assert only(recorded).flow == second.id
-    assert "a fault of ours" in caplog.text
-
-
-async def test_what_waits_at_the_end_is_recorded() -> None:
-    recorded = recording()
-    recorded.response(flows.exchange())
-    recorded.done()
-    assert len(recorded.book) == 1
-
-
 async def test_the_option() -> None:
     recorded = recording()
     with taddons.context(recorded) as tctx:
@@ -372,18 +218,6 @@ async def test_the_option() -> None:
         assert len(recorded.book) == 0
         with pytest.raises(exceptions.OptionsError, match="keep_turns: expected 0 or a positive"):
             tctx.configure(recorded, keep_turns=-1)
-
-
-@pytest.mark.parametrize(
-    ("reason", "target", "why"),
-    [
-        ("token 1 rests 29 s", "token 1", "rests 29 s"),
-        ("zai/glm-5 keeps failing", "zai/glm-5", "keeps failing"),
-        ("nothing", "", "nothing"),
-    ],
-)
-def test_who_was_passed_over(reason: str, target: str, why: str) -> None:
-    assert recorder.passed_over(reason) == (target, why)
 
 
 def test_the_request_is_what_the_client_sent() -> None:
