@@ -44,6 +44,39 @@ CHECK = """(() => {
   return faults;
 })()"""
 
+FAINT = """(() => {
+  const faults = new Set();
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const parse = (colour) => {
+    const [red, green, blue, alpha = 1] = colour.match(/[\\d.]+/g).map(Number);
+    return { parts: [red, green, blue], alpha };
+  };
+  const over = ({ parts, alpha }, below) =>
+    parts.map((part, place) => part * alpha + below[place] * (1 - alpha));
+  const lit = (parts) =>
+    parts
+      .map((part) => part / 255)
+      .map((part) => (part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, part, place) => sum + part * [0.2126, 0.7152, 0.0722][place], 0);
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; (text = walker.nextNode()); ) {
+    const node = text.parentElement;
+    if (!text.data.trim() || !node.checkVisibility()) continue;
+    const above = [];
+    for (let each = node; each; each = each.parentElement) above.push(getComputedStyle(each));
+    const ground = above
+      .map((style) => parse(style.backgroundColor))
+      .reduceRight((below, colour) => over(colour, below), isDark ? [18, 18, 18] : [255, 255, 255]);
+    const colour = parse(above[0].color);
+    for (const style of above) colour.alpha *= style.opacity;
+    const [low, high] = [lit(over(colour, ground)), lit(ground)].sort((a, b) => a - b);
+    const contrast = (high + 0.05) / (low + 0.05);
+    if (contrast < 4.5) faults.add(`${contrast.toFixed(1)}: ${node.outerHTML.slice(0, 120)}`);
+  }
+  return [...faults];
+})()"""
+"""The texts whose contrast is below 4.5, as in WCAG 2.2, 1.4.3."""
+
 FOCUS = """(() => {
   const focused = document.activeElement;
   const style = getComputedStyle(focused);
@@ -52,7 +85,12 @@ FOCUS = """(() => {
 
 
 def faults(page: chromium.Page) -> list[str]:
-    found: list[str] = page.evaluate(CHECK)
+    found: list[str] = page.evaluate(CHECK) + faint(page)
+    return found
+
+
+def faint(page: chromium.Page) -> list[str]:
+    found: list[str] = page.evaluate(FAINT)
     return found
 
 

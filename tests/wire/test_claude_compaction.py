@@ -83,7 +83,7 @@ def is_told(proxy: proxies.Proxy, whole: dict[str, Any], before: int) -> None:
     assert whole["lost"] == 0
     assert whole["cost"] == pytest.approx(sum(turn["cost"] or 0 for turn in whole["turns"]))
     words = shown(proxy, whole["id"])
-    assert words.count("the conversation, summed up") == 1
+    assert words.count("the conversation, summed up:") == 1
     kept = f"{after['removed_blocks']} blocks gone, {after['unchanged_blocks']} kept"
     assert words.count("compacted: ") == words.count(kept) == 1
 

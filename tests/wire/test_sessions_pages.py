@@ -312,9 +312,11 @@ def test_by_keyboard_and_for_screen_readers(
 ) -> None:
     sim.default(answers.text("# Title\n\nSome words."))
     for number in range(3):
-        ask(web.proxy, f"hello {number}")
+        more = {"system": "Be brief."} if number < 2 else {}
+        ask(web.proxy, f"hello {number}", **more)
     flows = [turn["flow"] for turn in recorded(web.api, 3)]
     turn = f"/sessions/{SESSION}/{flows[1]}"
+    compared = f"{turn}?with={flows[0]},{flows[2]}"
     parts = [f"{turn}?part={part}" for part in ("window", "tools", "conversation", "headers")]
     for path, current in (
         ("/sessions", "page"),
@@ -322,7 +324,7 @@ def test_by_keyboard_and_for_screen_readers(
         (turn, "true"),
         *((part, "true") for part in parts),
         (f"{turn}?block=a0&as=markdown", "true"),
-        (f"{turn}?with={flows[0]},{flows[2]}", "true"),
+        (compared, "true"),
         ("/sessions?search=hello", "true"),
         ("/usage", "page"),
         ("/status", "page"),
@@ -335,6 +337,9 @@ def test_by_keyboard_and_for_screen_readers(
         assert here == current, path
         assert page.texts("nav.top a") == ["Sessions", "Usage", "Status", "Flows"]
         assert accessible.has_visible_focus(page), path
+    for path in ("/sessions", f"/sessions/{SESSION}", turn, compared, "/usage", "/status"):
+        open_page(page, web, path, dark=True)
+        assert accessible.faint(page) == [], path
     page.evaluate("document.activeElement.blur()")
     open_page(page, web, f"/sessions/{SESSION}")
     page.press("Tab")

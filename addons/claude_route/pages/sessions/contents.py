@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
@@ -17,6 +18,9 @@ from claude_route.wire import rawjson
 
 SHORT, LONG = 3000, 20_000
 """Characters of a block that a page shows: in what is new, and where someone asked for everything."""
+
+STYLES = re.compile(r"\x1b\[[\d;]*m")
+"""How programs ask a terminal for colours: results of tools have them."""
 
 MAX_PARSED = 100_000
 """Characters of a tool's result that is shown as JSON if it is."""
@@ -160,7 +164,7 @@ def _cut(
     tree = json_tree.tree(value) if isinstance(value, (dict, list)) else None
     if replaces and tree:
         text = ""
-    return Shown(block, key, text[:limit], tree, is_cut=len(text) > limit)
+    return Shown(block, key, STYLES.sub("", text[:limit]), tree, is_cut=len(text) > limit)
 
 
 def _parsed(text: str) -> Any:

@@ -27,6 +27,13 @@ TEXT = block("user", "text")
         (block("assistant", "tool_use", "Read"), {"input": {"a": 1}}, "→ Read", "call", ""),
         (block("user", "tool_result", "Read"), {"content": "ok"}, "← Read", "result", "ok"),
         (
+            block("user", "tool_result", "Bash"),
+            {"content": "\x1b[32m\x1b[1m3 passed\x1b[0m in 2 s"},
+            "← Bash",
+            "result",
+            "3 passed in 2 s",
+        ),
+        (
             block("user", "tool_result", is_error=True),
             {"content": [{"type": "text", "text": "no"}]},
             "← result",

@@ -189,8 +189,8 @@ def test_a_comparison_goes_from_the_earlier_turn_to_the_later_one() -> None:
     text = views.comparison(session(kept), compared, VIEW).body.decode()
     sides, changes = text.split("What differs in the requests")
     assert sides.index("/f1") < sides.index("/f2")
-    assert "removed" not in changes
-    assert "← Read" in changes
+    assert "only in 1" not in changes
+    assert '<span class="change">only in 2</span> ← Read' in changes
 
 
 def test_a_compaction_is_told_in_one_line_and_says_what_it_left() -> None:
@@ -205,7 +205,7 @@ def test_a_compaction_is_told_in_one_line_and_says_what_it_left() -> None:
         "f5", 1021, [{"role": "user", "content": continued}], [examples.ANSWERED], used=used[1]
     )
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", page(kept)))
-    assert "compaction the conversation, summed up Tea costs 4. opus-5-5" in text
+    assert "compaction the conversation, summed up: Tea costs 4. opus-5-5" in text
     assert "compacted: 90.0k tokens before, 9.0k now · 3 blocks gone, 3 kept, 1 new" in text
 
 
