@@ -146,7 +146,7 @@ class Tally:
     ) -> None:
         self._stats = stats
         self._traffic = traffic
-        self._model = model
+        self._model = _fit(model)
         self._counted = counted
         self._rows = traffic.checks if is_check else traffic.models
         self._began = stats.clock()
@@ -279,7 +279,7 @@ class Stats:
         ]
 
     def target(self, name: str) -> _TargetCount:
-        return _row(self._targets, name, _TargetCount)
+        return _row(self._targets, _fit(name), _TargetCount)
 
 
 def _requests(rows: Iterable[_ModelCount]) -> int:
@@ -312,14 +312,17 @@ def _at(ordered: Sequence[float], share: float) -> float:
     return ordered[math.ceil(len(ordered) * share) - 1]
 
 
+def _fit(name: str) -> str:
+    """A name as it is shown."""
+    # A lone surrogate could not be encoded.
+    name = name.encode("utf-8", "replace").decode()
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+
+
 def _row[R: (_ModelCount, _TargetCount)](
     rows: OrderedDict[str, R], name: str, new: Callable[[], R]
 ) -> R:
     """The row of a name, which becomes the most recently used."""
-    # A lone surrogate could not be encoded.
-    name = name.encode("utf-8", "replace").decode()
-    if len(name) > MAX_NAME:
-        name = f"{name[: MAX_NAME - 1]}…"
     row = rows.get(name)
     if row is None:
         row = rows[name] = new()
