@@ -5,7 +5,12 @@ from __future__ import annotations
 from claude_route.sessions import turns
 
 TITLE = "You are naming a coding session"
-COMPACTION = ("create a detailed summary of", "tasked with summarizing conversations")
+COMPACTION = (
+    "Your task is to create a detailed summary of",
+    "tasked with summarizing conversations",
+)
+"""Whole sentences of the client's: people ask for detailed summaries too."""
+
 CLASSIFIER = "You are a security monitor"
 """How auto mode's checks begin, those of Claude Code in two stages and those of this proxy."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from claude_route.dialects import usage
@@ -20,10 +21,11 @@ def listing(sessions: Iterable[tree.Session], version: int) -> dict[str, Any]:
 def whole(session: tree.Session) -> dict[str, Any]:
     """A session with its turns, in order of time, and apart from them the copies that were sent to compare
     models."""
+    parents = _parents(session)
     return {
         **_about(session),
-        "turns": [one(entry, session) for entry in session.entries],
-        "copies": [one(copy, session) for copy in session.copies],
+        "turns": [_turn(entry, parents) for entry in session.entries],
+        "copies": [_turn(copy, parents) for copy in session.copies],
         "agents_started": [
             {
                 "id": agent.id,
@@ -85,8 +87,16 @@ def _tokens(used: usage.Usage) -> dict[str, int]:
 
 
 def one(entry: tree.Entry, session: tree.Session) -> dict[str, Any]:
+    return _turn(entry, _parents(session))
+
+
+def _parents(session: tree.Session) -> dict[str, str]:
+    """By the ids of agents."""
+    return {agent.id: agent.parent or MAIN for agent in session.agents}
+
+
+def _turn(entry: tree.Entry, parents: Mapping[str, str]) -> dict[str, Any]:
     turn, counts = entry.turn, entry.counts
-    parents = {agent.id: agent.parent or MAIN for agent in session.agents}
     return {
         "flow": turn.flow,
         "at": turn.at,

@@ -282,9 +282,9 @@ def failure(
         # In a list the type says enough of an upstream's error. Our own messages are short, so show them.
         is_upstreams = bool(labels.read(flow.metadata).target)
         status = str(response.status_code)
-        # Web pages repeat the status in their titles.
         # Hidden first: part of a secret, where the text is cut, looks like none.
         message = error_body.clean(live_secrets.hide_text(fault.message))
+        # Web pages repeat the status in their titles.
         message = message.removeprefix(status).strip()
         if is_upstreams and fault.kind:
             message = f"{fault.kind}: {message}" if in_full and message else fault.kind

@@ -28,7 +28,11 @@ NONE: dict[str, Any] = {
         ({"system": "You are a security monitor for agents.", "tools": 0}, "classifier"),
         ({"system": "You are Claude Code\nYou are naming a coding session so …"}, "title"),
         ({"last": "CRITICAL. Your task is to create a detailed summary of the conv"}, "compaction"),
-        ({"last": "create a detailed summary of it", "agent": "a1"}, "compaction"),
+        (
+            {"last": "Your task is to create a detailed summary of it", "agent": "a1"},
+            "compaction",
+        ),
+        ({"last": "create a detailed summary of the API"}, "main"),
         ({"max_tokens": 1, "tools": 0}, "other"),
         ({"tools": 0}, "other"),
         ({"tools": 0, "is_session": False}, "main"),
