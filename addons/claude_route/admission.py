@@ -28,6 +28,7 @@ from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.access import paths
 from claude_route.access import places
+from claude_route.access import refusals
 from claude_route.pages import asking
 from claude_route.pages import browser
 from claude_route.pages import table
@@ -373,7 +374,7 @@ def refusal(kind: Kind, candidate: Candidate, entry: listeners.Listeners) -> htt
         case "routed":
             return _routed_refusal(candidate, entry)
         case "passing":
-            return _client_refusal(candidate, entry, passes=True) or listeners.misdirected(
+            return _client_refusal(candidate, entry, passes=True) or refusals.misdirected(
                 candidate.request, candidate.source
             )
         case "absent":
@@ -447,4 +448,4 @@ def _client_refusal(
     # A user who replays a flow is logged in to mitmweb or the console, and the flow holds no key.
     if candidate.is_replay or entry.admits(candidate.source, candidate.client, passes=passes):
         return loops.refusal(candidate.request)
-    return listeners.refusal(candidate.key, candidate.expired)
+    return refusals.wrong_key(candidate.key, candidate.expired)

@@ -31,7 +31,7 @@ from mitmproxy.tools.web import webaddons
 from claude_route import installation
 from claude_route import options
 from claude_route.access import addresses
-from claude_route.access import listeners
+from claude_route.access import listener_modes
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ def address(host: str, port: int) -> str:
 def moved_by(host: str, port: int) -> str:
     """The option that moves the listener at this address to a free port."""
     free = free_after(host, port)
-    forward, reverse = listeners.default_modes(
+    forward, reverse = listener_modes.default_modes(
         ctx.options.listen_host, ctx.options.listen_port, ctx.options.reverse_port
     )
     for mode in options.modes():

@@ -17,7 +17,7 @@ from mitmproxy.addons import errorcheck
 from mitmproxy.addons import proxyserver
 from mitmproxy.proxy import mode_specs
 
-from claude_route.access import listeners
+from claude_route.access import listener_modes
 from claude_route.access import operator_secrets
 
 logger = logging.getLogger(__name__)
@@ -72,8 +72,8 @@ def modes() -> list[str]:
     chosen: list[str] = ctx.options.mode
     host, port = ctx.options.listen_host, ctx.options.listen_port
     if chosen == ["regular"]:
-        return listeners.default_modes(host, port, ctx.options.reverse_port)
-    return [listeners.with_host(mode, host, port) for mode in chosen]
+        return listener_modes.default_modes(host, port, ctx.options.reverse_port)
+    return [listener_modes.with_host(mode, host, port) for mode in chosen]
 
 
 def opened_modes() -> list[str]:

@@ -18,6 +18,7 @@ from claude_route import installation
 from claude_route import options
 from claude_route import reload
 from claude_route.access import guard
+from claude_route.access import listener_modes
 from claude_route.access import listeners
 from claude_route.access import live_secrets
 from claude_route.access import loops
@@ -53,7 +54,10 @@ class Settings:
             "profile", str, "default", "Profile to use: a name in profiles/, or a path."
         )
         loader.add_option(
-            "reverse_port", int, listeners.REVERSE_PORT, "Port of the default reverse listener."
+            "reverse_port",
+            int,
+            listener_modes.REVERSE_PORT,
+            "Port of the default reverse listener.",
         )
         for name, value in options.DEFAULTS.items():
             options.set_default(name, value)
@@ -69,8 +73,8 @@ class Settings:
             if updated & {"mode", "profile"}:
                 self._open_hosts()
             if updated & {"listen_host", "mode", "profile"}:
-                hosts = listeners.listen_hosts(options.modes(), ctx.options.listen_host)
-                keyless = listeners.keyless(options.modes(), ctx.options.listen_host)
+                hosts = listener_modes.listen_hosts(options.modes(), ctx.options.listen_host)
+                keyless = listener_modes.keyless(options.modes(), ctx.options.listen_host)
                 if not self.entry.guard.is_closed:
                     for warning in self.entry.guard.check_keyless(keyless):
                         logger.warning(warning)
@@ -131,9 +135,9 @@ class Settings:
 
     def _check_loops(self, profile: profiles.Profile) -> None:
         host, port = ctx.options.listen_host, ctx.options.listen_port
-        ours = listeners.listening(options.modes() if ctx.options.server else [], host, port)
+        ours = listener_modes.listening(options.modes() if ctx.options.server else [], host, port)
         loops.check(profile.providers.values(), ours, profile.path)
-        for address in listeners.upstream_proxies(ctx.options.mode):
+        for address in listener_modes.upstream_proxies(ctx.options.mode):
             if loops.is_own(address, ours):
                 raise ValueError(
                     "mode: expected another upstream proxy than this proxy's own listener, got "
@@ -145,7 +149,7 @@ class Settings:
         if self.state and ctx.options.allow_hosts == self._intercepted:
             if not ctx.options.ignore_hosts:
                 hosts = self.state.profile.intercept
-                self._intercepted = listeners.allow_hosts(hosts, options.modes())
+                self._intercepted = listener_modes.allow_hosts(hosts, options.modes())
                 ctx.options.update(allow_hosts=self._intercepted)
 
     def running(self) -> None:

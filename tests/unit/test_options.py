@@ -10,7 +10,7 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.test import taddons
 
 from claude_route import options
-from claude_route.access import listeners
+from claude_route.access import listener_modes
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def context() -> Iterator[taddons.context]:
     logger = logging.getLogger()
     handlers = [*logger.handlers]
     with taddons.context(proxyserver.Proxyserver(), errorcheck.ErrorCheck()) as made:
-        made.options.add_option("reverse_port", int, listeners.REVERSE_PORT, "")
+        made.options.add_option("reverse_port", int, listener_modes.REVERSE_PORT, "")
         yield made
     for handler in {*logger.handlers} - {*handlers}:
         logger.removeHandler(handler)

@@ -178,7 +178,7 @@ addons = [Broken()]
         ("access.clients", "basic_password"),
         ("access.clients", "is_key"),
         ("access.listeners", "is_outside"),
-        ("access.listeners", "asks_for_keys"),
+        ("access.listener_modes", "asks_for_keys"),
         ("access.loops", "leads_here"),
         ("access.reach", "listening"),
         ("access.credentials", "hide"),

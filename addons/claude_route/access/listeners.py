@@ -1,12 +1,10 @@
-"""Access control at the listeners: which connections, tunnels and requests to accept, and which
-addresses they may reach."""
+"""Access control at the listeners: which connections, tunnels and requests to accept."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-import re
 import weakref
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -18,13 +16,12 @@ from mitmproxy import http
 from mitmproxy import tcp
 from mitmproxy.proxy import mode_specs
 
-from claude_route import responses
 from claude_route.access import addresses
 from claude_route.access import clients
 from claude_route.access import guard
 from claude_route.access import keys
+from claude_route.access import listener_modes
 from claude_route.access import live_secrets
-from claude_route.access import loops
 from claude_route.patches import fail_closed
 from claude_route.profile import clients as profile_clients
 
@@ -32,16 +29,6 @@ logger = logging.getLogger(__name__)
 
 _FROM_BROWSERS = (b"origin", b"sec-fetch-site")
 """Headers that only browsers send."""
-
-FORWARD_PORT = 8080
-REVERSE_PORT = 4000
-"""The ports of the default listeners."""
-
-LOOPBACK = "127.0.0.1"
-
-
-KEYED_SCHEMES = ("http", "https", "http3")
-"""Those of a reverse listener whose requests we see."""
 
 GRACE = 2.0
 """Seconds in which a script that has changed is loaded again, before its tunnels are ended."""
@@ -165,13 +152,17 @@ class Listeners:
 
     def refusal(self, client: connection.Client) -> str | None:
         """Why a client of another machine may not connect at all, whatever it would send."""
-        if asks_for_keys(client.proxy_mode) or not is_outside(client) or self.guard.is_open:
+        if (
+            listener_modes.asks_for_keys(client.proxy_mode)
+            or not is_outside(client)
+            or self.guard.is_open
+        ):
             return None
         return f"mode {client.proxy_mode.type_name} can't ask for a key, and so serves this machine only"
 
     def _accepts(self, client: connection.Client) -> bool:
         outside = is_outside(client)
-        if asks_for_keys(client.proxy_mode):
+        if listener_modes.asks_for_keys(client.proxy_mode):
             return self.guard.accepts(is_outside=outside)
         return self.guard.accepts_keyless(is_outside=outside)
 
@@ -275,159 +266,14 @@ def hang_up(source: connection.Client) -> None:
         transport.handler.cancel("the key that opened it is no longer valid")
 
 
-def asks_for_keys(mode: mode_specs.ProxyMode) -> bool:
-    """Whether clients can present a key at a listener of this mode."""
-    if isinstance(mode, mode_specs.ReverseMode):
-        return mode.scheme in KEYED_SCHEMES
-    return isinstance(mode, mode_specs.RegularMode | mode_specs.UpstreamMode)
-
-
-def keyless(modes: Iterable[str], listen_host: str) -> list[guard.Keyless]:
-    """The listeners whose modes can't ask for a key."""
-    specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
-    return [
-        guard.Keyless(
-            spec.full_spec.partition("@")[0],
-            spec.listen_host(listen_host).strip("[]"),
-            spec.transport_protocol == mode_specs.TCP,
-        )
-        for spec in specs
-        if not asks_for_keys(spec)
-    ]
-
-
-def upstream_proxies(modes: Iterable[str]) -> list[tuple[str, int]]:
-    """The proxies that `upstream` modes send everything to."""
-    specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
-    return [spec.address for spec in specs if isinstance(spec, mode_specs.UpstreamMode)]
-
-
 def is_reverse(client: connection.Client) -> bool:
     return isinstance(client.proxy_mode, mode_specs.ReverseMode)
-
-
-def no_tunnel(client: connection.Client) -> http.Response:
-    """The answer to CONNECT on the reverse listener. Claude Code can't show its words, so the log says
-    what is wrong. It gives up within seconds after 407, and after minutes for any other error."""
-    port = client.sockname[1] if client.sockname else REVERSE_PORT
-    logger.warning(
-        f"A client has the reverse listener as HTTPS_PROXY: port {port} is for ANTHROPIC_BASE_URL. "
-        f"HTTPS_PROXY needs the forward listener, whose port is {FORWARD_PORT} by default"
-    )
-    return http.Response.make(407, b"", {"connection": "close"})
-
-
-def listen_hosts(modes: Iterable[str], listen_host: str) -> list[str]:
-    """The addresses that mitmproxy's `mode` option listens on. An empty one means every
-    interface."""
-    specs = (mode_specs.ProxyMode.parse(mode) for mode in modes)
-    return [spec.listen_host(listen_host) for spec in specs]
-
-
-def default_modes(
-    listen_host: str, listen_port: int | None, reverse_port: int = REVERSE_PORT
-) -> list[str]:
-    """The forward and the reverse listener. `--listen-host` applies to both, `--listen-port` only to
-    the forward one."""
-    reverse = f"reverse:https://api.anthropic.com@{reverse_port}"
-    # With --listen-host mitmproxy has opened this one before it loads a script, so it stays as it is.
-    forward = "regular" if listen_host else with_host("regular", "", listen_port or FORWARD_PORT)
-    return [forward, with_host(reverse, listen_host, None)]
-
-
-def with_host(mode: str, listen_host: str, listen_port: int | None) -> str:
-    """A mode as mitmproxy's `mode` option has it, with the host that it lacks: that of `--listen-host`,
-    or loopback, where mitmproxy would listen on every interface. An IPv6 address loses its brackets,
-    which mitmproxy can't resolve."""
-    spec = mode_specs.ProxyMode.parse(mode)
-    port = spec.listen_port(listen_port)
-    if port is None or spec.transport_protocol == mode_specs.UDP:
-        return mode
-    host = spec.custom_listen_host
-    if host is None:
-        if listen_host and spec.custom_listen_port is None:
-            return mode
-        host = listen_host or LOOPBACK
-    elif host.strip("[]") == host:
-        return mode
-    name, at, _ = mode.rpartition("@")
-    return f"{name if at else mode}@{host.strip('[]')}:{port}"
-
-
-def allow_hosts(hosts: Iterable[str], modes: Iterable[str]) -> list[str]:
-    """mitmproxy's `allow_hosts` for the hosts whose TLS we decrypt; it tunnels all others unread. The
-    upstream of a reverse listener is always among them."""
-    specs = [mode_specs.ProxyMode.parse(mode) for mode in modes]
-    upstreams = [spec.address[0] for spec in specs if isinstance(spec, mode_specs.ReverseMode)]
-    return [rf"^\[?{re.escape(host)}\]?:\d+$" for host in dict.fromkeys([*hosts, *upstreams])]
-
-
-def refusal(
-    key: clients.Key | None, expired: profile_clients.Client | None = None
-) -> http.Response:
-    """The refusal of a request that presents this key, which is wrong, or none. `expired` is the client
-    whose key it was."""
-    if expired:
-        # With 401 Claude Code runs its apiKeyHelper again, which may print another one.
-        return responses.error(
-            401,
-            f"The key of {expired.name} for this proxy expired on {expired.expires}. Ask whoever runs the "
-            "proxy for another",
-        )
-    problem = (
-        "but this request presents none"
-        if key is None
-        else f"but the {_PLACES[key.kind]} is a different one"
-    )
-    return responses.error(
-        401,
-        f"This proxy requires its key, {problem}. Set ANTHROPIC_AUTH_TOKEN to KEY or, beside a login of "
-        'your own, ANTHROPIC_CUSTOM_HEADERS to "x-litellm-api-key: KEY", or use KEY as the password in '
-        "HTTPS_PROXY",
-    )
-
-
-_PLACES: dict[clients.KeyKind, str] = {
-    "header": "one in x-litellm-api-key",
-    "proxy password": "proxy password",
-    # Not by the name of its header: for some errors that name it, Claude Code shows words of its own.
-    "bearer": "credential in Authorization",
-    "x-api-key": "API key",
-    "basic": "password",
-}
-
-
-def misdirected(request: http.Request, source: connection.Client) -> http.Response | None:
-    """The refusal of a request whose destination is the forward listener itself: its client has that
-    address as a base URL. mitmproxy would answer 502, which clients repeat."""
-    if is_reverse(source) or source.sockname is None:
-        return None
-    host, port = source.sockname[:2]
-    is_here = request.host == host or (
-        addresses.is_loopback(request.host) and addresses.is_loopback(host)
-    )
-    if request.port != port or not is_here:
-        return None
-    # Not 404, for which Claude Code shows words of its own about the model.
-    return responses.error(
-        421,
-        f"Port {port} is this proxy's forward listener, for HTTPS_PROXY. ANTHROPIC_BASE_URL needs the "
-        "reverse listener, whose port is 4000 by default",
-    )
 
 
 def is_from_browser(request: http.Request) -> bool:
     """Whether a browser sent this: a web page could make its visitor's browser post to a listener on
     loopback."""
     return any(name.lower() in _FROM_BROWSERS for name, _ in request.headers.fields)
-
-
-def listening(modes: Iterable[str], host: str, port: int | None) -> list[loops.Address]:
-    """The addresses that mitmproxy's `mode` option listens on, given those of `--listen-host` and
-    `--listen-port`."""
-    specs = [mode_specs.ProxyMode.parse(mode) for mode in modes]
-    pairs = ((spec.listen_host(host), spec.listen_port(port)) for spec in specs)
-    return [(listen_host, listen_port) for listen_host, listen_port in pairs if listen_port]
 
 
 def is_outside(client: connection.Client) -> bool:

@@ -21,7 +21,7 @@ from typing import NamedTuple
 from cryptography import x509
 
 from claude_route import installation
-from claude_route.access import listeners as access_listeners
+from claude_route.access import listener_modes
 from claude_route.cli import probe
 from claude_route.cli import status
 from claude_route.patches import digests
@@ -36,7 +36,7 @@ MARKS: Mapping[Mark, str] = {"ok": "ok  ", "note": "--  ", "wrong": "!!  "}
 PATIENCE = 15.0
 """Seconds that `claude --version` may take: a slow machine may read it from disk for the first time."""
 
-FORWARD_PORT, REVERSE_PORT = access_listeners.FORWARD_PORT, access_listeners.REVERSE_PORT
+FORWARD_PORT, REVERSE_PORT = listener_modes.FORWARD_PORT, listener_modes.REVERSE_PORT
 
 NO_RULES = proxies.Rules()
 

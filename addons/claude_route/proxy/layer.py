@@ -45,6 +45,7 @@ from claude_route.access import credentials
 from claude_route.access import fronts
 from claude_route.access import listeners
 from claude_route.access import places
+from claude_route.access import refusals
 from claude_route.dialects import envelope
 from claude_route.patches import client_tasks
 from claude_route.patches import hooktable
@@ -149,7 +150,7 @@ class FailoverStream(layers.HttpStream):
 
     def state_wait_for_request_headers(self, event: layers.RequestHeaders) -> Commands[None]:
         if event.request.method == "CONNECT" and listeners.is_reverse(self.context.client):
-            yield from self.refuse_unseen(event.request, listeners.no_tunnel(self.context.client))
+            yield from self.refuse_unseen(event.request, refusals.no_tunnel(self.context.client))
             return
         refusal = self.policy.arrives(event.request)
         if refusal and not event.replay_flow:

@@ -39,7 +39,7 @@ from mitmproxy.proxy import server_hooks
 from mitmproxy.utils import human
 
 from claude_route import background
-from claude_route.access import listeners
+from claude_route.access import listener_modes
 from claude_route.access import loops
 from claude_route.access import reach
 from claude_route.profile import profiles
@@ -275,7 +275,7 @@ async def retire(upstream: client.Client) -> None:
 
 def shell_advice(environ: Mapping[str, str]) -> str:
     """For a client in a shell like that of the proxy; "" where it needs none."""
-    if proxies.of_claude_code("127.0.0.1", listeners.REVERSE_PORT, environ) is None:
+    if proxies.of_claude_code("127.0.0.1", listener_modes.REVERSE_PORT, environ) is None:
         return ""
     return (
         'A client with these variables and ANTHROPIC_BASE_URL needs NO_PROXY="$NO_PROXY,127.0.0.1"'

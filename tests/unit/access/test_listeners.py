@@ -8,25 +8,18 @@ from collections.abc import Sequence
 import pytest
 from mitmproxy import connection
 from mitmproxy import http
-from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow
 
 from claude_route.access import clients
 from claude_route.access import guard
+from claude_route.access import listener_modes
 from claude_route.access import listeners
 from claude_route.profile import clients as profile_clients
+from tests.unit import sources
+from tests.unit.sources import INSIDE
+from tests.unit.sources import OUTSIDE
 
 KEY = "static-0123456789-tokn"
-
-INSIDE = "127.0.0.1"
-OUTSIDE = "203.0.113.5"
-
-
-def client(came_in_on: str = INSIDE, mode: str = "regular") -> connection.Client:
-    made = tflow.tclient_conn()
-    made.sockname = (came_in_on, 8080)
-    made.proxy_mode = mode_specs.ProxyMode.parse(mode)
-    return made
 
 
 def request_from(source: connection.Client, **headers: str) -> http.HTTPFlow:
@@ -66,21 +59,21 @@ def basic(password: str) -> str:
 )
 def test_connections(came_in_on: str, key: str | None, is_open: bool, refused: bool) -> None:
     entry = guarded(key, is_open)
-    source = client(came_in_on)
+    source = sources.client(came_in_on)
     entry.client_connected(source)
     assert bool(source.error) is refused
 
 
 def test_before_any_settings_nobody_may_connect(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    entry, source = listeners.Listeners(), client()
+    entry, source = listeners.Listeners(), sources.client()
     entry.client_connected(source)
     assert source.error
     assert caplog.messages == ["Refused a connection, because no profile is in force"]
-    flow = request_from(client())
+    flow = request_from(sources.client())
     entry.http_connect(flow)
     assert not entry.has_opened(flow)
-    assert not admits(entry, client(), [], passes=True)
+    assert not admits(entry, sources.client(), [], passes=True)
 
 
 @pytest.mark.parametrize(
@@ -102,11 +95,11 @@ def test_before_any_settings_nobody_may_connect(caplog: pytest.LogCaptureFixture
 def test_modes_that_cannot_ask_for_a_key(mode: str, is_open: bool, refused: bool) -> None:
     entry = guarded(KEY, is_open)
     for came_in_on, expected in ((INSIDE, False), (OUTSIDE, refused)):
-        source = client(came_in_on, mode)
+        source = sources.client(came_in_on, mode)
         entry.client_connected(source)
         assert bool(source.error) is expected
         assert bool(entry.refusal(source)) is expected
-    keyless = listeners.keyless([mode], "192.0.2.1")
+    keyless = listener_modes.keyless([mode], "192.0.2.1")
     why = "can't ask clients for a key: expected a loopback address, got '192.0.2.1'"
     if refused and not mode.startswith(("socks5", "transparent", "reverse:tcp", "reverse:tls")):
         with pytest.raises(ValueError, match=why):
@@ -114,11 +107,6 @@ def test_modes_that_cannot_ask_for_a_key(mode: str, is_open: bool, refused: bool
     else:
         warnings = entry.guard.check_keyless(keyless)
         assert [why in warning for warning in warnings] == [True] * refused
-
-
-def test_keyless_listeners_on_loopback() -> None:
-    modes = ["socks5@127.0.0.1:1080", "dns@[::1]:5353", "reverse:tcp://x:1@127.0.0.1:9"]
-    assert guard.Guard(KEY).check_keyless(listeners.keyless(modes, "")) == []
 
 
 # Keys that change
@@ -135,7 +123,7 @@ def ended(monkeypatch: pytest.MonkeyPatch) -> list[connection.Client]:
 def tunnel(
     entry: listeners.Listeners, came_in_on: str = INSIDE, password: str | None = KEY
 ) -> connection.Client:
-    source = client(came_in_on)
+    source = sources.client(came_in_on)
     headers = {"proxy_authorization": basic(password)} if password else {}
     entry.client_connected(source)
     entry.http_connect(request_from(source, **headers))
@@ -185,7 +173,7 @@ def test_a_websocket_ends_with_its_key(
     shown: list[str],
     is_ended: bool,
 ) -> None:
-    entry, source = listeners.Listeners(), client()
+    entry, source = listeners.Listeners(), sources.client()
     entry.put_in_force(guard.Guard(KEY))
     entry.stands(source, [clients.Key(secret, "bearer") for secret in shown])
     monkeypatch.setattr(listeners, "open_connections", lambda: [source])
@@ -196,7 +184,7 @@ def test_a_websocket_ends_with_its_key(
 def test_a_tunnel_that_carries_no_http_ends_with_its_key(
     ended: list[connection.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry, source = listeners.Listeners(), client()
+    entry, source = listeners.Listeners(), sources.client()
     entry.put_in_force(guard.Guard(KEY))
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
     flow = tflow.ttcpflow()
@@ -210,7 +198,7 @@ def test_a_tunnel_that_carries_no_http_ends_with_its_key(
 def test_a_connection_that_still_carries_requests_is_asked_with_each(
     ended: list[connection.Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry, source = guarded(KEY), client(OUTSIDE)
+    entry, source = guarded(KEY), sources.client(OUTSIDE)
     monkeypatch.setattr(listeners, "open_connections", lambda: [source])
     entry.put_in_force(guard.Guard(NEXT_KEY))
     assert not ended
@@ -255,8 +243,8 @@ def test_a_key_that_is_none_any_more_is_taken_out_too() -> None:
     entry = listeners.Listeners()
     entry.put_in_force(guard.Guard(KEY))
     entry.put_in_force(guard.Guard(NEXT_KEY))
-    request = request_from(client(), authorization=f"Bearer {KEY}").request
-    entry.search(client(), []).take_out(request)
+    request = request_from(sources.client(), authorization=f"Bearer {KEY}").request
+    entry.search(sources.client(), []).take_out(request)
     assert "authorization" not in request.headers
 
 
@@ -265,14 +253,14 @@ def test_a_key_that_a_client_has_shown_is_taken_out_of_any_text() -> None:
     digest = hashlib.sha256(KEY.encode()).digest()
     entry.put_in_force(guard.Guard(named=(profile_clients.Client("alice", (digest,)),)))
     hidden = f"a={base64.b64encode(f'me:{KEY}'.encode()).decode()}"
-    before = request_from(client(), x_app=hidden).request
-    entry.search(client(), []).take_out(before)
+    before = request_from(sources.client(), x_app=hidden).request
+    entry.search(sources.client(), []).take_out(before)
     assert before.headers["x-app"] == hidden
-    entry.search(client(), [clients.Key(KEY, "header")])
+    entry.search(sources.client(), [clients.Key(KEY, "header")])
     for new in (entry.guard, guard.Guard(NEXT_KEY)):
         entry.put_in_force(new)
-        after = request_from(client(), x_app=hidden, authorization=f"Bearer {KEY}").request
-        entry.search(client(), []).take_out(after)
+        after = request_from(sources.client(), x_app=hidden, authorization=f"Bearer {KEY}").request
+        entry.search(sources.client(), []).take_out(after)
         assert set(after.headers).isdisjoint({"x-app", "authorization"})
 
 
@@ -289,7 +277,7 @@ def test_a_key_that_a_client_has_shown_is_taken_out_of_any_text() -> None:
 def test_tunnels(came_in_on: str, password: str | None, status: int | None) -> None:
     entry = guarded(KEY)
     headers = {"proxy_authorization": basic(password)} if password else {}
-    flow = request_from(client(came_in_on), **headers)
+    flow = request_from(sources.client(came_in_on), **headers)
     entry.http_connect(flow)
     assert (flow.response.status_code if flow.response else None) == status
     assert "proxy-authorization" not in flow.request.headers
@@ -315,15 +303,15 @@ def test_requests(
     entry = guarded(KEY)
     presented = [clients.Key(key, "header")] if key else []
     presented += [clients.Key(password, "proxy password")] if password else []
-    assert admits(entry, client(came_in_on, mode), presented, passes=not ours) is admitted
+    assert admits(entry, sources.client(came_in_on, mode), presented, passes=not ours) is admitted
 
 
 def test_a_tunnels_password_counts_for_its_requests() -> None:
     entry = guarded(KEY)
-    source = client()
+    source = sources.client()
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
     assert admits(entry, source, [], passes=False)
-    assert not admits(entry, client(), [], passes=False)
+    assert not admits(entry, sources.client(), [], passes=False)
     assert entry.client(source, []) == clients.Client("shared", "proxy password")
 
 
@@ -341,14 +329,14 @@ def test_what_is_for_the_proxy_alone_counts_before_a_credential(
     presented: list[clients.Key], expected: clients.KeyKind
 ) -> None:
     entry = guarded(KEY)
-    source = client()
+    source = sources.client()
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
     assert entry.client(source, presented) == clients.Client("shared", expected)
 
 
 def test_a_tunnel_does_not_outlive_its_key() -> None:
     entry = guarded(KEY)
-    source = client()
+    source = sources.client()
     entry.http_connect(request_from(source, proxy_authorization=basic(KEY)))
     entry.guard = guard.Guard("another", next_key=KEY)
     assert admits(entry, source, [], passes=False)
@@ -358,8 +346,8 @@ def test_a_tunnel_does_not_outlive_its_key() -> None:
 
 def test_a_request_without_a_key_is_nobodys() -> None:
     entry = guarded(None)
-    assert entry.client(client(), [clients.Key(KEY, "header")]) is None
-    assert admits(entry, client(), [], passes=False)
+    assert entry.client(sources.client(), [clients.Key(KEY, "header")]) is None
+    assert admits(entry, sources.client(), [], passes=False)
 
 
 @pytest.mark.parametrize(
@@ -374,51 +362,7 @@ def test_a_request_without_a_key_is_nobodys() -> None:
 )
 def test_names(came_in_on: str, key: str | None, host: str | None, expected: bool) -> None:
     entry = guarded(key)
-    assert entry.answers_to(client(came_in_on, "reverse:http://x"), host) is expected
-
-
-ANTHROPIC = "reverse:https://api.anthropic.com"
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "reverse_port", "expected"),
-    [
-        ("", None, 4000, ["regular@127.0.0.1:8080", f"{ANTHROPIC}@127.0.0.1:4000"]),
-        ("", 9999, 4001, ["regular@127.0.0.1:9999", f"{ANTHROPIC}@127.0.0.1:4001"]),
-        ("0.0.0.0", None, 4000, ["regular", f"{ANTHROPIC}@0.0.0.0:4000"]),
-        ("::1", 9999, 4000, ["regular", f"{ANTHROPIC}@::1:4000"]),
-    ],
-)
-def test_default_modes(host: str, port: int | None, reverse_port: int, expected: list[str]) -> None:
-    assert listeners.default_modes(host, port, reverse_port) == expected
-
-
-@pytest.mark.parametrize(
-    ("mode", "host", "port", "expected"),
-    [
-        ("regular", "", None, "regular@127.0.0.1:8080"),
-        ("regular", "", 9999, "regular@127.0.0.1:9999"),
-        ("regular", "0.0.0.0", 9999, "regular"),
-        ("regular@8082", "", None, "regular@127.0.0.1:8082"),
-        ("regular@8082", "0.0.0.0", None, "regular@0.0.0.0:8082"),
-        ("regular@0.0.0.0:8082", "", None, "regular@0.0.0.0:8082"),
-        (f"{ANTHROPIC}@4001", "", None, f"{ANTHROPIC}@127.0.0.1:4001"),
-        (f"{ANTHROPIC}@[::1]:4001", "", None, f"{ANTHROPIC}@::1:4001"),
-        (f"{ANTHROPIC}@::1:4001", "", None, f"{ANTHROPIC}@::1:4001"),
-        ("local:curl", "", None, "local:curl"),
-        ("wireguard", "", None, "wireguard"),
-    ],
-)
-def test_a_mode_without_a_host(mode: str, host: str, port: int | None, expected: str) -> None:
-    assert listeners.with_host(mode, host, port) == expected
-
-
-def test_allow_hosts() -> None:
-    modes = ["regular", "reverse:http://[::1]:9000"]
-    assert listeners.allow_hosts(["api.anthropic.com"], modes) == [
-        r"^\[?api\.anthropic\.com\]?:\d+$",
-        r"^\[?::1\]?:\d+$",
-    ]
+    assert entry.answers_to(sources.client(came_in_on, "reverse:http://x"), host) is expected
 
 
 @pytest.mark.parametrize(
@@ -428,52 +372,3 @@ def test_allow_hosts() -> None:
 def test_is_from_browser(headers: dict[str | bytes, str | bytes], expected: bool) -> None:
     request = http.Request.make("POST", "http://x/", headers=headers)
     assert listeners.is_from_browser(request) is expected
-
-
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        (None, "this request presents none"),
-        (clients.Key("wrong", "header"), "the one in x-litellm-api-key is a different one"),
-        (clients.Key("wrong", "proxy password"), "the proxy password is a different one"),
-        (clients.Key("wrong", "basic"), "the password is a different one"),
-    ],
-)
-def test_what_a_client_without_the_key_is_advised(key: clients.Key | None, words: str) -> None:
-    response = listeners.refusal(key)
-    assert response.status_code == 401
-    assert response.headers["x-should-retry"] == "false"
-    message = str(response.text)
-    assert words in message
-    assert "wrong" not in message
-    assert "ANTHROPIC_CUSTOM_HEADERS" in message
-
-
-@pytest.mark.parametrize(
-    ("came_in_on", "mode", "host", "port", "is_misdirected"),
-    [
-        (INSIDE, "regular", "127.0.0.1", 8080, True),
-        (INSIDE, "regular", "localhost", 8080, True),
-        ("::1", "regular", "::1", 8080, True),
-        (OUTSIDE, "regular", OUTSIDE, 8080, True),
-        (INSIDE, "regular", "127.0.0.1", 4000, False),
-        (INSIDE, "regular", "api.anthropic.com", 8080, False),
-        (OUTSIDE, "regular", "127.0.0.1", 8080, False),
-        (INSIDE, "reverse:http://x", "127.0.0.1", 8080, False),
-    ],
-)
-def test_a_base_url_at_the_forward_listener(
-    came_in_on: str, mode: str, host: str, port: int, is_misdirected: bool
-) -> None:
-    request = http.Request.make("POST", "http://example.com/v1/messages")
-    request.host, request.port = host, port
-    response = listeners.misdirected(request, client(came_in_on, mode))
-    assert bool(response) is is_misdirected
-    if response:
-        assert response.headers["x-should-retry"] == "false"
-        assert "HTTPS_PROXY" in str(response.text)
-
-
-def test_a_tunnel_through_the_reverse_listener(caplog: pytest.LogCaptureFixture) -> None:
-    assert listeners.no_tunnel(client()).status_code == 407
-    assert "port 8080 is for ANTHROPIC_BASE_URL" in caplog.text

@@ -7,26 +7,17 @@ from collections.abc import Sequence
 import pytest
 from mitmproxy import connection
 from mitmproxy.addons import proxyserver
-from mitmproxy.proxy import mode_specs
 from mitmproxy.proxy import server_hooks
 from mitmproxy.test import taddons
-from mitmproxy.test import tflow
 
 from claude_route.access import addresses
 from claude_route.access import guard
 from claude_route.access import reach
-
-INSIDE = "127.0.0.1"
-OUTSIDE = "203.0.113.5"
+from tests.unit import sources
+from tests.unit.sources import INSIDE
+from tests.unit.sources import OUTSIDE
 
 OURS = guard.Guard(provider_addresses=frozenset({("127.0.0.1", 11434), ("llm.example", 443)}))
-
-
-def client(came_in_on: str, mode: str = "regular") -> connection.Client:
-    made = tflow.tclient_conn()
-    made.sockname = (came_in_on, 8080)
-    made.proxy_mode = mode_specs.ProxyMode.parse(mode)
-    return made
 
 
 def asked(
@@ -37,7 +28,7 @@ def asked(
 ) -> server_hooks.ServerConnectionHookData:
     server = connection.Server(address=address)
     server.sockname = (local, 0) if local else None
-    return server_hooks.ServerConnectionHookData(server, client(came_in_on, mode))
+    return server_hooks.ServerConnectionHookData(server, sources.client(came_in_on, mode))
 
 
 class Names:

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from mitmproxy import connection
 from mitmproxy import http
-from mitmproxy.proxy import mode_specs
 from mitmproxy.test import tflow
 from mitmproxy.test import tutils
 
@@ -13,6 +12,7 @@ from claude_route.proxy import passing
 from claude_route.proxy.upstream import dial
 from claude_route.proxy.upstream import proxies
 from claude_route.proxy.upstream import tls
+from tests.unit import sources
 
 RULES = proxies.rules(
     {
@@ -42,13 +42,6 @@ class Reach:
         return tls.Settings(ca_file=host)
 
 
-def source(mode: str = "regular", here: str = "127.0.0.1") -> connection.Client:
-    made = tflow.tclient_conn()
-    made.proxy_mode = mode_specs.ProxyMode.parse(mode)
-    made.sockname = (here, 8080)
-    return made
-
-
 @pytest.mark.parametrize(
     ("mode", "address", "is_piped"),
     [
@@ -67,7 +60,7 @@ async def test_which_connections_go_through_a_proxy(
 ) -> None:
     reach = Reach()
     dialer = passing.Dialer(reach)
-    opened = await dialer(source(mode), connection.Server(address=address))
+    opened = await dialer(sources.client(mode=mode), connection.Server(address=address))
     assert (opened is not None) is is_piped
     for destination in reach.piped:
         assert (destination.host, destination.port) == address
@@ -90,7 +83,7 @@ def test_which_requests_go_to_the_proxy_itself(
     changes: dict[str, Any], here: str, expected: bool
 ) -> None:
     request = tutils.treq(**{"host": "a.example", "scheme": b"http", **changes})
-    flow = tflow.tflow(client_conn=source(here=here), req=request)
+    flow = tflow.tflow(client_conn=sources.client(here), req=request)
     flow.server_conn = connection.Server(address=None)
     assert (passing.relay(Reach(), flow) is not None) is expected
     flow.server_conn.via = ("http", ("other.example", 8))

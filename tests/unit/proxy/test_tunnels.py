@@ -9,10 +9,10 @@ from mitmproxy.proxy import context
 from mitmproxy.proxy import server
 from mitmproxy.test import tflow
 
-from claude_route.access import listeners
+from claude_route.access import listener_modes
 from claude_route.proxy import tunnels
 
-OURS = listeners.allow_hosts(["api.anthropic.com"], ["reverse:http://[::1]:9000"])
+OURS = listener_modes.allow_hosts(["api.anthropic.com"], ["reverse:http://[::1]:9000"])
 
 
 @pytest.mark.parametrize(
