@@ -21,6 +21,7 @@ from claude_route import options
 from claude_route import settings
 from claude_route.access import guard
 from claude_route.pages import mitmweb
+from claude_route.profile import files
 from claude_route.profile import profiles
 from claude_route.profile import windows
 from claude_route.routing import rotation
@@ -160,7 +161,7 @@ def env_line(folder: Path) -> str:
     path = (folder / ".env").absolute()
     if not path.is_file():
         return f"No variables from {path}: there is no such file"
-    match len(profiles.environment(folder, {})):
+    match len(files.environment(folder, {})):
         case 1:
             return f"1 variable from {path}"
         case count:

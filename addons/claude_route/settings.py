@@ -23,6 +23,7 @@ from claude_route.access import listeners
 from claude_route.access import live_secrets
 from claude_route.access import loops
 from claude_route.access import operator_secrets
+from claude_route.profile import files
 from claude_route.profile import profiles
 from claude_route.proxy import gate
 from claude_route.proxy import state
@@ -91,7 +92,7 @@ class Settings:
         Raises:
             ValueError: as `_read`.
         """
-        path = profiles.locate(ctx.options.profile, installation.PROFILES)
+        path = files.locate(ctx.options.profile, installation.PROFILES)
         # Before the files are read, or a change between the two would never be noticed.
         watch = reload.Watch([path, Path(".env")], self._reload)
         self._read()
@@ -105,12 +106,10 @@ class Settings:
         """Raises:
         ValueError: the profile can't be read or is invalid; nothing has changed then.
         """
-        environ = profiles.environment(Path.cwd(), os.environ)
+        environ = files.environment(Path.cwd(), os.environ)
         # Before the profile is read: what is wrong with it will be in the log.
         live_secrets.keep(operator_secrets.of_environment(environ))
-        profile = profiles.read(
-            profiles.locate(ctx.options.profile, installation.PROFILES), environ
-        )
+        profile = profiles.read(files.locate(ctx.options.profile, installation.PROFILES), environ)
         live_secrets.keep(operator_secrets.of_profile(profile))
         self._check_loops(profile)
         self.state = next_state(self.state, profile, self._gate)

@@ -27,6 +27,7 @@ from claude_route.cli import run
 from claude_route.cli import status
 from claude_route.cli import up
 from claude_route.cli import usage as usages
+from claude_route.profile import files
 from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import lessons
@@ -100,7 +101,7 @@ def _import(options: argparse.Namespace, _: Sequence[str]) -> int:
     file: Path = options.env or Path(".env")
     if options.env and not file.is_file():
         raise ValueError(f"--env: expected a file, got {str(file)!r}")
-    environ = profiles.environment(file.parent, os.environ, name=file.name)
+    environ = files.environment(file.parent, os.environ, name=file.name)
     return _print([litellm_import.profile_text(options.config, environ)])
 
 
@@ -160,11 +161,11 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Sequence[str]], int]] = {
 
 
 def _environ() -> dict[str, str]:
-    return profiles.environment(Path.cwd(), os.environ)
+    return files.environment(Path.cwd(), os.environ)
 
 
 def _profile(name: str) -> profiles.Profile:
-    return profiles.read(profiles.locate(name, installation.PROFILES), _environ())
+    return profiles.read(files.locate(name, installation.PROFILES), _environ())
 
 
 def _print(lines: Iterable[str]) -> int:

@@ -25,6 +25,7 @@ from claude_route.access import listener_modes
 from claude_route.cli import probe
 from claude_route.cli import status
 from claude_route.patches import digests
+from claude_route.profile import files
 from claude_route.profile import profiles
 from claude_route.proxy.upstream import proxies
 from claude_route.text import urls
@@ -71,12 +72,12 @@ def findings(
     folder = Path.cwd()
     try:
         yield env_file(folder, environ)
-        variables = profiles.environment(folder, environ)
+        variables = files.environment(folder, environ)
     except ValueError as e:
         yield Finding("wrong", str(e), "write NAME=value lines, in UTF-8")
         variables = dict(environ)
     try:
-        profile = profiles.read(profiles.locate(profile_name, installation.PROFILES), variables)
+        profile = profiles.read(files.locate(profile_name, installation.PROFILES), variables)
     except (ValueError, OSError) as e:
         yield Finding("wrong", f"Profile {profile_name}: {e}")
         profile = None
@@ -113,7 +114,7 @@ def env_file(folder: Path, environ: Mapping[str, str]) -> Finding:
     path = folder / ".env"
     if not path.exists():
         return Finding("note", f"{path}: there is none; keys come from the environment only")
-    variables = profiles.environment(folder, {})
+    variables = files.environment(folder, {})
     if not variables:
         return Finding("wrong", f"{path}: no variables in it", "write NAME=value lines, in UTF-8")
     overridden = sorted(set(variables) & {name for name in environ if environ[name]})

@@ -14,6 +14,7 @@ from typing import Any
 from ruamel import yaml
 from ruamel.yaml import scalarstring
 
+from claude_route.profile import files
 from claude_route.profile import litellm
 from claude_route.profile import patterns
 from claude_route.profile import profiles
@@ -91,7 +92,7 @@ def profile_text(path: Path, environ: Mapping[str, str]) -> str:
     Raises:
         ValueError: it isn't a LiteLLM config, or an invalid one.
     """
-    text = profiles.read_text(path)
+    text = files.read_text(path)
     profile = profiles.parse(text, environ, str(path))
     config = profiles.document(text, environ)
     if not litellm.is_config(config.raw):

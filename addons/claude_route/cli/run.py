@@ -14,6 +14,7 @@ from claude_route.cli import keys
 from claude_route.cli import notices
 from claude_route.cli import private_proxy
 from claude_route.cli import program
+from claude_route.profile import files
 from claude_route.profile import profiles
 from claude_route.profile import windows
 
@@ -43,9 +44,9 @@ def run(
         ChildProcessError: the proxy could not start.
         InterruptedError: a signal arrived before the program was started.
     """
-    environ = profiles.environment(Path.cwd(), os.environ)
+    environ = files.environment(Path.cwd(), os.environ)
     # The proxy reads it again; reading it here reports an error with one line on the terminal.
-    profile = profiles.read(profiles.locate(profile_name, installation.PROFILES), environ)
+    profile = profiles.read(files.locate(profile_name, installation.PROFILES), environ)
     path = shutil.which(executable or CLAUDE)
     if path is None:
         raise FileNotFoundError(_not_found(executable))

@@ -18,6 +18,7 @@ from claude_route.cli import private_redis
 from claude_route.cli import worker
 from claude_route.ledger import location
 from claude_route.patches import reuse_port
+from claude_route.profile import files
 from claude_route.profile import profiles
 from claude_route.store import shared
 
@@ -64,10 +65,10 @@ def state_of_redis(arguments: Sequence[str]) -> Path | None:
     """The folder of what a Redis of our own keeps, where the profile leaves it to us in what workers share what
     they know. Beside the profile's ledger, so that proxies of other profiles keep theirs elsewhere, if we may write
     there."""
-    environ = profiles.environment(Path.cwd(), os.environ)
+    environ = files.environment(Path.cwd(), os.environ)
     name = profile_name(arguments)
     try:
-        profile = profiles.read(profiles.locate(name, installation.PROFILES), environ)
+        profile = profiles.read(files.locate(name, installation.PROFILES), environ)
     except ValueError:
         return None  # the first worker says what is wrong
     if profile.store is not None or environ.get(shared.VARIABLE):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 from typing import Literal
 from typing import NamedTuple
@@ -13,6 +14,7 @@ from claude_route import targets
 from claude_route.dialects import parameters
 from claude_route.dialects import registry
 from claude_route.profile import abilities
+from claude_route.profile import addresses
 from claude_route.profile import values
 
 KEYS = (
@@ -70,7 +72,6 @@ DECIDED_FIELDS = ("model", "messages", "stream")
 
 VISIBLE = re.compile(r"[\x21-\x7e]+")
 VISIBLE_OR_SPACE = re.compile(r"[\x20-\x7e]*")
-HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class Address(NamedTuple):
@@ -141,19 +142,17 @@ def read(name: str, value: values.Value) -> targets.Provider:
     )
 
 
+def warnings(all_providers: Iterable[targets.Provider]) -> Iterator[str]:
+    """About providers that can't be used, and keys that are not."""
+    for provider in all_providers:
+        if provider.missing:
+            yield f"Provider {provider.name} cannot be used: {provider.unset}."
+        if provider.api_key and provider.auth not in ("bearer", "x-api-key"):
+            yield f"Provider {provider.name} has an api_key that auth: {provider.auth} does not use."
+
+
 def _seconds(at: values.Value) -> float | None:
     return None if at.raw is None else at.seconds(0)
-
-
-def is_host(text: str) -> bool:
-    """Whether a lower-case text is a host name or an IP address, IPv6 without brackets."""
-    if HOST.fullmatch(text):
-        return True
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _address(at: values.Value, api: str) -> Address:
@@ -172,7 +171,7 @@ def _address(at: values.Value, api: str) -> Address:
         url.scheme not in ("http", "https")
         or not VISIBLE.fullmatch(text)
         or any(mark in text for mark in "@?#")
-        or not is_host(host)
+        or not addresses.is_host(host)
         or port == 0
     ):
         raise error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ def join(path: str, key: object) -> str:
         return f"{path}[{key}]"
     shown = key if isinstance(key, str) and key.isprintable() else repr(key)
     return f"{path}.{shown}" if path else shown
+
+
+def listed(names: Iterable[str]) -> str:
+    """The names that an error says are possible, of many the first."""
+    first, others = list(names)[:12], list(names)[12:]
+    return ", ".join(first) + (" …" if others else "")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from claude_route.profile import files
 from claude_route.profile import plain_file
-from claude_route.profile import profiles
 
 
 @pytest.mark.parametrize("content", [b"", b"a: 1\r\n\xff\0", b"a" * plain_file.MOST])
@@ -31,6 +31,6 @@ def test_what_is_refused_at_once(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=r"."):
             plain_file.read(path)
         with pytest.raises(ValueError, match="expected a readable file, got "):
-            profiles.read_text(path)
+            files.read_text(path)
         if name != "missing":
-            assert profiles.environment(tmp_path, {"a": "b"}, name=str(path)) == {"a": "b"}
+            assert files.environment(tmp_path, {"a": "b"}, name=str(path)) == {"a": "b"}

@@ -262,22 +262,3 @@ def test_what_is_refused(name: str, raw: dict[str, Any], message: str) -> None:
         read(name, **raw)
     assert "\n" not in str(e.value)
     assert not any(secret in str(e.value) for secret in ("sk-1", "123456", "s3", "é"))
-
-
-@pytest.mark.parametrize(
-    "text, is_host",
-    [
-        ("api.anthropic.com", True),
-        ("localhost", True),
-        ("127.0.0.1", True),
-        ("::1", True),
-        ("", False),
-        ("a b", False),
-        ("a/b", False),
-        ("a:1", False),
-        ("*.a", False),
-        (".a", False),
-    ],
-)
-def test_is_host(text: str, is_host: bool) -> None:
-    assert providers.is_host(text) is is_host
