@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from claude_route.access import credentials
 from claude_route.access import keys
+from claude_route.access import live_secrets
 from claude_route.profile import profiles
 from claude_route.profile import values
 
@@ -25,9 +26,13 @@ def of_environment(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def of_profile(profile: profiles.Profile) -> Iterator[str]:
+    """Of the passwords of databases only long ones: just the log could show them, and a weak one, such as
+    `postgres`, is a word that conversations have."""
     yield from profile.pool.tokens
     if profile.upstream_proxy:
         yield from of_url(profile.upstream_proxy)
+    for url in filter(None, (profile.store, profile.ledger.url, profile.otlp)):
+        yield from (word for word in of_url(url) if len(word) >= live_secrets.SHORTEST)
     for provider in profile.providers.values():
         yield provider.api_key or ""
         sent = [

@@ -33,13 +33,28 @@ def test_profile() -> None:
         models: {glm: zai/glm-5}
         pool: {tokens: [sk-ant-oat01-pool]}
         upstream_proxy: http://me:password-0123456789@proxy:3128
+        store: redis://:store-0123456789@127.0.0.1/0
+        ledger: postgresql://me:ledger-0123456789@127.0.0.1/x
+        otlp: http://me:otlp-0123456789@127.0.0.1:4318
     """
     found = {*operator_secrets.of_profile(profiles.parse(text, {}, "p.yaml"))}
     assert found >= {
         *("zai-key-0123456789", "gateway-0123456789", "sk-ant-oat01-pool"),
-        "password-0123456789",
+        *("password-0123456789", "store-0123456789", "ledger-0123456789", "otlp-0123456789"),
     }
     assert not found & {"claude", "me", "zai"}
+
+
+def test_a_databases_weak_password_stays_a_word_that_conversations_may_have() -> None:
+    text = """
+        providers: {zai: {base_url: "http://127.0.0.1:1"}}
+        models: {glm: zai/glm-5}
+        store: redis://:password@127.0.0.1/0
+        ledger: postgresql://postgres:postgres@127.0.0.1/x
+    """
+    assert not {*operator_secrets.of_profile(profiles.parse(text, {}, "p.yaml"))} & {
+        *("password", "postgres")
+    }
 
 
 def test_pair() -> None:
