@@ -18,6 +18,7 @@ from claude_route import explain
 from claude_route.pages import mitmweb
 from claude_route.profile import profiles
 from claude_route.proxy import state
+from claude_route.routing import pool_tokens
 from claude_route.routing import rotation
 from claude_route.watch import comparison
 from claude_route.watch import labels
@@ -81,7 +82,7 @@ class Commands:
     def pool(self) -> rotation.Pool:
         return self.in_force().pool
 
-    def by_hand(self, change: Callable[[rotation.Pool], rotation.Token], what: str) -> str:
+    def by_hand(self, change: Callable[[rotation.Pool], pool_tokens.Token], what: str) -> str:
         """Change a token, and return its line of `pool.status`."""
         pool = self.pool()
         try:
@@ -129,7 +130,7 @@ def pool_table(pool: rotation.Pool) -> list[str]:
     return [_row(row) for row in pool.status()]
 
 
-def _row(row: rotation.Row) -> str:
+def _row(row: pool_tokens.Row) -> str:
     parts = [f"{row.label} ({row.kind}): {row.state}"]
     if row.left:
         parts.append(f"for {row.left:.0f} s")

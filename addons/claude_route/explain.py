@@ -11,6 +11,7 @@ from claude_route.profile import profiles
 from claude_route.routing import breaker
 from claude_route.routing import lessons
 from claude_route.routing import plan
+from claude_route.routing import pool_tokens
 from claude_route.routing import quota
 from claude_route.routing import rotation
 from claude_route.text import quantities
@@ -136,7 +137,7 @@ def _left_out(row: lessons.Row) -> str:
     return f"{row.name} is left out{which} for another {quantities.duration(row.left)}"
 
 
-def _token(row: rotation.Row, model: str) -> str:
+def _token(row: pool_tokens.Row, model: str) -> str:
     left = max(row.left, row.families.get(quota.family(model) or "", 0.0))
     if row.state == "disabled":
         state = f"disabled ({row.reason})"

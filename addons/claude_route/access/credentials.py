@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from mitmproxy import http
 
-from claude_route.routing import rotation
+from claude_route.routing import pool_tokens
 from claude_route.wire import http_message
 
 SECRET_NAME = re.compile(rb"auth|cookie|key|password|secret|token", re.IGNORECASE)
@@ -109,7 +109,7 @@ def _placeholder(value: bytes, whose: str, secrets: dict[bytes, bytes]) -> bytes
     scheme, _, secret = value.decode("utf-8", "replace").rpartition(" ")
     if scheme.lower() not in ("bearer", "basic"):
         scheme, secret = "", value.decode("utf-8", "replace")
-    words = f"{whose} {rotation.ending(secret) or '…'}" if scheme.lower() != "basic" else whose
+    words = f"{whose} {pool_tokens.ending(secret) or '…'}" if scheme.lower() != "basic" else whose
     shown = placeholder(scheme, words)
     if secrets.get(shown, value) != value:
         shown = placeholder(scheme, f"{words} #{len(secrets) + 1}")

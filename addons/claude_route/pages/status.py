@@ -20,7 +20,7 @@ from claude_route.profile import profiles
 from claude_route.proxy import state
 from claude_route.routing import breaker
 from claude_route.routing import lessons
-from claude_route.routing import rotation
+from claude_route.routing import pool_tokens
 from claude_route.routing import stats
 
 type State = Literal["up", "failing", "skipped", "unusable", "not asked"]
@@ -57,7 +57,7 @@ class Status:
     """Requests that are being answered."""
     mode: targets.TokenMode
     strategy: targets.Strategy
-    tokens: tuple[rotation.Row, ...]
+    tokens: tuple[pool_tokens.Row, ...]
     targets: tuple[Target, ...]
     models: tuple[stats.Model, ...]
     checks: tuple[stats.Model, ...] = ()

@@ -24,7 +24,7 @@ from claude_route.proxy import contract
 from claude_route.proxy import held
 from claude_route.proxy import reply
 from claude_route.routing import plan
-from claude_route.routing import rotation
+from claude_route.routing import pool_tokens
 from claude_route.routing import verdict
 from claude_route.wire import http_message
 from claude_route.wire import rawjson
@@ -167,7 +167,7 @@ class Attempt:
         if self.step.token:
             return self.step.token.kind
         if self.credential == "provider" and provider.is_anthropic and provider.api_key:
-            kind = rotation.kind(provider.api_key)
+            kind = pool_tokens.kind(provider.api_key)
             return kind if kind == "oauth" or provider.auth == "x-api-key" else None
         return None
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from claude_route import targets
+from claude_route.routing import pool_tokens
 from claude_route.routing import rotation
 
 
@@ -15,7 +16,7 @@ class Step(NamedTuple):
     """One attempt: a target and a credential."""
 
     target: targets.Target
-    token: rotation.Token | None = None
+    token: pool_tokens.Token | None = None
     """A pool token; None: the provider's own key or the client's credential."""
 
 
@@ -41,7 +42,7 @@ class Plan:
         is_down: Callable[[targets.Target], bool],
         session: str | None,
         max_attempts: int,
-        keeper: rotation.Token | None = None,
+        keeper: pool_tokens.Token | None = None,
     ) -> None:
         self.targets = candidates
         self.pool = pool
@@ -51,7 +52,7 @@ class Plan:
         self.left = max_attempts
         self.keeper = keeper
         self.place = 0
-        self.tried: list[rotation.Token] = []
+        self.tried: list[pool_tokens.Token] = []
         """The pool's tokens that were tried for the target at `place`."""
         self.tried_resting = False
         self.passed_over: list[str] = []

@@ -1,4 +1,4 @@
-"""The pool of Claude tokens: which one a request gets, which are resting, which are disabled."""
+"""The pool of Claude tokens: which one a request gets."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
 from types import MappingProxyType
-from typing import Literal
 from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.routing import health
+from claude_route.routing import pool_tokens
 from claude_route.routing import quota
 from claude_route.routing import rests
 from claude_route.routing import room
-from claude_route.text import quantities
 
 MAX_SESSIONS = 10_000
 """How many sessions keep their token. A team opens some hundreds a day; a forgotten session loses
@@ -46,95 +43,8 @@ def parsed(text: str) -> Session:
     )
 
 
-def ending(secret: str) -> str:
-    """What may be shown of a secret: its last four characters, or nothing if it is under 12
-    characters."""
-    return f"…{secret[-4:]}" if len(secret) >= 12 else ""
-
-
-def kind(secret: str) -> targets.TokenKind:
-    """The kind of a secret. Anthropic expects the two kinds in different headers."""
-    return "oauth" if secret.startswith("sk-ant-oat") else "api"
-
-
-@dataclass(frozen=True)
-class Token:
-    """A credential of the pool. Tokens with the same secret are equal, whatever their position."""
-
-    place: int = field(compare=False)
-    """From 1, as listed in the profile."""
-    secret: str = field(repr=False)
-    name: str = field(default="", compare=False, repr=False)
-    """What the profile calls it; empty if it has no name there."""
-
-    @property
-    def kind(self) -> targets.TokenKind:
-        return kind(self.secret)
-
-    @property
-    def tail(self) -> str:
-        return ending(self.secret)
-
-    @property
-    def label(self) -> str:
-        """What it is called in logs and on pages: `token 2 …wxyz`, or `token 2 alice …wxyz`."""
-        return f"{self.title} {self.tail}".rstrip()
-
-    @property
-    def title(self) -> str:
-        """The same without anything of the secret."""
-        return f"token {self.place} {self.name}".rstrip()
-
-
-class Row(NamedTuple):
-    """A row of the table that people see: one token."""
-
-    place: int
-    label: str
-    kind: targets.TokenKind
-    state: Literal["available", "resting", "disabled"]
-    left: float
-    """Seconds that it will still rest; 0 if it isn't resting."""
-    families: Mapping[str, float]
-    """Seconds that it will still rest for some models only: `opus` -> 3600."""
-    five_hour: float | None
-    """Utilisation as a fraction; None if no answer has reported it."""
-    seven_day: float | None
-    sessions: int
-    requests: int
-    reason: str
-    """Why it last rested or was disabled."""
-    name: str = ""
-    """What the profile calls it; empty if it has no name there."""
-
-
-@dataclass
-class _Memory:
-    """What we have learnt about a token."""
-
-    requests: int = 0
-    disabled: str | None = None
-    rests: rests.Rests = field(default_factory=rests.Rests)
-    windows: dict[str, quota.Window] = field(default_factory=dict)
-    reason: str = ""
-
-    def rest(self, rest: quota.Rest, now: float, *, is_by_hand: bool = False) -> quota.Rest:
-        """Rest it, but never shorten a rest. Returns the rest that now applies."""
-        held, is_new = self.rests.add(rest, now, is_by_hand=is_by_hand)
-        if is_new:
-            self.reason = rest.reason
-        return held
-
-    def used(self, now: float) -> float:
-        """Utilisation of the fuller window. Unknown counts as 0, so that the token gets used and we
-        learn it."""
-        return max((w.utilisation for w in self.windows.values() if w.reset > now), default=0.0)
-
-    def utilisation(self, window: str, now: float) -> float | None:
-        current = self.windows.get(window)
-        if current is None:
-            return None
-        return current.utilisation if current.reset > now else 0.0
+Token = pool_tokens.Token
+"""The name that scripts of users know it by."""
 
 
 class Pool:
@@ -160,16 +70,17 @@ class Pool:
     ) -> None:
         """`clock` returns Unix seconds. `cooldown` is the rest in seconds after a 429 that gives no
         time. `names` has the names of tokens, by the token."""
-        secrets: dict[str, int] = {}
+        places: dict[str, int] = {}
         for place, secret in enumerate(tokens, 1):
-            secrets.setdefault(secret, place)
+            places.setdefault(secret, place)
         self.tokens = tuple(
-            Token(place, secret, names.get(secret, "")) for secret, place in secrets.items()
+            pool_tokens.Token(place, secret, names.get(secret, ""))
+            for secret, place in places.items()
         )
         self.strategy: targets.Strategy = strategy
         self.cooldown = cooldown
         self._clock = clock
-        self._memory = {token: _Memory() for token in self.tokens}
+        self._memory = {token: pool_tokens.Memory() for token in self.tokens}
         self._sessions = room.Room[Token](MAX_SESSIONS)
         self._turns = {"requests": 0, "sessions": 0}
         self._is_rehearsal = False
@@ -234,7 +145,7 @@ class Pool:
         if own and self._available(own, model, now):
             return None
         for token, memory in self._memory.items():
-            if memory.disabled is None and memory.rests.probe(model, now):
+            if memory.probe(model, now):
                 return token
         return None
 
@@ -247,30 +158,28 @@ class Pool:
     def soonest(self, tried: Collection[Token] = (), model: str | None = None) -> Token | None:
         """The resting token that becomes available first, for use if nothing else is left to try."""
         now = self._clock()
-        resting = [
-            token
+        resting = {
+            token: due
             for token, memory in self._memory.items()
-            if token not in tried and memory.disabled is None and memory.rests.due(model) > now
-        ]
-        return min(resting, key=lambda token: self._memory[token].rests.due(model), default=None)
+            if token not in tried and (due := memory.due(model)) is not None and due > now
+        }
+        return min(resting, key=resting.__getitem__, default=None)
 
     def wait(self, model: str | None = None) -> float | None:
         """Seconds until a token is available, 0 if one is; None if all are disabled."""
-        enabled = [m.rests.due(model) for m in self._memory.values() if m.disabled is None]
+        due = [memory.due(model) for memory in self._memory.values()]
+        enabled = [at for at in due if at is not None]
         return max(0.0, min(enabled) - self._clock()) if enabled else None
 
     def unavailable(self, tried: Collection[Token] = (), model: str | None = None) -> list[str]:
         """Why tokens that were not tried can't be used for a model now: `token 1 rests 29 s`."""
         now = self._clock()
-        reasons = []
-        for token, memory in self._memory.items():
-            if token in tried:
-                continue
-            if memory.disabled is not None:
-                reasons.append(f"{token.title} is disabled")
-            elif (left := memory.rests.due(model) - now) > 0:
-                reasons.append(f"{token.title} rests {quantities.duration(left)}")
-        return reasons
+        untried = ((token, memory) for token, memory in self._memory.items() if token not in tried)
+        return [
+            f"{token.title} {why}"
+            for token, memory in untried
+            if (why := memory.unavailable(model, now))
+        ]
 
     def learn(
         self,
@@ -315,8 +224,7 @@ class Pool:
                 rest = memory.rest(effect, now)
                 done.append(rest)
                 self.listener.rested(token.secret, health.Held(rest, now))
-            elif memory.disabled is None:
-                memory.disabled = memory.reason = effect.reason
+            elif memory.disable(effect.reason):
                 done.append(effect)
                 self.listener.disabled(token.secret, effect.reason)
         return done
@@ -344,30 +252,17 @@ class Pool:
         """For users: make a resting or disabled token available. Raises ValueError for an unknown
         position."""
         token = self._at(place)
-        self._memory[token].rests.clear()
-        self._memory[token].disabled = None
+        self._memory[token].wake()
         self.listener.woken(token.secret)
         return token
 
     def report(self, token: Token) -> health.Health:
         """What others may take over of what is known about a token."""
-        memory = self._memory[token]
-        return health.Health(
-            memory.rests.held(self._clock()), memory.disabled, dict(memory.windows)
-        )
+        return self._memory[token].report(self._clock())
 
     def adopt(self, token: Token, theirs: health.Health) -> None:
-        """Replace what is known about a token by what others know. The listener isn't called. What is only
-        known here about the use of its windows stays."""
-        memory, now = self._memory[token], self._clock()
-        before = memory.rests.held(now)
-        memory.rests.adopt(theirs.rests, now)
-        for held in theirs.rests:
-            if held not in before:
-                memory.reason = held.rest.reason
-        memory.disabled = theirs.disabled
-        memory.reason = theirs.disabled or memory.reason
-        memory.windows |= theirs.windows
+        """Replace what is known about a token by what others know. The listener isn't called."""
+        self._memory[token].adopt(theirs, self._clock())
 
     def reloaded(
         self,
@@ -387,8 +282,7 @@ class Pool:
         own = {token: token for token in pool.tokens}
         for token in pool.tokens:
             if memory := self._memory.get(token):
-                if memory.disabled is not None:
-                    memory.disabled = None
+                if memory.enable():
                     self.listener.enabled(token.secret)
                 memory.rests.probe_soon()
                 pool._memory[token] = memory
@@ -408,33 +302,13 @@ class Pool:
         pool._is_rehearsal = True
         return pool
 
-    def status(self) -> list[Row]:
+    def status(self) -> list[pool_tokens.Row]:
         now = self._clock()
         sessions = Counter(self._sessions.values())
-        return [self._row(token, sessions[token], now) for token in self.tokens]
-
-    def _row(self, token: Token, sessions: int, now: float) -> Row:
-        memory = self._memory[token]
-        left = memory.rests.left(now)
-        whole = left.pop(None, 0.0)
-        return Row(
-            place=token.place,
-            label=token.label,
-            kind=token.kind,
-            state="disabled" if memory.disabled else "resting" if whole else "available",
-            left=whole,
-            families={name: seconds for name, seconds in left.items() if name},
-            five_hour=memory.utilisation("5h", now),
-            seven_day=memory.utilisation("7d", now),
-            sessions=sessions,
-            requests=memory.requests,
-            reason=memory.reason,
-            name=token.name,
-        )
+        return [self._memory[token].row(token, sessions[token], now) for token in self.tokens]
 
     def _available(self, token: Token, model: str | None, now: float) -> bool:
-        memory = self._memory[token]
-        return memory.disabled is None and memory.rests.due(model) <= now
+        return self._memory[token].is_available(model, now)
 
     def _next(self, turn: str, free: Collection[Token]) -> Token:
         """The first free token after the one that this turn gave last."""

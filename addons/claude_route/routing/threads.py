@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from claude_route import targets
 from claude_route.routing import plan
+from claude_route.routing import pool_tokens
 from claude_route.routing import room
-from claude_route.routing import rotation
 
 LIFETIME = 300.0
 """Seconds after an answer for which Anthropic keeps its thread."""
@@ -28,11 +28,11 @@ MAX_ID = 128
 
 
 class _Keeper(NamedTuple):
-    token: rotation.Token
+    token: pool_tokens.Token
     until: float
 
 
-def nobody(client: str, message_id: str, token: rotation.Token) -> None:
+def nobody(client: str, message_id: str, token: pool_tokens.Token) -> None:
     """Who is called about threads if nobody else is to know."""
 
 
@@ -42,13 +42,13 @@ class Threads:
     def __init__(self) -> None:
         self._keepers = room.Room[_Keeper](MAX_THREADS)
         """By client and message; of each client the ones that end first come first."""
-        self.kept: Callable[[str, str, rotation.Token], None] = nobody
+        self.kept: Callable[[str, str, pool_tokens.Token], None] = nobody
         """Is called with what others are to know: the arguments of `keep`."""
 
     def __len__(self) -> int:
         return len(self._keepers)
 
-    def keep(self, client: str, message_id: str, token: rotation.Token, now: float) -> None:
+    def keep(self, client: str, message_id: str, token: pool_tokens.Token, now: float) -> None:
         """Remember who gave the answer with this id. Once more after a while, it is kept for longer."""
         if not 0 < len(message_id) <= MAX_ID:
             return
@@ -56,14 +56,14 @@ class Threads:
         self.kept(client, message_id, token)
 
     def adopt(
-        self, client: str, message_id: str, token: rotation.Token, until: float, now: float
+        self, client: str, message_id: str, token: pool_tokens.Token, until: float, now: float
     ) -> None:
         """Remember what another process knows."""
         while (oldest := self._keepers.oldest(client)) and oldest.until <= now:
             self._keepers.drop(client)
         self._keepers.put(client, message_id, _Keeper(token, until))
 
-    def keeper(self, client: str, message_id: str, now: float) -> rotation.Token | None:
+    def keeper(self, client: str, message_id: str, now: float) -> pool_tokens.Token | None:
         """The token that can continue after this answer; None if that isn't known, or no longer true."""
         keeper = self._keepers.get(client, message_id)
         return keeper.token if keeper and keeper.until > now else None
@@ -83,7 +83,7 @@ class Thread:
     kind: str | None
     previous: str
     client: str
-    keeper: rotation.Token | None
+    keeper: pool_tokens.Token | None
     """The pool's token that keeps it."""
 
     def continues_at(self, step: plan.Step, asked: targets.Target) -> bool:
@@ -97,6 +97,6 @@ class Thread:
         is_keepers = step.token == self.keeper or not self.previous
         return is_keepers and step.target == asked and asked.provider.is_anthropic
 
-    def keep(self, message_id: str, token: rotation.Token, now: float) -> None:
+    def keep(self, message_id: str, token: pool_tokens.Token, now: float) -> None:
         """The request has an answer with this id, from this token."""
         self.threads.keep(self.client, message_id, token, now)

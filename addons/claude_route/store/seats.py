@@ -11,6 +11,7 @@ import collections
 from collections.abc import Callable
 
 from claude_route.proxy import sharing
+from claude_route.routing import pool_tokens
 from claude_route.routing import rotation
 from claude_route.routing import threads
 from claude_route.store import link
@@ -91,7 +92,7 @@ class Seats:
         parts = (names.digest(secret) if secret else "" for secret in (before, after))
         self._link.deliver("EVAL", scripts.MOVE, 1, names.session(session), DAY, *parts)
 
-    def kept(self, client: str, message_id: str, token: rotation.Token) -> None:
+    def kept(self, client: str, message_id: str, token: pool_tokens.Token) -> None:
         """A token has a thread."""
         name = names.digest(token.secret)
         life = int(threads.LIFETIME)

@@ -10,12 +10,12 @@ import pytest
 
 from claude_route.pages import html as status_html
 from claude_route.pages import status
-from claude_route.routing import rotation
+from claude_route.routing import pool_tokens
 from claude_route.routing import stats
 
 NOW = 1_700_000_000.0
 
-ROW = rotation.Row(
+ROW = pool_tokens.Row(
     place=2,
     label="token 2 …wxyz",
     kind="oauth",

@@ -8,6 +8,7 @@ import pytest
 from claude_route import targets
 from claude_route.dialects import error_body
 from claude_route.routing import plan
+from claude_route.routing import pool_tokens
 from claude_route.routing import rotation
 from tests.unit import examples
 
@@ -53,7 +54,7 @@ class Made:
             max_attempts=most,
         )
 
-    def learn(self, token: rotation.Token, status: int, seconds: int) -> None:
+    def learn(self, token: pool_tokens.Token, status: int, seconds: int) -> None:
         assert self.pool
         revoked = error_body.Fault("authentication_error", "OAuth token has been revoked")
         fault = revoked if status == 401 else error_body.NONE
@@ -151,7 +152,7 @@ def test_a_target_that_goes_down_meanwhile_is_skipped() -> None:
 def test_a_session_keeps_its_token() -> None:
     pool = rotation.Pool(SECRETS, clock=lambda: 0.0)
 
-    def first(session: str) -> targets.Target | rotation.Token | None:
+    def first(session: str) -> targets.Target | pool_tokens.Token | None:
         made = plan.Plan(
             [CLAUDE], pool=pool, is_down=lambda _: False, session=session, max_attempts=4
         )

@@ -13,6 +13,7 @@ from hypothesis.stateful import rule
 
 from claude_route import targets
 from claude_route.dialects.error_body import Fault
+from claude_route.routing import pool_tokens
 from claude_route.routing import quota
 from claude_route.routing import rotation
 from tests.clocks import Clock
@@ -48,27 +49,6 @@ def used(five_hour: float, seven_day: float = 0.0, left: float = 3600) -> dict[s
         f"{U}5h-reset": f"{NOW + left:.0f}",
         f"{U}7d-utilization": str(seven_day),
     }
-
-
-class TestToken:
-    @pytest.mark.parametrize(
-        "secret,kind,label",
-        [
-            ("sk-ant-oat01-abcdefgh-wxyz", "oauth", "token 2 …wxyz"),
-            ("sk-ant-api03-abcdefgh-wxyz", "api", "token 2 …wxyz"),
-            ("0123456789ab", "api", "token 2 …89ab"),
-            ("0123456789a", "api", "token 2"),
-            ("", "api", "token 2"),
-        ],
-    )
-    def test_shows_four_characters_at_most(self, secret: str, kind: str, label: str) -> None:
-        token = rotation.Token(2, secret)
-        assert (token.kind, token.label) == (kind, label)
-        assert repr(token) == "Token(place=2)"
-
-    def test_is_its_secret(self) -> None:
-        assert rotation.Token(1, "a") == rotation.Token(2, "a") != rotation.Token(1, "b")
-        assert len({rotation.Token(1, "a"), rotation.Token(2, "a")}) == 1
 
 
 class TestPick:
@@ -129,7 +109,7 @@ class TestPick:
         assert places(pool, 3) == [1, 2, 3]
 
     def test_each_token_once_for_a_request(self, pool: rotation.Pool) -> None:
-        tried: list[rotation.Token] = []
+        tried: list[pool_tokens.Token] = []
         while token := pool.pick(None, tried):
             tried.append(token)
         assert [token.place for token in tried] == [1, 2, 3]
@@ -258,7 +238,7 @@ class TestRest:
             pool.rest(place, seconds)
         assert pool.pick("a") is None
         assert pool.wait() == 10
-        tried: list[rotation.Token] = []
+        tried: list[pool_tokens.Token] = []
         while token := pool.soonest(tried):
             tried.append(token)
         assert [token.place for token in tried] == [2, 3, 1]
@@ -308,7 +288,7 @@ class TestRest:
         assert pool.status()[0].five_hour == 0.25
 
     def test_a_token_of_another_pool_is_ignored(self, pool: rotation.Pool) -> None:
-        assert pool.learn(rotation.Token(1, "gone"), 429, {}) == []
+        assert pool.learn(pool_tokens.Token(1, "gone"), 429, {}) == []
         assert [row.state for row in pool.status()] == ["available"] * 3
 
 
@@ -335,7 +315,7 @@ class TestProbe:
         assert pool.answered(token, model="claude-x", asked=clock.now)
         assert not pool.answered(token, model="claude-x", asked=clock.now)
         assert pool.status()[0].state == "available"
-        assert not pool.answered(rotation.Token(1, "gone"), model="claude-x", asked=clock.now)
+        assert not pool.answered(pool_tokens.Token(1, "gone"), model="claude-x", asked=clock.now)
 
     def test_a_session_stays_with_its_token(self, pool: rotation.Pool, clock: Clock) -> None:
         assert places(pool, 1, "a") == [1]
@@ -461,7 +441,7 @@ class TestStatus:
         for session in "abcd":
             pool.pick(session)
         pool.learn(pool.tokens[0], 429, used(1.0, 0.5) | {"retry-after": "7"})
-        assert pool.status()[0] == rotation.Row(
+        assert pool.status()[0] == pool_tokens.Row(
             place=1,
             label="token 1 …aaaa",
             kind="oauth",

@@ -5,10 +5,10 @@ import pytest
 from claude_route import targets
 from claude_route.profile import profiles
 from claude_route.routing import plan
-from claude_route.routing import rotation
+from claude_route.routing import pool_tokens
 from claude_route.routing import threads
 
-ONE, TWO = (rotation.Token(place, f"sk-ant-oat01-{place}") for place in (1, 2))
+ONE, TWO = (pool_tokens.Token(place, f"sk-ant-oat01-{place}") for place in (1, 2))
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ ONE, TWO = (rotation.Token(place, f"sk-ant-oat01-{place}") for place in (1, 2))
     ],
 )
 def test_a_thread_is_found_by_its_client(
-    client: str, message_id: str, now: float, expected: rotation.Token | None
+    client: str, message_id: str, now: float, expected: pool_tokens.Token | None
 ) -> None:
     kept = threads.Threads()
     kept.keep("alice", "msg_1", ONE, now=0.0)
