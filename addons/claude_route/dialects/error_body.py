@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import string
 from collections.abc import Collection
 from collections.abc import Mapping
 from typing import Any
@@ -62,6 +63,9 @@ CREDENTIALS = (
     ),
     (re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z]*\d)[A-Za-z0-9]{20,}"), REDACTED),
 )
+
+
+_OF_CREDENTIALS = string.ascii_letters + string.digits + string.punctuation
 
 
 class Fault(NamedTuple):
@@ -153,8 +157,10 @@ def clean(text: str, secrets: Collection[str] = ()) -> str:
         if secret:
             text = text.replace(secret, REDACTED)
     if len(text) > 8 * MAX_TEXT:
-        # Remove the last word: the cut may split a credential so that no pattern matches it.
-        text = text[: 8 * MAX_TEXT].rpartition(" ")[0]
+        # Remove the last word: the cut may split a credential so that no pattern matches it. Not every
+        # language has spaces.
+        head = text[: 8 * MAX_TEXT]
+        text = head.rpartition(" ")[0] or head.rstrip(_OF_CREDENTIALS)
     # A lone surrogate could not be encoded.
     text = text.encode("utf-8", "replace").decode()
     text = " ".join("".join(c if c.isprintable() else " " for c in text).split())

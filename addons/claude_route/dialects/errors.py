@@ -45,10 +45,6 @@ _GARBLED = re.compile(r"tool_use_failed|output_parse_failed")
 """Groq's codes for a call that the model wrote and that can't be parsed. Their status is 400."""
 
 
-_LONGEST = 4000
-"""The characters of a message in which we look for what it is about."""
-
-
 class Error(NamedTuple):
     """What the client gets."""
 
@@ -66,16 +62,15 @@ class Error(NamedTuple):
 
 def translate(status: int, code: str, message: str) -> Error:
     """Translate an error with a status of 400 or above. `code` has its type and codes; `message` is
-    already safe to show."""
-    words = message[:_LONGEST]
-    if status == 401 or (status in (400, 403) and _KEY.search(words)):
+    what `error_body.clean` has made of it: short, and safe to show."""
+    if status == 401 or (status in (400, 403) and _KEY.search(message)):
         rejected = "the provider rejects the API key in the proxy's profile"
         return Error(500, "api_error", rejected, refuses_key=True)
-    if account.is_empty(status, code, words):
+    if account.is_empty(status, code, message):
         status = 429 if status == 429 else 402
         return Error(status, envelope.kind(status), message, retry=False)
-    if account.is_rate_limit(status, code, words):
-        return Error(429, envelope.kind(429), message, retry=account.may_pass(words))
+    if account.is_rate_limit(status, code, message):
+        return Error(429, envelope.kind(429), message, retry=account.may_pass(message))
     if status != 429 and (reworded := overflow.reworded(code, message)):
         return Error(400, "invalid_request_error", reworded)
     if _GARBLED.search(code):

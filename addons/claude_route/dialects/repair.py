@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,8 +26,8 @@ NO_BEGINNING = re.compile(r'\s*(?:[^\s{]|\{\s*[^\s"}])')
 
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _INSIDE = re.compile(r'["\\\x00-\x1f]')
+_FENCE = "```"
 _CLOSERS = {"{": "}", "[": "]"}
-_FENCE = re.compile(r"\s*```[a-z]*\s*(.*?)\s*(?:```\s*)?", re.DOTALL)
 _KEY = re.compile(r'\s*"(?:[^"\\]|\\.)*"\s*:')
 
 
@@ -129,14 +130,24 @@ def repaired(text: str, *, is_whole: bool) -> bytes | None:
 
 def _candidates(text: str) -> Iterator[str]:
     yield text
-    if fence := _FENCE.fullmatch(text):
-        text = fence[1]
+    if (unfenced := _unfenced(text)) is not None:
+        text = unfenced
         yield text
     stripped = text.lstrip()
     if stripped.startswith("{") and stripped[1:].lstrip().startswith("{"):
         yield stripped[1:].lstrip()
     elif _KEY.match(stripped):
         yield "{" + stripped
+
+
+def _unfenced(text: str) -> str | None:
+    """What stands in a code fence, which may lack its end; None if there is none."""
+    # Not a regular expression, which would go back from each of a megabyte of spaces.
+    text = text.strip()
+    if not text.startswith(_FENCE):
+        return None
+    inner = text.removeprefix(_FENCE).lstrip(string.ascii_lowercase)
+    return inner.strip().removesuffix(_FENCE).rstrip()
 
 
 def _object(text: str) -> dict[str, Any] | None:

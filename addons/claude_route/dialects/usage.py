@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from typing import NamedTuple
 
 BYTES_PER_TOKEN = 4
@@ -25,6 +26,14 @@ class Usage(NamedTuple):
 
 
 NONE = Usage()
+
+
+def number(value: Any) -> int | None:
+    """A number of tokens, as providers write it; None if it can't be one. A double can't represent all whole
+    numbers from 2^53 on."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        return None
+    return int(value)
 
 
 class Meter:

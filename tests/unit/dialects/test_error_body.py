@@ -172,13 +172,15 @@ def test_known_secrets_go_whatever_they_look_like() -> None:
 def test_a_long_text_is_cut() -> None:
     assert error_body.clean("word " * 2000) == ("word " * 100)[:499] + "…"
     assert len(error_body.clean("x" * 100_000)) <= error_body.MAX_TEXT
+    assert error_body.clean("上下文太长" * 1000) == ("上下文太长" * 100)[:499] + "…"
 
 
-def test_no_piece_of_a_credential_is_left_at_the_cut() -> None:
+@pytest.mark.parametrize("before", [" ", ",", "="])
+def test_no_piece_of_a_credential_is_left_at_the_cut(before: str) -> None:
     secret = "Zq9" * 20
     for padding in range(8 * error_body.MAX_TEXT - 80, 8 * error_body.MAX_TEXT + 1):
         # what comes before shrinks to next to nothing, so the cut end would be shown
-        text = "1" * (padding - 1) + " " + secret
+        text = "1" * (padding - 1) + before + secret
         assert "Zq9" not in error_body.clean(text)
 
 

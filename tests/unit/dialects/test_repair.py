@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from claude_route.dialects import repair
+from tests import growth
 
 LS = {"command": "ls"}
 
@@ -35,6 +36,8 @@ WHOLE = [
     ('```json\n{"command": "ls"}\n```', LS),
     ('```\n{"command": "ls"}```\n', LS),
     ('```json\n{"command": "ls"', LS),
+    (' ``` {"command": "ls"} ``` ', LS),
+    ('\n```{"command": "```"}\n\n```', {"command": "```"}),
     ('"{\\"command\\": \\"ls\\"}"', LS),
     # Line feeds, and Python.
     ('{"a": "b\nc"}', {"a": "b\nc"}),
@@ -66,6 +69,15 @@ def test_repaired(text: str, value: object) -> None:
     made = repair.repaired(text, is_whole=True)
     assert made is not None
     assert json.loads(made) == value
+
+
+@pytest.mark.parametrize("filler", [" ", "\n", "`", "a", "``` ", "{", '"', "\\", "'"])
+@pytest.mark.parametrize("start", ["", "```json x", "```", '{"a": "', "{'a': '"])
+def test_work_grows_as_the_text_does(start: str, filler: str) -> None:
+    def repaired(size: int) -> None:
+        repair.repaired(start + filler * size + "y", is_whole=True)
+
+    assert growth.of(repaired, 2000) < growth.LINEAR
 
 
 @pytest.mark.parametrize("text", NEVER)

@@ -147,7 +147,8 @@ def translate(body: bytes, context: Context) -> bytes:
     finish = next((choice.finish_reason for choice in choices if choice.finish_reason), None)
     if finish and stops.is_failure(finish):
         raise ValueError(stops.failure(finish))
-    content = [block for message in given for block in _blocks(message, finish, context)]
+    used: set[str] = set()
+    content = [block for message in given for block in _blocks(message, finish, context, used)]
     ending = stop(
         finish,
         next((choice.stop_reason for choice in choices if choice.stop_reason), None),
@@ -165,7 +166,7 @@ def _calls(message: completions.Delta) -> Iterator[completions.ToolCall]:
 
 
 def _blocks(
-    message: completions.Delta, finish: str | None, context: Context
+    message: completions.Delta, finish: str | None, context: Context, used: set[str]
 ) -> Iterator[dict[str, Any]]:
     texts = dict(completions.pieces(message))
     thought, text = texts.get("thinking", ""), texts.get("text", "")
@@ -185,7 +186,6 @@ def _blocks(
         yield {"type": "thinking", "thinking": shown, "signature": signature}
     if text.strip():
         yield {"type": "text", "text": text}
-    used: set[str] = set()
     for call in _calls(message):
         block = context.call_block(call, used)
         if call.extra_content and context.tags:

@@ -273,4 +273,4 @@ NO_USAGE = {
 
 
 def _count(value: Any) -> int:
-    return int(value) if isinstance(value, int | float) else 0
+    return tokens.number(value) or 0

@@ -19,6 +19,7 @@ import msgspec
 from claude_route.dialects import error_body
 from claude_route.dialects import repair
 from claude_route.dialects import stops
+from claude_route.dialects import usage as tokens
 from claude_route.dialects.messages import requests
 from claude_route.wire import rawjson
 
@@ -177,8 +178,8 @@ def numbers(usage: Any) -> Fields:
         value = kept.pop(name, None)
         if value is None:
             value = kept.get(_OTHER_NUMBERS.get(name, ""))
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**53:
-            kept[name] = int(value)
+        if (counted := tokens.number(value)) is not None:
+            kept[name] = counted
     return kept
 
 

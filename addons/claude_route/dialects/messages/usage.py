@@ -28,10 +28,8 @@ def read(fields: Any, before: usage.Usage = usage.NONE) -> usage.Usage:
 
 
 def _number(value: Any, otherwise: int) -> int:
-    # Numbers that a double can't represent exactly aren't token counts.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return otherwise
-    return int(value) if 0 <= value < 2**53 else otherwise
+    counted = usage.number(value)
+    return otherwise if counted is None else counted
 
 
 class _Message(msgspec.Struct):

@@ -117,6 +117,14 @@ def test_ids(ids: list[str | None], expected: list[str]) -> None:
     assert [block["id"] for block in content] == [id.replace("_2", "_1").replace("_3", "_2") for id in expected]  # fmt: skip
 
 
+def test_calls_of_several_choices_have_ids_of_their_own() -> None:
+    """Copilot's answers have the text in one choice, and calls in another."""
+    message = {"tool_calls": [tool(None, "a", "Read", "{}")]}
+    body = json.dumps({"choices": [{"message": message}, {"message": message}]}).encode()
+    content = json.loads(chat_streams.call({}).answer(body))["content"]
+    assert len({block["id"] for block in content}) == 2
+
+
 def test_a_call_without_a_name_is_dropped() -> None:
     message = answered({"content": "a", "tool_calls": [{"id": "a", "function": None}]})
     assert (len(message["content"]), message["stop_reason"]) == (1, "end_turn")

@@ -82,6 +82,11 @@ def test_pieces(delta: dict[str, Any], pieces: list[Any]) -> None:
         # xAI and Gemini: thinking is only in the total
         ({"prompt_tokens": 32, "completion_tokens": 1, "total_tokens": 143}, (32, 0, 0, 111)),
         ({"total_tokens": 7}, (0, 0, 0, 0)),
+        # no numbers of tokens
+        ({"prompt_tokens": -9, "completion_tokens": 1e30}, (0, 0, 0, 0)),
+        ({"prompt_tokens": True, "completion_tokens": 10**30}, (0, 0, 0, 0)),
+        ({"prompt_tokens": 9, "prompt_tokens_details": {"cached_tokens": -4}}, (9, 0, 0, 0)),
+        ({"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 1e30}, (9, 0, 0, 2)),
     ],
 )
 def test_usage(usage: dict[str, Any], counts: tuple[int, ...]) -> None:
