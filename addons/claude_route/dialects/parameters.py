@@ -17,6 +17,7 @@ type Choices = tuple[tuple[str, ...], ...]
 SCHEMAS = "schemas"
 CACHE = "cache_control"
 LIMITS = ("max_tokens", "max_completion_tokens")
+"""What limits the length of an answer, and what OpenAI calls that for models that reason."""
 
 ADAPTIVE = "thinking.adaptive"
 """Without this, a request has a budget for thinking in place of letting the model decide."""

@@ -115,7 +115,7 @@ def _models(
     for at in value.items("a list of models"):
         name = at.text(expected="a model name")
         if not _names_any(name, models):
-            raise at.error(f"one of the models {_list(models)}")
+            raise at.error(f"one of the models {values.listed(models)}")
         allowed[name] = None
     if not allowed:
         raise value.error("at least one model")
@@ -135,7 +135,7 @@ def _on_budget(value: values.Value, models: patterns.Table[targets.Target]) -> s
         return None
     name = value.text(expected="a model name")
     if "*" in name or models.find(name) is None:
-        raise value.error(f"one of the models {_list(models)}")
+        raise value.error(f"one of the models {values.listed(models)}")
     return name
 
 
@@ -153,8 +153,3 @@ def _expires(value: values.Value) -> datetime.date | None:
     except ValueError:
         pass
     raise value.error(EXPECTED_DATE)
-
-
-def _list(names: Iterable[str]) -> str:
-    first, others = list(names)[:12], list(names)[12:]
-    return ", ".join(first) + (" …" if others else "")

@@ -248,4 +248,8 @@ def _set(value: values.Value) -> dict[str, Any]:
         if name in DECIDED_FIELDS:
             expected = f"a field other than {', '.join(DECIDED_FIELDS)}"
             raise at.error(expected, got=repr(name))
+        if (
+            name in parameters.LIMITS and at.raw is not None
+        ):  # nothing: it refers to an unset variable
+            at.integer(0, expected="a whole number above 0", least=1)
     return {name: at.json() for name, at in fields.items()}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Sequence
 
 from claude_route import targets
+from claude_route.dialects import parameters
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
 from claude_route.pricing import prices
@@ -54,7 +55,7 @@ def most_output(request: requests.Request, target: targets.Target) -> int:
         with contextlib.suppress(ValueError):  # the provider refuses it
             asked = max(rawjson.decode(given, int), 0)
     limits = [MOST_OUTPUT, asked]
-    for name in ("max_tokens", "max_completion_tokens"):
+    for name in parameters.LIMITS:
         limit = target.provider.set.get(name)
         if isinstance(limit, int):
             limits.append(limit)

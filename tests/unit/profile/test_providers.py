@@ -262,3 +262,12 @@ def test_what_is_refused(name: str, raw: dict[str, Any], message: str) -> None:
         read(name, **raw)
     assert "\n" not in str(e.value)
     assert not any(secret in str(e.value) for secret in ("sk-1", "123456", "s3", "é"))
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("value", ["8", 8.5, True, -1, 0, [], {"a": 1}])
+def test_a_limit_of_tokens_is_a_number(name: str, value: object) -> None:
+    """The proxy compares it with what a request asks for."""
+    expected = rf"^providers\.zai\.set\.{name}: expected a whole number above 0, got "
+    with pytest.raises(ValueError, match=expected):
+        read("zai", set={name: value})

@@ -15,6 +15,7 @@ import msgspec
 
 from claude_route import targets
 from claude_route.dialects import claude_models
+from claude_route.dialects import parameters
 from claude_route.dialects import thinking_rules
 from claude_route.dialects.chat import fields
 from claude_route.dialects.chat import omissions
@@ -32,8 +33,6 @@ _ROLES = {"user", "assistant", "system"}
 
 _STOPS = 4
 """The most stop sequences that OpenAI accepts."""
-
-_LIMITS = ("max_tokens", "max_completion_tokens")
 
 _EFFORTS = {"max": "high", "xhigh": "high"}
 """Efforts that few providers know. For those that do, use the profile's `set`."""
@@ -121,7 +120,9 @@ def translate(request: requests.Request, target: targets.Target) -> Translation:
         chat["cache_control"] = parts.point(point)
     provider = target.provider
     omissions.apply(chat, provider, target_quirks, request_fields.drop)
-    chat |= {field: value for field, value in provider.set.items() if field not in _LIMITS}
+    chat |= {
+        field: value for field, value in provider.set.items() if field not in parameters.LIMITS
+    }
     return Translation(
         msgspec.json.encode(chat),
         request_fields.dropped(),
@@ -253,13 +254,14 @@ def _limit(
     request_fields: fields.Fields, target_quirks: quirks.Quirks, provider: targets.Provider
 ) -> dict[str, Any]:
     """The limit of output tokens, under the name that the target accepts. The profile's `set` caps it."""
-    caps = [provider.set[field] for field in _LIMITS if field in provider.set]
-    max_tokens = request_fields.take("max_tokens", int)
-    limits = [limit for limit in (max_tokens, *caps) if limit is not None]
-    completion = target_quirks.reasons or "max_completion_tokens" in provider.set
-    name = _LIMITS[completion]
+    name, other = parameters.LIMITS
+    caps = [provider.set.get(name), provider.set.get(other)]
+    given = [request_fields.take("max_tokens", int), *caps]
+    limits = [limit for limit in given if limit is not None]
+    if target_quirks.reasons or other in provider.set:
+        name, other = other, name
     if name in provider.drop and name not in provider.set:
-        name = _LIMITS[not completion]
+        name = other
     return {name: min(limits)} if limits else {}
 
 
