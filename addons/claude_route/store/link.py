@@ -240,7 +240,9 @@ class Link:
         )
         async with asyncio.timeout(TIMEOUT):
             await self._connection.connect()
-            # All that the library is needed for is done: TLS, the password, the number of the database.
+            # All that the library is needed for is done: TLS, the password, the number of the database. It has no
+            # public way to the transport, and its own waits for a drain with each command. All that its range in
+            # pyproject.toml allows keep it in `_writer`; the alternative is to do those three ourselves.
             self._pipe = pipe.Pipe(self._connection._writer.transport, self._received)
             await self._greet(self)
         self.is_up = True
