@@ -5,6 +5,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from claude_route.dialects import fold as dialects_fold
 from claude_route.dialects import usage
@@ -209,3 +211,22 @@ def test_long_streams_take_linear_time() -> None:
         wholes = {size: piece * (size // len(piece)) for size in (500_000, 2_000_000)}
         grown = growth.of(lambda size: fold.joined(wholes[size]), 500_000)  # noqa: B023
         assert grown < growth.LINEAR
+
+
+PARTS = st.sampled_from(
+    [
+        b"event: content_block_delta\n",
+        b'data: {"type":"content_block_delta","index":',
+        b'0,"delta":{"type":"text_delta","text":"',
+        b'12345,"delta":{"type":"text_delta","text":"',
+        b'0,"delta":{"type":"signature_delta","signature":"',
+        b"e",
+        b"\n\n",
+    ]
+)
+
+
+@given(st.lists(PARTS, max_size=9).map(b"".join), st.integers(0, 60))
+def test_a_head_is_found_where_a_search_finds_it(wire: bytes, at: int) -> None:
+    found, searched = fold._head(wire, at), fold._HEAD.search(wire, at)
+    assert (found and found.span()) == (searched and searched.span())
