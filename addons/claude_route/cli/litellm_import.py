@@ -16,6 +16,7 @@ from ruamel.yaml import scalarstring
 
 from claude_route.profile import files
 from claude_route.profile import litellm
+from claude_route.profile import litellm_ignored
 from claude_route.profile import patterns
 from claude_route.profile import profiles
 from claude_route.profile import values
@@ -114,8 +115,8 @@ def profile_text(path: Path, environ: Mapping[str, str]) -> str:
 def _comments(
     config: values.Value, translation: litellm.Translation, profile: profiles.Profile
 ) -> Iterator[str]:
-    dropped = litellm.ignored(config)
-    said_below = {*litellm.summary(dropped), *litellm.unguarded(config)}
+    dropped = litellm_ignored.ignored(config)
+    said_below = {*litellm_ignored.summary(dropped), *litellm_ignored.unguarded(config)}
     yield from (warning for warning in translation.warnings if warning not in said_below)
     for name in translation.left_out:
         if match := profile.models.find(name):

@@ -13,7 +13,7 @@ from claude_route.dialects import registry
 from claude_route.dialects import usage
 from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import usage as messages_usage
-from claude_route.profile import litellm
+from claude_route.profile import litellm_apis
 from claude_route.wire import sse
 from tests.unit import examples
 
@@ -106,7 +106,7 @@ def test_each_has_a_name_for_people() -> None:
 
 
 def test_what_litellm_calls_is_a_dialect_of_ours() -> None:
-    assert {api.style.dialect for api in litellm.PREFIXES.values()} <= registry.BY_NAME.keys()
+    assert {api.style.dialect for api in litellm_apis.PREFIXES.values()} <= registry.BY_NAME.keys()
 
 
 @pytest.mark.parametrize(

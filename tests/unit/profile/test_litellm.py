@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from claude_route import targets
-from claude_route.profile import litellm
 from claude_route.profile import profiles
+from tests.unit.litellm_configs import config
+from tests.unit.litellm_configs import only
+from tests.unit.litellm_configs import parse
 
 TEAM = """
 model_list:
@@ -55,26 +55,6 @@ ENVIRON = {
     "OPENROUTER_API_KEY": "or-secret",
     "TEAM": "core",
 }
-
-
-def parse(text: str, **environ: str) -> profiles.Profile:
-    return profiles.parse(text, environ, "config.yaml")
-
-
-def config(*deployments: dict[str, Any], **more: Any) -> str:
-    """A config with these `litellm_params`, each with its `model_name` in it."""
-    entries = [
-        {"model_name": params.pop("model_name", "x"), "litellm_params": params}
-        for params in map(dict, deployments)
-    ]
-    return json.dumps({"model_list": entries, **more}, ensure_ascii=False)
-
-
-def only(**params: Any) -> targets.Provider:
-    """The provider of a config with one entry."""
-    environ = params.pop("environ", {})
-    (provider,) = parse(config({"model": "openai/gpt-5", **params}), **environ).providers.values()
-    return provider
 
 
 def test_the_config_of_a_team() -> None:
@@ -131,32 +111,6 @@ def test_unset_variables() -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix, base, base_url",
-    [
-        ("anthropic", "https://x.ai/api/anthropic", "https://x.ai/api/anthropic"),
-        ("anthropic", "https://x.ai/api/anthropic/", "https://x.ai/api/anthropic"),
-        ("anthropic", "https://x.ai/api/anthropic/v1", "https://x.ai/api/anthropic"),
-        ("anthropic", "https://x.ai/api/anthropic/v1/", "https://x.ai/api/anthropic"),
-        ("anthropic", "https://x.ai/v1/messages", "https://x.ai"),
-        ("openai", "http://localhost:8000/v1", "http://localhost:8000/v1"),
-        ("openai", "http://localhost:8000/v1/chat/completions", "http://localhost:8000/v1"),
-        ("openai", None, "https://api.openai.com/v1"),
-        ("openrouter", None, "https://openrouter.ai/api/v1"),
-        ("openrouter", "https://proxy.corp/v1", "https://proxy.corp/v1"),
-        ("zai", None, "https://api.z.ai/api/paas/v4"),
-        ("hosted_vllm", "http://gpu:8000/v1", "http://gpu:8000/v1"),
-        ("ollama", None, "http://localhost:11434"),
-        ("ollama_chat", "http://gpu:11434", "http://gpu:11434"),
-    ],
-)
-def test_base_url(prefix: str, base: str | None, base_url: str) -> None:
-    for key in ("api_base", "base_url"):
-        provider = only(model=f"{prefix}/m", **{key: base}, api_key="k")
-        assert provider.base_url == base_url
-        assert provider.api == litellm.PREFIXES[prefix].style.dialect
-
-
-@pytest.mark.parametrize(
     "params, name",
     [
         ({"model": "anthropic/claude-opus-5"}, "anthropic"),
@@ -175,27 +129,6 @@ def test_base_url(prefix: str, base: str | None, base_url: str) -> None:
 )
 def test_names_of_providers(params: dict[str, Any], name: str) -> None:
     assert only(**params).name == name
-
-
-@pytest.mark.parametrize(
-    "params, auth, missing",
-    [
-        ({"model": "anthropic/x"}, "pool", ()),
-        ({"model": "anthropic/x", "api_key": "sk-ant-api03-x"}, "x-api-key", ()),
-        ({"model": "anthropic/x", "api_key": "sk-ant-oat01-x"}, "bearer", ()),
-        ({"model": "anthropic/x", "api_key": "os.environ/K"}, "pool", ("K",)),
-        ({"model": "anthropic/x", "api_base": "https://x"}, "none", ()),
-        ({"model": "anthropic/x", "api_base": "https://x", "api_key": "k"}, "x-api-key", ()),
-        ({"model": "openai/x", "api_base": "https://x", "api_key": "k"}, "bearer", ()),
-        ({"model": "openai/x", "api_base": "https://x"}, "none", ()),
-        ({"model": "openai/x"}, "none", ("OPENAI_API_KEY",)),
-        ({"model": "openai/x", "environ": {"OPENAI_API_KEY": "k"}}, "bearer", ()),
-        ({"model": "openrouter/x", "environ": {"OPENROUTER_API_KEY": "k"}}, "bearer", ()),
-    ],
-)
-def test_auth(params: dict[str, Any], auth: str, missing: tuple[str, ...]) -> None:
-    provider = only(**params)
-    assert (provider.auth, provider.missing) == (auth, missing)
 
 
 CLAUDE = {"model": "anthropic/claude-*", "model_name": "claude-*"}
@@ -234,55 +167,6 @@ def test_anthropic_has_one_set_of_headers() -> None:
         "model_list[1].litellm_params.extra_headers is ignored:"
         " all Anthropic models use the headers of the first entry.",
     )
-
-
-@pytest.mark.parametrize(
-    ("headers", "left"),
-    [
-        ({"x-api-key": "os.environ/KEY"}, {}),
-        ({"X-Api-Key": "os.environ/KEY", "x-team": "a"}, {"x-team": "a"}),
-        ({"Authorization": "Bearer ${KEY}"}, {}),
-        ({"authorization": "os.environ/KEY", "x-api-key": "os.environ/KEY"}, {}),
-    ],
-)
-def test_a_header_that_repeats_the_key_is_not_needed(
-    headers: dict[str, str], left: dict[str, str]
-) -> None:
-    provider = only(
-        model="anthropic/kimi-for-coding",
-        api_base="https://api.kimi.com/coding",
-        api_key="os.environ/KEY",
-        extra_headers=headers,
-        environ={"KEY": "kimi-secret"},
-    )
-    assert (provider.auth, provider.api_key) == ("x-api-key", "kimi-secret")
-    assert provider.headers == left
-
-
-@pytest.mark.parametrize("api_key", [None, "os.environ/KEY"])
-@pytest.mark.parametrize(
-    ("model", "headers", "auth"),
-    [
-        ("anthropic/kimi-for-coding", {"x-api-key": "os.environ/OTHER"}, "x-api-key"),
-        ("anthropic/kimi-for-coding", {"Authorization": "Bearer ${OTHER}"}, "bearer"),
-        ("anthropic/kimi-for-coding", {"authorization": "bearer another"}, "bearer"),
-        ("openai/gpt-5", {"Authorization": "Bearer another", "x-team": "a"}, "bearer"),
-        ("openai/gpt-5", {"X-Api-Key": "another"}, "x-api-key"),
-    ],
-)
-def test_a_credential_in_extra_headers_is_the_credential(
-    model: str, headers: dict[str, str], auth: str, api_key: str | None
-) -> None:
-    provider = only(
-        model=model,
-        api_base="https://api.example/v1",
-        api_key=api_key,
-        extra_headers=headers,
-        environ={"KEY": "a-key", "OTHER": "another"},
-    )
-    assert (provider.auth, provider.api_key) == (auth, "another")
-    assert provider.headers == ({"x-team": "a"} if "x-team" in headers else {})
-    assert "another" not in repr(provider)
 
 
 def test_a_claude_token_in_extra_headers_is_anthropics() -> None:
@@ -591,16 +475,6 @@ def test_what_can_not_be_taken_is_left_out_and_the_rest_starts(
     assert profile.left_out.find("claude-x") is None
 
 
-def test_a_mode_that_is_no_conversation() -> None:
-    text = config(
-        {"model": "openai/m", "model_name": "a"}, {"model": "openai/n", "model_name": "b"}
-    )
-    value = json.loads(text)
-    value["model_list"][0]["model_info"] = {"mode": "embedding"}
-    value["model_list"][1]["model_info"] = {"mode": "responses"}
-    assert list(parse(json.dumps(value)).models) == ["b"]
-
-
 def test_a_name_that_another_entry_answers_is_not_left_out() -> None:
     profile = parse(
         config(
@@ -744,29 +618,6 @@ def test_model_group_alias() -> None:
         "router_settings.model_group_alias.lost is left out: there is no model nowhere here."
     )
     assert profile.left_out.find("lost")
-
-
-@pytest.mark.parametrize(
-    ("settings", "guards"),
-    [
-        ({"general_settings": {"master_key": "k"}}, "general_settings.master_key guards nothing"),
-        ({"litellm_settings": {"master_key": "k"}}, "litellm_settings.master_key guards nothing"),
-        (
-            {"general_settings": {"master_key": "k", "custom_auth": "a.b"}},
-            "general_settings.master_key and general_settings.custom_auth guard nothing",
-        ),
-        ({"general_settings": {"x": 1}}, ""),
-        ({}, ""),
-    ],
-)
-def test_what_guarded_litellm(settings: dict[str, Any], guards: str) -> None:
-    text = config({"model": "gpt-5"}, **settings)
-    for environ, then in (
-        ({}, "without PROXY_STATIC_TOKEN, every program on this machine may use this proxy."),
-        ({"PROXY_STATIC_TOKEN": "t"}, "clients present PROXY_STATIC_TOKEN."),
-    ):
-        warnings = [each for each in parse(text, **environ).warnings if "nothing here" in each]
-        assert warnings == ([f"{guards} here: {then}"] if guards else [])
 
 
 SHIPPED = Path(__file__).with_name("team_config.yaml")
