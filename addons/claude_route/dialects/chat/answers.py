@@ -175,9 +175,8 @@ def _blocks(
         splitter = think_tags.Splitter()
         parts = [*splitter.feed(text), *splitter.end()]
         thought = "".join(part.text for part in parts if part.kind == "thinking")
-        if thought:
-            form = "tags"
-            text = "".join(part.text for part in parts if part.kind == "text")
+        text = "".join(part.text for part in parts if part.kind == "text")
+        form = "tags" if thought else form
     details = reasoning.Details()
     details.merge(completions.details(message))
     if (thought.strip() and not context.strips) or (context.tags and details.is_sealed):

@@ -6,6 +6,7 @@ from typing import Any
 
 from claude_route.dialects import emitter
 from claude_route.dialects import think_tags
+from claude_route.dialects.messages import requests
 from claude_route.dialects.messages import thinking_answer
 from claude_route.wire import rawjson
 from claude_route.wire import sse
@@ -116,9 +117,10 @@ def split(answer: bytes) -> bytes:
     splitter = think_tags.Splitter()
     pieces = [*splitter.feed(content[0]["text"]), *splitter.end()]
     thought = "".join(piece.text for piece in pieces if piece.kind == "thinking")
-    if not thought:
-        return answer
     text = "".join(piece.text for piece in pieces if piece.kind == "text")
-    blocks = [{"type": "thinking", "thinking": thought, "signature": ""}]
+    if text == content[0]["text"]:
+        return answer
+    blocks = [{"type": "thinking", "thinking": thought, "signature": ""}] if thought else []
     blocks += [content[0] | {"text": text}] if text else []
-    return bytes(rawjson.encode(fields | {"content": blocks + content[1:]}))
+    kept = blocks + content[1:] or [{"type": "text", "text": requests.EMPTY}]
+    return bytes(rawjson.encode(fields | {"content": kept}))

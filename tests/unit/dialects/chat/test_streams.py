@@ -706,6 +706,18 @@ def test_think_tags(responses: str) -> None:
     assert chat_streams.answered({"content": TAGGED}, to)["content"] == expected
 
 
+@pytest.mark.parametrize("blank", ["", "\n\n"])
+def test_think_tags_around_nothing(blank: str) -> None:
+    """Qwen writes them where it doesn't think."""
+    to = chat_streams.target(reasoning="tags")
+    text, expected = f"<think>{blank}</think>\n\nHello", [{"type": "text", "text": "Hello"}]
+    assert (
+        streamed(*(chunk(content=each) for each in text), chunk("stop"), to=to)["content"]
+        == expected
+    )
+    assert chat_streams.answered({"content": text}, to)["content"] == expected
+
+
 def test_think_tags_before_a_call() -> None:
     to = chat_streams.target(reasoning="tags")
     for first in ("<think>A plan</think>\n", "<think>A plan"):

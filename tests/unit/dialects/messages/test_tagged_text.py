@@ -86,6 +86,14 @@ def test_tags_at_every_cut(responses: str, expected: list[Any]) -> None:
     assert whole(call(responses), TAGGED) == expected
 
 
+@pytest.mark.parametrize("responses", ["tag", "keep", "strip"])
+def test_tags_around_nothing(responses: str) -> None:
+    """Qwen writes them, with or without line feeds, where it doesn't think."""
+    text = "<think></think>\n\nHello"
+    assert streamed(call(responses), *text) == whole(call(responses), text) == [HELLO]
+    assert whole(call(responses), "<think></think>")[0]["text"]
+
+
 @pytest.mark.parametrize("text", ["<think>A plan</think>", "<think>A plan"])
 def test_what_follows_moves(text: str) -> None:
     blocks = streamed(call("keep"), *text, after=True)
