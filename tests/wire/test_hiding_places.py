@@ -184,6 +184,17 @@ ANSWERS: dict[str, Place] = {
     "error event": lambda form: stream(
         START % "m", DELTA % "!", f"event: error\ndata: {error(form)}\n\n"
     ),
+    "type of an error event": lambda form: stream(
+        START % "m",
+        DELTA % "!",
+        f'event: error\ndata: {{"type":"error","error":{{"type":"{form}","message":"!"}}}}\n\n',
+    ),
+    "type of a first event": lambda form: stream(
+        f'event: error\ndata: {{"type":"error","error":{{"type":"{form}","message":"!"}}}}\n\n'
+    ),
+    "reason to stop": lambda form: stream(
+        START % "m", DELTA % "!", STOP.replace("end_turn", form)
+    ),
     "first event": lambda form: stream(f"event: error\ndata: {error(form)}\n\n"),
     "comment": lambda form: stream(START % "m", f": {form}\n\n", DELTA % "!", STOP),
     "end": lambda form: stream(START % "m", DELTA % "!", STOP, f": {form}\n\n"),
@@ -409,9 +420,18 @@ def test_a_credential_in_a_conversation(lab: Lab) -> None:
     assert POOL.encode() in lab.upstream.requests[-2].body
 
 
+def test_a_credential_in_the_name_of_a_file(lab: Lab) -> None:
+    head = f'content-disposition: attachment; filename="{CLIENT_KEY}.json"\r\n'
+    lab.upstream.answer = lambda credential: response(whole("!"), head=head)
+    with lab.proxy.client(headers={"x-litellm-api-key": STATIC, "x-api-key": CLIENT_KEY}) as client:
+        got = client.post("/v1/messages", json=proxies.message("claude-x"))
+    assert CLIENT_KEY in got.headers["content-disposition"]
+
+
 def shown(web: mitmweb.Web) -> Iterator[tuple[str, bytes]]:
     def got(path: str) -> bytes:
-        return web.api.get(path).raise_for_status().content
+        answer = web.api.get(path).raise_for_status()
+        return repr(answer.headers.raw).encode() + answer.content
 
     for path in ("/flows", "/flows/dump", "/events", "/state", "/options", "/status"):
         yield path.removeprefix("/"), got(path)

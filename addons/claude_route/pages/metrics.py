@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from claude_route.access import live_secrets
 from claude_route.pages import asking
 from claude_route.pages import content
 from claude_route.proxy import state
@@ -17,4 +18,4 @@ async def answer(
     """
     if not question.sees_all:
         raise PermissionError("This key sees its own requests only, at /usage and /sessions")
-    return content.Content(MEDIA_TYPE, sources.metrics())
+    return content.Content(MEDIA_TYPE, live_secrets.hide(sources.metrics()))

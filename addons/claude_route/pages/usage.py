@@ -6,6 +6,7 @@ stand with their limits.
 
 from __future__ import annotations
 
+from claude_route.access import live_secrets
 from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.pages import browser
@@ -25,11 +26,20 @@ OFF = "This proxy keeps no ledger: its profile says `ledger: off`"
 async def answer(
     question: asking.Question, in_force: state.State, sources: asking.Sources
 ) -> content.Content:
-    """Raises:
+    """Without secrets: a ledger may have the names of models that clients have asked for.
+
+    Raises:
     ValueError: a parameter is wrong, or none of PARAMETERS.
     LookupError: there is no ledger.
     ConnectionError: it doesn't answer.
     """
+    shown = await _answer(question, in_force, sources)
+    return shown._replace(body=live_secrets.hide(shown.body))
+
+
+async def _answer(
+    question: asking.Question, in_force: state.State, sources: asking.Sources
+) -> content.Content:
     parameters.check(question.query, PARAMETERS)
     asked_format = parameters.choice(question.query, "format", FORMATS)
     viewer = question.viewer

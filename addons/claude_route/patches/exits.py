@@ -2,7 +2,7 @@
 
 Replaces: the `add` of both flow writers (saved files), `SaveHar.flow_entry` (HAR), `export.formats` (curl,
 HTTPie, raw), `cut.extract`, `contentviews.prettify_message`, `Dumper.echo` (mitmdump's terminal),
-`RequestHandler.write` and `WebSocketEventBroadcaster._json_dumps` (mitmweb).
+`RequestHandler.write`, `FlowContent.flow` and `WebSocketEventBroadcaster._json_dumps` (mitmweb).
 Why: a flow is replayed and sent as it is, so what it must not show can't be taken out of the flow itself.
 These are the places where flows leave the process towards people, each of them off the way of requests.
 Remove when: mitmproxy has one hook for what leaves towards people.
@@ -57,6 +57,7 @@ def install(hiding: Hiding) -> Callable[[], None]:
         _replaced(dumper.Dumper, "echo", lambda stock: _second(stock, hiding.shown)),
         _replaced(contentviews, "prettify_message", lambda stock: _view(stock, hiding)),
         _replaced(app.RequestHandler, "write", lambda stock: _write(stock, hiding)),
+        _downloads(hiding),
         _replaced(
             app.WebSocketEventBroadcaster,
             "_json_dumps",
@@ -115,6 +116,27 @@ def _write(stock: Callable[..., Any], hiding: Hiding) -> Callable[..., Any]:
         stock(self, chunk)
 
     return write
+
+
+def _downloads(hiding: Hiding) -> Callable[[], None]:
+    """The name of a downloaded file is made of the path, or of an answer's header, and is a header itself. mitmweb
+    takes characters out of it first, so that a secret couldn't be found in it later."""
+    handler: Any = app.FlowContent
+    before = vars(handler).get("flow")
+
+    def shown(self: app.FlowContent) -> flow.Flow:
+        found: flow.Flow = super(handler, self).flow
+        # What is uploaded changes the flow itself.
+        return hiding.flow(found) if self.request.method == "GET" else found
+
+    def undo() -> None:
+        if before:
+            handler.flow = before
+        else:
+            del handler.flow
+
+    handler.flow = property(shown)
+    return undo
 
 
 def _exports(hiding: Hiding) -> Callable[[], None]:

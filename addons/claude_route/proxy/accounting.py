@@ -9,10 +9,12 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from mitmproxy import http
 
 from claude_route import targets
+from claude_route.access import live_secrets
 from claude_route.dialects import envelope
 from claude_route.dialects import error_body
 from claude_route.dialects import usage
@@ -173,11 +175,23 @@ class Accounting(contract.Observer):
         )
 
     def _tell(self, record: records.Record, request: contract.RoutedRequest | None) -> None:
+        record = hidden(record)
         for listener in self.listeners:
             try:
                 listener(record, request)
             except Exception:
                 logger.exception(f"{listener} failed; the request is unaffected")
+
+
+def hidden(record: records.Record) -> records.Record:
+    """The record without secrets: a provider may repeat a credential as the type of an error, and clients choose
+    ids and models. Programs read the ledger that don't know our secrets."""
+    names = ("client", "session", "agent", "model", "target", "error", "trace")
+    texts = [getattr(record, name) for name in names]
+    whole = "\n".join(texts)
+    if live_secrets.hide_text(whole) is whole:
+        return record
+    return replace(record, **dict(zip(names, map(live_secrets.hide_text, texts), strict=True)))
 
 
 def kind(request: contract.RoutedRequest) -> records.Kind:

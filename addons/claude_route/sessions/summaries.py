@@ -88,7 +88,7 @@ def make(
         agent=wire.agent,
         parent=wire.parent,
         kind=kind,
-        model=wire.model,
+        model=_short(wire.model, hide),
         target=wire.target,
         token=wire.token,
         # The client's long request for a summary is nobody's words.
@@ -96,7 +96,7 @@ def make(
         results=tuple(reading.results),
         text=text,
         calls=tuple(made),
-        stop=answer.stop,
+        stop=_short(answer.stop, hide),
         used=wire.used or answer.usage,
         cost=wire.cost,
         first_byte=wire.first_byte,
@@ -109,15 +109,21 @@ def make(
         begins=reading.begins,
         thread=reading.thread,
         continues=reading.continues if reading.thread == "continue" else "",
-        message=answer.id[:128],
+        message=_short(answer.id, hide)[:128],
         launched=tuple(reading.launched),
         ttl=reading.ttl,
-        cache_miss_reason=answer.cache_miss_reason,
+        cache_miss_reason=_short(answer.cache_miss_reason, hide),
         words=search.pack([*reversed(reading.words), *words]),
         size=len(wire.request),
         check=wire.check,
         compares=wire.compares,
     )
+
+
+def _short(text: str, hide: blocks.Hide) -> str:
+    """A word of the client's or the provider's, which may be of any length, and any text."""
+    beginning = text[: 4 * turns.MAX_TEXT]
+    return hide(beginning.encode("utf-8", "replace")).decode()[: turns.MAX_TEXT]
 
 
 def _answer(wire: Wire) -> fold.Answer:

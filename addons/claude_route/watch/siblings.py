@@ -9,6 +9,7 @@ where they are until a page shows one.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import os
 import socket
@@ -20,6 +21,7 @@ from pathlib import Path
 import msgspec
 
 from claude_route import background
+from claude_route.access import hidden_flows
 from claude_route.pages import asking
 from claude_route.sessions import book
 from claude_route.sessions import packing
@@ -244,7 +246,7 @@ class Siblings:
             return msgspec.msgpack.encode(self._holdings())
         if question.kept:
             kept = self._find(question.kept, False)
-            return carried_flows.pack(kept) if kept else b""
+            return await asyncio.to_thread(_packed, kept) if kept else b""
         found = [turn for flow in question.turns if (turn := self._book.turn(flow))]
         return await asyncio.to_thread(packing.pack, found)
 
@@ -276,6 +278,13 @@ async def _ask(path: Path, question: Question) -> bytes:
 
 async def _read(reader: asyncio.StreamReader) -> bytes:
     return await reader.readexactly(int.from_bytes(await reader.readexactly(_LENGTH)))
+
+
+def _packed(kept: asking.Kept) -> bytes:
+    """Without secrets: another worker doesn't know which credentials have come to this one."""
+    upstream = kept.upstream and hidden_flows.hidden_message(kept.upstream)
+    flow = hidden_flows.hidden(kept.flow)
+    return carried_flows.pack(dataclasses.replace(kept, flow=flow, upstream=upstream))
 
 
 def _ask_now(path: Path, question: Question) -> bytes:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from claude_route.access import clients
+from claude_route.access import live_secrets
 from claude_route.ledger import reports
 from claude_route.pages import asking
 from claude_route.pages import content
@@ -39,6 +40,15 @@ async def test_csv() -> None:
     media_type, body, _ = await ask(by="model", format="csv")
     assert media_type == "text/csv; charset=utf-8"
     assert body.startswith(b"model,requests,")
+
+
+@pytest.mark.parametrize("query", [{}, {"format": "csv"}, {"accept": "text/html"}])
+async def test_without_secrets(query: dict[str, str]) -> None:
+    secret = "sk-ant-api03-MARKED-usage-0123456789"
+    live_secrets.keep([secret])
+    _, body, _ = await ask(ROW._replace(key=(f"claude-{secret}",)), by="model", **query)
+    assert b"claude-[redacted]" in body
+    assert secret.encode() not in body
 
 
 @pytest.mark.parametrize("query", [{}, {"by": "model"}, {"since": "7d", "by": "model"}])

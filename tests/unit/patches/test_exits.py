@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import types
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from mitmproxy.addons import savehar
 from mitmproxy.test import taddons
 from mitmproxy.test import tflow
 from mitmproxy.tools.web import app
+from tornado import httputil
 
 from claude_route.access import hidden_flows
 from claude_route.access import live_secrets
@@ -132,6 +134,29 @@ def test_what_mitmweb_answers(chunk: Any, written: Any) -> None:
     write(handler, chunk)
     assert got == [written]
     assert bool(handler.headers) is not isinstance(chunk, str | bytes)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        (f"/files/{SECRET}", {}),
+        ("/", {"content-disposition": f'attachment; filename="{SECRET}.json"'}),
+    ],
+)
+def test_the_name_of_a_downloaded_file(path: str, headers: dict[str, str]) -> None:
+    shown = tflow.tflow(resp=True)
+    shown.request.path = path
+    assert shown.response
+    shown.response.headers.update(headers)
+    view = types.SimpleNamespace(get_by_id={shown.id: shown}.get)
+    handler: Any = app.FlowContent.__new__(app.FlowContent)
+    handler.path_kwargs = {"flow_id": shown.id}
+    handler.application = types.SimpleNamespace(master=types.SimpleNamespace(view=view))
+    handler.request = httputil.HTTPServerRequest("GET", "/")
+    asked = handler.flow
+    assert SECRET not in f"{asked.request.path} {asked.response.headers}"
+    handler.request = httputil.HTTPServerRequest("POST", "/")
+    assert handler.flow is shown
 
 
 def test_installed_twice_it_hides_once_and_is_undone() -> None:

@@ -10,6 +10,7 @@ from mitmproxy.test import tflow
 from claude_route import responses
 from claude_route.access import clients
 from claude_route.access import identity
+from claude_route.access import live_secrets
 from claude_route.dialects import usage
 from claude_route.profile import profiles
 from claude_route.proxy import accounting
@@ -212,6 +213,21 @@ def test_a_rejected_request(books: Books) -> None:
     record = books.record
     assert (record.client, record.model, record.kind) == ("", "x�", "count")
     assert (record.status, record.error, record.duration) == (404, "not_found_error", 1)
+
+
+def test_no_secret_is_recorded(books: Books) -> None:
+    """A provider may repeat its key as the type of an error, in a stream too."""
+    secret = "sk-zai-MARKED-record-0123456789"
+    live_secrets.keep([secret])
+    request, attempt = asked(model=f"glm {secret}"), flows.attempt("zai/glm-5", number=1)
+    books.addon.began(request)
+    books.addon.tries(request, attempt)
+    progress = flows.Progress(USED, 200)
+    progress.error = secret
+    books.addon.committed(request, attempt, progress)
+    books.addon.closed(request, USED, None)
+    assert secret not in repr(books.record)
+    assert (books.record.model, books.record.error) == ("glm [redacted]", "[redacted]")
 
 
 def test_a_listener_that_raises_stops_no_other(books: Books) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -43,6 +44,20 @@ def test_the_servers_diagnosis() -> None:
         assert make(answer=whole).cache_miss_reason == "tools_changed"
         wire = flows.wire({"type": "message_start", "message": message})
         assert make(answer=wire, is_stream=True).cache_miss_reason == "tools_changed"
+
+
+def test_no_word_is_long_or_a_secret() -> None:
+    """Neither of the client's nor of the provider's."""
+    for odd in ("a SECRET", "x" * 1_000_000, "\ud800"):
+        message = {**flows.MESSAGE, "id": odd, "stop_reason": odd, "content": []}
+        message["diagnostics"] = {"cache_miss_reason": odd}
+        answer = json.dumps(message).encode()
+        wire = summaries.Wire(flow="f1", at=1000.0, request=b"", answer=answer, model=odd)
+        made = summaries.make(wire, hide=lambda text: text.replace(b"SECRET", b"[redacted]"))
+        for word in (made.model, made.stop, made.message, made.cache_miss_reason):
+            assert len(word) <= turns.MAX_TEXT
+            assert "SECRET" not in word
+            assert word.encode()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.test import tflow
 
+from claude_route.access import live_secrets
 from claude_route.pages import asking
 from claude_route.sessions import book
 from claude_route.store import peers
@@ -211,3 +212,20 @@ async def test_a_path_where_no_socket_can_be(
     await one.open()
     one.done()
     assert "lacks this one's turns" in caplog.text
+
+
+async def test_bodies_without_the_secrets_that_only_another_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        live_secrets, "hide", lambda data: data.replace(b"sk-MARKED", b"[redacted]")
+    )
+    async with workers(tmp_path, 2) as (one, two):
+        flow = tflow.tflow(resp=True)
+        flow.request.text = "my key is sk-MARKED"
+        two.flows[flow.id] = asking.Kept(flow, flow.request.copy(), "zai/glm-5")
+        kept = await asyncio.to_thread(one.find, flow.id, False)
+        assert kept is not None
+        assert kept.upstream is not None
+        assert kept.flow.request.text == kept.upstream.text == "my key is [redacted]"
+        assert flow.request.text == "my key is sk-MARKED"
