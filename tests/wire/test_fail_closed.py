@@ -81,6 +81,7 @@ SCRIPT = (
 BROKEN = {
     "syntax": "this is no Python\n",
     "import": "import name_that_is_new_in_the_next_version\n",
+    "import at the end": "import name_that_is_new_in_the_next_version\n",
     "load": "class Broken:\n    def load(self, loader):\n        raise RuntimeError('broken')\n",
     "configure": "class Broken:\n    def configure(self, updated):\n        raise RuntimeError('broken')\n",
 }
@@ -108,6 +109,8 @@ def test_a_script_that_cannot_be_loaded_again(
     assert kept.post("/v1/messages", json=proxies.message()).status_code == 200
     if how == "gone":
         script.unlink()
+    elif how == "import at the end":  # our addons have been made by then
+        script.write_text(script_text() + BROKEN[how])
     else:
         script.write_text(BROKEN[how] + script_text(BROKEN[how]))
     proxies.wait_until(lambda: not is_open(proxy, service.port))

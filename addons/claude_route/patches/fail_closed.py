@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
@@ -22,6 +23,8 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy import mode_servers
 from mitmproxy.proxy import server
 from mitmproxy.proxy import server_hooks
+
+logger = logging.getLogger(__name__)
 
 NOBODY = "no hook of the proxy's has accepted it; see its log"
 
@@ -78,11 +81,23 @@ def install(gate: Gate) -> None:
         self: mode_servers.ProxyConnectionHandler, hook: commands.StartHook
     ) -> None:
         await _STOCK(self, hook)
-        gate.check(hook)
+        try:
+            gate.check(hook)
+        except Exception:
+            logger.exception("Internal error while looking at what hooks have accepted")
+            refuse(hook)
         if isinstance(hook, server_hooks.ClientConnectedHook) and hook.client.error in REFUSALS:
             await part(self.transports[hook.client])
 
     mode_servers.ProxyConnectionHandler.handle_hook = handle_hook  # type: ignore[method-assign]
+
+
+def refuse(hook: commands.StartHook) -> None:
+    """Without this, whoever waits for the connection would wait for ever."""
+    if isinstance(hook, server_hooks.ClientConnectedHook):
+        hook.client.error = NOBODY
+    elif isinstance(hook, server_hooks.ServerConnectHook):
+        hook.data.server.error = NOBODY
 
 
 async def part(client: server.ConnectionIO) -> None:

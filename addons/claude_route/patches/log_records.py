@@ -28,6 +28,8 @@ type Hide = Callable[[str], str]
 _CREDENTIAL = re.compile(r"\bsk-[\w.-]{12,}|\b(Bearer|Basic) [^\s\"',;]{12,}", re.IGNORECASE)
 """Credentials that nobody has told us of: they look like some, in a message that nobody expected."""
 
+UNSEARCHED = "(a text that could not be searched for secrets)"
+
 _LONG = re.compile(
     r"""\bb(?:'(?:[^'\\]|\\.){32,}'|"(?:[^"\\]|\\.){32,}")|\b[0-9a-f]{64,}\b""", re.DOTALL
 )
@@ -38,7 +40,11 @@ def install(hide: Hide) -> Callable[[], None]:
     """`hide` returns a text without its secrets. Returns a callable that undoes all of it."""
 
     def hidden(text: str) -> str:
-        return _CREDENTIAL.sub("[redacted]", hide(text))
+        try:
+            return _CREDENTIAL.sub("[redacted]", hide(text))
+        except Exception:
+            # Whoever logs has an error of its own to handle; if it got this one, it would log that.
+            return UNSEARCHED
 
     undo = [_records(hidden), _tracebacks(hidden), *_hooks(hidden)]
 

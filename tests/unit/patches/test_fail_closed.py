@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -40,6 +41,33 @@ def test_what_no_hook_has_accepted(is_accepted: bool, error: str | None) -> None
     gate.check(server_hooks.ServerConnectHook(data))
     assert client.error == server.error == (error if is_accepted else error or fail_closed.NOBODY)
     gate.check(server_hooks.ServerDisconnectedHook(data))
+
+
+class Broken(Hooks):
+    def has_accepted(self, client: connection.Client) -> bool:
+        raise RuntimeError
+
+    def has_judged(self, server: connection.Server) -> bool:
+        raise RuntimeError
+
+
+async def test_where_the_look_itself_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused, rather than left waiting."""
+
+    async def nothing(*args: object) -> None:
+        pass
+
+    handler = mode_servers.ProxyConnectionHandler
+    monkeypatch.setattr(handler, "handle_hook", handler.handle_hook)
+    monkeypatch.setattr(fail_closed, "_installed", [])
+    monkeypatch.setattr(fail_closed, "_STOCK", nothing)
+    fail_closed.install(fail_closed.Gate(Broken(), Broken()))
+    client, server = tflow.tclient_conn(), tflow.tserver_conn()
+    data = server_hooks.ServerConnectionHookData(server, client)
+    for hook in (server_hooks.ClientConnectedHook(client), server_hooks.ServerConnectHook(data)):
+        with contextlib.suppress(AttributeError):  # there is no transport to part from
+            await handler.handle_hook(Any, hook)  # type: ignore[arg-type]
+    assert client.error == server.error == fail_closed.NOBODY
 
 
 def test_the_last_one_counts_and_knows_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:

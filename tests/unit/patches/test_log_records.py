@@ -40,6 +40,18 @@ def test_messages(
     assert caplog.messages == [shown]
 
 
+def test_a_text_that_cannot_be_searched(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever logs is handling an error of its own, perhaps this one."""
+
+    def hide(text: str) -> str:
+        raise RuntimeError(SECRET)
+
+    uninstall = log_records.install(hide)
+    logging.getLogger("any.logger").warning(f"no {SECRET}")
+    uninstall()
+    assert caplog.messages == [log_records.UNSEARCHED]
+
+
 def test_quotes_of_bytes(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     logging.getLogger("mitmproxy.proxy.server").debug(f"got {b'x' * 40!r} and {'ab' * 40}, 1ab")
