@@ -19,7 +19,7 @@ class Web:
     def __init__(self, start: Callable[..., proxies.Proxy], profile: Any, **options: Any) -> None:
         """`options` are mitmproxy's, but for `environ` and `arguments`, which are the process's."""
         environ, more = options.pop("environ", {}), options.pop("arguments", [])
-        port = ports.free()
+        self.port = port = ports.free()
         options = {
             "web_port": port,
             "web_open_browser": "false",

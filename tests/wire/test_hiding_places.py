@@ -192,9 +192,7 @@ ANSWERS: dict[str, Place] = {
     "type of a first event": lambda form: stream(
         f'event: error\ndata: {{"type":"error","error":{{"type":"{form}","message":"!"}}}}\n\n'
     ),
-    "reason to stop": lambda form: stream(
-        START % "m", DELTA % "!", STOP.replace("end_turn", form)
-    ),
+    "reason to stop": lambda form: stream(START % "m", DELTA % "!", STOP.replace("end_turn", form)),
     "first event": lambda form: stream(f"event: error\ndata: {error(form)}\n\n"),
     "comment": lambda form: stream(START % "m", f": {form}\n\n", DELTA % "!", STOP),
     "end": lambda form: stream(START % "m", DELTA % "!", STOP, f": {form}\n\n"),

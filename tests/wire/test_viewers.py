@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -26,21 +29,36 @@ def web(start: Start) -> mitmweb.Web:
     return mitmweb.Web(start, profile, web_readonly="true")
 
 
-async def search(web: mitmweb.Web, expression: str) -> dict[str, Any]:
-    """What mitmweb answers to a search."""
-    cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in web.api.cookies.jar)
+def cookies(web: mitmweb.Web) -> str:
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in web.api.cookies.jar)
+
+
+async def connected(web: mitmweb.Web) -> websocket.WebSocketClientConnection:
     url = web.url.replace("http", "ws") + "/updates"
-    client = await websocket.websocket_connect(
-        httpclient.HTTPRequest(url, headers={"Cookie": cookies})
-    )
+    request = httpclient.HTTPRequest(url, headers={"Cookie": cookies(web)})
+    return await websocket.websocket_connect(request)
+
+
+async def look_for(client: websocket.WebSocketClientConnection, expression: str) -> dict[str, Any]:
+    """What mitmweb answers to a search."""
+    payload = {"name": "search", "expr": expression}
+    await client.write_message(json.dumps({"type": "flows/updateFilter", "payload": payload}))
+    return await read_until(client, "flows/filterUpdate")
+
+
+async def read_until(client: websocket.WebSocketClientConnection, kind: str) -> dict[str, Any]:
+    """What the next message of a kind says; nothing if the connection ends before."""
+    while (text := await client.read_message()) is not None:
+        message: dict[str, Any] = json.loads(text)
+        if message["type"] == kind:
+            return dict(message["payload"])
+    return {}
+
+
+async def search(web: mitmweb.Web, expression: str) -> dict[str, Any]:
+    client = await connected(web)
     try:
-        payload = {"name": "search", "expr": expression}
-        await client.write_message(json.dumps({"type": "flows/updateFilter", "payload": payload}))
-        while (text := await client.read_message()) is not None:
-            message: dict[str, Any] = json.loads(text)
-            if message["type"] == "flows/filterUpdate":
-                return dict(message["payload"])
-        return {}
+        return await look_for(client, expression)
     finally:
         client.close()
 
@@ -62,6 +80,55 @@ async def test_a_search(web: mitmweb.Web, expression: str, found: int) -> None:
         bodies.send(web.proxy.reverse_port, bodies.post(body))
     assert len(answer["matching_flow_ids"]) == found
     assert meanwhile.worst < bodies.WAIT * bodies.SLACK
+
+
+async def test_many_terms_in_a_large_body(web: mitmweb.Web) -> None:
+    """In the search, and each time that a flow changes while the search stands."""
+    expression = " | ".join(f"~b b.*a.*[{letter}9].*[0-8]" for letter in "cdefghijklmnopqr")
+    body = json.dumps(proxies.message(text="ab " * (8 * bodies.MB))).encode()
+    port = web.proxy.reverse_port
+    assert bodies.send(port, bodies.post(body))[9:12] == b"200"
+    client = await connected(web)
+    try:
+        with bodies.Meanwhile(port) as meanwhile:
+            assert (await look_for(client, expression))["matching_flow_ids"] == []
+            answer = await asyncio.to_thread(bodies.send, port, bodies.post(body))
+            assert answer[9:12] == b"200"
+            told = await read_until(client, "flows/add")
+        assert told["matching_filters"] == {"search": False}
+        assert meanwhile.worst < bodies.WAIT * bodies.SLACK
+    finally:
+        client.close()
+
+
+def test_viewers_that_do_not_read(web: mitmweb.Web) -> None:
+    """What mitmweb keeps for them has an end."""
+    port = web.proxy.reverse_port
+    fields = b"\r\n".join(b"x-%d: %b" % (number, b"v" * 1000) for number in range(50))
+    wire = bodies.post(json.dumps(proxies.message()).encode(), fields)
+
+    def growth() -> int:
+        before = bodies.memory(web.proxy)
+        for _ in range(150):
+            assert bodies.send(port, wire)[9:12] == b"200"
+        return bodies.memory(web.proxy) - before
+
+    growth()
+    without = growth()
+    with contextlib.ExitStack() as viewers:
+        for _ in range(10):
+            viewer = socket.create_connection(("127.0.0.1", web.port), proxies.PATIENCE)
+            viewers.enter_context(viewer)
+            viewer.sendall(
+                b"GET /updates HTTP/1.1\r\nhost: 127.0.0.1:%d\r\nupgrade: websocket\r\n"
+                b"connection: upgrade\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                b"sec-websocket-version: 13\r\ncookie: %b\r\n\r\n"
+                % (web.port, cookies(web).encode())
+            )
+            assert b" 101 " in viewer.recv(20)
+        with_them = growth()
+    # Some 500 MB, if nothing were dropped.
+    assert with_them - without < 150
 
 
 async def test_a_search_that_is_refused(web: mitmweb.Web) -> None:

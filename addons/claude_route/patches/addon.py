@@ -37,6 +37,7 @@ from claude_route.patches import mitmweb
 from claude_route.patches import redirects
 from claude_route.patches import roots
 from claude_route.patches import saved_files
+from claude_route.patches import slow_viewers
 from claude_route.patches import unclosed
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Patches:
             unclosed.install(),
             decoding.install(),
             filters.install(),
+            slow_viewers.install(),
             content_views.install(),
             mitmweb.guard_requests(refusal),
             mitmweb.guard_options(is_shown),

@@ -480,6 +480,16 @@ CODE = (
         "exits hides what its _json_dumps returns: all that mitmweb pushes",
     ),
     Code(
+        "mitmproxy.tools.web.app:ClientConnection._broadcast_flow",
+        "faad3684da78",
+        "filters does the same later, for flows that take long to look through",
+    ),
+    Code(
+        "mitmproxy.tools.web.app:FlowContent.get",
+        "a85ad0f7fe67",
+        "exits gives it flows without secrets: it makes a header of what they say",
+    ),
+    Code(
         "mitmproxy.log:MitmFormatter.format",
         "2a82d2c595dd",
         "log_records: it takes the text of a record and formatException, and nothing else",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from typing import Any
 
 from mitmproxy import http
 
@@ -191,7 +192,8 @@ def hidden(record: records.Record) -> records.Record:
     whole = "\n".join(texts)
     if live_secrets.hide_text(whole) is whole:
         return record
-    return replace(record, **dict(zip(names, map(live_secrets.hide_text, texts), strict=True)))
+    hidden_texts: dict[str, Any] = dict(zip(names, map(live_secrets.hide_text, texts), strict=True))
+    return replace(record, **hidden_texts)
 
 
 def kind(request: contract.RoutedRequest) -> records.Kind:

@@ -46,7 +46,7 @@ async def test_csv() -> None:
 async def test_without_secrets(query: dict[str, str]) -> None:
     secret = "sk-ant-api03-MARKED-usage-0123456789"
     live_secrets.keep([secret])
-    _, body, _ = await ask(ROW._replace(key=(f"claude-{secret}",)), by="model", **query)
+    _, body, _ = await ask(ROW._replace(key=(f"claude-{secret}",)), by="model", **query)  # type: ignore[arg-type]
     assert b"claude-[redacted]" in body
     assert secret.encode() not in body
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 from typing import cast
@@ -18,15 +19,20 @@ from claude_route.patches import filters
 
 @pytest.fixture(autouse=True)
 def installed() -> Iterator[None]:
-    stock = flowfilter.parse, flowfilter._Rex.__init__, app.ClientConnection.update_filter
+    def names() -> list[Any]:
+        client = app.ClientConnection
+        return [
+            flowfilter.parse,
+            flowfilter._Rex.__init__,
+            client.update_filter,
+            client._broadcast_flow,
+        ]
+
+    stock = names()
     undo = filters.install()
     yield
     undo()
-    assert (
-        flowfilter.parse,
-        flowfilter._Rex.__init__,
-        app.ClientConnection.update_filter,
-    ) == stock
+    assert names() == stock
 
 
 def flow(body: bytes) -> Any:
@@ -86,13 +92,18 @@ def test_text_that_is_not_unicode() -> None:
     assert filters.Pattern("a.b", 0).search("a\udcffb")
 
 
+class View(list[Any]):
+    def get_by_id(self, id: str) -> Any:
+        return next((each for each in self if each.id == id), None)
+
+
 class Client:
     def __init__(self, flows: list[Any]) -> None:
         self.filters: dict[str, Any] = {}
         self.sent: list[dict[str, Any]] = []
         self.connections = {self}
         self.application = self.master = self
-        self.view = flows
+        self.view = View(flows)
 
     _json_dumps = staticmethod(json.dumps)
 
@@ -101,6 +112,10 @@ class Client:
 
     def update(self, expression: str) -> None:
         app.ClientConnection.update_filter(cast(app.ClientConnection, self), "search", expression)
+
+    def tell(self, change: Any, changed: Any) -> None:
+        shown = app.flow_to_json(changed)
+        app.ClientConnection._broadcast_flow(cast(Any, self), change, changed, shown)
 
 
 async def settled() -> None:
@@ -128,6 +143,84 @@ async def test_a_search_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     await settled()
     (message,) = client.sent
     assert message["payload"]["matching_flow_ids"] == [], "the first search was given up"
+
+
+async def test_large_bodies_are_looked_through_in_a_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[str] = []
+    large, small = flow(b"x" * 10_000 + b"one"), flow(b"one")
+    client = Client([large, small])
+    client.update("~bq one")
+    await settled()
+    assert client.sent.pop()["payload"]["matching_flow_ids"] == [large.id, small.id]
+
+    def look(wanted: Any, changed: Any) -> bool:
+        threads.append(threading.current_thread().name)
+        return bool(wanted(changed))
+
+    monkeypatch.setattr(filters, "matches", look)
+    client.tell("flows/update", small)
+    assert [message["payload"]["matching_filters"] for message in client.sent] == [{"search": True}]
+    assert threads == []
+    client.tell("flows/add", large)
+    client.tell("flows/update", large)
+    client.tell("flows/update", small)
+    large.request.content = b"x" * 10_000
+    await settled()
+    told = [
+        (message["type"], message["payload"]["flow"]["id"], message["payload"]["matching_filters"])
+        for message in client.sent[1:]
+    ]
+    assert told == [
+        ("flows/add", large.id, {"search": False}),
+        ("flows/update", small.id, {"search": True}),
+    ], "what has changed twice is told once, and all in its order"
+    assert all(name.startswith("filters") for name in threads)
+
+
+async def test_who_has_gone_is_told_nothing() -> None:
+    large = flow(b"x" * 10_000)
+    client, without = Client([large]), Client([])
+    for viewer in (client, without):
+        viewer.update("~bq x")
+    await settled()
+    for viewer in (client, without):
+        viewer.sent.clear()
+        viewer.tell("flows/update", large)
+    client.connections.clear()
+    await settled()
+    assert client.sent == without.sent == []
+
+
+def test_what_is_light() -> None:
+    light, packed, long = flow(b"x"), flow(b"x"), flow(b"x" * 10_000)
+    packed.request.headers["content-encoding"] = "zstd"
+    tunnel = tflow.ttcpflow()
+    talk = tflow.twebsocketflow()
+    assert [*map(filters.is_light, (light, packed, long, tunnel, talk, tflow.tdnsflow()))] == [
+        *(True, False, False, True, True, True)
+    ]
+    assert talk.websocket
+    tunnel.messages *= 1000
+    talk.websocket.messages *= 1000
+    assert not filters.is_light(tunnel)
+    assert not filters.is_light(talk)
+
+
+def test_a_flow_that_changes_meanwhile() -> None:
+    def wanted(f: Any) -> bool:
+        raise AttributeError
+
+    assert not filters.matches(cast(Any, wanted), flow(b""))
+
+
+async def test_a_viewer_has_few_filters() -> None:
+    client = Client([])
+    for name in "abcd":
+        client.filters[name] = object()
+    with pytest.raises(ValueError, match="at most 4 filters"):
+        client.update("~q")
 
 
 async def test_searches_that_are_none() -> None:
