@@ -343,6 +343,7 @@ ANSWERS = {
     "endless trailers": (CHUNKED + WHOLE + b"a: " + b"x" * 600_000, BAD),
     "interim without end": (HINTS * 20_000, BAD),
     "a header without end": (b"HTTP/1.1 200 OK\r\nx: " + b"x" * 600_000, BAD),
+    "short headers": (b"HTTP/1.1 200 OK\r\n" + b"a:\r\n" * 100_000 + b"\r\n", BAD),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.6\r\n\r\n", BAD),
     "two lengths": (TWO_LENGTHS, BAD),
     "a switch": (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n", BAD),

@@ -17,6 +17,7 @@ from claude_route.proxy import contract
 from claude_route.routing import accounts
 from claude_route.routing import failures
 from claude_route.routing import verdict
+from claude_route.wire import http_message
 
 
 def outcome(
@@ -50,7 +51,8 @@ def outcome(
         kind=failure.kind,
         detail=failure.detail,
         status=status,
-        headers=response.headers if response else {},
+        # mitmproxy's headers look through all of them for each.
+        headers=http_message.by_name(response.headers.fields) if response else {},
         body=body,
         token=step.token.place if step.token else None,
         token_name=step.token.name if step.token else "",

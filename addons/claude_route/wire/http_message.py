@@ -26,6 +26,16 @@ class Request(Protocol):
     path: str
 
 
+def by_name(fields: Fields) -> dict[str, str]:
+    """Headers by their names in lower case. Several of one name are joined by commas."""
+    values: dict[str, list[str]] = {}
+    for name, value in fields:
+        values.setdefault(name.decode("latin-1").lower(), []).append(
+            value.decode("utf-8", "surrogateescape")
+        )
+    return {name: ", ".join(each) for name, each in values.items()}
+
+
 def path(request: Request) -> str:
     """The request's path without the query."""
     return request.path.partition("?")[0]

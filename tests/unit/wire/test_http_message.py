@@ -40,3 +40,8 @@ def test_like_leaves_the_first_as_it_was() -> None:
     response = http_message.like(tutils.tresp(), status_code=404)
     assert response.status_code == 404
     assert isinstance(response, http.Response)
+
+
+def test_headers_by_their_names() -> None:
+    fields = [(b"A", b"1"), (b"b", b"\xff"), (b"a", b"2")]
+    assert http_message.by_name(fields) == {"a": "1, 2", "b": "\udcff"}
