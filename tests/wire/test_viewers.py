@@ -94,8 +94,8 @@ async def test_many_terms_in_a_large_body(web: mitmweb.Web) -> None:
             assert (await look_for(client, expression))["matching_flow_ids"] == []
             answer = await asyncio.to_thread(bodies.send, port, bodies.post(body))
             assert answer[9:12] == b"200"
-            told = await read_until(client, "flows/add")
-        assert told["matching_filters"] == {"search": False}
+            added = await read_until(client, "flows/add")
+        assert added["matching_filters"] == {"search": False}
         assert meanwhile.worst < bodies.WAIT * bodies.SLACK
     finally:
         client.close()

@@ -238,14 +238,14 @@ async def tell_later(client: app.ClientConnection, waiting: dict[flow.Flow, Chan
         while waiting:
             f = next(iter(waiting))
             change = waiting.pop(f)  # it may change again meanwhile
-            found = {
+            matching = {
                 name: await loop.run_in_executor(_thread(), matches, wanted, f)
                 for name, wanted in list(client.filters.items())
             }
             if client not in client.connections:
                 return
             if client.application.master.view.get_by_id(f.id) is f:
-                payload = {"flow": app.flow_to_json(f), "matching_filters": found}
+                payload = {"flow": app.flow_to_json(f), "matching_filters": matching}
                 client.send(client._json_dumps({"type": change, "payload": payload}))
     finally:
         _changes.pop(client, None)

@@ -168,11 +168,11 @@ async def test_large_bodies_are_looked_through_in_a_thread(
     client.tell("flows/update", small)
     large.request.content = b"x" * 10_000
     await settled()
-    told = [
+    changes = [
         (message["type"], message["payload"]["flow"]["id"], message["payload"]["matching_filters"])
         for message in client.sent[1:]
     ]
-    assert told == [
+    assert changes == [
         ("flows/add", large.id, {"search": False}),
         ("flows/update", small.id, {"search": True}),
     ], "what has changed twice is told once, and all in its order"
