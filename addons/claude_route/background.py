@@ -10,22 +10,27 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+_running: set[asyncio.Task[Any]] = set()
+"""asyncio itself keeps no tasks."""
+
 
 def start[T](work: Coroutine[Any, Any, T], what: str) -> asyncio.Task[T]:
-    """A task for what `what` names in the log, should it end with an exception. asyncio would log one only when
-    the task is forgotten, and whoever starts a task keeps it.
+    """A task that goes on whether or not somebody keeps it. Should it end with an exception, the log has it, with
+    what `what` says; asyncio logs one only when nobody keeps the task any more.
 
     Raises:
         RuntimeError: no event loop runs.
     """
 
-    def report(task: asyncio.Task[T]) -> None:
+    def end(task: asyncio.Task[T]) -> None:
+        _running.discard(task)
         # SystemExit ends the process, and has been raised there too.
         if not task.cancelled() and isinstance(failure := task.exception(), Exception):
             logger.error(f"Internal error in {what}", exc_info=failure)
 
     task = asyncio.get_running_loop().create_task(work, name=what)
-    task.add_done_callback(report)
+    _running.add(task)
+    task.add_done_callback(end)
     return task
 
 

@@ -19,7 +19,6 @@ import re
 import time
 import weakref
 from collections.abc import Callable
-from collections.abc import Coroutine
 from concurrent import futures
 from typing import Any
 from typing import Literal
@@ -31,6 +30,8 @@ from mitmproxy import http
 from mitmproxy import tcp
 from mitmproxy import udp
 from mitmproxy.tools.web import app
+
+from claude_route import background
 
 LONGEST = 500
 """Characters of a search. Each term takes half a millisecond to be parsed."""
@@ -50,10 +51,9 @@ LIGHT = 8 * 1024
 
 _FLAGS = {re.DOTALL: "s", re.MULTILINE: "m", re.IGNORECASE: "i"}
 
-type Change = Literal["flows/add", "flows/update"]
+SEARCH = "a viewer's search"
 
-_searches: set[asyncio.Task[None]] = set()
-"""asyncio itself keeps no tasks."""
+type Change = Literal["flows/add", "flows/update"]
 
 _changes = weakref.WeakKeyDictionary[app.ClientConnection, dict[flow.Flow, Change]]()
 """What viewers have yet to be told: flows that are looked through in the thread."""
@@ -122,7 +122,7 @@ def install() -> Callable[[], None]:
             raise ValueError(f"a filter of at most {LONGEST} characters expected")
         if len(self.filters.keys() | {name}) > MOST:
             raise ValueError(f"at most {MOST} filters expected")
-        start(search(self, name, flowfilter.parse(expr)))
+        background.start(search(self, name, flowfilter.parse(expr)), SEARCH)
 
     @functools.wraps(stock_tell)
     def tell(
@@ -135,7 +135,7 @@ def install() -> Callable[[], None]:
             stock_tell(self, type, f, flow_json)
         else:
             _changes[self] = {f: type}
-            start(tell_later(self, _changes[self]))
+            background.start(tell_later(self, _changes[self]), SEARCH)
 
     def uninstall() -> None:
         flowfilter._Rex.__init__ = stock_init  # type: ignore[method-assign]
@@ -198,12 +198,6 @@ def matches(wanted: flowfilter.TFilter, f: flow.Flow) -> bool:
 @functools.cache
 def _thread() -> futures.ThreadPoolExecutor:
     return futures.ThreadPoolExecutor(1, thread_name_prefix="filters")
-
-
-def start(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    _searches.add(task)
-    task.add_done_callback(_searches.discard)
 
 
 async def search(client: app.ClientConnection, name: str, wanted: flowfilter.TFilter) -> None:

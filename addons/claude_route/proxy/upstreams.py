@@ -81,7 +81,6 @@ class Upstreams:
         self._rules: tuple[str | None, proxies.Rules] | None = None
         self._connections = weakref.WeakKeyDictionary[http1.Connection, Hook]()
         """Also closed ones, whose last answer is still on its way."""
-        self._tasks: set[asyncio.Task[None]] = set()
         self._ignored: set[proxies.Proxy] = set()
 
     @property
@@ -261,10 +260,7 @@ class Upstreams:
         await ctx.master.addons.trigger_event(hook)
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
-        task = background.start(work, "the care for upstream connections")
-        if not task.done():
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        background.start(work, "the care for upstream connections")
 
 
 async def retire(upstream: client.Client) -> None:

@@ -119,8 +119,8 @@ class Client:
 
 
 async def settled() -> None:
-    while filters._searches:
-        await asyncio.gather(*filters._searches)
+    while searches := [task for task in asyncio.all_tasks() if task.get_name() == filters.SEARCH]:
+        await asyncio.gather(*searches)
 
 
 async def test_a_search() -> None:
