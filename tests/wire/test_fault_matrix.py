@@ -321,7 +321,9 @@ def request(flow):
         "idle": upstreams.idle,
     }
     if flow.request.headers["x-probe"] == "objects":
+        gc.unfreeze()
         gc.collect()
+        gc.unfreeze()  # `collector` has frozen what it looked at
         kinds = [type(each).__name__ for each in gc.get_objects()]
         for kind in ("FailoverStream", "Attempts", "Exchange", "Answer"):
             counted[kind] = kinds.count(kind)

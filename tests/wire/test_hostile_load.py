@@ -69,13 +69,23 @@ def running():
 '''
 
 
+def answered(client: httpx.Client, body: object) -> httpx.Response:
+    """An answer that is to be read. A connection that is kept may be closed for want of room just when it is used
+    again: then the client asks once more."""
+    request = client.build_request("POST", "/v1/messages", json=body)
+    try:
+        return client.send(request, stream=True)
+    except httpx.RemoteProtocolError:
+        return client.send(request, stream=True)
+
+
 def gaps(client: httpx.Client, seconds: float) -> list[float]:
     """Stream for this long. For each event, how many seconds later it came than its pace."""
     late: list[float] = []
     began = time.monotonic()
     while time.monotonic() - began < seconds:
         request = proxies.message("glm", stream=True)
-        with client.stream("POST", "/v1/messages", json=request) as answer:
+        with contextlib.closing(answered(client, request)) as answer:
             assert answer.status_code == 200, answer.read()
             before = None
             for _ in answer.iter_raw():
