@@ -76,6 +76,8 @@ class Place:
         """Seconds in which we waited for the client's bytes, before `waits_since`."""
         self.streams: Sized | None = None
         """The open streams of an HTTP/2 connection."""
+        self.has_left = False
+        """Whether its connection is closed. What was under way on it may end later."""
         self.has_room = asyncio.Event()
         """Whether we take more bytes from the client."""
         self.has_room.set()
@@ -116,7 +118,7 @@ class Place:
     def _sort(self) -> None:
         self.group.strangers.pop(self, None)
         self.group.regulars.pop(self, None)
-        if self.table.is_closing(self):
+        if self.has_left or self.table.is_closing(self):
             return
         if self.phase == "idle" and self.had_request:
             self.group.regulars[self] = None
@@ -170,6 +172,7 @@ class Table:
 
     def leave(self, place: Place) -> None:
         """Its connection is closed."""
+        place.has_left = True
         group = place.group
         group.strangers.pop(place, None)
         group.regulars.pop(place, None)

@@ -181,6 +181,21 @@ def test_nothing_is_kept_of_those_who_left() -> None:
     assert room.table._groups == {}
 
 
+@pytest.mark.parametrize("phase", ["idle", "head", "leaving"])
+def test_what_ends_later_takes_no_place(phase: places.Phase) -> None:
+    """What was under way on a connection may end when that is closed: there is nothing left to close then."""
+    room = Room(connections=2)
+    room.place("b", FAR, "busy")
+    gone = room.place("gone", FAR, "busy")
+    room.table.leave(gone)
+    gone.turn(phase, room.now)
+    assert room.table.closable() == []
+    assert not list(room.table.late(1000.0))
+    room.place("a", FAR, "busy", "idle")
+    assert isinstance(room.enter("c"), places.Place)
+    assert room.closed == ["a"]
+
+
 def test_whether_anybody_waits_for_an_answer() -> None:
     room = Room(connections=2)
     assert room.table.is_unused
