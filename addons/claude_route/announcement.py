@@ -47,7 +47,7 @@ class Announcement:
 
     def running(self) -> None:
         if self.in_force.state:
-            self._task = background.start(self._announce(), "the announcement")
+            background.start(self._announce(), "the announcement")
 
     async def _announce(self) -> None:
         closed = await options.closed_listeners()

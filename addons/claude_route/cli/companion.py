@@ -37,7 +37,7 @@ class Companion:
         loop = asyncio.get_running_loop()
         path = Path(os.environ[ready.READY])
         notices.write_to(path.parent)
-        self._reporting = background.start(self._report(path), "the report to the command")
+        background.start(self._report(path), "the report to the command")
         threading.Thread(target=self._wait_for_end, args=(loop, path.parent), daemon=True).start()
 
     async def _report(self, path: Path) -> None:

@@ -63,7 +63,7 @@ class Worker:
 
     def running(self) -> None:
         loop = asyncio.get_running_loop()
-        self._reporting = background.start(self._report(), "the report to the supervisor")
+        background.start(self._report(), "the report to the supervisor")
         threading.Thread(target=self._wait_for_end, args=(loop,), daemon=True).start()
 
     async def _report(self) -> None:

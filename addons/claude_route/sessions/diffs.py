@@ -69,6 +69,15 @@ def begins_anew(before: Blocks, after: Blocks) -> bool:
     return bool(old and new and old.digest != new.digest)
 
 
+def is_compacted(
+    before: turns.Turn, blocks_before: Blocks, turn: turns.Turn, blocks: Blocks
+) -> bool:
+    """Whether a summary, which the turn before has made, has replaced the conversation: the client may also throw
+    it away."""
+    is_behind = before.kind == "compaction" and turn.kind != "compaction"
+    return is_behind and begins_anew(blocks_before, blocks)
+
+
 def between(before: Blocks, after: Blocks, *, is_anew: bool = False) -> Diff:
     """Takes time proportional to both. Within what is neither a common beginning nor a common end, a block
     that is in both counts as unchanged, wherever it is. `is_anew`: a summary has replaced the messages before it, so

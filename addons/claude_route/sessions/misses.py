@@ -100,8 +100,7 @@ def _cause(
     start = diffs.prefix(blocks_before, blocks)
     idle = turn.at - (before.at + before.seconds)
     expired = bool(before.ttl) and idle > before.ttl
-    is_compacted = before.kind == "compaction" and turn.kind != "compaction"
-    if is_compacted and diffs.begins_anew(blocks_before, blocks):
+    if diffs.is_compacted(before, blocks_before, turn, blocks):
         return "the conversation was compacted", ""
     if start < len(blocks_before):
         cause, at = _change(start, blocks_before, blocks)

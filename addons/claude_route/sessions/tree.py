@@ -55,13 +55,9 @@ class Entry:
 
     @property
     def is_compacted(self) -> bool:
-        """Whether a summary has replaced the conversation before it: the client may also throw a summary away."""
-        before = self.before
-        return (
-            before is not None
-            and before.kind == "compaction"
-            and self.turn.kind != "compaction"
-            and diffs.begins_anew(self.conversation_before, self.conversation)
+        """Whether a summary has replaced the conversation before it."""
+        return self.before is not None and diffs.is_compacted(
+            self.before, self.conversation_before, self.turn, self.conversation
         )
 
     @property

@@ -48,7 +48,6 @@ class Store:
         self._setting: str | None = None
         self._watching: asyncio.Task[None] | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._stopping: asyncio.Task[None] | None = None
 
     def running(self) -> None:
         in_force = self.state_in_force()
@@ -67,8 +66,7 @@ class Store:
             self.memory.write()
         if self.instance is None:
             return None
-        self._stopping = background.start(self.instance.stop(), "the end of the store")
-        return self._stopping
+        return background.start(self.instance.stop(), "the end of the store")
 
     def describe(self) -> str:
         if self.instance:

@@ -116,11 +116,10 @@ class Siblings:
         self._clock = clock
         self._life = uuid.uuid4().hex
         self._server: asyncio.Server | None = None
-        self._opening: asyncio.Task[None] | None = None
         self._asking: asyncio.Task[None] | None = None
 
     def running(self) -> None:
-        self._opening = background.start(self.open(), "the opening to other workers")
+        background.start(self.open(), "the opening to other workers")
 
     def done(self) -> None:
         if self._server:
